@@ -1,0 +1,40 @@
+# `make demo` maps the rate landscape of 5,000 real digits; `make test` runs the tests.
+# Each installs what it needs, at the versions of constraints.txt, into .venv: Python >= 3.11 with pip is enough.
+
+PYTHON ?= python3
+DEMO_OUT ?= demo
+DEMO_OPTIONS ?= --data.name mnist-5k
+TEST_PROCESSES ?= 2
+TEST_OPTIONS ?=
+
+BIN := .venv/bin
+
+.PHONY: demo test lint format clean
+
+demo: .venv/demo.stamp
+	$(BIN)/ratescape map $(DEMO_OPTIONS) --out $(DEMO_OUT)
+
+# Processes of one thread each are faster than one process of many; tests of a file share its fixtures, so stay together.
+test: .venv/dev.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(TEST_OPTIONS)
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+format: .venv/dev.stamp
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# The stamp's name is the extra that is installed. The variable, unlike --constraint, also holds for the build backend.
+.venv/%.stamp: pyproject.toml constraints.txt
+	@echo "Installing ratescape[$*] into .venv (takes a few minutes, once) ..."
+	$(PYTHON) -m venv .venv
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --editable ".[$*]"
+	@touch $@
+
+clean:
+	rm -rf .venv $(DEMO_OUT) build dist .hypothesis .import_linter_cache .pytest_cache .ruff_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,140 @@
+"""Time training against a plain PyTorch loop over the same networks, on this machine, in this run.
+
+    python benchmarks/training.py [--members 8] [--steps 24] [--rounds 3]
+
+Compared with: a straightforward loop (module, autograd, torch.optim.Adam, DataLoader-free batches), run with PyTorch's
+own choice of threads, once for each member. ratescape trains one member in this process with as many threads, and
+the sweep with its default engine. Rounds alternate, so that a machine's drift hits both alike; medians are printed.
+A sweep's fixed cost (starting processes, measuring, pictures) is timed apart, by sweeps of two lengths.
+"""
+
+import argparse
+import dataclasses
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ratescape.data.batches import Images
+from ratescape.data.catalog import ImageData, load_data
+from ratescape.model.hierarchy import HVAE, PosteriorSample
+from ratescape.model.networks import build, complete
+from ratescape.multipliers import FixedBetas
+from ratescape.records import SweepFolder
+from ratescape.specs import BetaGrid, ExecutionSpec, ModelSpec, SweepSpec, TrainingSpec
+from ratescape.sweep import fitted, run_sweep
+from ratescape.training import train
+
+BATCH = 256
+
+
+def plain_network(model: HVAE) -> HVAE:
+    """The same network of PyTorch's own layers, as one would write it."""
+    plain = build(complete(ModelSpec(), model.image_shape, model.image_shape[0] == 1), model.image_shape)
+    for module in plain.modules():
+        for name, child in list(module.named_children()):
+            for kind in (torch.nn.Conv2d, torch.nn.ConvTranspose2d):
+                if isinstance(child, kind) and type(child) is not kind:
+                    own = kind(child.in_channels, child.out_channels, child.kernel_size, child.stride, child.padding)
+                    setattr(module, name, own)
+    return plain
+
+
+def plain_loop(model: HVAE, images: Images, steps: int) -> float:
+    """Seconds of the plain loop."""
+    optimiser = torch.optim.Adam(model.parameters(), 1e-3)
+    order = torch.randperm(len(images))
+    begun = time.perf_counter()
+    for step in range(steps):
+        at = step * BATCH % (len(images) - BATCH)
+        batch = images.take(order[at : at + BATCH])
+        result = model(PosteriorSample(model.noise(len(batch))), batch)
+        loss = (result.distortion + result.rates.sum(1)).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        if not torch.isfinite(loss):
+            raise SystemExit("the plain loop diverged")
+    return time.perf_counter() - begun
+
+
+def our_loop(model: HVAE, images: Images, steps: int) -> float:
+    """Seconds of ratescape's loop over one member, on a whole number of epochs of ``steps`` steps in all."""
+    few = Images(images.pixels[: steps * BATCH].numpy(), images.binary)
+    begun = time.perf_counter()
+    train(TrainingSpec(epochs=1, batch=BATCH), model, few, FixedBetas(torch.ones(1, 2), 0), 1, 0)
+    return time.perf_counter() - begun
+
+
+def sweep_seconds(data: ImageData, members: int, epochs: int) -> float:
+    """Seconds of a whole sweep with the default engine."""
+    training = TrainingSpec(epochs=epochs, batch=BATCH)
+    spec = SweepSpec(data=data.spec, grid=BetaGrid(steps=members), groups=(0, 0), training=training)
+    with tempfile.TemporaryDirectory() as folder:
+        begun = time.perf_counter()
+        run_sweep(fitted(spec, data), data, SweepFolder(Path(folder) / "sweep"), ExecutionSpec())
+        return time.perf_counter() - begun
+
+
+def compare(name: str, data: ImageData, members: int, steps: int, rounds: int) -> None:
+    """Print one network's rows."""
+    binary = bool(data.spec.binary)
+    images = Images(data.train.pixels, binary)
+    model = build(complete(ModelSpec(), data.shape, binary), data.shape)
+    plain = plain_network(model)
+    loops: dict[str, Callable[[], float]] = {
+        "plain": lambda: plain_loop(plain, images, steps),
+        "ours": lambda: our_loop(model, images, steps),
+    }
+    times: dict[str, list[float]] = {key: [] for key in loops}
+    for _ in range(rounds + 1):  # the first round warms up
+        for key, loop in loops.items():
+            times[key].append(loop() / steps)
+    one, ours = (statistics.median(times[key][1:]) for key in ("plain", "ours"))
+    per_epoch = -(-len(images) // BATCH)
+    short, long = 1, 1 + -(-2 * steps // per_epoch)
+    sweeps: dict[int, list[float]] = {short: [], long: []}
+    again: list[float] = []
+    for _ in range(rounds):
+        for epochs in (short, long):
+            sweeps[epochs].append(sweep_seconds(data, members, epochs))
+        again.append(plain_loop(plain, images, steps) / steps)
+    short_seconds, long_seconds = (statistics.median(sweeps[epochs]) for epochs in (short, long))
+    each = (long_seconds - short_seconds) / ((long - short) * per_epoch * members)
+    fixed = short_seconds - short * per_epoch * members * each
+    beside = statistics.median(again)
+    rows = [
+        (f"{name} plain loop, {torch.get_num_threads()} threads", one, 1.0),
+        (f"{name} ratescape, one model, same process", ours, one / ours),
+        (f"{name} plain loop again, beside the sweeps", beside, 1.0),
+        (f"{name} ratescape, sweep of {members} (fixed cost {fixed:.1f} s)", each, beside / each),
+    ]
+    for label, seconds, ratio in rows:
+        print(f"{label:62} {1e3 * seconds:8.1f} ms a step and member {ratio:6.2f} x plain")
+
+
+def colour_data(count: int) -> ImageData:
+    """Random 32x32 colour images: the time of a step does not depend on what they show."""
+    pixels = np.random.default_rng(0).integers(0, 256, (count, 3, 32, 32), dtype=np.uint8)
+    return load_data(pixels, validation=0.02, test=0.02)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--members", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=14)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, batch {BATCH}")
+    grey = load_data("mnist-5k")
+    grey = dataclasses.replace(grey, test=grey.validation or grey.test)
+    for name, data in (("28x28 binary", grey), ("32x32 colour", colour_data(3600))):
+        compare(name, data, options.members, options.steps, options.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Weights and training states on disk: safetensors with a JSON header; nothing is ever unpickled.
+
+A file carries a digest of its tensors and header, so that damage is found when it is read and not trained upon.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from ratescape.errors import CheckpointError
+from ratescape.model.hierarchy import HVAE
+from ratescape.model.networks import build
+from ratescape.records import write_atomically
+from ratescape.specs import VERSION, DataSpec, ModelSpec, from_dict, to_dict
+
+
+def save(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Write tensors and a JSON-able header to one file, whole or not at all.
+
+    Raises:
+        RecordError: the file cannot be written.
+    """
+    stored = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
+    text = json.dumps(dict(header) | {"version": VERSION}, sort_keys=True)
+    # One key only: safetensors writes several in a random order, and equal contents should be equal files.
+    metadata = {"ratescape": json.dumps({"header": text, "digest": _digest(stored, text)})}
+    write_atomically(path, safetensors.torch.save(stored, metadata))
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what :func:`save` wrote: tensors on the CPU, and the header.
+
+    Raises:
+        CheckpointError: the file is missing, not ours, made by a newer version, or damaged.
+    """
+    remedy = f"delete it and run the same command again to make it anew: {path}"
+    try:
+        with safetensors.safe_open(str(path), "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"there is no checkpoint at {path}: check the path") from error
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"the checkpoint is damaged ({error}); {remedy}") from error
+    if "ratescape" not in metadata:
+        raise CheckpointError(f"{path} was not written by ratescape: check the path")
+    try:
+        stamp = json.loads(metadata["ratescape"])
+        header = json.loads(stamp["header"]) if stamp["digest"] == _digest(tensors, stamp["header"]) else None
+    except (ValueError, TypeError, KeyError):
+        header = None
+    if header is None:
+        raise CheckpointError(f"the checkpoint is damaged (its contents do not match its digest); {remedy}")
+    if header["version"] > VERSION:
+        raise CheckpointError(f"{path} was made by a newer ratescape (format {header['version']}): upgrade ratescape")
+    return tensors, header
+
+
+def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].numpy().tobytes())
+    return digest.hexdigest()
+
+
+def save_model(path: Path, weights: Mapping[str, Tensor], model: ModelSpec, data: DataSpec, header: Any) -> None:
+    """Write one model: its weights, and all that is needed to build and feed it.
+
+    Args:
+        weights: the model's state dictionary.
+        header: further JSON-able facts: ``image_shape`` (C, H, W) at least.
+    """
+    save(path, weights, {"model": to_dict(model), "data": to_dict(data)} | header)
+
+
+def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[HVAE, dict[str, Any]]:
+    """Read a model, ready to use, and the header it was saved with.
+
+    Raises:
+        CheckpointError: as :func:`load`, or the weights do not fit the model the file describes.
+    """
+    tensors, header = load(path)
+    try:
+        model = build(from_dict(ModelSpec, header["model"]), tuple(header["image_shape"]))
+        dtype = next(iter(tensors.values())).dtype
+        model.to(dtype).load_state_dict(tensors)
+    except (KeyError, RuntimeError, StopIteration) as error:
+        raise CheckpointError(f"{path} holds no model, or one of another shape ({error}): check the path") from error
+    return model.to(device).eval().requires_grad_(False), header

@@ -1,0 +1,373 @@
+"""The command line: typed specs as options, progress, and every error in one line."""
+
+import contextlib
+import dataclasses
+import io
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+import tyro
+from tyro.conf import Positional, arg
+
+from ratescape.errors import RatescapeError, SpecError
+from ratescape.specs import VERSION, EvaluationSpec, ExecutionSpec, RunSpec, SweepSpec, from_dict, read_mapping
+
+# Modules that need torch are imported where they are used, so that --help and bad options answer at once.
+
+
+@dataclasses.dataclass(frozen=True)
+class Map:
+    """Train a family of models over a grid of betas, measure them, and write the landscape and its report."""
+
+    sweep: Annotated[SweepSpec, arg(name="")] = dataclasses.field(default_factory=SweepSpec)
+    execution: ExecutionSpec = dataclasses.field(default_factory=ExecutionSpec)
+    out: Path | None = None
+    """Folder for the results; default: one named after the data and the spec. The same again takes it up."""
+    data_folder: Path | None = None
+    """Where to look first for the files of a known data set."""
+    quiet: bool = False
+    """Print nothing but the report's path."""
+
+    def run(self) -> None:
+        from ratescape.data.catalog import load_data
+        from ratescape.landscape import map_spec
+
+        data = load_data(self.sweep.data, folder=self.data_folder, progress=_shows(self.quiet))
+        with _sweep_bar(self.quiet) as progress:
+            landscape = map_spec(self.sweep, data, self.execution, self.out, progress)
+        if not self.quiet:
+            for line in summary(landscape):
+                _say(line)
+        _say(str(landscape.folder.report))
+
+
+@dataclasses.dataclass(frozen=True)
+class Train:
+    """Train and measure one model."""
+
+    spec: Annotated[RunSpec, arg(name="")] = dataclasses.field(default_factory=RunSpec)
+    execution: ExecutionSpec = dataclasses.field(default_factory=ExecutionSpec)
+    out: Path | None = None
+    """Folder for the model; default: one named after the data and the spec. The same again takes it up."""
+    data_folder: Path | None = None
+    """Where to look first for the files of a known data set."""
+    quiet: bool = False
+    """Print nothing but the model's folder."""
+
+    def run(self) -> None:
+        from ratescape.data.catalog import load_data
+        from ratescape.landscape import train_spec
+        from ratescape.records import read_json_lines
+
+        data = load_data(self.spec.data, folder=self.data_folder, progress=_shows(self.quiet))
+        with _step_bar(self.quiet) as progress:
+            folder = train_spec(self.spec, data, self.execution, self.out, progress)
+        if not self.quiet:
+            _print_records(read_json_lines(folder.evaluation))
+        _say(str(folder.path))
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluate:
+    """Measure a trained model anew on the validation and test images it belongs to; writes nothing."""
+
+    run_folder: Positional[Path]
+    """Folder of one run, such as LANDSCAPE/runs/KEY."""
+    evaluation: EvaluationSpec = dataclasses.field(default_factory=EvaluationSpec)
+    data_folder: Path | None = None
+    """Where to look first for the files of a known data set."""
+    device: str = "cpu"
+    """cpu, cuda, ..."""
+
+    def run(self) -> None:
+        from ratescape.landscape import evaluate
+
+        _print_records(evaluate(self.run_folder, self.evaluation, self.data_folder, self.device))
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """Draw the figures and write the report page of a landscape again."""
+
+    landscape: Positional[Path]
+    """Folder of a landscape."""
+
+    def run(self) -> None:
+        from ratescape.landscape import Landscape
+
+        _say(str(Landscape(self.landscape).report()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Recommend:
+    """Say which model of a landscape fits a use, and why."""
+
+    landscape: Positional[Path]
+    """Folder of a landscape."""
+    use: Annotated[str, arg(name="for")] = "reconstruction"
+    """reconstruction, or the column of a metric that ranks models, such as nelbo."""
+    max_rate: float | None = None
+    """Largest total rate accepted, in nats per image."""
+
+    def run(self) -> None:
+        from ratescape.landscape import Landscape
+
+        best = Landscape(self.landscape).best(self.use, max_rate=self.max_rate)
+        _say(str(best))
+        _say(f"Use it:  ratescape evaluate {best.folder.path}")
+        _say(f'or:      model = ratescape.load("{best.folder.path}")')
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """List the known data sets, show one (or your own images), or fetch one."""
+
+    action: Positional[Literal["list", "show", "fetch"]]
+    """What to do."""
+    name: Positional[str | None] = None
+    """Name of a data set, or for show also a path."""
+    folder: Path | None = None
+    """Where to look for the files, or to put fetched ones; default: a cache of the user's."""
+
+    def run(self) -> None:
+        from ratescape.data import catalog
+
+        if self.action == "list":
+            for one in catalog.listing(self.folder):
+                _say(f"{one.name:14} {'here' if one.place else 'to be fetched':14} {one.title}")
+            return
+        if self.name is None:
+            raise SpecError(f"data {self.action} needs a name: see `ratescape data list`")
+        if self.action == "show":
+            _say(str(catalog.describe(self.name, self.folder)))
+        else:
+            _say(str(catalog.fetch(self.name, self.folder, progress=_shows(False))))
+
+
+Command = Map | Train | Evaluate | Report | Recommend | Data
+
+COMMANDS: dict[str, type[Command]] = {
+    "map": Map,
+    "train": Train,
+    "evaluate": Evaluate,
+    "report": Report,
+    "recommend": Recommend,
+    "data": Data,
+}
+
+FLAT: dict[type[Any], tuple[str, type[Any]]] = {Map: ("sweep", SweepSpec), Train: ("spec", RunSpec)}
+"""Commands whose spec's fields stand at the top level of options and config files."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0, 1 for an error, 2 for a wrong command line."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        parse(words).run()
+        sys.stdout.flush()
+    except RatescapeError as error:
+        _complain(str(error))
+        return 1
+    except KeyboardInterrupt:
+        _complain("interrupted; the same command takes it up again")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has had enough
+    return 0
+
+
+def parse(words: list[str]) -> Command:
+    """The command that a command line asks for.
+
+    Raises:
+        SystemExit: after printing help (status 0), or one line about a wrong command line (status 2).
+        SpecError: a value that is out of range, or a config file that cannot be used.
+    """
+    if not words or words[0] in ("-h", "--help"):
+        _say(overview())
+        raise SystemExit(0 if words else 2)
+    if words[0] == "--version":
+        from ratescape.version import __version__
+
+        _say(f"ratescape {__version__}")
+        raise SystemExit(0)
+    name, rest = words[0], words[1:]
+    if name not in COMMANDS:
+        _refuse(f"unknown command {name!r}: it must be one of {', '.join(COMMANDS)}")
+    command = COMMANDS[name]
+    default, rest = _with_config(command, rest)
+    if default is not None:
+        return _tyro(lambda: tyro.cli(command, prog=f"ratescape {name}", args=rest, default=default), name)
+    return _tyro(lambda: tyro.cli(command, prog=f"ratescape {name}", args=rest), name)
+
+
+def overview() -> str:
+    """What `ratescape --help` prints."""
+    lines = ["usage: ratescape COMMAND [OPTIONS]", ""]
+    lines += [f"  {name:10} {(command.__doc__ or '').splitlines()[0]}" for name, command in COMMANDS.items()]
+    lines += ["", "map and train also take --config FILE.yaml, whose values options then override;"]
+    return "\n".join([*lines, "`ratescape COMMAND --help` shows every option and its default."])
+
+
+def _with_config(command: type[Command], words: list[str]) -> tuple[Command | None, list[str]]:
+    """Take --config FILE out of the words; the command with the file's values as its defaults."""
+    joined = [word.partition("=") for word in words]
+    places = [i for i, (option, _, _) in enumerate(joined) if option == "--config"]
+    if not places:
+        return None, words
+    at = places[0]
+    _, equals, path = joined[at]
+    used = 1 if equals else 2
+    path = path or (words[at + 1] if at + 1 < len(words) else "")
+    if len(places) > 1 or not path:
+        _refuse("--config takes one FILE.yaml")
+    if command not in FLAT:
+        _refuse("--config goes with map and train")
+    return from_config(command, Path(path)), words[:at] + words[at + used :]
+
+
+def from_config(command: type[Any], path: Path) -> Any:
+    """A command with the values of a YAML file, which has the spec's fields at its top level.
+
+    The ``spec.yaml`` of any results folder is such a file.
+
+    Raises:
+        SpecError: the file cannot be read, or has an unknown key or a value of the wrong type.
+    """
+    field, spec = FLAT[command]
+    values = read_mapping(path)
+    version = values.pop("version", VERSION)
+    if not isinstance(version, int) or version > VERSION:
+        raise SpecError(f"{path} was made by a newer ratescape (version {version!r} of the format): upgrade ratescape")
+    own = {f.name for f in dataclasses.fields(command)} - {field}
+    nested = {name: value for name, value in values.items() if name not in own}
+    beside = {name: value for name, value in values.items() if name in own}
+    try:
+        return dataclasses.replace(from_dict(command, beside), **{field: from_dict(spec, nested)})
+    except SpecError as error:
+        raise SpecError(f"{error} (in {path})") from error
+
+
+def _tyro(call: Callable[[], Command], name: str) -> Command:
+    """Parse with tyro, turning its boxed messages into one line."""
+    caught = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(caught):
+            return call()
+    except SystemExit as end:
+        if end.code:
+            _refuse(f"{_message(caught.getvalue())} (ratescape {name} --help shows all options)")
+        raise
+
+
+def _message(box: str) -> str:
+    """What tyro's box says, in one line."""
+    # Its rules are hyphens where the output's encoding knows no box characters.
+    text = [re.sub(r"[│─╭╮╰╯]|-{3,}", " ", line).strip() for line in box.splitlines()]
+    parts = [line for line in text if line and "--help" not in line and "full helptext" not in line]
+    title = parts.pop(0) if len(parts) > 1 else ""
+    # Our own messages name the field themselves.
+    return re.sub(r"^Error parsing [a-z.]+: (?=[a-z_.]+ is )", "", _sentence(parts) or title)
+
+
+def _sentence(lines: list[str]) -> str:
+    """The message proper, and the nearest option if one is named."""
+    cut = next((i for i, line in enumerate(lines) if i and line.endswith(":")), len(lines))
+    message = " ".join(lines[:cut])
+    near = next((line.split()[0] for line in lines[cut + 1 :] if line.startswith("--")), None)
+    suggestion = near if any(line.startswith("Perhaps") for line in lines[cut : cut + 1]) else None
+    return f"{message}; did you mean {suggestion}?" if suggestion else message
+
+
+def _refuse(message: str) -> NoReturn:
+    _complain(message)
+    raise SystemExit(2)
+
+
+# Output
+
+
+def _say(line: str) -> None:
+    print(line)  # noqa: T201 (this is the output)
+
+
+def _complain(message: str) -> None:
+    """One line on stderr, whatever the message is made of."""
+    print(f"ratescape: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201 (this is the output)
+
+
+def _shows(quiet: bool) -> bool:
+    """Whether progress bars are shown: to a person at a terminal, not into a file or a pipe."""
+    return not quiet and sys.stderr.isatty()
+
+
+@contextlib.contextmanager
+def _bar(quiet: bool, what: str) -> Iterator[Callable[[int, int, str], None] | None]:
+    """A bar with rate and time left, or nothing where nobody watches."""
+    if not _shows(quiet):
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = [TextColumn(what), BarColumn(), TaskProgressColumn(show_speed=True), TimeRemainingColumn()]
+    with Progress(*columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True)) as progress:
+        task = progress.add_task(what, total=None, note="")
+        yield lambda done, total, note: progress.update(task, completed=done, total=total, note=note)
+
+
+@contextlib.contextmanager
+def _sweep_bar(quiet: bool) -> Iterator[Callable[[Any], None] | None]:
+    with _bar(quiet, "training") as show:
+        if show is None:
+            yield None
+        else:
+            yield lambda p: show(p.steps, p.total, f"{p.models} of {p.total_models} models")
+
+
+@contextlib.contextmanager
+def _step_bar(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    with _bar(quiet, "training") as show:
+        if show is None:
+            yield None
+        else:
+            yield lambda step, steps: show(step, steps, "steps")
+
+
+def summary(landscape: Any) -> list[str]:
+    """A few lines about a finished landscape: how many models, what is wrong with some, what to pick."""
+    from ratescape import selection
+
+    rows = landscape.table
+    lines = [f"{len(rows)} models; table: {landscape.folder.table}"]
+    diverged = int((rows["status"] == "diverged").sum())
+    if diverged:
+        lines.append(
+            f"warning: {diverged} trainings diverged and carry no numbers: a smaller training.learning_rate or a "
+            "training.clip may help"
+        )
+    lines += [f"warning: {line}" for line in landscape.records.broken]
+    lines += [f"warning: {line}" for line in selection.collapse_warnings(landscape.records)]
+    return [*lines, str(landscape.best("reconstruction"))]
+
+
+def _print_records(lines: list[dict[str, Any]]) -> None:
+    """Records for a person at a terminal, or as JSON lines for a program."""
+    if not sys.stdout.isatty():
+        for line in lines:
+            _say(json.dumps(line))
+        return
+    for line in lines:
+        _say(f"{line['split']} ({line['images']} images)")
+        for name, value in line["metrics"].items():
+            shown = ", ".join(f"{v:.4g}" for v in value) if isinstance(value, list) else f"{value:.4g}"
+            _say(f"  {name:12} {shown}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Images: where they come from, how their files are read, how they are cut into batches."""

@@ -1,0 +1,72 @@
+"""Images on the training device, and the order in which they are seen."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def unit(pixels: Tensor, binary: bool, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Pixels as the models see them, in [0, 1]; any shape.
+
+    Args:
+        pixels: uint8.
+        binary: threshold at 0.5, as the paper does for MNIST: 0 up to level 127, 1 from 128.
+    """
+    return (pixels > 127).to(dtype) if binary else pixels.to(dtype) / 255
+
+
+class Images:
+    """The images of one split, held as uint8 on a device: a quarter of the memory that floats would take.
+
+    Args:
+        pixels: uint8 ``[N, C, H, W]``.
+        binary: threshold pixels at 0.5.
+    """
+
+    def __init__(
+        self,
+        pixels: np.ndarray,
+        binary: bool,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.pixels = torch.tensor(pixels, device=device)
+        self.binary = binary
+        self.dtype = dtype
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @property
+    def device(self) -> torch.device:
+        return self.pixels.device
+
+    def take(self, indices: Tensor) -> Tensor:
+        """Images ``[B, C, H, W]`` in [0, 1] at ``indices [B]``."""
+        return unit(self.pixels[indices], self.binary, self.dtype)
+
+    def in_order(self, size: int) -> Iterator[Tensor]:
+        """All images in their own order, ``[B, C, H, W]`` in [0, 1] with B = ``size`` but for the last."""
+        for chunk in self.pixels.split(size):
+            yield unit(chunk, self.binary, self.dtype)
+
+    def order(self, seed: int, epoch: int) -> Tensor:
+        """Permutation ``[N]`` of an epoch: a function of seed and epoch alone, whatever was drawn before."""
+        generator = torch.Generator().manual_seed(stream(seed, "order", epoch))
+        return torch.randperm(len(self), generator=generator).to(self.device)
+
+
+STREAMS = {"order": 0, "noise": 1, "weights": 2, "evaluation": 3, "samples": 4}
+"""Independent uses of one seed."""
+
+
+def stream(seed: int, use: str, position: int = 0) -> int:
+    """A 63-bit seed for one use of ``seed`` at one position (epoch, step, ...).
+
+    Generators are seeded anew at every position, so nothing has to be saved for a resumed run to see the very
+    numbers it would have seen.
+    """
+    words = np.random.SeedSequence([seed, STREAMS[use], position]).generate_state(2)
+    return (int(words[0]) << 32 | int(words[1])) >> 1

@@ -1,0 +1,61 @@
+"""Images that are read, decoded and split, as plain .npy files that many processes can map into memory."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ratescape import records
+from ratescape.data.catalog import ImageData
+from ratescape.data.formats import Split
+from ratescape.errors import DataError
+from ratescape.specs import DataSpec, from_dict, to_dict
+
+SPLITS = ("train", "validation", "test")
+
+
+def write_prepared(data: ImageData, folder: Path) -> None:
+    """Write prepared images; ``facts.json`` comes last and says that the rest is whole.
+
+    Raises:
+        RecordError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, split in zip(SPLITS, (data.train, data.validation, data.test), strict=True):
+            if split is not None:
+                np.save(folder / f"{name}.npy", split.pixels)
+                if split.labels is not None:
+                    np.save(folder / f"{name}-labels.npy", split.labels)
+    except OSError as error:
+        raise records.unwritable(folder, error) from error
+    facts = {"spec": to_dict(data.spec), "classes": data.classes, "fingerprint": data.fingerprint}
+    records.write_atomically(folder / "facts.json", json.dumps(facts))
+
+
+def read_prepared(folder: Path) -> ImageData:
+    """Map prepared images into memory, read-only.
+
+    Raises:
+        DataError: the folder holds no prepared images, or damaged ones.
+    """
+    try:
+        facts = json.loads((folder / "facts.json").read_text())
+        train, validation, test = (_read_split(folder, name) for name in SPLITS)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{folder} holds no prepared images, or damaged ones ({error}): delete it") from error
+    if train is None or test is None:
+        raise DataError(f"{folder} lacks the train or test images: delete it")
+    classes = None if facts["classes"] is None else tuple(facts["classes"])
+    return ImageData(from_dict(DataSpec, facts["spec"]), train, validation, test, classes, facts["fingerprint"])
+
+
+def _read_split(folder: Path, name: str) -> Split | None:
+    path = folder / f"{name}.npy"
+    if not path.exists():
+        return None
+    labels = folder / f"{name}-labels.npy"
+    return Split(
+        np.load(path, mmap_mode="r", allow_pickle=False),
+        np.load(labels, allow_pickle=False) if labels.exists() else None,
+    )

@@ -1,0 +1,29 @@
+"""What can go wrong by a user's hand: one line that names the input and the remedy.
+
+Every error here is meant to be read by a person. The command line prints its text and exits with a
+non-zero status; a traceback would mean a defect of ratescape itself.
+"""
+
+
+class RatescapeError(Exception):
+    """Something the user can mend; the message is one line: what is wrong, and what to do."""
+
+
+class SpecError(RatescapeError, ValueError):
+    """A field of a spec is unknown, of the wrong type, or out of range; the message names it."""
+
+
+class DataError(RatescapeError):
+    """Images or labels that are missing, damaged, or of a form that cannot be used."""
+
+
+class RecordError(RatescapeError):
+    """A results folder that is busy, damaged, made by another spec, or cannot be written."""
+
+
+class CheckpointError(RatescapeError):
+    """A weights or checkpoint file that is damaged, of another version, or of another model."""
+
+
+class ResourceError(RatescapeError):
+    """The machine cannot do it: not enough memory, or no such device."""

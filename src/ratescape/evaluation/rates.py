@@ -1,0 +1,45 @@
+"""How much does each layer carry? Rates, distortion and active units."""
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from ratescape.data.batches import Images, stream
+from ratescape.model.hierarchy import CHUNK, HVAE, PosteriorSample
+
+ACTIVE_VARIANCE = 0.01
+"""A unit is active where its posterior mean varies by more than this over the images (Burda et al., 2016)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rates:
+    """Per-image rates ``[N, L]`` (Eq. 7) and distortion ``[N]``, nats, averaged over the draws of the latents."""
+
+    rates: Tensor
+    distortion: Tensor
+
+
+@torch.no_grad()
+def rates(model: HVAE, images: Images, seed: int, draws: int = 1) -> Rates:
+    """Rates and distortion of every image at ``draws`` samples of its posterior.
+
+    The KL of each layer is exact given the layers above; those are sampled.
+    """
+    generator = torch.Generator(images.device).manual_seed(stream(seed, "evaluation"))
+    layer_rates: list[Tensor] = []
+    distortions: list[Tensor] = []
+    for chunk in images.in_order(CHUNK):
+        passes = [model(PosteriorSample(model.noise(len(chunk), generator)), chunk) for _ in range(draws)]
+        layer_rates.append(torch.stack([p.rates for p in passes]).double().mean(0))
+        distortions.append(torch.stack([p.distortion for p in passes]).double().mean(0))
+    return Rates(torch.cat(layer_rates), torch.cat(distortions))
+
+
+def active_units(means: list[Tensor]) -> list[int]:
+    """Units of each layer whose posterior mean varies over the images.
+
+    Args:
+        means: posterior means of each layer, ``[N, *shape]``.
+    """
+    return [int((layer.flatten(1).var(0, correction=0) > ACTIVE_VARIANCE).sum()) for layer in means]

@@ -1,0 +1,221 @@
+"""The Python face: map a landscape, open one, choose from it, load models."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ratescape import checkpoint, records, selection, sweep
+from ratescape.data.batches import Images
+from ratescape.data.catalog import ImageData, load_data
+from ratescape.data.prepared import read_prepared
+from ratescape.errors import SpecError
+from ratescape.evaluation import suite
+from ratescape.model.hierarchy import HVAE
+from ratescape.records import RunFolder, SweepFolder, Table
+from ratescape.report.figures import save_figures
+from ratescape.report.page import write_page
+from ratescape.selection import Choice
+from ratescape.specs import (
+    BetaGrid,
+    DataSpec,
+    EvaluationSpec,
+    ExecutionSpec,
+    ModelSpec,
+    RunSpec,
+    SweepSpec,
+    TrainingSpec,
+    key,
+)
+
+Source = str | Path | np.ndarray | DataSpec
+"""A known name, a path, images as an array, or a full spec."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Best:
+    """A model chosen from a landscape."""
+
+    choice: Choice
+    folder: RunFolder
+
+    @property
+    def betas(self) -> tuple[float, ...]:
+        """Its multipliers, top layer first."""
+        return self.choice.betas
+
+    def load(self, device: str = "cpu") -> HVAE:
+        """The trained model; raises :class:`~ratescape.errors.CheckpointError` if its file is damaged."""
+        return checkpoint.load_model(self.folder.weights, device)[0]
+
+    def __str__(self) -> str:
+        return self.choice.explanation
+
+
+class Landscape:
+    """A mapped family of models: its table, its choices, its report.
+
+    Args:
+        path: the folder of a sweep.
+
+    Raises:
+        RecordError: the folder is not a sweep, damaged, or of a newer version.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.folder = SweepFolder(Path(path))
+        self.records: Table = records.landscape(self.folder)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row for each model: see :func:`ratescape.records.landscape`."""
+        return self.records.rows
+
+    def best(self, use: str, *, max_rate: float | None = None, **demands: float) -> Best:
+        """The model that fits a use best, chosen on validation.
+
+        Args:
+            use: ``reconstruction``, or the column of a metric that ranks models, such as ``nelbo``.
+            max_rate: largest total rate accepted, nats per image.
+            demands: for columns of metrics, the worst value accepted, such as ``psnr=18``.
+
+        Raises:
+            SpecError: the landscape has not measured it, or no model meets the demands.
+        """
+        choice = selection.best(self.records, use, max_rate=max_rate, demands=demands)
+        return Best(choice, RunFolder(self.folder.path / "runs" / choice.run))
+
+    def report(self) -> Path:
+        """Draw the figures and write the report page; returns the page's path."""
+        save_figures(self.folder)
+        return write_page(self.folder)
+
+    def __repr__(self) -> str:
+        return f"Landscape({str(self.folder.path)!r}, {len(self.table)} models)"
+
+
+def map_landscape(
+    data: Source = "mnist-5k",
+    labels: np.ndarray | None = None,
+    *,
+    model: ModelSpec | None = None,
+    training: TrainingSpec | None = None,
+    grid: BetaGrid | None = None,
+    groups: tuple[int, ...] | None = None,
+    seeds: tuple[int, ...] = (0,),
+    evaluation: EvaluationSpec | None = None,
+    execution: ExecutionSpec | None = None,
+    out: str | Path | None = None,
+) -> Landscape:
+    """Train a family of models over a grid of betas, measure them all, and write their report.
+
+    Calling it again with the same arguments takes up what was interrupted and trains nothing twice.
+
+    Args:
+        data: a known name, a path, or images ``[N, H, W]``, ``[N, H, W, C]`` or ``[N, C, H, W]``.
+        labels: classes ``[N]`` of images given as an array.
+        out: folder for the results; by default one named after the data and the spec, in the current folder.
+
+    Raises:
+        RatescapeError: bad input; the message names it and the remedy.
+    """
+    spec = SweepSpec(
+        data=data if isinstance(data, DataSpec) else DataSpec(),
+        model=model or ModelSpec(),
+        training=training or TrainingSpec(),
+        grid=grid or BetaGrid(),
+        groups=groups,
+        seeds=seeds,
+        evaluation=evaluation or EvaluationSpec(),
+    )
+    return map_spec(spec, load_data(data, labels), execution or ExecutionSpec(), None if out is None else Path(out))
+
+
+def map_spec(
+    spec: SweepSpec,
+    data: ImageData,
+    execution: ExecutionSpec,
+    out: Path | None = None,
+    progress: Callable[[sweep.Progress], None] | None = None,
+) -> Landscape:
+    """Carry out a sweep that is fully said, on images that are loaded; as :func:`map_landscape`."""
+    whole = sweep.fitted(spec, data)
+    landscape_path = out or Path(f"landscape-{_plain(data.spec.name)}-{key(whole)}")
+    sweep.run_sweep(whole, data, SweepFolder(landscape_path), execution, progress)
+    landscape = Landscape(landscape_path)
+    landscape.report()
+    return landscape
+
+
+def train_spec(
+    run: RunSpec,
+    data: ImageData,
+    execution: ExecutionSpec,
+    out: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> RunFolder:
+    """Train and measure one model; the same call takes up what was interrupted. Returns its folder."""
+    whole = sweep.fitted(run, data)
+    folder = RunFolder(out or Path(f"model-{_plain(data.spec.name)}-{key(whole)}"))
+    sweep.run_single(whole, data, folder, EvaluationSpec(), execution, progress)
+    return folder
+
+
+def _plain(name: str) -> str:
+    """A data set's name as part of a folder's name."""
+    return Path(name).stem.replace(":", "-")
+
+
+def load(path: str | Path, device: str = "cpu") -> HVAE:
+    """Load a trained model.
+
+    Args:
+        path: the folder of a run, or its weights file.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    place = Path(path)
+    return checkpoint.load_model(RunFolder(place).weights if place.is_dir() else place, device)[0]
+
+
+def evaluate(
+    path: str | Path, evaluation: EvaluationSpec | None = None, data_folder: Path | None = None, device: str = "cpu"
+) -> list[dict[str, Any]]:
+    """Measure a trained model anew on the validation and test images it belongs to; writes nothing.
+
+    Args:
+        path: the folder of a run.
+        data_folder: where to look for the images first.
+
+    Returns:
+        One record a split: see :func:`ratescape.evaluation.suite.record`.
+
+    Raises:
+        RatescapeError: the run, its weights or its images are missing or damaged.
+    """
+    folder = RunFolder(Path(path))
+    run = folder.spec()
+    chosen = sweep.chosen_device(device)
+    model, header = checkpoint.load_model(folder.weights, chosen)
+    kept = folder.path.parent.parent / "data"
+    kept_array = run.data.name.startswith("array:") and kept.exists()
+    data = read_prepared(kept) if kept_array else load_data(run.data, folder=data_folder)
+    if data.fingerprint != header.get("fingerprint"):
+        raise SpecError(f"{run.data.name} now holds other images than {folder.path} was trained on: restore them")
+    like = next(model.parameters())
+    splits = {"validation": data.validation, "test": data.test}
+    return [
+        suite.record(
+            model,
+            Images(split.pixels, bool(data.spec.binary), chosen, like.dtype),
+            name,
+            run.betas,
+            evaluation or EvaluationSpec(),
+        )
+        for name, split in splits.items()
+        if split is not None
+    ]

@@ -1,0 +1,268 @@
+"""The hierarchical VAE: one top-down pass over L layers, wherever the latents come from.
+
+Layers run top-down: index 0 is z_L, the last is z_1. Rates and distortion are nats per image, never reduced here.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ratescape.data.batches import unit
+from ratescape.errors import SpecError
+from ratescape.model.distributions import Bernoulli, Gaussian, Likelihood
+
+CHUNK = 1000
+"""Images that pass through the network at once where a method takes any number of them."""
+
+
+class LatentSource(Protocol):
+    """Where the latents of a pass come from.
+
+    Called once for each layer, top first, with the layer's index, its prior, and its posterior (None where there
+    are no images); returns the layer's latents ``[B, *shape]``. It must give the same latents whenever it is called
+    with the same arguments.
+    """
+
+    def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor: ...
+
+
+class PosteriorSample:
+    """Samples from the posterior, for given standard normal noise: one tensor ``[B, *shape]`` a layer."""
+
+    def __init__(self, noise: Sequence[Tensor]) -> None:
+        self.noise = noise
+
+    def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
+        return _known(posterior).at(self.noise[index])
+
+
+class PosteriorMode:
+    """Modes of the posterior: mu_L, then mu_{L-1} given mu_L, and so on."""
+
+    def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
+        return _known(posterior).mean
+
+
+class PriorSample:
+    """Samples from the prior, for given standard normal noise: one tensor ``[B, *shape]`` a layer."""
+
+    def __init__(self, noise: Sequence[Tensor]) -> None:
+        self.noise = noise
+
+    def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
+        return prior.at(self.noise[index])
+
+
+class PriorMode:
+    """Modes of the prior given the layers above."""
+
+    def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
+        return prior.mean
+
+
+class Given:
+    """Given latents for the top layers; the layers below them come from another source."""
+
+    def __init__(self, latents: Sequence[Tensor], rest: LatentSource) -> None:
+        self.latents = latents
+        self.rest = rest
+
+    def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
+        return self.latents[index] if index < len(self.latents) else self.rest(index, prior, posterior)
+
+
+def _known(posterior: Gaussian | None) -> Gaussian:
+    if posterior is None:
+        raise ValueError("a posterior needs images: this pass has none")
+    return posterior
+
+
+class Pass(NamedTuple):
+    """Result of one top-down pass over a batch of B images (or B draws from the prior)."""
+
+    latents: list[Tensor]
+    """Top first, each ``[B, *shape]``."""
+    output: Tensor
+    """Likelihood parameters ``[B, K, H, W]``."""
+    rates: Tensor
+    """R(z_L), ..., R(z_1 | z_>1) (Eq. 7 of the paper) ``[B, L]``, nats; ``[0, L]`` without images."""
+    distortion: Tensor
+    """-log p(x | z) (Eq. 2) ``[B]``, nats; ``[0]`` without images."""
+    priors: list[Gaussian]
+    """p(z_l | z_>l), top first; the topmost has batch size 1."""
+    posteriors: list[Gaussian]
+    """q(z_l | z_>l, x), top first; empty without images."""
+
+
+class Layer(Protocol):
+    """One layer of latents: its prior, its posterior, and what it hands down.
+
+    ``state`` is what the layers above hand down: None above the top layer.
+    """
+
+    shape: tuple[int, ...]
+    """Shape of one image's latents."""
+    closed_form: bool
+    """Whether the expected rate given the latents above is the KL between posterior and prior. It is not where a
+    layer above depends on this one's sample (bottom-up inference); then log q - log p at the sample is taken."""
+
+    def prior(self, state: Tensor | None) -> Gaussian: ...
+
+    def posterior(self, evidence: Any, state: Tensor | None, prior: Gaussian) -> Gaussian: ...
+
+    def advance(self, state: Tensor | None, latents: Tensor) -> Tensor: ...
+
+
+class HVAE(nn.Module):
+    """A hierarchical VAE with any number of layers, built of parts.
+
+    Args:
+        encoder: (images, source) to evidence for each layer's posterior, a list, top first.
+        layers: the layers of latents, top first, each a module that is a :class:`Layer`.
+        decoder: state below the last layer ``[B, ...]`` to likelihood parameters ``[B, K, H, W]``.
+        likelihood: distribution of the pixels.
+        image_shape: (C, H, W).
+    """
+
+    likelihood: Likelihood
+    image_shape: tuple[int, int, int]
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        layers: Sequence[nn.Module],
+        decoder: nn.Module,
+        likelihood: Likelihood,
+        image_shape: tuple[int, int, int],
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.layers = nn.ModuleList(layers)
+        self.decoder = decoder
+        self.likelihood = likelihood
+        self.image_shape = image_shape
+
+    def forward(self, source: LatentSource, images: Tensor | None = None) -> Pass:
+        """The one top-down pass.
+
+        Args:
+            source: where latents come from.
+            images: ``[B, C, H, W]`` in [0, 1], or None to use priors alone.
+        """
+        evidence = None if images is None else self.encoder(images, source)
+        latents: list[Tensor] = []
+        rates: list[Tensor] = []
+        priors: list[Gaussian] = []
+        posteriors: list[Gaussian] = []
+        state: Tensor | None = None
+        for index, layer in enumerate(self._layers()):
+            prior = layer.prior(state)
+            posterior = None if evidence is None else layer.posterior(evidence[index], state, prior)
+            z = source(index, prior, posterior)
+            if posterior is not None:
+                exact = layer.closed_form
+                rates.append(posterior.kl(prior) if exact else posterior.log_density(z) - prior.log_density(z))
+                posteriors.append(posterior)
+            latents.append(z)
+            priors.append(prior)
+            state = layer.advance(state, z)
+        output = self.decoder(state)
+        if images is None:
+            return Pass(latents, output, output.new_empty(0, len(latents)), output.new_empty(0), priors, posteriors)
+        distortion = self.likelihood.distortion(output, images)
+        return Pass(latents, output, torch.stack(rates, 1), distortion, priors, posteriors)
+
+    @property
+    def latent_shapes(self) -> list[tuple[int, ...]]:
+        """Shape of one image's latents in each layer, top first."""
+        return [layer.shape for layer in self._layers()]
+
+    def _layers(self) -> list[Layer]:
+        return cast(list[Layer], list(self.layers))
+
+    def noise(self, count: int, generator: torch.Generator | None = None) -> list[Tensor]:
+        """Standard normal noise for ``count`` images: one ``[count, *shape]`` a layer, on the model's device."""
+        like = next(self.parameters())
+        return [
+            torch.randn(count, *shape, generator=generator, device=like.device, dtype=like.dtype)
+            for shape in self.latent_shapes
+        ]
+
+    @torch.no_grad()
+    def encode(self, images: Tensor | np.ndarray) -> list[Tensor]:
+        """Posterior means ``[N, *shape]``, top layer first, each given the means above it.
+
+        Args:
+            images: as :meth:`inputs` takes them.
+        """
+        passes = [self(PosteriorMode(), chunk).latents for chunk in self.inputs(images).split(CHUNK)]
+        return [torch.cat(layer) for layer in zip(*passes, strict=True)]
+
+    @torch.no_grad()
+    def decode(self, latents: Sequence[Tensor], generator: torch.Generator | None = None) -> Tensor:
+        """Expected images ``[N, C, H, W]`` from the latents of the top layers.
+
+        Args:
+            latents: the latents of one or more top layers, top first, each ``[N, *shape]``.
+            generator: draws the layers that are not given from their prior; without it their prior mode is used.
+
+        Raises:
+            SpecError: no latents, too many, or of other shapes than :attr:`latent_shapes`.
+        """
+        shapes = [tuple(z.shape[1:]) for z in latents]
+        if not shapes or shapes != self.latent_shapes[: len(shapes)]:
+            raise SpecError(f"latents of shapes {shapes}: give those of the top layers, out of {self.latent_shapes}")
+        rest = PriorMode() if generator is None else PriorSample(self.noise(len(latents[0]), generator))
+        return self.likelihood.mean(self(Given(latents, rest)).output)
+
+    @torch.no_grad()
+    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """``count`` images ``[count, C, H, W]``: all latents from their priors, expected pixels given them."""
+        return self.likelihood.mean(self(PriorSample(self.noise(count, generator))).output)
+
+    @torch.no_grad()
+    def reconstruct(self, images: Tensor | np.ndarray, generator: torch.Generator | None = None) -> Tensor:
+        """Expected images ``[N, C, H, W]`` from posterior modes, or from posterior samples if given a generator.
+
+        Args:
+            images: as :meth:`inputs` takes them.
+        """
+        outputs: list[Tensor] = []
+        for chunk in self.inputs(images).split(CHUNK):
+            source = PosteriorMode() if generator is None else PosteriorSample(self.noise(len(chunk), generator))
+            outputs.append(self.likelihood.mean(self(source, chunk).output))
+        return torch.cat(outputs)
+
+    def inputs(self, images: Tensor | np.ndarray) -> Tensor:
+        """Images as the network takes them: ``[N, C, H, W]`` in [0, 1], on its device and in its precision.
+
+        Args:
+            images: ``[N, C, H, W]``, ``[N, H, W, C]`` or, if grey, ``[N, H, W]``; 8-bit levels, or floats in [0, 1].
+                A model of binary pixels thresholds them at 0.5, as in its training.
+
+        Raises:
+            SpecError: another shape or type, or values outside [0, 1].
+        """
+        given = torch.as_tensor(images)
+        channels, height, width = self.image_shape
+        batch = given
+        if channels == 1 and given.ndim == 3:
+            batch = given.unsqueeze(1)
+        elif tuple(given.shape[1:]) == (height, width, channels):
+            batch = given.permute(0, 3, 1, 2)
+        if batch.ndim != 4 or tuple(batch.shape[1:]) != self.image_shape:
+            raise SpecError(
+                f"images of shape {tuple(given.shape)}: this model takes [N, C, H, W] with (C, H, W) = "
+                f"{self.image_shape}"
+            )
+        binary = isinstance(self.likelihood, Bernoulli)
+        like = next(self.parameters())
+        if batch.dtype == torch.uint8:
+            return unit(batch.to(like.device), binary, like.dtype)
+        if not batch.is_floating_point() or not bool(((batch >= 0) & (batch <= 1)).all()):
+            raise SpecError(f"images of {batch.dtype}: give 8-bit levels (uint8), or floats in [0, 1] without NaN")
+        batch = batch.to(like.device, like.dtype)
+        return (batch >= 0.5).to(like.dtype) if binary else batch

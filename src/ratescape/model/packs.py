@@ -1,0 +1,78 @@
+"""A pack: P models of one structure side by side, their parameters stacked ``[P, ...]``.
+
+One pass maps the single-model module over the stack, so that P small networks keep a processor as busy as one
+large one. Images and noise are shared by all members: what a member computes does not depend on its pack.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from ratescape.model.hierarchy import HVAE, LatentSource, Pass, PosteriorSample
+
+Parameters = dict[str, Tensor]
+
+
+def stack(models: Sequence[nn.Module]) -> Parameters:
+    """Parameters of P models by name, each ``[P, ...]``; fresh leaf tensors."""
+    named = [dict(model.named_parameters()) for model in models]
+    return {name: torch.stack([one[name].detach() for one in named]) for name in named[0]}
+
+
+def member(parameters: Mapping[str, Tensor], index: int) -> Parameters:
+    """Parameters of one member, without the leading axis."""
+    return {name: tensor[index].detach().clone() for name, tensor in parameters.items()}
+
+
+def pack_pass(model: HVAE, parameters: Parameters, source: LatentSource, images: Tensor | None = None) -> Pass:
+    """One pass of every member: every field of the result has a leading axis P.
+
+    Args:
+        model: gives the structure; its own parameters are not used.
+        parameters: ``[P, ...]`` by name.
+        source: shared by all members.
+        images: ``[B, C, H, W]``, shared by all members.
+    """
+    if next(iter(parameters.values())).shape[0] == 1:
+        alone = functional_call(model, {name: tensor[0] for name, tensor in parameters.items()}, (source, images))
+        return _with_axis(alone)
+
+    def one(parameters: Parameters) -> Pass:
+        return functional_call(model, parameters, (source, images))
+
+    return vmap(one)(parameters)
+
+
+def _with_axis(value: Any) -> Any:
+    """Every tensor of a nested structure with a leading axis of length 1."""
+    if isinstance(value, Tensor):
+        return value.unsqueeze(0)
+    items: Iterable[Any] = (_with_axis(item) for item in value)
+    return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+
+
+def training_bytes(model: HVAE, images: Tensor) -> int:
+    """Bytes that training holds for one member and one batch of so many images, measured on a small batch.
+
+    Counts what the backward pass keeps of the forward pass, and as much again for the gradients in flight, four
+    tensors of the size of the weights (weights, gradient, two moments of Adam), and nothing of the framework.
+
+    Args:
+        images: ``[B, C, H, W]``; up to 8 of them are passed through the network.
+    """
+    kept: dict[int, int] = {}
+
+    def remember(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    few = images[:8].clone()  # a slice would keep all images, and count them
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(remember, lambda tensor: tensor):
+        model(PosteriorSample(model.noise(len(few))), few)
+    weights = {p.untyped_storage().data_ptr(): p.numel() * p.element_size() for p in model.parameters()}
+    activations = sum(size for pointer, size in kept.items() if pointer not in weights)
+    return 2 * activations * len(images) // len(few) + 4 * sum(weights.values())

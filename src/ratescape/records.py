@@ -1,0 +1,320 @@
+"""What came out: folders of results, and the table over them. Computing and looking meet only here, on disk.
+
+A sweep is a folder::
+
+    spec.yaml            what was asked for, every field filled in
+    provenance.json      versions, device, data fingerprint, times
+    runs/KEY/            one folder for each trained model, named by the key of its RunSpec
+        spec.yaml        its RunSpec
+        weights.safetensors
+        training.jsonl   one line for each epoch
+        evaluation.jsonl one line for each (betas, split) measured
+        reconstructions.png, samples.png
+        done             written last: its presence means that all the above is complete
+    packs/KEY.*          checkpoints of trainings in progress; gone when their runs are done
+    landscape.csv        the tidy table: one row for each run
+
+Whole files are written to a temporary file and renamed, so that a reader sees all of a file or none of it.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ratescape.errors import RecordError, SpecError
+from ratescape.specs import VERSION, RunSpec, SweepSpec, differences, from_dict, key, read_mapping, to_yaml
+
+ACTIVE_RATE = 0.1
+"""A layer that carries less than so many nats, or has no active unit, counts as collapsed."""
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Write a whole file so that it is never seen half-written, even after a crash.
+
+    Raises:
+        RecordError: the file cannot be written (full disk, no permission); an older file stays as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> RecordError:
+    """The error for a failed write; nothing written before is lost."""
+    return RecordError(
+        f"cannot write {path} ({error.strerror or error}): free some space or choose another folder, then run the "
+        "same command again; what is finished is kept"
+    )
+
+
+def to_json_lines(records: list[dict[str, Any]]) -> str:
+    """Records as JSON lines; a number that is not finite is written as null."""
+    return "".join(json.dumps(_finite(record)) + "\n" for record in records)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """All records of a JSON-lines file.
+
+    Raises:
+        RecordError: the file is missing or a line is not a JSON object.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        records = [json.loads(line) for line in lines]
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path} is missing or damaged ({error}): {_remake(path.parent)}") from error
+    if not all(isinstance(record, dict) for record in records):
+        raise RecordError(f"{path} is damaged: {_remake(path.parent)}")
+    return records
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a results folder for this process alone; the system lets go of it however the process ends.
+
+    Raises:
+        RecordError: another process holds it, or the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / "lock").open("w")
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RecordError(
+                f"another ratescape is working in {folder}: wait for it to end, or choose another folder with --out"
+            ) from error
+        yield
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """The folder of one trained model."""
+
+    path: Path
+
+    @property
+    def weights(self) -> Path:
+        return self.path / "weights.safetensors"
+
+    @property
+    def training(self) -> Path:
+        return self.path / "training.jsonl"
+
+    @property
+    def evaluation(self) -> Path:
+        return self.path / "evaluation.jsonl"
+
+    @property
+    def done(self) -> bool:
+        """Whether training and its records are complete."""
+        return (self.path / "done").exists()
+
+    def mark_done(self) -> None:
+        """Write the mark that says everything else is complete."""
+        write_atomically(self.path / "done", "")
+
+    def write_spec(self, spec: RunSpec) -> None:
+        write_atomically(self.path / "spec.yaml", _stamped(spec))
+
+    def spec(self) -> RunSpec:
+        """The run's spec; raises :class:`RecordError` if it is missing, newer, or damaged."""
+        return _read_spec(RunSpec, self.path)
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepFolder:
+    """The folder of a sweep."""
+
+    path: Path
+
+    def run(self, spec: RunSpec) -> RunFolder:
+        return RunFolder(self.path / "runs" / key(spec))
+
+    @property
+    def packs(self) -> Path:
+        return self.path / "packs"
+
+    @property
+    def table(self) -> Path:
+        return self.path / "landscape.csv"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    def spec(self) -> SweepSpec:
+        """The sweep's spec; raises :class:`RecordError` if it is missing, newer, or damaged."""
+        return _read_spec(SweepSpec, self.path)
+
+    def claim(self, spec: SweepSpec) -> None:
+        """Make this the folder of ``spec``, or check that it is.
+
+        A folder made by the same spec is taken up again; settings of evaluation may change, models stay.
+
+        Raises:
+            RecordError: the folder holds another spec's results (names the fields) or those of a newer version.
+        """
+        if (self.path / "spec.yaml").exists():
+            fields = [name for name in differences(self.spec(), spec) if not name.startswith("evaluation")]
+            if fields:
+                raise RecordError(
+                    f"{self.path} was made by another spec (it differs in {', '.join(fields)}): "
+                    "choose another folder with --out, or ask for the same again"
+                )
+        write_atomically(self.path / "spec.yaml", _stamped(spec))
+
+    def write_provenance(self, provenance: Mapping[str, Any]) -> None:
+        write_atomically(self.path / "provenance.json", json.dumps(_finite(provenance), indent=1) + "\n")
+
+    def provenance(self) -> dict[str, Any]:
+        """What is known of how the sweep was made; raises :class:`RecordError` if missing or damaged."""
+        path = self.path / "provenance.json"
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RecordError(f"{path} is missing or damaged: {_AGAIN}") from error
+        if not isinstance(values, dict):
+            raise RecordError(f"{path} is damaged: {_AGAIN}")
+        return values
+
+
+_AGAIN = "delete it if it is there, and run the sweep's command again"
+
+
+def _stamped(spec: Any) -> str:
+    return f"version: {VERSION}\n" + to_yaml(spec)
+
+
+def _read_spec(cls: type, folder: Path) -> Any:
+    """Read the version-stamped spec.yaml of a results folder."""
+    path = folder / "spec.yaml"
+    if not path.exists():
+        raise RecordError(f"{folder} is not a results folder (it has no spec.yaml): check the path")
+    try:
+        values = read_mapping(path)
+        version = values.pop("version", None)
+        if not isinstance(version, int) or version > VERSION:
+            raise RecordError(
+                f"{folder} was made by a newer ratescape (version {version} of the format, this one reads up to "
+                f"{VERSION}): upgrade ratescape"
+            )
+        return from_dict(cls, values)
+    except SpecError as error:
+        kind = "landscape" if cls is SweepSpec else "model"
+        raise RecordError(
+            f"{path} does not describe a {kind} ({error}): check the path, restore the file, or start a new folder"
+        ) from error
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """The tidy landscape over a sweep, and what is wrong with it."""
+
+    rows: pd.DataFrame
+    """One row for each run: see :func:`landscape`."""
+    missing: int
+    """Runs asked for that are not done."""
+    broken: tuple[str, ...]
+    """One line for each run whose records cannot be read."""
+    split: str
+    """The split that the plain columns were measured on: "validation", or "test" under the paper's protocol."""
+
+
+def landscape(folder: SweepFolder) -> Table:
+    """Read the records of a sweep into one tidy table; never opens a model.
+
+    Columns, for L layers: ``run, seed, status, beta_L .. beta_1``, then measured on the split that models are
+    chosen on ``rate_L .. rate_1, rate`` (total), ``distortion`` (nats per image), ``loss`` (distortion + sum of
+    beta x rate), ``nelbo`` (-ELBO), ``psnr`` (dB), ``active_L .. active_1``, and any further metric found in the
+    records; and the same measured on test as ``test_...``. ``status`` is ``ok``, or ``diverged`` for a training
+    that broke down: such rows carry no numbers.
+
+    Raises:
+        RecordError: the folder is not a sweep.
+    """
+    spec = folder.spec()
+    split = "validation" if spec.data.validation > 0 else "test"
+    rows: list[dict[str, Any]] = []
+    broken: list[str] = []
+    missing = 0
+    for run in spec.runs():
+        place = folder.run(run)
+        if not place.done:
+            missing += 1
+            continue
+        try:
+            rows.append(_row(run, place, split))
+        except RecordError as error:
+            broken.append(str(error))
+    return Table(pd.DataFrame(rows), missing, tuple(broken), split)
+
+
+def _row(run: RunSpec, place: RunFolder, split: str) -> dict[str, Any]:
+    epochs = read_json_lines(place.training)
+    records = {record.get("split"): record for record in read_json_lines(place.evaluation)}
+    if not epochs or split not in records or "test" not in records:
+        raise RecordError(f"{place.path} lacks its last epoch or the {split} or test split: {_remake(place.path)}")
+    row: dict[str, Any] = {"run": place.path.name, "seed": run.seed}
+    try:
+        row["status"] = epochs[-1]["status"]
+        row |= _by_layer("beta", list(run.betas))
+        row |= _columns(records[split])
+        if split != "test":
+            row |= {f"test_{name}": value for name, value in _columns(records["test"]).items()}
+    except (KeyError, AttributeError) as error:
+        raise RecordError(f"{place.path} has a record without {error}: {_remake(place.path)}") from error
+    return row
+
+
+def _remake(folder: Path) -> str:
+    return f"delete {folder} to make it again"
+
+
+def _columns(record: dict[str, Any]) -> dict[str, Any]:
+    """The measurements of one record as flat columns."""
+    columns: dict[str, Any] = {}
+    for name, value in record["metrics"].items():
+        columns |= _by_layer(name.removesuffix("s"), value) if isinstance(value, list) else {name: value}
+    return columns
+
+
+def _by_layer(name: str, values: list[Any]) -> dict[str, Any]:
+    """One column for each layer, top first: ``name_L .. name_1``."""
+    return {f"{name}_{len(values) - index}": value for index, value in enumerate(values)}
+
+
+def layer_columns(table: pd.DataFrame, name: str) -> list[str]:
+    """The table's columns ``name_L .. name_1``, top layer first."""
+    numbers = [int(c.removeprefix(name + "_")) for c in table.columns if c.removeprefix(name + "_").isdigit()]
+    return [f"{name}_{number}" for number in sorted(numbers, reverse=True)]

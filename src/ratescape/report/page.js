@@ -1,0 +1,491 @@
+"use strict";
+// Draws the landscape and shows the selected model. Everything read from the data is written as text.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const byKey = new Map(data.runs.map((run, index) => [run.run, index]));
+const state = { metric: data.metrics[0], split: data.splits[0], selected: byKey.get(data.selected) };
+const severalSeeds = new Set(data.runs.map((run) => run.seed)).size > 1;
+const allEqual = data.runs.every((run) => run.equal);
+
+const VIRIDIS = ["#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725"];
+const READABLE_ASPECT = 2.5; // axes share one scale only if neither range is more than so many times the other
+
+// ---- words and numbers
+
+const element = (id) => document.getElementById(id);
+const subscript = (number) => String(number).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
+const latent = (layer) => "z" + subscript(layer);
+const layerAt = (index) => data.layers - index; // layers run top-down: index 0 is z_L
+const betaName = (index) => (data.layers === 1 ? "β" : "β" + subscript(layerAt(index)));
+const short = (number) => Number(number.toPrecision(3)).toString();
+const minus = (text) => text.replace("-ELBO", "−ELBO");
+
+function written(number) {
+  if (number === null || number === undefined) return "–";
+  const size = Math.abs(number);
+  return number.toFixed(size >= 1000 ? 0 : size >= 100 ? 1 : 2).replace("-", "−");
+}
+
+function rateName(index) {
+  const above = data.layers - layerAt(index);
+  return above === 0 ? `R(${latent(layerAt(index))})` : `R(${latent(layerAt(index))}|${latent(layerAt(index) + 1)}${above > 1 ? ",…" : ""})`;
+}
+
+function betasText(run) {
+  const text = allEqual ? `β = ${short(run.betas[0])}` : run.betas.map((beta, index) => `${betaName(index)} = ${short(beta)}`).join(", ");
+  return severalSeeds ? `${text}, seed ${run.seed}` : text;
+}
+
+function make(tag, text, className) {
+  const node = document.createElement(tag);
+  if (text !== undefined) node.textContent = text;
+  if (className) node.className = className;
+  return node;
+}
+
+const valueOf = (run, column = state.metric.column) => run.values[state.split][column];
+const withUnit = (metric, number) => `${written(number)} ${metric.unit.replace("nats/image", "nats")}`;
+
+// ---- plots
+
+function theme() {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue("--" + name).trim();
+  return Object.fromEntries(["ink", "quiet", "line", "diagonal", "grid", "outline", "card", "accent", "vae", "beta-vae", "hull"].map((name) => [name, colour(name)]));
+}
+
+/** Viridis so that bright is good: turned round for metrics where less is better. */
+function scaleColours(metric) {
+  return metric.higher_is_better === false ? [...VIRIDIS].reverse() : VIRIDIS;
+}
+
+const plotlyScale = (colours) => colours.map((colour, index) => [index / (colours.length - 1), colour]);
+
+function extent(values) {
+  const known = values.filter((value) => value !== null);
+  const [low, high] = [Math.min(...known), Math.max(...known)];
+  return high > low ? [low, high] : [low - 0.5, high + 0.5];
+}
+
+function hoverText(run) {
+  const values = run.values[state.split];
+  const rates = values.rates.map((rate, index) => `${rateName(index)} ${written(rate)}`);
+  const metrics = data.metrics.filter((metric) => metric.column !== "rate");
+  const lines = [
+    `<b>${betasText(run)}</b>`,
+    data.layers > 1 ? `${rates.join(" · ")} · total ${written(values.rate)} nats` : `rate ${written(values.rate)} nats`,
+    ...metrics.map((metric) => `${minus(metric.name)} ${withUnit(metric, values[metric.column])}`),
+    ...run.collapsed.map((layer) => `${latent(layer)} has collapsed`),
+  ];
+  return lines.join("<br>");
+}
+
+/** Where the models lie in one plot, how they are coloured, and what the axes say. */
+function rateShape() {
+  const x = data.runs.map((run) => run.values[state.split].rates[0]);
+  const y = data.runs.map((run, index) => run.values[state.split].rate - x[index]);
+  const lower = Array.from({ length: data.layers - 1 }, (_, index) => latent(data.layers - 1 - index)).join(", ");
+  return {
+    x, y, diagonals: true, colour: metricColour(),
+    title: data.layers > 2 ? "Division of the rate: top layer and all below" : "Over the layer rates",
+    xTitle: `R(${latent(data.layers)}), nats per image`, yTitle: `R(${lower}|${latent(data.layers)}), nats per image`,
+  };
+}
+
+function metricColour() {
+  const values = data.runs.map((run) => valueOf(run));
+  return { values, range: extent(values), colours: scaleColours(state.metric) };
+}
+
+function betaShape() {
+  if (allEqual) {
+    return {
+      x: data.runs.map((run) => run.betas[0]), y: data.runs.map((run) => valueOf(run)), logX: true, colour: metricColour(),
+      title: "Over β", xTitle: "β, the price of a nat", yTitle: minus(state.metric.label),
+    };
+  }
+  const columns = betaSteps(0), rows = betaSteps(1);
+  const seeds = [...new Set([...data.runs, ...data.diverged].map((run) => run.seed))].sort((a, b) => a - b);
+  const place = (run) => run.betas[0] * columns.ratio ** (((seeds.indexOf(run.seed) + 0.5) / seeds.length - 0.5) * 0.9);
+  return {
+    x: data.runs.map(place), y: data.runs.map((run) => run.betas[1]), logX: true, logY: true, colour: metricColour(),
+    cells: { columns, rows, seeds: seeds.length, crosses: data.diverged.map((run) => [place(run), run.betas[1]]) },
+    title: "Over the multipliers β",
+    xTitle: "β₂, the price of a nat in z₂", yTitle: "β₁, the price of a nat in z₁",
+  };
+}
+
+function betaSteps(index) {
+  const values = [...new Set([...data.runs, ...data.diverged].map((run) => run.betas[index]))].sort((a, b) => a - b);
+  const ratios = values.slice(1).map((value, k) => value / values[k]);
+  return { values, ratio: ratios.length ? Math.min(...ratios) : 2 };
+}
+
+function totalShape() {
+  const several = data.layers > 1;
+  const colour = several
+    ? data.runs.map((run) => run.values[state.split].rates[0] / Math.max(run.values[state.split].rate, 1e-9))
+    : data.runs.map((run) => Math.log10(run.betas[0]));
+  return {
+    x: data.runs.map((run) => run.values[state.split].rate), y: data.runs.map((run) => valueOf(run)),
+    colour: { values: colour, range: several ? [0, Math.max(...colour)] : extent(colour), colours: VIRIDIS, bar: several ? { text: `share of ${latent(data.layers)}` } : betaBar() },
+    title: several ? `Over the total rate; colour: the share of ${latent(data.layers)}` : "Over the rate",
+    xTitle: several ? "total rate, nats per image" : "rate, nats per image", yTitle: minus(state.metric.label),
+  };
+}
+
+/** A colour bar of log10(beta), with ticks that say beta. */
+function betaBar() {
+  const { tickvals, ticktext } = betaTicks(betaSteps(0).values);
+  return { text: "β", ticks: { tickvals: tickvals.map(Math.log10), ticktext } };
+}
+
+const shapes = { left: data.layers === 2 ? rateShape : totalShape, right: data.layers > 2 ? rateShape : betaShape };
+
+function ring(name, indices, shape, size, colour, width, paper, symbol = "circle-open") {
+  const places = { x: indices.map((index) => shape.x[index]), y: indices.map((index) => shape.y[index]) };
+  const trace = (label, stroke, line) => ({
+    ...places, name: label, type: "scatter", mode: "markers", hoverinfo: "skip",
+    marker: { symbol, size, color: stroke, line: { width: line, color: stroke } },
+  });
+  return [trace(name + " halo", paper, width + 2.5), trace(name, colour, width)];
+}
+
+function traces(shape, size, look) {
+  const indices = data.runs.map((_, index) => index);
+  const hull = data.hulls[state.split][state.metric.column];
+  const base = shape.cells ? Math.min(13, size * 0.55) : size;
+  const models = {
+    x: shape.x, y: shape.y, name: "models", type: "scatter", mode: "markers", customdata: indices,
+    text: data.runs.map(hoverText), hovertemplate: "%{text}<extra></extra>",
+    marker: {
+      size, symbol: shape.cells ? "square" : "circle", color: shape.colour.values, cmin: shape.colour.range[0], cmax: shape.colour.range[1],
+      colorscale: plotlyScale(shape.colour.colours), opacity: 1, line: { width: shape.cells ? 0 : 0.6, color: look.outline },
+      ...(shape.colour.bar ? { showscale: true, colorbar: { thickness: 10, outlinewidth: 0, title: { text: shape.colour.bar.text, side: "right", font: { size: 12 } }, tickfont: { size: 12 }, ...shape.colour.bar.ticks } } : {}),
+    },
+  };
+  const line = { x: hull.map((i) => shape.x[i]), y: hull.map((i) => shape.y[i]), name: "hull line", type: "scatter", mode: "lines", hoverinfo: "skip", opacity: 0.7, line: { color: look.hull, width: 1.3, dash: "dot" } };
+  const crosses = shape.cells ? shape.cells.crosses : [];
+  const cross = { x: crosses.map((c) => c[0]), y: crosses.map((c) => c[1]), name: "diverged", type: "scatter", mode: "markers", hovertemplate: "training diverged<extra></extra>", marker: { symbol: "x-thin", size: 11, line: { width: 2, color: look.quiet } } };
+  return [
+    ...(shape.logX ? [] : [line]), models, cross,
+    ...ring("hull", hull, shape, base + 9, look.hull, 2, look.card),
+    ...ring("beta-VAE", indices.filter((i) => data.runs[i].equal && !data.runs[i].vae && data.layers > 1), shape, base + 2, look["beta-vae"], 2, look.card),
+    ...ring("VAE", indices.filter((i) => data.runs[i].vae), shape, base + 2, look.vae, 2, look.card),
+    ...ring("selected", [state.selected], shape, shape.cells ? size : base + 16, look.accent, 3, look.card, shape.cells ? "square-open" : "circle-open"),
+  ];
+}
+
+/** Plain limits, from zero where rates are shown, with a margin for rings. */
+function limits(values, fromZero) {
+  const [low, high] = extent(values);
+  const start = fromZero ? 0 : low;
+  const margin = 0.07 * (high - start || 1);
+  return [start - margin, high + margin];
+}
+
+function cellLimits({ values, ratio }) {
+  const margin = 0.58 * Math.log10(ratio);
+  return [Math.log10(values[0]) - margin, Math.log10(values[values.length - 1]) + margin];
+}
+
+function betaTicks(values) {
+  const shown = values.length > 9 ? values.filter((value) => Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-6) : values;
+  return { tickvals: shown, ticktext: shown.map((value) => Number(value.toPrecision(2)).toString()) };
+}
+
+function niceStep(range) {
+  const rough = range / 9, power = 10 ** Math.floor(Math.log10(rough));
+  return power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
+}
+
+/** Lines of equal total rate, labelled where they enter the plot. */
+function diagonals([left, right], [bottom, top], look) {
+  const step = niceStep(right + top);
+  const lines = [], labels = [];
+  for (let total = step; total < right + top; total += step) {
+    const start = Math.max(left, total - top), end = Math.min(right, total - bottom);
+    lines.push({ type: "line", layer: "below", x0: start, y0: total - start, x1: end, y1: total - end, line: { color: look.diagonal, width: 1 } });
+    if (start > right - 0.12 * (right - left)) continue;
+    labels.push({ x: start, y: total - start, text: short(total), showarrow: false, xanchor: "left", yanchor: "top", font: { size: 11, color: look.quiet }, borderpad: 1 });
+  }
+  return { lines, labels };
+}
+
+function layout(shape, look, node) {
+  const axis = { gridcolor: look.grid, linecolor: look.line, zeroline: false, showline: true, mirror: true, ticks: "outside", tickcolor: look.line, fixedrange: true };
+  const title = (text) => ({ text, font: { size: 13 }, standoff: 8 });
+  const x = { ...axis, title: title(shape.xTitle) }, y = { ...axis, title: title(shape.yTitle) };
+  const result = {
+    xaxis: x, yaxis: y, margin: { l: 62, r: shape.colour.bar ? 74 : 14, t: 10, b: 52 }, showlegend: false, dragmode: false, hovermode: "closest",
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", height: node.clientHeight, width: node.clientWidth,
+    font: { color: look.ink, size: 12.5, family: getComputedStyle(document.body).fontFamily },
+    hoverlabel: { bgcolor: look.card, bordercolor: look.accent, align: "left", font: { color: look.ink, size: 12.5, family: getComputedStyle(document.body).fontFamily } },
+  };
+  if (shape.cells) {
+    Object.assign(x, { type: "log", range: cellLimits(shape.cells.columns), showgrid: false, ...betaTicks(shape.cells.columns.values) });
+    Object.assign(y, { type: "log", range: cellLimits(shape.cells.rows), showgrid: false, scaleanchor: "x", constrain: "domain", constraintoward: "top", ...betaTicks(shape.cells.rows.values) });
+    x.constrain = "domain";
+  } else if (shape.logX) {
+    Object.assign(x, { type: "log", ...betaTicks([...new Set(shape.x)].sort((a, b) => a - b)), minor: { ticks: "" } });
+    y.range = limits(shape.y, false);
+  } else {
+    x.range = limits(shape.x, true);
+    y.range = limits(shape.y, Boolean(shape.diagonals));
+  }
+  if (shape.diagonals) {
+    const ratio = (y.range[1] - y.range[0]) / (x.range[1] - x.range[0]);
+    if (ratio < READABLE_ASPECT && ratio > 1 / READABLE_ASPECT) Object.assign(y, { scaleanchor: "x", constrain: "domain" }), (x.constrain = "domain");
+    const { lines, labels } = diagonals(x.range, y.range, look);
+    Object.assign(result, { shapes: lines, annotations: labels });
+    x.showgrid = y.showgrid = false;
+  }
+  return result;
+}
+
+/** Size of a marker in pixels: a cell of the grid, or a point that leaves room for its neighbours. */
+function markerSize(shape, plan) {
+  if (!shape.cells) return data.runs.length > 100 ? 8 : 11;
+  const { margin, width, height } = plan;
+  const across = (width - margin.l - margin.r) / (shape.cells.columns.values.length + 0.16);
+  const down = (height - margin.t - margin.b) / (shape.cells.rows.values.length + 0.16);
+  return Math.max(4, (Math.min(across, down) / shape.cells.seeds) * 0.94);
+}
+
+function drawPlots() {
+  const look = theme();
+  for (const side of ["left", "right"]) {
+    const node = element(side), shape = shapes[side](), plan = layout(shape, look, node);
+    element(side + "-title").textContent = `${minus(state.metric.name)}: ${shape.title[0].toLowerCase()}${shape.title.slice(1)}`;
+    node.setAttribute("aria-label", `Plot of ${state.metric.name}, ${shape.title}. Arrow keys move the selection.`);
+    node.shape = shape;
+    Plotly.react(node, traces(shape, markerSize(shape, plan), look), plan, { displayModeBar: false, responsive: false, doubleClick: false });
+  }
+}
+
+function drawControls() {
+  const { label, explanation, higher_is_better: higher } = state.metric;
+  const [low, high] = extent(data.runs.map((run) => valueOf(run)));
+  element("bar-low").textContent = written(low);
+  element("bar-high").textContent = written(high);
+  element("ramp").style.background = `linear-gradient(to right, ${scaleColours(state.metric).join(", ")})`;
+  element("bar-hint").textContent = higher === null ? state.metric.unit : `${state.metric.unit}; yellow is better`;
+  element("bar").setAttribute("aria-label", `Colour scale of ${label}, from ${written(low)} to ${written(high)}`);
+  element("explanation").textContent = `${minus(label)}: ${minus(explanation)}.`;
+}
+
+// ---- the selected model
+
+function select(index) {
+  state.selected = index;
+  drawPlots();
+  drawModel();
+  drawPressed();
+}
+
+/** Step from the selected model to the nearest one in a direction of the plot. */
+function step(shape, right, up) {
+  const scale = (values, log) => {
+    const flat = values.map((value) => (log ? Math.log(value) : value)), [low, high] = extent(flat);
+    return flat.map((value) => (value - low) / (high - low));
+  };
+  const x = scale(shape.x, shape.logX), y = scale(shape.y, shape.logY);
+  let nearest = null, least = Infinity;
+  data.runs.forEach((_, index) => {
+    const dx = x[index] - x[state.selected], dy = y[index] - y[state.selected];
+    const along = dx * right + dy * up, aside = Math.abs(dx * up) + Math.abs(dy * right);
+    if (along > 1e-9 && along >= aside && along + 2 * aside < least) [nearest, least] = [index, along + 2 * aside];
+  });
+  if (nearest !== null) select(nearest);
+}
+
+function badges(run) {
+  const index = state.selected, column = state.metric.column;
+  const list = data.picks.filter((pick) => pick.best === run.run).map((pick) => {
+    const metric = data.metrics.find((candidate) => candidate.column === pick.metric);
+    return [metric.use ? `recommended for ${metric.use}` : `best ${minus(metric.name)}`, "good"];
+  });
+  if (run.vae) list.push(["plain VAE", "vae"]);
+  else if (run.equal && data.layers > 1) list.push(["β-VAE", "beta-vae"]);
+  if (data.hulls[state.split][column].includes(index)) list.push([`on the hull of ${minus(state.metric.name)}`, "hull"]);
+  run.collapsed.forEach((layer) => list.push([`${latent(layer)} has collapsed`, "warn"]));
+  return list.map(([text, name]) => make("li", text, name));
+}
+
+function picture(address, caption) {
+  const figure = make("figure"), image = make("img");
+  image.alt = caption;
+  image.onload = () => fit(image);
+  image.src = address;
+  figure.append(make("figcaption", caption), image);
+  return figure;
+}
+
+/** Scale a small picture up by a whole number of screen pixels, so that every pixel of it is equally large. */
+function fit(image) {
+  const room = element("pictures").clientWidth * devicePixelRatio;
+  const scale = Math.max(1, Math.floor(room / image.naturalWidth)) / devicePixelRatio;
+  image.style.width = `${image.naturalWidth * scale}px`;
+}
+
+function fillTable(table, head, rows) {
+  const line = (cells, first) => {
+    const row = make("tr");
+    cells.forEach((cell, index) => {
+      const node = make(first || index === 0 ? "th" : "td", cell);
+      if (first) node.scope = "col";
+      else if (index === 0) node.scope = "row";
+      row.append(node);
+    });
+    return row;
+  };
+  const top = make("thead"), body = make("tbody");
+  top.append(line(head, true));
+  body.append(...rows.map((row) => line(row, false)));
+  table.replaceChildren(top, body);
+}
+
+function drawModel() {
+  const run = data.runs[state.selected], values = run.values[state.split];
+  element("model-title").textContent = betasText(run);
+  element("chooser").value = String(state.selected);
+  element("badges").replaceChildren(...badges(run));
+  const pictures = [];
+  if (run.reconstructions) pictures.push(picture(run.reconstructions, "Originals above, their reconstructions below"));
+  if (run.samples) pictures.push(picture(run.samples, "Samples from the prior"));
+  element("pictures").replaceChildren(...(pictures.length ? pictures : [make("p", "No pictures of this model were kept.", "quiet")]));
+  const layers = run.betas.map((beta, index) => [latent(layerAt(index)), short(beta), written(values.rates[index]), values.active.length ? String(values.active[index] ?? "–") : "–"]);
+  fillTable(element("layers"), ["layer", "β", "rate, nats", "active units"], layers);
+  const rows = data.metrics.map((metric) => [minus(metric.label), ...data.splits.map((split) => written(run.values[split][metric.column]))]);
+  fillTable(element("values"), ["measured on", ...data.splits], rows);
+  element("python").textContent = run.python;
+  element("shell").textContent = run.shell;
+}
+
+// ---- what to pick, warnings, provenance
+
+function drawPicks() {
+  const test = data.splits.includes("test") ? "test" : data.chosen_on;
+  element("picks-note").textContent =
+    data.chosen_on === "test" ? "Chosen and measured on test, as the paper does: the winners look a little too good." : `Chosen on ${data.chosen_on}; the numbers are those on test.`;
+  const entry = (label, key, metric, className) => {
+    const run = data.runs[byKey.get(key)], button = make("button", undefined, className);
+    button.type = "button";
+    button.dataset.run = key;
+    const betas = run.equal && data.layers > 1 ? `all ${short(run.betas[0])}` : run.betas.map(short).join(", ");
+    button.append(make("span", label), make("span", withUnit(metric, run.values[test][metric.column])), make("span", `β ${betas} · ${run.values[test].rate.toFixed(1)}\u00a0nats`, "at"));
+    button.addEventListener("click", () => select(byKey.get(key)));
+    return button;
+  };
+  for (const pick of data.picks) {
+    const metric = data.metrics.find((candidate) => candidate.column === pick.metric);
+    const block = make("div", undefined, "pick");
+    const direction = metric.higher_is_better ? "highest" : "lowest";
+    block.append(make("h3", metric.use ? `For ${metric.use}: ${direction} ${minus(metric.name)}` : `${direction[0].toUpperCase()}${direction.slice(1)} ${minus(metric.name)}`));
+    block.append(entry("best", pick.best, metric, "winner"));
+    if (pick.beta_vae && data.layers > 1) block.append(entry("best β-VAE", pick.beta_vae, metric));
+    block.append(entry(pick.vae_is_exact ? "plain VAE" : "nearest VAE", pick.vae, metric));
+    element("picks").append(block);
+  }
+}
+
+function drawPressed() {
+  const key = data.runs[state.selected].run;
+  document.querySelectorAll(".pick button").forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.run === key)));
+}
+
+function drawFixed() {
+  document.body.classList.add(data.layers === 1 ? "one" : data.layers === 2 ? "two" : "many");
+  const layers = data.layers === 1 ? "1 latent layer" : `${data.layers} latent layers`;
+  const facts = [data.family === "ladder" ? "ladder VAE" : data.family === "bottom-up" ? "bottom-up HVAE" : data.family.toUpperCase(), layers, `${data.runs.length} of ${data.asked} models shown`];
+  element("facts").textContent = facts.join(" · ");
+  if (data.warnings.length) {
+    const link = make("a", data.warnings.length === 1 ? "1 warning" : `${data.warnings.length} warnings`);
+    link.href = "#warnings";
+    element("facts").append(" · ", link);
+  }
+  element("warnings").hidden = data.warnings.length === 0;
+  element("warning-list").append(...data.warnings.map((line) => make("li", line)));
+  for (const [name, value] of Object.entries(data.provenance)) element("provenance").append(make("dt", name.replaceAll("_", " ")), make("dd", value));
+  element("spec").textContent = data.spec;
+}
+
+function drawKey() {
+  const hull = data.hulls[state.split][state.metric.column].length > 0;
+  const entries = [
+    ["var(--vae)", "plain VAE: all β = 1", data.runs.some((run) => run.vae)],
+    ["var(--beta-vae)", "β-VAE: equal β", data.layers > 1 && data.runs.some((run) => run.equal && !run.vae)],
+    ["var(--hull)", `upper hull: best ${minus(state.metric.name)} for its total rate`, hull],
+    ["var(--accent)", "selected: click a point, or use the arrow keys", true],
+  ];
+  const items = entries.filter((entry) => entry[2]).map(([colour, text]) => {
+    const item = make("li"), mark = make("span", undefined, "ring");
+    mark.style.borderColor = colour;
+    item.append(mark, text);
+    return item;
+  });
+  if (data.diverged.length && shapes.right === betaShape && !allEqual) {
+    const item = make("li");
+    item.append(make("span", "×", "cross"), "training diverged");
+    items.push(item);
+  }
+  element("key").replaceChildren(...items);
+}
+
+// ---- wiring
+
+function redraw() {
+  drawControls();
+  drawKey();
+  drawPlots();
+  drawModel();
+  drawPressed();
+}
+
+function connect() {
+  const metric = element("metric");
+  metric.append(...data.metrics.map((candidate) => new Option(minus(candidate.label), candidate.column)));
+  metric.addEventListener("change", () => {
+    state.metric = data.metrics.find((candidate) => candidate.column === metric.value);
+    redraw();
+  });
+  for (const split of data.splits) {
+    const label = make("label"), input = make("input");
+    Object.assign(input, { type: "radio", name: "split", value: split, checked: split === state.split });
+    input.addEventListener("change", () => {
+      state.split = split;
+      redraw();
+    });
+    label.append(input, split);
+    element("splits").append(label);
+  }
+  const chooser = element("chooser");
+  chooser.append(...data.runs.map((run, index) => new Option(betasText(run), String(index))));
+  chooser.addEventListener("change", () => select(Number(chooser.value)));
+  const directions = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+  for (const node of [element("left"), element("right")]) {
+    node.on("plotly_click", (event) => {
+      const point = event.points.find((candidate) => candidate.customdata !== undefined);
+      if (point) select(point.customdata);
+    });
+    node.addEventListener("keydown", (event) => {
+      if (!(event.key in directions)) return;
+      event.preventDefault();
+      step(node.shape, ...directions[event.key]);
+    });
+  }
+  let width = innerWidth;
+  addEventListener("resize", () => {
+    if (innerWidth === width) return; // phones report a change of height on every scroll
+    width = innerWidth;
+    drawPlots();
+    document.querySelectorAll("#pictures img").forEach(fit);
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawPlots);
+}
+
+drawFixed();
+drawPicks();
+drawPlots(); // makes the plots that connect() listens to
+connect();
+redraw();

@@ -1,0 +1,413 @@
+"""What to do, said in full before anything is done: frozen, typed, checked, hashable.
+
+A spec is identity: two runs with the same :class:`RunSpec` are the same run, and the name of its folder is
+:func:`key` of its spec. Fields left ``None`` mean "as fits the data"; they are filled in before a key is
+taken, and the filled-in spec is what is written beside the results. How the work is carried out (where, by
+how many processes) lives in :class:`ExecutionSpec` and is not part of any identity.
+
+Layers run top-down everywhere: index 0 is z_L, the last is z_1.
+"""
+
+import dataclasses
+import difflib
+import functools
+import hashlib
+import itertools
+import json
+import math
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+
+from ratescape.errors import SpecError
+
+T = TypeVar("T")
+
+VERSION = 1
+"""Version of everything written to disk. A folder with a higher one was made by a newer ratescape."""
+
+Family = Literal["ghvae", "lvae", "bottom-up", "ladder"]
+LikelihoodName = Literal["bernoulli", "gaussian", "learned-gaussian", "logistic-mixture"]
+
+
+def _require(condition: bool, field: str, value: object, expected: str) -> None:
+    if not condition:
+        raise SpecError(f"{field} is {value!r}: it must be {expected}")
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSpec:
+    """Which images, and how they are split."""
+
+    name: str = "mnist-5k"
+    """A known name (see `ratescape data list`), or the path of a folder of images, a .npz or a .npy file."""
+    binary: bool | None = None
+    """Threshold pixels at 0.5, as the paper does for MNIST; default: only for the MNIST digits."""
+    validation: float = 0.1
+    """Share of the training images held out to choose models on; 0 chooses on test, as the paper does."""
+    test: float = 0.2
+    """Share of all images held out for testing where the source has no test split of its own."""
+    limit: int | None = None
+    """Use at most so many training images, drawn with the split seed; default: all."""
+    split_seed: int = 0
+    """Seed of the splits."""
+
+    def __post_init__(self) -> None:
+        _require(bool(self.name), "data.name", self.name, "a name or a path")
+        _require(0 <= self.validation < 1, "data.validation", self.validation, "at least 0 and below 1")
+        _require(0 < self.test < 1, "data.test", self.test, "between 0 and 1")
+        _require(self.limit is None or self.limit > 0, "data.limit", self.limit, "a positive number of images")
+        _require(self.split_seed >= 0, "data.split_seed", self.split_seed, "at least 0")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelSpec:
+    """Which hierarchical VAE."""
+
+    family: Family = "ghvae"
+    """ghvae, lvae and bottom-up are the two-layer structures of the paper's Fig. 2; ladder has any number of layers."""
+    channels: int | None = None
+    """Channels of every hidden convolution; default as in the paper: 16 for grey images, 32 for colour."""
+    latents: tuple[int, ...] | None = None
+    """Latent sizes, top layer first: dimensions of the top vector, then channels of each 4x4-like map below it."""
+    likelihood: LikelihoodName | None = None
+    """Distribution of the pixels; default: bernoulli for binary images, gaussian otherwise."""
+    sigma: float = 0.71
+    """Standard deviation of the gaussian likelihood, in pixel units (range 0 to 1), as in the paper."""
+    mixtures: int = 5
+    """Components of the logistic-mixture likelihood."""
+
+    def __post_init__(self) -> None:
+        _require(self.channels is None or self.channels > 0, "model.channels", self.channels, "positive")
+        if self.latents is not None:
+            _require(
+                len(self.latents) > 0 and all(size > 0 for size in self.latents),
+                "model.latents",
+                self.latents,
+                "one positive size for each layer",
+            )
+            if self.family != "ladder":
+                _require(
+                    len(self.latents) == 2,
+                    "model.latents",
+                    self.latents,
+                    f"two sizes for {self.family} (the ladder family takes any number of layers)",
+                )
+        _require(self.sigma > 0 and math.isfinite(self.sigma), "model.sigma", self.sigma, "positive")
+        _require(self.mixtures > 0, "model.mixtures", self.mixtures, "positive")
+
+    @property
+    def layers(self) -> int:
+        """Number L of latent layers."""
+        return len(self.latents) if self.latents is not None else 2
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSpec:
+    """How a model is trained."""
+
+    epochs: int = 20
+    """Passes over the training images."""
+    batch: int = 256
+    """Images in a batch; the last batch of an epoch may be smaller."""
+    learning_rate: float = 1e-3
+    """Adam's learning rate (its peak, with the cosine schedule)."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """Learning rate over training: constant as in the paper, or a cosine down to zero."""
+    warmup: float | None = None
+    """Epochs over which all betas rise linearly from 0; 0 for none; default: 0.3 of the epochs."""
+    ema: float | None = None
+    """Decay of an exponential moving average of the weights, which is then what is kept; default: none."""
+    clip: float | None = None
+    """Largest norm of a member's gradient; longer ones are scaled down; default: no clipping."""
+    patience: int = 50
+    """Steps in a row that a member may skip for a non-finite loss or gradient before it counts as diverged."""
+    precision: Literal["float32", "float64"] = "float32"
+    """Number format of weights and arithmetic."""
+
+    def __post_init__(self) -> None:
+        _require(self.epochs > 0, "training.epochs", self.epochs, "positive")
+        _require(self.batch > 0, "training.batch", self.batch, "positive")
+        rate = self.learning_rate
+        _require(rate > 0 and math.isfinite(rate), "training.learning_rate", rate, "positive")
+        if self.warmup is not None:
+            _require(
+                0 <= self.warmup <= self.epochs,
+                "training.warmup",
+                self.warmup,
+                f"at least 0 and at most training.epochs ({self.epochs}): a warm-up that outlasts training "
+                "would end at smaller betas than asked for",
+            )
+        _require(self.ema is None or 0 < self.ema < 1, "training.ema", self.ema, "between 0 and 1")
+        _require(self.clip is None or self.clip > 0, "training.clip", self.clip, "positive")
+        _require(self.patience > 0, "training.patience", self.patience, "positive")
+
+
+@dataclasses.dataclass(frozen=True)
+class BetaGrid:
+    """Log-spaced multipliers for each layer (or group of layers); the paper's grid is 0.1 to 10 in 21 steps."""
+
+    low: float = 0.1
+    """Smallest beta."""
+    high: float = 10.0
+    """Largest beta."""
+    steps: int = 5
+    """Values for each layer."""
+
+    def __post_init__(self) -> None:
+        _require(self.low > 0 and math.isfinite(self.low), "grid.low", self.low, "above 0")
+        _require(self.high >= self.low and math.isfinite(self.high), "grid.high", self.high, "at least grid.low")
+        _require(self.steps > 0, "grid.steps", self.steps, "positive")
+        expected = "1 where grid.low equals grid.high, 2 or more otherwise, and few enough to differ in 10 digits"
+        distinct = len(set(self.values())) == self.steps
+        _require((self.steps == 1) == (self.high == self.low) and distinct, "grid.steps", self.steps, expected)
+
+    def values(self) -> tuple[float, ...]:
+        """The grid's betas, ascending; rounded to 10 significant digits so that equal betas compare equal."""
+        if self.steps == 1:
+            return (self.low,)
+        low, high = math.log(self.low), math.log(self.high)
+        logs = (low + (high - low) * k / (self.steps - 1) for k in range(self.steps))
+        return tuple(float(f"{math.exp(log):.10g}") for log in logs)
+
+    def points(self, axes: int) -> list[tuple[float, ...]]:
+        """All combinations for ``axes`` layers (or groups), top first: ``steps ** axes`` tuples."""
+        return list(itertools.product(self.values(), repeat=axes))
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationSpec:
+    """What is measured on a trained model."""
+
+    seed: int = 0
+    """Seed of the latents drawn to measure rates and distortion."""
+    draws: int = 1
+    """Latent draws for each image; rates and distortion are averaged over them."""
+    pictures: int = 8
+    """Images kept beside each model: so many originals, reconstructions and samples."""
+
+    def __post_init__(self) -> None:
+        _require(self.seed >= 0, "evaluation.seed", self.seed, "at least 0")
+        _require(self.draws > 0, "evaluation.draws", self.draws, "positive")
+        _require(self.pictures > 0, "evaluation.pictures", self.pictures, "positive")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSpec:
+    """One model to train: its data, network, one beta for each layer, recipe and seed."""
+
+    data: DataSpec = dataclasses.field(default_factory=DataSpec)
+    model: ModelSpec = dataclasses.field(default_factory=ModelSpec)
+    training: TrainingSpec = dataclasses.field(default_factory=TrainingSpec)
+    betas: tuple[float, ...] = (1.0, 1.0)
+    """One multiplier for each layer, top layer first."""
+    seed: int = 0
+    """Seed of initial weights, order of images and noise."""
+
+    def __post_init__(self) -> None:
+        check_betas(self.betas, self.model)
+        _require(self.seed >= 0, "seed", self.seed, "at least 0")
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepSpec:
+    """A family of models over a grid of betas."""
+
+    data: DataSpec = dataclasses.field(default_factory=DataSpec)
+    model: ModelSpec = dataclasses.field(default_factory=ModelSpec)
+    training: TrainingSpec = dataclasses.field(default_factory=TrainingSpec)
+    grid: BetaGrid = dataclasses.field(default_factory=BetaGrid)
+    groups: tuple[int, ...] | None = None
+    """Group of each layer, top first, numbered from 0; layers of a group share one beta; default: each its own."""
+    seeds: tuple[int, ...] = (0,)
+    """One model for every beta point and seed."""
+    evaluation: EvaluationSpec = dataclasses.field(default_factory=EvaluationSpec)
+
+    def __post_init__(self) -> None:
+        fine = len(self.seeds) > 0 and len(set(self.seeds)) == len(self.seeds) and min(self.seeds) >= 0
+        _require(fine, "seeds", self.seeds, "distinct numbers, at least 0")
+        if self.groups is not None:
+            layers = self.model.layers
+            expected = f"one group for each of the {layers} layers, numbered 0, 1, ... without gaps"
+            count = max(self.groups, default=-1) + 1
+            _require(
+                len(self.groups) == layers and set(self.groups) == set(range(count)), "groups", self.groups, expected
+            )
+        if self.model.family == "bottom-up" and self.grid.steps > 1 and len(set(self.groups or (0, 1))) > 1:
+            raise SpecError(
+                f"groups is {self.groups}: a bottom-up sweep needs one beta for all layers, so groups "
+                f"{(0,) * self.model.layers}, since its layer rates cannot be tuned one by one (Sec. 3.1 of the paper)"
+            )
+
+    def points(self) -> list[tuple[float, ...]]:
+        """The beta points, one beta for each layer, top first."""
+        groups = self.groups or tuple(range(self.model.layers))
+        return [tuple(point[group] for group in groups) for point in self.grid.points(max(groups) + 1)]
+
+    def runs(self) -> list[RunSpec]:
+        """One run for every seed and beta point."""
+        return [
+            RunSpec(data=self.data, model=self.model, training=self.training, betas=betas, seed=seed)
+            for seed in self.seeds
+            for betas in self.points()
+        ]
+
+
+@dataclasses.dataclass(frozen=True)
+class ExecutionSpec:
+    """How the work is carried out; changes no result beyond rounding."""
+
+    engine: Literal["auto", "in-process", "workers"] = "auto"
+    """Train in this process or in worker processes of one thread each; auto: workers on a CPU."""
+    workers: int | None = None
+    """Worker processes; default: one for each core."""
+    pack: int | None = None
+    """Models trained together as one batch of weights; default: what measured fastest and fits in memory."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1, mps, ...; auto: a GPU if there is one."""
+    checkpoint_seconds: float = 60.0
+    """Seconds between checkpoints of a training in progress."""
+
+    def __post_init__(self) -> None:
+        _require(self.workers is None or self.workers > 0, "execution.workers", self.workers, "positive")
+        _require(self.pack is None or self.pack > 0, "execution.pack", self.pack, "positive")
+        _require(self.checkpoint_seconds >= 0, "execution.checkpoint_seconds", self.checkpoint_seconds, "at least 0")
+
+
+def check_betas(betas: tuple[float, ...], model: ModelSpec) -> None:
+    """Refuse multipliers that do not fit the model.
+
+    Raises:
+        SpecError: a wrong number of betas, a beta that is not positive and finite, or unequal betas for a
+            bottom-up model, whose layer rates have no meaning of their own (Sec. 3.1).
+    """
+    _require(len(betas) == model.layers, "betas", betas, f"one number for each of the {model.layers} layers, top first")
+    _require(all(beta > 0 and math.isfinite(beta) for beta in betas), "betas", betas, "all above 0 and finite")
+    if model.family == "bottom-up" and len(set(betas)) > 1:
+        raise SpecError(
+            f"betas is {betas!r}: a bottom-up model takes equal betas only, since q(z2|z1) sees no data but through "
+            "z1 and so its layer rates cannot be tuned one by one (Sec. 3.1 of the paper); use ghvae or lvae"
+        )
+
+
+def key(spec: Any) -> str:
+    """Identity of a spec: 12 hexadecimal digits of the SHA-256 of its canonical JSON.
+
+    Numbers are first brought to the types of their fields: 1 and 1.0 for a float are the same spec.
+    """
+    canonical = to_dict(from_dict(type(spec), to_dict(spec)))
+    text = json.dumps({"version": VERSION, type(spec).__name__: canonical}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def to_dict(spec: Any) -> dict[str, Any]:
+    """A spec as plain nested dictionaries and lists, ready for YAML or JSON."""
+    return json.loads(json.dumps(dataclasses.asdict(spec), default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    """A path as text, a NumPy number as Python's."""
+    return value.item() if hasattr(value, "item") else str(value)
+
+
+def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
+    """Build a spec from nested mappings; fields left out keep their defaults.
+
+    Raises:
+        SpecError: an unknown key or a value of the wrong type; names the key, and the nearest known one.
+    """
+    if not isinstance(values, Mapping):
+        raise SpecError(f"{where.rstrip('.') or 'the config'} is {values!r}: it must be a table of fields")
+    hints = _hints(cls)
+    for name in values:
+        if name not in hints:
+            near = difflib.get_close_matches(str(name), hints, n=1)
+            hint = f"; did you mean {where}{near[0]}?" if near else f"; known: {', '.join(hints)}"
+            raise SpecError(f"unknown key {where}{name}{hint}")
+    return cls(**{name: _convert(hints[name], value, where + name) for name, value in values.items()})
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    """Types of a spec's fields by name."""
+    return typing.get_type_hints(cls)
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    """``value`` as the annotated type ``hint``, or a SpecError that names the field."""
+    if dataclasses.is_dataclass(hint):
+        return from_dict(typing.cast(type, hint), value, where + ".")
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is types.UnionType or origin is typing.Union:
+        if value is None and types.NoneType in arguments:
+            return None
+        return _convert(next(a for a in arguments if a is not types.NoneType), value, where)
+    if origin is Literal:
+        _require(value in arguments, where, value, f"one of {', '.join(map(str, arguments))}")
+        return value
+    if origin is tuple:
+        _require(isinstance(value, (list, tuple)), where, value, "a list")
+        return tuple(_convert(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    if hint is Path:
+        _require(isinstance(value, (str, Path)), where, value, "a path")
+        return Path(value)
+    if hint is float:
+        _require(isinstance(value, (int, float)) and not isinstance(value, bool), where, value, "a number")
+        return float(value)
+    if hint is int:
+        _require(isinstance(value, int) and not isinstance(value, bool), where, value, "a whole number")
+        return value
+    _require(isinstance(value, hint), where, value, "true or false" if hint is bool else "text")
+    return value
+
+
+def to_yaml(spec: Any) -> str:
+    """A spec as YAML text; :func:`from_yaml` reads it back equal."""
+    return yaml.safe_dump(to_dict(spec), sort_keys=False)
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """The top-level table of a YAML file.
+
+    Raises:
+        SpecError: the file cannot be read, is not YAML, or holds something other than a table.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpecError(f"config {path} cannot be read ({error.strerror}): check the path") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # PyYAML lets a bad date's ValueError through
+        reason = " ".join(str(error).split())
+        raise SpecError(f"config {path} is not valid YAML ({reason}): mend the file") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise SpecError(f"config {path} holds no table of fields: write lines like 'training: {{epochs: 20}}'")
+    return values
+
+
+def from_yaml(cls: type[T], path: Path) -> T:
+    """Read a spec from a YAML file; raises :class:`SpecError` as :func:`from_dict` does, naming the file."""
+    try:
+        return from_dict(cls, read_mapping(path))
+    except SpecError as error:
+        raise SpecError(f"{error} (in {path})" if str(path) not in str(error) else str(error)) from error
+
+
+def differences(one: Any, other: Any) -> list[str]:
+    """Dotted names of the fields in which two specs of one type differ."""
+    return _differences(to_dict(one), to_dict(other), "")
+
+
+def _differences(one: dict[str, Any], other: dict[str, Any], where: str) -> list[str]:
+    found: list[str] = []
+    for name in one:
+        if isinstance(one[name], dict) and isinstance(other[name], dict):
+            found += _differences(one[name], other[name], f"{where}{name}.")
+        elif one[name] != other[name]:
+            found.append(where + name)
+    return found

@@ -1,0 +1,307 @@
+"""Fetching from a loopback server that answers well, badly, partly, or not at all."""
+
+import concurrent.futures
+import dataclasses
+import hashlib
+import http.server
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from ratescape.data import catalog, fetching, sources
+from ratescape.errors import DataError
+
+CONTENT = np.random.default_rng(0).bytes(300_000)
+MD5 = hashlib.md5(CONTENT).hexdigest()
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves ``files`` by path; keeps what was asked. A path in ``cuts`` loses its connection after so many bytes."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files: dict[str, bytes] = {}
+        self.cuts: dict[str, list[int]] = {}
+        self.ranges = True
+        self.asked: list[tuple[str, str | None]] = []
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        server = self.server
+        assert isinstance(server, Server)
+        wanted = self.headers.get("Range")
+        server.asked.append((self.path, wanted))
+        content = server.files.get(self.path)
+        if content is None:
+            self.send_error(404)
+            return
+        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and server.ranges else 0
+        if start >= len(content):
+            self.send_error(416)
+            return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(content) - start))
+        if self.path.endswith(".gz"):
+            self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        cuts = server.cuts.get(self.path)
+        end = cuts.pop(0) if cuts else len(content)
+        self.wfile.write(content[start : max(start, end)])
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(fetching, "TIMEOUT", (5, 5))
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def fetch(folder: Path, *mirrors: str) -> Path:
+    fetching.fetch_files("toys", {"toys.bin": MD5}, mirrors, folder)
+    return folder / "toys.bin"
+
+
+def left_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} - {".lock"}
+
+
+def test_good_file(server: Server, tmp_path: Path) -> None:
+    server.files["/toys.bin"] = CONTENT
+    path = fetch(tmp_path / "new" / "folder", server.address)
+    assert path.read_bytes() == CONTENT
+    assert left_in(path.parent) == {"toys.bin"}
+    assert server.asked == [("/toys.bin", None)]
+
+
+def test_what_is_there_is_not_fetched_again(server: Server, tmp_path: Path) -> None:
+    server.files["/toys.bin"] = CONTENT
+    path = fetch(tmp_path, server.address)
+    fetch(tmp_path, server.address)
+    assert len(server.asked) == 1
+    path.write_bytes(b"damaged")
+    assert fetch(tmp_path, server.address).read_bytes() == CONTENT
+
+
+def test_next_mirror_where_one_lacks_the_file(server: Server, tmp_path: Path) -> None:
+    server.files["/b/toys.bin"] = CONTENT
+    assert fetch(tmp_path, server.address + "a/", server.address + "b/").read_bytes() == CONTENT
+    assert [path for path, _ in server.asked] == ["/a/toys.bin", "/b/toys.bin"]
+
+
+def test_next_mirror_where_one_has_corrupted_content(server: Server, tmp_path: Path) -> None:
+    server.files["/a/toys.bin"] = CONTENT[:-1] + bytes([CONTENT[-1] ^ 1])
+    server.files["/b/toys.bin"] = CONTENT
+    assert fetch(tmp_path, server.address + "a/", server.address + "b/").read_bytes() == CONTENT
+    assert server.asked == [("/a/toys.bin", None), ("/b/toys.bin", None)]
+
+
+def test_wrong_checksum_everywhere(server: Server, tmp_path: Path) -> None:
+    server.files["/a/toys.bin"] = b"<html>moved</html>"
+    server.files["/b/toys.bin"] = CONTENT[:1000]
+    with pytest.raises(DataError) as caught:
+        fetch(tmp_path, server.address + "a/", server.address + "b/")
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.count("wrong content (its checksum differs)") == 2
+    assert f"put them into {tmp_path}" in message
+    assert left_in(tmp_path) == set()
+
+
+def test_cut_connection_is_taken_up_again(server: Server, tmp_path: Path) -> None:
+    server.files["/toys.bin"] = CONTENT
+    server.cuts["/toys.bin"] = [100_000, 200_000]
+    assert fetch(tmp_path, server.address).read_bytes() == CONTENT
+    assert server.asked == [
+        ("/toys.bin", None),
+        ("/toys.bin", "bytes=100000-"),
+        ("/toys.bin", "bytes=200000-"),
+    ]
+
+
+def test_partial_file_of_an_earlier_call_is_taken_up(server: Server, tmp_path: Path) -> None:
+    server.files["/toys.bin"] = CONTENT
+    server.cuts["/toys.bin"] = [100_000, 0]
+    with pytest.raises(DataError, match=r"toys.bin of toys could not be fetched .*cut after 100000 bytes"):
+        fetch(tmp_path, server.address)
+    assert left_in(tmp_path) == {"toys.bin.part"}
+    server.asked.clear()
+    assert fetch(tmp_path, server.address).read_bytes() == CONTENT
+    assert server.asked == [("/toys.bin", "bytes=100000-")]
+    assert left_in(tmp_path) == {"toys.bin"}
+
+
+def test_next_mirror_takes_up_what_one_began(server: Server, tmp_path: Path) -> None:
+    server.files |= {"/a/toys.bin": CONTENT, "/b/toys.bin": CONTENT}
+    server.cuts["/a/toys.bin"] = [100_000, 0]
+    assert fetch(tmp_path, server.address + "a/", server.address + "b/").read_bytes() == CONTENT
+    assert server.asked[-1] == ("/b/toys.bin", "bytes=100000-")
+
+
+def test_server_without_ranges_starts_over(server: Server, tmp_path: Path) -> None:
+    server.files["/toys.bin"] = CONTENT
+    server.ranges = False
+    server.cuts["/toys.bin"] = [100_000]
+    assert fetch(tmp_path, server.address).read_bytes() == CONTENT
+    assert len(server.asked) == 2
+
+
+def test_server_that_always_cuts(server: Server, tmp_path: Path) -> None:
+    server.files["/toys.bin"] = CONTENT
+    server.cuts["/toys.bin"] = [1000 * (number + 1) for number in range(20)]
+    with pytest.raises(DataError, match="cut after 5000 bytes"):
+        fetch(tmp_path, server.address)
+    assert len(server.asked) == fetching.CONNECTIONS
+
+
+@pytest.mark.parametrize("size", [1000, len(CONTENT), len(CONTENT) + 1])
+def test_partial_file_of_other_content_does_not_stand_in_the_way(server: Server, tmp_path: Path, size: int) -> None:
+    server.files["/toys.bin"] = CONTENT
+    (tmp_path / "toys.bin.part").write_bytes(bytes(size))
+    assert fetch(tmp_path, server.address).read_bytes() == CONTENT
+    assert server.asked == [("/toys.bin", f"bytes={size}-"), ("/toys.bin", None)]
+
+
+def test_whole_partial_file_needs_nothing_more(server: Server, tmp_path: Path) -> None:
+    server.files["/toys.bin"] = CONTENT
+    (tmp_path / "toys.bin.part").write_bytes(CONTENT)
+    assert fetch(tmp_path, server.address).read_bytes() == CONTENT
+    assert len(server.asked) == 1
+
+
+def test_bytes_are_kept_as_sent(server: Server, tmp_path: Path) -> None:
+    """A .gz file that a server calls an encoding is stored gzipped, as its checksum says."""
+    server.files["/toys.gz"] = CONTENT
+    fetching.fetch_files("toys", {"toys.gz": MD5}, (server.address,), tmp_path)
+    assert (tmp_path / "toys.gz").read_bytes() == CONTENT
+
+
+def test_no_mirror_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
+        mirror = f"http://127.0.0.1:{unused.getsockname()[1]}/"
+        with pytest.raises(DataError) as caught:
+            fetch(tmp_path, mirror + "a/", mirror + "b/")
+    assert str(caught.value) == (
+        f"toys.bin of toys could not be fetched ({mirror}a/: no connection; {mirror}b/: no connection): "
+        f"try again later, or get toys.bin by other means and put them into {tmp_path}"
+    )
+
+
+def test_mirror_that_falls_silent(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "TIMEOUT", (5, 0.2))
+    with socket.create_server(("127.0.0.1", 0)) as mute, pytest.raises(DataError, match="no answer in time"):
+        fetch(tmp_path, f"http://127.0.0.1:{mute.getsockname()[1]}/")
+
+
+def test_folder_that_cannot_be_written(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match=r"toys cannot be written to .*: free some space or use another folder"):
+        fetch(tmp_path / "file" / "folder", server.address)
+    assert server.asked == []
+
+
+def test_progress_goes_to_stderr(server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    server.files["/toys.bin"] = CONTENT
+    fetching.fetch_files("toys", {"toys.bin": MD5}, (server.address,), tmp_path / "shown", progress=True)
+    shown = capsys.readouterr()
+    assert "toys.bin" in shown.err
+    assert shown.out == ""
+    fetch(tmp_path / "silent", server.address)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_two_calls_at_once_do_the_work_once(server: Server, tmp_path: Path) -> None:
+    server.files["/toys.bin"] = CONTENT
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        calls = [pool.submit(fetch, tmp_path, server.address) for _ in range(3)]
+    assert [call.result().read_bytes() for call in calls] == [CONTENT] * 3
+    assert len(server.asked) == 1
+
+
+# By name
+
+
+def idx(array: npt.NDArray[np.uint8]) -> bytes:
+    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+@pytest.fixture
+def tiny_mnist(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A server that has an MNIST of a few images, and a machine that has none; the folder of its cache."""
+    images, labels = np.arange(40, dtype=np.uint8).reshape(10, 2, 2), np.arange(10, dtype=np.uint8)
+    contents = dict(zip(sources.SOURCES["mnist"].files, map(idx, (images, labels, images, labels)), strict=True))
+    server.files |= {f"/{name}": content for name, content in contents.items()}
+    source = dataclasses.replace(
+        sources.SOURCES["mnist"],
+        files={name: hashlib.md5(content).hexdigest() for name, content in contents.items()},
+        mirrors=(server.address,),
+    )
+    monkeypatch.setitem(catalog.SOURCES, "mnist", source)  # type: ignore[arg-type]
+    monkeypatch.delenv("RATESCAPE_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "ratescape" / "mnist"
+
+
+def test_set_is_fetched_once_to_the_cache(server: Server, tiny_mnist: Path) -> None:
+    data = catalog.load_data("mnist")
+    assert data.classes == tuple("0123456789")
+    assert len(server.asked) == 4
+    assert left_in(tiny_mnist) == set(catalog.SOURCES["mnist"].files)
+    assert catalog.load_data("mnist").fingerprint == data.fingerprint
+    assert catalog.fetch("mnist") == tiny_mnist
+    assert len(server.asked) == 4
+
+
+def test_fetch_mends_a_damaged_cache(server: Server, tiny_mnist: Path) -> None:
+    catalog.fetch("mnist")
+    damaged = tiny_mnist / "t10k-labels-idx1-ubyte.gz"
+    damaged.write_bytes(damaged.read_bytes()[:-2])
+    with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte.gz is truncated"):
+        catalog.load_data("mnist")
+    catalog.fetch("mnist")
+    assert len(server.asked) == 5
+    assert len(catalog.load_data("mnist").test.pixels) == 10
+
+
+def test_fetch_to_a_folder(server: Server, tiny_mnist: Path, tmp_path: Path) -> None:
+    assert catalog.fetch("mnist", tmp_path / "mine") == tmp_path / "mine"
+    assert not tiny_mnist.exists()
+    catalog.load_data("mnist", folder=tmp_path / "mine", fetch=False)
+
+
+def test_fetch_leaves_a_set_where_it_is(
+    server: Server, tiny_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog.fetch("mnist", tmp_path / "data" / "mnist")
+    server.asked.clear()
+    monkeypatch.setenv("RATESCAPE_DATA", str(tmp_path / "data"))
+    assert catalog.fetch("mnist") == tmp_path / "data" / "mnist"
+    assert server.asked == []
+
+
+def test_nothing_is_fetched_unasked(server: Server, tiny_mnist: Path) -> None:
+    with pytest.raises(DataError, match=f"mnist is not on this machine: put train-images.* into {tiny_mnist}"):
+        catalog.load_data("mnist", fetch=False)
+    assert server.asked == []

@@ -1,0 +1,148 @@
+"""Figures over a sweep on disk: what is drawn is what was measured, for any number of layers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from PIL import Image
+from sweep_on_disk import damage, sweep
+
+from ratescape.errors import SpecError
+from ratescape.records import Table, landscape
+from ratescape.report import figures
+from ratescape.selection import METRICS, hull_of, measured
+
+PSNR = METRICS["psnr"]
+
+
+def collections(axes: Axes, colour: str | None = None) -> list[PathCollection]:
+    """The scatters of an axes: the points, or the rings of a colour."""
+    scatters = [c for c in axes.collections if isinstance(c, PathCollection)]
+    if colour is None:
+        return [c for c in scatters if c.get_array() is not None]
+    return [c for c in scatters if np.allclose(c.get_edgecolor(), to_rgba(colour)) and len(c.get_offsets())]
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Table:
+    return landscape(sweep(tmp_path_factory.mktemp("two"), pictures=False))
+
+
+@pytest.fixture(scope="module")
+def figure(table: Table) -> Figure:
+    return figures.landscape_figure(table, PSNR)
+
+
+def test_points_lie_at_their_rates_with_their_metric(table: Table, figure: Figure) -> None:
+    axes = figure.axes[0]
+    rows = measured(table)
+    (points,) = collections(axes)
+    np.testing.assert_allclose(points.get_offsets(), rows[["rate_2", "rate_1"]])
+    np.testing.assert_allclose(np.asarray(points.get_array()), rows["psnr"])
+    assert len(rows) == 23
+
+
+def test_rings_mark_vae_beta_vaes_and_hull(table: Table, figure: Figure) -> None:
+    axes = figure.axes[0]
+    rows = measured(table)
+    (vae,) = collections(axes, figures.VAE)
+    (equal,) = collections(axes, figures.BETA_VAE)
+    (hull,) = collections(axes, figures.HULL)
+    center = rows[(rows["beta_2"] == 1) & (rows["beta_1"] == 1)]
+    np.testing.assert_allclose(vae.get_offsets(), center[["rate_2", "rate_1"]])
+    assert len(equal.get_offsets()) == 4
+    np.testing.assert_allclose(hull.get_offsets(), rows.loc[sorted(hull_of(rows, PSNR)), ["rate_2", "rate_1"]])
+
+
+def test_diagonals_have_the_total_rate_they_are_labelled_with(figure: Figure) -> None:
+    axes = figure.axes[0]
+    labelled = {float(text.get_text()) for text in axes.texts}
+    ends = [np.asarray(line.get_xydata()).sum(axis=1) for line in axes.lines if line.get_linestyle() == "-"]
+    np.testing.assert_allclose([total[0] for total in ends], [total[1] for total in ends])
+    assert labelled
+    assert labelled <= {round(float(total[0]), 6) for total in ends}
+
+
+def test_every_model_has_a_cell_in_its_colour_and_the_diverged_one_a_cross(figure: Figure) -> None:
+    axes, (points,) = figure.axes[1], collections(figure.axes[0])
+    assert len(axes.patches) == 23
+    np.testing.assert_allclose([p.get_facecolor() for p in axes.patches], points.to_rgba(points.get_array()), atol=1e-6)
+    crosses = [line for line in axes.lines if line.get_marker() == "x"]
+    np.testing.assert_allclose(crosses[0].get_xydata(), [[0.1, 0.316227766]])
+
+
+def test_good_is_bright_whichever_way_the_metric_points(table: Table) -> None:
+    for column, best in (("psnr", "idxmax"), ("distortion", "idxmin")):
+        (points,) = collections(figures.landscape_figure(table, METRICS[column]).axes[0])
+        colours = points.to_rgba(points.get_array())
+        brightest = int(np.argmax(colours[:, :3] @ [0.299, 0.587, 0.114]))
+        assert brightest == getattr(measured(table)[column], best)()
+
+
+def test_footnote_counts_what_is_not_drawn(tmp_path: Path) -> None:
+    folder = sweep(tmp_path, pictures=False)
+    damage(folder, 7)
+    assert figures.footnote(landscape(folder)) == "22 of 25 runs shown; not shown: 1 diverged, 1 not done, 1 unreadable"
+    whole = landscape(sweep(tmp_path / "whole", steps=2, diverged=None, missing=None, pictures=False))
+    assert figures.footnote(whole) == "4 of 4 runs shown"
+
+
+@pytest.mark.parametrize(("latents", "steps", "shown"), [((16,), 7, 5), ((8, 8, 8), 3, 25), ((4, 4, 4, 4), 2, 14)])
+def test_other_numbers_of_layers_show_the_metric_over_the_total_rate(
+    tmp_path: Path, latents: tuple[int, ...], steps: int, shown: int
+) -> None:
+    table = landscape(sweep(tmp_path, latents=latents, steps=steps, pictures=False))
+    figure = figures.landscape_figure(table, PSNR)
+    rows = measured(table)
+    (points,) = collections(figure.axes[0])
+    np.testing.assert_allclose(points.get_offsets(), rows[["rate", "psnr"]])
+    assert len(rows) == shown
+    if len(latents) > 2:
+        top = f"rate_{len(latents)}"
+        np.testing.assert_allclose(np.asarray(points.get_array()), (rows[top] / rows["rate"]).fillna(0))
+        (right,) = collections(figure.axes[1])
+        np.testing.assert_allclose(right.get_offsets()[:, 1], rows["rate"] - rows[top])
+
+
+def test_one_shared_beta_is_drawn_over_beta(tmp_path: Path) -> None:
+    table = landscape(sweep(tmp_path, groups=(0, 0), steps=3, pictures=False))
+    (points,) = collections(figures.landscape_figure(table, PSNR).axes[1])
+    np.testing.assert_allclose(points.get_offsets(), measured(table)[["beta_1", "psnr"]])
+
+
+@pytest.mark.parametrize(("width", "height", "equal"), [(20, 30, True), (2, 60, False), (60, 2, False)])
+def test_one_scale_only_where_it_is_no_strip(table: Table, width: float, height: float, equal: bool) -> None:
+    rows = table.rows.copy()
+    rows["rate_2"] *= width / rows["rate_2"].max()
+    rows["rate_1"] *= height / rows["rate_1"].max()
+    rows["rate"] = rows["rate_2"] + rows["rate_1"]
+    axes = figures.landscape_figure(Table(rows, 0, (), "validation"), PSNR).axes[0]
+    assert (axes.get_aspect() == 1) is equal
+
+
+def test_nothing_is_drawn_outside_the_figure(figure: Figure) -> None:
+    figure.canvas.draw()
+    box = figure.get_tightbbox(figure.canvas.get_renderer())
+    assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.get_figwidth() and box.y1 <= figure.get_figheight()
+
+
+def test_saved_figures_open_and_are_the_same_each_time(tmp_path: Path) -> None:
+    folder = sweep(tmp_path, steps=3, pictures=False)
+    png, pdf = figures.save_figures(folder)
+    assert (png, pdf) == (tmp_path / "figures" / "landscape.png", tmp_path / "figures" / "landscape.pdf")
+    with Image.open(png) as picture:
+        assert picture.width >= 1600
+    first = pdf.read_bytes()
+    assert first.startswith(b"%PDF")
+    figures.save_figures(folder)
+    assert pdf.read_bytes() == first
+
+
+def test_nothing_to_draw_is_one_clear_error(tmp_path: Path) -> None:
+    folder = sweep(tmp_path, latents=(4,), steps=2, diverged=0, missing=1, pictures=False)
+    with pytest.raises(SpecError, match=r"no finished model .1 diverged, 1 not done"):
+        figures.save_figures(folder)

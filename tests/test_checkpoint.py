@@ -1,0 +1,84 @@
+import json
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ratescape import checkpoint
+from ratescape.errors import CheckpointError
+from ratescape.model.networks import build, complete
+from ratescape.specs import VERSION, DataSpec, ModelSpec
+
+SHAPE = (1, 16, 16)
+SPEC = complete(ModelSpec(channels=4, latents=(3, 2)), SHAPE, binary=True)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    place = tmp_path / "weights.safetensors"
+    torch.manual_seed(0)
+    checkpoint.save_model(place, build(SPEC, SHAPE).state_dict(), SPEC, DataSpec(), {"image_shape": SHAPE})
+    return place
+
+
+def test_a_model_comes_back_as_it_was(path: Path) -> None:
+    torch.manual_seed(0)
+    original = build(SPEC, SHAPE)
+    loaded, header = checkpoint.load_model(path)
+    images = torch.rand(3, *SHAPE)
+    for one, other in zip(original.encode(images), loaded.encode(images), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+    assert header["image_shape"] == list(SHAPE) and not any(p.requires_grad for p in loaded.parameters())
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_any_damage_is_found(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Cut anywhere, or with any bit turned over, a file is refused: never a wrong model, never another error."""
+    place = tmp_path_factory.mktemp("damage") / "x.safetensors"
+    checkpoint.save(place, {"a": torch.arange(6.0), "b": torch.ones(2, 3)}, {"step": 3})
+    whole = place.read_bytes()
+    at = data.draw(st.integers(0, len(whole) - 1))
+    if data.draw(st.booleans()):
+        place.write_bytes(whole[:at])
+    else:
+        bit = data.draw(st.integers(0, 7))
+        place.write_bytes(whole[:at] + bytes([whole[at] ^ (1 << bit)]) + whole[at + 1 :])
+    try:
+        tensors, header = checkpoint.load(place)
+    except CheckpointError:
+        return
+    # White space inside the JSON header may turn into other white space; then all contents are still right.
+    torch.testing.assert_close(tensors["a"], torch.arange(6.0), rtol=0, atol=0)
+    torch.testing.assert_close(tensors["b"], torch.ones(2, 3), rtol=0, atol=0)
+    assert header["step"] == 3
+
+
+def test_foreign_missing_newer_and_misfit_files_are_refused(path: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        checkpoint.load(tmp_path / "nothing")
+    foreign = tmp_path / "foreign.safetensors"
+    safetensors.torch.save_file({"a": torch.ones(1)}, foreign)
+    with pytest.raises(CheckpointError, match="not written by ratescape"):
+        checkpoint.load(foreign)
+    text = json.dumps({"version": VERSION + 1})
+    stored = {"a": torch.ones(1)}
+    newer = tmp_path / "newer.safetensors"
+    metadata = {"ratescape": json.dumps({"header": text, "digest": checkpoint._digest(stored, text)})}
+    safetensors.torch.save_file(stored, newer, metadata)
+    with pytest.raises(CheckpointError, match="newer"):
+        checkpoint.load(newer)
+    misfit = tmp_path / "misfit.safetensors"
+    checkpoint.save_model(misfit, {"a": torch.ones(1)}, SPEC, DataSpec(), {"image_shape": SHAPE})
+    with pytest.raises(CheckpointError, match="no model"):
+        checkpoint.load_model(misfit)
+
+
+def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
+    place = tmp_path / "model.pt"
+    torch.save({"a": torch.ones(1)}, place)
+    with pytest.raises(CheckpointError):
+        checkpoint.load(place)

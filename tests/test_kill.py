@@ -1,0 +1,145 @@
+"""A sweep that is killed over and over ends with the very table of one that never was."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import TINY
+
+from ratescape.records import SweepFolder
+
+SEED = 20230501
+KILLS = {"in-process": 20, "workers": 4}
+"""Each restart with workers waits seconds for them to import torch, so that they are killed fewer times."""
+
+SERVER = """
+import json, os, sys
+import ratescape.cli, ratescape.landscape
+for line in sys.stdin:
+    pid = os.fork()
+    if pid == 0:
+        sys.stdout = open(os.devnull, "w")
+        os._exit(ratescape.cli.main(json.loads(line)))
+    print(pid, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+"""
+"""Starts `ratescape` again and again without importing torch again and again."""
+
+
+class Server:
+    def __init__(self) -> None:
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+
+    def start(self, words: list[str]) -> psutil.Process:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(json.dumps(words) + "\n")
+        self.process.stdin.flush()
+        return psutil.Process(int(self.process.stdout.readline()))
+
+    def status(self) -> int:
+        """Exit status of what was started; waits for its end."""
+        assert self.process.stdout is not None
+        return int(self.process.stdout.readline())
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.process.communicate()
+
+
+def words(engine: str, images: Path, out: Path) -> list[str]:
+    grid = ["--grid.steps", "2", "--training.epochs", "40"]
+    execution = ["--execution.engine", engine, "--execution.workers", "2", "--execution.pack", "1"]
+    often = ["--execution.checkpoint-seconds", "0.05"]
+    return ["map", "--data.name", str(images), *TINY, *grid, *execution, *often, "--out", str(out), "--quiet"]
+
+
+def wait_for_work(folder: SweepFolder, process: psutil.Process) -> float:
+    """Wait until a step of training is noted; returns the seconds this took."""
+    begun, clock = time.monotonic(), time.time_ns()
+    notes: list[int] = []
+    while alive(process):
+        with contextlib.suppress(FileNotFoundError):  # the folder goes at the end
+            notes = [path.stat().st_mtime_ns for path in folder.packs.glob("*.steps")]
+        if max(notes, default=0) > clock or folder.table.exists():
+            break
+        time.sleep(0.005)
+    return time.monotonic() - begun
+
+
+def moments(folder: SweepFolder, server: Server, command: list[str]) -> tuple[float, float]:
+    """Run a sweep to its end; the seconds until it began to train, and from then until its table."""
+    process = server.start(command)
+    startup = wait_for_work(folder, process)
+    begun = time.monotonic()
+    while not folder.table.exists() and alive(process):
+        time.sleep(0.005)
+    work = time.monotonic() - begun
+    assert server.status() == 0
+    return startup, work
+
+
+def kill(process: psutil.Process) -> list[psutil.Process]:
+    """SIGKILL; returns the processes that it had started."""
+    try:
+        process.suspend()  # so that it starts none between our look and its end
+        children = process.children(recursive=True)
+        process.send_signal(signal.SIGKILL)
+    except psutil.NoSuchProcess:
+        return []
+    return children
+
+
+def alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.parametrize("engine", ["in-process", "workers"])
+def test_killed_again_and_again_it_ends_with_the_same_table(
+    engine: str, server: Server, images_file: Path, tmp_path: Path
+) -> None:
+    whole, killed = SweepFolder(tmp_path / "whole"), SweepFolder(tmp_path / "killed")
+    startup, work = moments(whole, server, words(engine, images_file, whole.path))
+    generator = random.Random(SEED)
+    states: list[tuple[int, int]] = []
+    children: list[psutil.Process] = []
+    for count in range(KILLS[engine]):
+        # Every fourth before it gets to work; the others so that together they do all of it.
+        process = server.start(words(engine, images_file, killed.path))
+        if count % 4 == 3:
+            time.sleep(generator.uniform(0, startup))
+        else:
+            wait_for_work(killed, process)
+            time.sleep(generator.uniform(0, 2 * work / KILLS[engine]))
+        children += kill(process)
+        assert server.status() in (-signal.SIGKILL, 0)
+        states.append((len(list(killed.path.glob("runs/*/done"))), len(list(killed.packs.glob("*.safetensors")))))
+    time.sleep(2)
+    if engine == "workers":
+        assert len(children) >= 2 * (KILLS[engine] - 2)
+    process = server.start(words(engine, images_file, killed.path))
+    assert server.status() == 0
+    assert killed.table.read_bytes() == whole.table.read_bytes()
+    assert killed.report.exists()
+    assert not list(killed.path.glob("runs/*/.*.tmp")) and not killed.packs.exists()
+    assert [child for child in children if alive(child)] == []
+    # The test itself: kills landed in the middle of trainings, and before all was done.
+    assert sum(checkpoints > 0 for _, checkpoints in states) >= KILLS[engine] // 4, states
+    assert sum(done < 4 for done, _ in states) >= KILLS[engine] // 2, states

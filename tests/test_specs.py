@@ -1,0 +1,383 @@
+"""Specs: every field is checked and named, YAML and keys are faithful, grids are the paper's."""
+
+import dataclasses
+import itertools
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ratescape.errors import SpecError
+from ratescape.specs import (
+    BetaGrid,
+    DataSpec,
+    EvaluationSpec,
+    ExecutionSpec,
+    ModelSpec,
+    RunSpec,
+    SweepSpec,
+    TrainingSpec,
+    differences,
+    from_dict,
+    from_yaml,
+    key,
+    read_mapping,
+    to_dict,
+    to_yaml,
+)
+
+positive = st.floats(1e-6, 1e6)
+whole = st.integers(1, 10**6)
+seeds = st.integers(0, 2**40)
+
+data_specs = st.builds(
+    DataSpec,
+    name=st.text(min_size=1, max_size=20),
+    binary=st.none() | st.booleans(),
+    validation=st.floats(0, 0.99),
+    test=st.floats(0.01, 0.99),
+    limit=st.none() | whole,
+    split_seed=seeds,
+)
+model_specs = st.builds(
+    ModelSpec,
+    family=st.sampled_from(["ghvae", "lvae", "ladder"]),
+    channels=st.none() | whole,
+    latents=st.none() | st.tuples(whole, whole),
+    likelihood=st.sampled_from([None, "bernoulli", "gaussian", "learned-gaussian", "logistic-mixture"]),
+    sigma=positive,
+    mixtures=whole,
+)
+training_specs = st.builds(
+    TrainingSpec,
+    epochs=st.integers(100, 1000),
+    batch=whole,
+    learning_rate=positive,
+    schedule=st.sampled_from(["cosine", "constant"]),
+    warmup=st.none() | st.floats(0, 100),
+    ema=st.none() | st.floats(0.1, 0.999),
+    clip=st.none() | positive,
+    patience=whole,
+    precision=st.sampled_from(["float32", "float64"]),
+)
+evaluation_specs = st.builds(EvaluationSpec, seed=seeds, draws=whole, pictures=whole)
+grids = st.builds(BetaGrid, low=st.floats(1e-3, 1.0), high=st.floats(1.1, 1e3), steps=st.integers(2, 30))
+run_specs = st.builds(
+    RunSpec,
+    data=data_specs,
+    model=model_specs,
+    training=training_specs,
+    betas=st.tuples(positive, positive),
+    seed=seeds,
+)
+sweep_specs = st.builds(
+    SweepSpec,
+    data=data_specs,
+    model=model_specs,
+    training=training_specs,
+    grid=grids,
+    groups=st.sampled_from([None, (0, 0), (0, 1), (1, 0)]),
+    seeds=st.lists(seeds, min_size=1, max_size=3, unique=True).map(tuple),
+    evaluation=evaluation_specs,
+)
+execution_specs = st.builds(
+    ExecutionSpec,
+    engine=st.sampled_from(["auto", "in-process", "workers"]),
+    workers=st.none() | whole,
+    pack=st.none() | whole,
+    checkpoint_seconds=st.floats(0, 1e6),
+)
+
+
+# In and out
+
+
+@given(st.one_of(run_specs, sweep_specs, execution_specs))
+def test_yaml_reads_back_what_was_written(spec: Any) -> None:
+    again = from_dict(type(spec), yaml.safe_load(to_yaml(spec)))
+    assert again == spec
+    if not isinstance(spec, ExecutionSpec):
+        assert key(again) == key(spec)
+
+
+def test_a_file_reads_back_what_was_written(tmp_path: Path) -> None:
+    spec = SweepSpec(model=ModelSpec(family="ladder", latents=(5, 4, 3)), grid=BetaGrid(steps=3), groups=(0, 1, 1))
+    (tmp_path / "spec.yaml").write_text(to_yaml(spec))
+    assert from_yaml(SweepSpec, tmp_path / "spec.yaml") == spec
+
+
+def test_fields_left_out_keep_their_defaults() -> None:
+    assert from_dict(SweepSpec, {"training": {"epochs": 3}}) == SweepSpec(training=TrainingSpec(epochs=3))
+    assert from_dict(TrainingSpec, {"learning_rate": 1}) == TrainingSpec(learning_rate=1.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"traning": {}}, "unknown key traning; did you mean training?"),
+        ({"training": {"epoch": 3}}, "unknown key training.epoch; did you mean training.epochs?"),
+        ({"grid": {"xyz": 1}}, "unknown key grid.xyz; known: low, high, steps"),
+        ({3: 1}, "unknown key 3; known: data, model"),
+        ({"training": 3}, "training is 3: it must be a table of fields"),
+        ({"training": {"epochs": "3"}}, "training.epochs is '3': it must be a whole number"),
+        ({"training": {"epochs": 3.0}}, "training.epochs is 3.0: it must be a whole number"),
+        ({"training": {"epochs": True}}, "training.epochs is True: it must be a whole number"),
+        ({"training": {"epochs": None}}, "training.epochs is None: it must be a whole number"),
+        ({"training": {"learning_rate": "fast"}}, "training.learning_rate is 'fast': it must be a number"),
+        ({"training": {"learning_rate": True}}, "training.learning_rate is True: it must be a number"),
+        ({"training": {"schedule": "linear"}}, "training.schedule is 'linear': it must be one of cosine, constant"),
+        ({"data": {"binary": 1}}, "data.binary is 1: it must be true or false"),
+        ({"data": {"name": 5}}, "data.name is 5: it must be text"),
+        ({"model": {"latents": 3}}, "model.latents is 3: it must be a list"),
+        ({"model": {"latents": [3, "x"]}}, "model.latents[1] is 'x': it must be a whole number"),
+        ({"seeds": [0, 1.5]}, "seeds[1] is 1.5: it must be a whole number"),
+    ],
+)
+def test_wrong_keys_and_types_are_named(values: dict[Any, Any], message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        from_dict(SweepSpec, values)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a: [1", "is not valid YAML"),
+        (b"\xff\xfe\xfa", "is not valid YAML"),
+        (b"when: 2001-99-99", "is not valid YAML"),
+        (b"[" * 5000, "is not valid YAML"),
+        (b"- 1\n- 2\n", "holds no table of fields"),
+        (b"just words", "holds no table of fields"),
+    ],
+)
+def test_a_file_that_is_no_table_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_bytes(content)
+    with pytest.raises(SpecError, match=message) as caught:
+        read_mapping(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_file_is_named_and_an_empty_one_is_a_table(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"missing\.yaml cannot be read \(No such file"):
+        read_mapping(tmp_path / "missing.yaml")
+    with pytest.raises(SpecError, match="cannot be read"):
+        read_mapping(tmp_path)
+    (tmp_path / "empty.yaml").touch()
+    assert from_yaml(SweepSpec, tmp_path / "empty.yaml") == SweepSpec()
+
+
+def test_a_bad_value_in_a_file_names_the_field_and_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("training: {epochs: 0}")
+    with pytest.raises(SpecError, match=r"training\.epochs is 0: it must be positive \(in .*config\.yaml\)"):
+        from_yaml(SweepSpec, path)
+
+
+# Ranges
+
+NAN, INF = math.nan, math.inf
+
+OUT_OF_RANGE: list[tuple[type[Any], str, str, list[Any]]] = [
+    (DataSpec, "data.", "name", [""]),
+    (DataSpec, "data.", "validation", [-0.1, 1.0, NAN]),
+    (DataSpec, "data.", "test", [0.0, 1.0, NAN]),
+    (DataSpec, "data.", "limit", [0, -5]),
+    (DataSpec, "data.", "split_seed", [-1]),
+    (ModelSpec, "model.", "channels", [0]),
+    (ModelSpec, "model.", "latents", [(), (3, 0), (3,), (3, 2, 1)]),
+    (ModelSpec, "model.", "sigma", [0.0, -1.0, NAN, INF]),
+    (ModelSpec, "model.", "mixtures", [0]),
+    (TrainingSpec, "training.", "epochs", [0, -1]),
+    (TrainingSpec, "training.", "batch", [0]),
+    (TrainingSpec, "training.", "learning_rate", [0.0, -1.0, NAN, INF]),
+    (TrainingSpec, "training.", "warmup", [-1.0, 20.1, NAN]),
+    (TrainingSpec, "training.", "ema", [0.0, 1.0, NAN]),
+    (TrainingSpec, "training.", "clip", [0.0, -1.0, NAN]),
+    (TrainingSpec, "training.", "patience", [0]),
+    (BetaGrid, "grid.", "low", [0.0, -1.0, NAN, INF]),
+    (BetaGrid, "grid.", "high", [0.05, NAN, INF]),
+    (BetaGrid, "grid.", "steps", [0, 1]),
+    (EvaluationSpec, "evaluation.", "seed", [-1]),
+    (EvaluationSpec, "evaluation.", "draws", [0]),
+    (EvaluationSpec, "evaluation.", "pictures", [0]),
+    (RunSpec, "", "betas", [(), (1.0,), (1.0, 1.0, 1.0), (1.0, 0.0), (1.0, -1.0), (1.0, NAN), (INF, 1.0)]),
+    (RunSpec, "", "seed", [-1]),
+    (SweepSpec, "", "groups", [(0,), (0, 2), (1, 1), (0, -1), ()]),
+    (SweepSpec, "", "seeds", [(), (1, 1), (-1,)]),
+    (ExecutionSpec, "execution.", "workers", [0]),
+    (ExecutionSpec, "execution.", "pack", [0]),
+    (ExecutionSpec, "execution.", "checkpoint_seconds", [-1.0, NAN]),
+]
+
+
+@pytest.mark.parametrize(("cls", "where", "field", "values"), OUT_OF_RANGE)
+def test_out_of_range_names_the_field(cls: type[Any], where: str, field: str, values: list[Any]) -> None:
+    for value in values:
+        with pytest.raises(SpecError) as caught:
+            cls(**{field: value})
+        assert str(caught.value).startswith(f"{where}{field} is {value!r}: it must be ")
+
+
+def test_every_number_is_checked() -> None:
+    """A field added later must be added above, or be of a type whose values are all fine."""
+    checked = {(cls, field) for cls, _, field, _ in OUT_OF_RANGE}
+    free = {(DataSpec, "binary"), (ModelSpec, "family"), (ModelSpec, "likelihood"), (TrainingSpec, "schedule")}
+    free |= {(TrainingSpec, "precision"), (ExecutionSpec, "engine"), (ExecutionSpec, "device")}
+    classes = (DataSpec, ModelSpec, TrainingSpec, BetaGrid, EvaluationSpec, RunSpec, SweepSpec, ExecutionSpec)
+    for cls in classes:
+        for field in dataclasses.fields(cls):
+            nested = dataclasses.is_dataclass(field.default_factory)
+            assert nested or (cls, field.name) in checked | free, f"{cls.__name__}.{field.name}"
+
+
+def test_a_warmup_that_outlasts_training_says_why() -> None:
+    assert TrainingSpec(epochs=5, warmup=5).warmup == 5
+    with pytest.raises(SpecError, match=r"training\.epochs \(5\): a warm-up that outlasts training"):
+        TrainingSpec(epochs=5, warmup=5.5)
+
+
+def test_only_the_ladder_takes_other_than_two_layers() -> None:
+    assert ModelSpec(family="ladder", latents=(4,)).layers == 1
+    assert ModelSpec(family="ladder", latents=(5, 4, 3, 2, 1)).layers == 5
+    with pytest.raises(SpecError, match=r"two sizes for lvae \(the ladder"):
+        ModelSpec(family="lvae", latents=(4,))
+
+
+# Grids
+
+
+def test_the_papers_grid() -> None:
+    values = BetaGrid(steps=21).values()
+    assert values == pytest.approx([10 ** (-1 + 0.1 * k) for k in range(21)], rel=1e-9)
+    assert (values[0], values[10], values[20]) == (0.1, 1.0, 10.0)
+    points = SweepSpec(grid=BetaGrid(steps=21)).points()
+    assert len(points) == len(set(points)) == 441
+    assert (points[0], points[1][0], points[-1]) == ((0.1, 0.1), 0.1, (10.0, 10.0))
+
+
+@given(grids)
+def test_grids_are_log_spaced_between_their_ends(grid: BetaGrid) -> None:
+    values = grid.values()
+    assert len(values) == grid.steps
+    assert values[0] == pytest.approx(grid.low, rel=1e-9) and values[-1] == pytest.approx(grid.high, rel=1e-9)
+    ratios = [b / a for a, b in itertools.pairwise(values)]
+    assert ratios == pytest.approx([ratios[0]] * len(ratios), rel=1e-8)
+
+
+def test_one_step_and_extreme_grids() -> None:
+    assert BetaGrid(low=2.0, high=2.0, steps=1).values() == (2.0,)
+    wide = BetaGrid(low=1e-300, high=1e300, steps=3).values()
+    assert wide == pytest.approx((1e-300, 1.0, 1e300))
+    for repeated in ({"low": 1.0, "high": 1.0, "steps": 3}, {"low": 1.0, "high": 1.0 + 1e-13, "steps": 3}):
+        with pytest.raises(SpecError, match=r"grid\.steps is 3: it must be 1 where grid\.low equals grid\.high"):
+            BetaGrid(**repeated)
+
+
+def test_groups_share_a_beta() -> None:
+    model = ModelSpec(family="ladder", latents=(4, 3, 2))
+    grid = BetaGrid(steps=2)
+    shared = SweepSpec(model=model, grid=grid, groups=(0, 1, 1)).points()
+    assert shared == [(0.1, 0.1, 0.1), (0.1, 10.0, 10.0), (10.0, 0.1, 0.1), (10.0, 10.0, 10.0)]
+    assert SweepSpec(model=model, grid=grid, groups=(0, 0, 0)).points() == [(0.1,) * 3, (10.0,) * 3]
+    assert len(SweepSpec(model=model, grid=grid).points()) == 8
+
+
+def test_a_sweep_is_one_run_for_every_seed_and_point() -> None:
+    spec = SweepSpec(grid=BetaGrid(steps=3), seeds=(0, 7))
+    runs = spec.runs()
+    assert len({key(run) for run in runs}) == len(runs) == 18
+    assert {(run.seed, run.betas) for run in runs} == {(s, p) for s in (0, 7) for p in spec.points()}
+
+
+@pytest.mark.parametrize("groups", [None, (0, 1), (1, 0)])
+def test_a_bottom_up_sweep_needs_one_group(groups: tuple[int, ...] | None) -> None:
+    model = ModelSpec(family="bottom-up")
+    with pytest.raises(SpecError, match=r"^groups is .*groups \(0, 0\).*Sec\. 3\.1"):
+        SweepSpec(model=model, groups=groups)
+    assert len(SweepSpec(model=model, groups=(0, 0)).runs()) == 5
+    assert len(SweepSpec(model=model, grid=BetaGrid(1.0, 1.0, 1)).runs()) == 1
+
+
+def test_a_bottom_up_run_refuses_unequal_betas() -> None:
+    model = ModelSpec(family="bottom-up")
+    assert RunSpec(model=model, betas=(2.0, 2.0)).betas == (2.0, 2.0)
+    with pytest.raises(SpecError, match=r"^betas is \(1\.0, 2\.0\).*Sec\. 3\.1 of the paper\); use ghvae or lvae"):
+        RunSpec(model=model, betas=(1.0, 2.0))
+
+
+# Identity
+
+
+def changed(spec: Any) -> list[tuple[str, Any]]:
+    """For every field at any depth, the spec with that field alone changed."""
+    other: dict[type, Any] = {bool: lambda v: not v, int: lambda v: v + 1, float: lambda v: v * 0.9}
+    options = {"family": "lvae", "likelihood": "learned-gaussian", "schedule": "constant", "precision": "float64"}
+    found: list[tuple[str, Any]] = []
+    for field in dataclasses.fields(spec):
+        value = getattr(spec, field.name)
+        if dataclasses.is_dataclass(value):
+            found += [
+                (f"{field.name}.{name}", dataclasses.replace(spec, **{field.name: new})) for name, new in changed(value)
+            ]
+            continue
+        if field.name in options:
+            new = options[field.name]
+        elif isinstance(value, tuple):
+            new = (*value[:-1], value[-1] + 1) if field.name != "groups" else (0, 0)
+        elif isinstance(value, str):
+            new = value + "x"
+        else:
+            new = other[type(value)](value)
+        found.append((field.name, dataclasses.replace(spec, **{field.name: new})))
+    return found
+
+
+FULL = {
+    "data": DataSpec(binary=True, limit=100),
+    "model": ModelSpec(channels=4, latents=(3, 2), likelihood="gaussian"),
+    "training": TrainingSpec(warmup=3.0, ema=0.9, clip=1.0),
+}
+
+
+@pytest.mark.parametrize("spec", [RunSpec(**FULL), SweepSpec(**FULL, groups=(0, 1))], ids=["run", "sweep"])
+def test_every_field_changes_the_key_and_is_named_as_a_difference(spec: Any) -> None:
+    variants = changed(spec)
+    assert len(variants) > 20
+    keys = [key(variant) for _, variant in variants]
+    assert len({key(spec), *keys}) == len(keys) + 1
+    for name, variant in variants:
+        assert differences(spec, variant) == [name]
+    assert differences(spec, spec) == []
+
+
+def test_keys_do_not_depend_on_the_process() -> None:
+    code = "from ratescape.specs import *; print(key(SweepSpec()), key(RunSpec(seed=3)))"
+    keys = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }  # fmt: skip
+    assert keys == {f"{key(SweepSpec())} {key(RunSpec(seed=3))}\n"}
+
+
+def test_numbers_of_other_types_are_the_same_spec() -> None:
+    whole = SweepSpec(training=TrainingSpec(warmup=3, learning_rate=1), grid=BetaGrid(1, 10, 3))
+    real = SweepSpec(training=TrainingSpec(warmup=3.0, learning_rate=1.0), grid=BetaGrid(1.0, 10.0, 3))
+    assert key(whole) == key(real) == key(from_dict(SweepSpec, yaml.safe_load(to_yaml(whole))))
+    assert key(RunSpec(seed=np.int64(3), betas=(1, np.float32(2)))) == key(RunSpec(seed=3, betas=(1.0, 2.0)))
+
+
+def test_run_and_sweep_specs_have_keys_of_their_own() -> None:
+    assert key(RunSpec()) != key(SweepSpec())
+    assert len(key(RunSpec())) == 12
+    assert to_dict(RunSpec(betas=(1.0, 2.0)))["betas"] == [1.0, 2.0]
