@@ -19,7 +19,7 @@ import pytest
 import yaml
 from conftest import TINY, blobs
 
-from ratescape import cli, sweep
+from ratescape import cli, planning
 from ratescape.records import RunFolder, SweepFolder
 from ratescape.specs import RunSpec, SweepSpec, key
 
@@ -388,7 +388,7 @@ def test_folders_of_others_stay_untouched(
         before = snapshot(folder)
         refused(run(*words, folder), *parts)
         assert snapshot(folder) == before
-    monkeypatch.setattr(sweep, "_free_bytes", lambda _: 10_000)
+    monkeypatch.setattr(planning, "free_bytes", lambda _: 10_000)
     words = ["map", *source, *SMALL, "--execution.pack", "4", "--out", tmp_path / "new"]
     refused(run(*words), "a pack of 4 needs about", "GiB", "smaller training.batch")
     (tmp_path / "file").touch()
@@ -447,6 +447,6 @@ def test_ctrl_c_is_one_line_and_resumes(
 
 
 def test_a_reader_that_leaves_early_is_no_error() -> None:
-    command = f"{sys.executable} -m ratescape.cli data list | true"
+    command = f"{sys.executable} -m ratescape data list | true"
     outcome = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False)
     assert (outcome.returncode, outcome.stderr) == (0, "")

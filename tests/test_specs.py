@@ -129,7 +129,7 @@ def test_fields_left_out_keep_their_defaults() -> None:
         ({"training": {"epochs": "3"}}, "training.epochs is '3': it must be a whole number"),
         ({"training": {"epochs": 3.0}}, "training.epochs is 3.0: it must be a whole number"),
         ({"training": {"epochs": True}}, "training.epochs is True: it must be a whole number"),
-        ({"training": {"epochs": None}}, "training.epochs is None: it must be a whole number"),
+        ({"training": {"batch": None}}, "training.batch is None: it must be a whole number"),
         ({"training": {"learning_rate": "fast"}}, "training.learning_rate is 'fast': it must be a number"),
         ({"training": {"learning_rate": True}}, "training.learning_rate is True: it must be a number"),
         ({"training": {"schedule": "linear"}}, "training.schedule is 'linear': it must be one of cosine, constant"),

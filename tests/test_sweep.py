@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
+import torch
 from conftest import TINY, blobs
 
-from ratescape import checkpoint, sweep
+from ratescape import checkpoint, engines, planning, runs
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.data.prepared import read_prepared, write_prepared
 from ratescape.errors import CheckpointError, DataError, RatescapeError, RecordError, ResourceError, SpecError
@@ -127,12 +128,12 @@ def test_engines_agree(finished: SweepFolder, data: ImageData, tmp_path: Path, w
 
 def test_the_engine_is_a_function_of_the_settings_alone() -> None:
     """Else a resumed sweep would round otherwise than an uninterrupted one."""
-    cpu, cuda = sweep.torch.device("cpu"), sweep.torch.device("cuda")
-    assert sweep._workers(ExecutionSpec(), cpu) >= 1
-    assert sweep._workers(ExecutionSpec(workers=3), cpu) == 3
-    assert sweep._workers(ExecutionSpec(workers=3), cuda) == 0
-    assert sweep._workers(ExecutionSpec(engine="in-process"), cpu) == 0
-    assert sweep._workers(ExecutionSpec(engine="workers", workers=1), cuda) == 1
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    assert planning.workers(ExecutionSpec(), cpu) >= 1
+    assert planning.workers(ExecutionSpec(workers=3), cpu) == 3
+    assert planning.workers(ExecutionSpec(workers=3), cuda) == 0
+    assert planning.workers(ExecutionSpec(engine="in-process"), cpu) == 0
+    assert planning.workers(ExecutionSpec(engine="workers", workers=1), cuda) == 1
 
 
 @pytest.mark.parametrize(("latents", "groups"), [((3,), None), ((3, 2, 2), (0, 1, 1))])
@@ -248,7 +249,7 @@ def test_images_changed_between_a_kill_and_the_next_run_are_refused(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(sweep, "_carry_out", killed)
+        patch.setattr(engines, "carry_out", killed)
         with pytest.raises(KeyboardInterrupt):
             run_sweep(asked(data), data, folder, HERE)
     with pytest.raises(RecordError, match="other images"):
@@ -268,11 +269,11 @@ def test_the_same_folder_made_anew_sees_the_new_images(data: ImageData, tmp_path
 def test_a_pack_that_does_not_fit_is_refused_with_advice(
     data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    each = sweep._member_bytes(asked(data), data)
-    monkeypatch.setattr(sweep, "_free_bytes", lambda _: int(2.5 * each / sweep.MEMORY_SHARE))
+    each = planning.member_bytes(asked(data), data)
+    monkeypatch.setattr(planning, "free_bytes", lambda _: int(2.5 * each / planning.MEMORY_SHARE))
     with pytest.raises(ResourceError, match=r"a pack of 4 needs about .* GiB .*: set execution\.pack to at most 2, or"):
         run_sweep(asked(data), data, SweepFolder(tmp_path / "four"), dataclasses.replace(HERE, pack=4))
-    monkeypatch.setattr(sweep, "_free_bytes", lambda _: each // 2)
+    monkeypatch.setattr(planning, "free_bytes", lambda _: each // 2)
     with pytest.raises(ResourceError, match=r"a pack of 1 needs .*: take fewer execution\.workers or a smaller"):
         run_sweep(asked(data), data, SweepFolder(tmp_path / "one"), ExecutionSpec())
 
@@ -280,19 +281,19 @@ def test_a_pack_that_does_not_fit_is_refused_with_advice(
 def test_a_finished_sweep_needs_no_memory(
     finished: SweepFolder, data: ImageData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "_free_bytes", lambda _: 0)
+    monkeypatch.setattr(planning, "free_bytes", lambda _: 0)
     assert len(run_sweep(asked(data), data, finished, ExecutionSpec()).rows) == 4
 
 
 def test_automatic_packs_are_as_large_as_fits(data: ImageData, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = asked(data)
-    monkeypatch.setattr(sweep, "CPU_PACK", 2)
-    assert sweep._pack_size(spec, data, ExecutionSpec(engine="in-process")) == 2
-    assert sweep._pack_size(spec, data, ExecutionSpec(workers=4)) == 1
-    assert sweep._pack_size(spec, data, ExecutionSpec(engine="in-process", pack=100)) == 4
-    each = sweep._member_bytes(spec, data)
-    monkeypatch.setattr(sweep, "_free_bytes", lambda _: int(1.5 * each / sweep.MEMORY_SHARE))
-    assert sweep._pack_size(spec, data, ExecutionSpec(engine="in-process")) == 1
+    monkeypatch.setattr(planning, "CPU_PACK", 2)
+    assert planning.pack_size(spec, data, ExecutionSpec(engine="in-process")) == 2
+    assert planning.pack_size(spec, data, ExecutionSpec(workers=4)) == 1
+    assert planning.pack_size(spec, data, ExecutionSpec(engine="in-process", pack=100)) == 4
+    each = planning.member_bytes(spec, data)
+    monkeypatch.setattr(planning, "free_bytes", lambda _: int(1.5 * each / planning.MEMORY_SHARE))
+    assert planning.pack_size(spec, data, ExecutionSpec(engine="in-process")) == 1
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "nonsense", "meta:x"])
@@ -359,7 +360,7 @@ def interrupted(data: ImageData, folder: SweepFolder, monkeypatch: pytest.Monkey
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(sweep, "_write_run", killed)
+        patch.setattr(runs, "write_run", killed)
         with pytest.raises(KeyboardInterrupt):
             run_sweep(asked(data), data, folder, dataclasses.replace(HERE, pack=pack))
     (path,) = folder.packs.glob("*.safetensors")

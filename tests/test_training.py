@@ -9,17 +9,26 @@ import pytest
 import torch
 
 from ratescape.data.batches import Images, stream
-from ratescape.errors import CheckpointError
+from ratescape.errors import CheckpointError, SpecError
 from ratescape.model.hierarchy import HVAE, PosteriorSample
 from ratescape.model.networks import build, complete
 from ratescape.model.packs import member, pack_pass, stack, training_bytes
 from ratescape.multipliers import FixedBetas
 from ratescape.specs import ModelSpec, TrainingSpec
-from ratescape.training import Saving, Trained, learning_rate, steps_per_epoch, train, warmup_steps
+from ratescape.training import (
+    Saving,
+    Trained,
+    completed,
+    learning_rate,
+    steps_per_epoch,
+    total_steps,
+    train,
+    warmup_steps,
+)
 
 SHAPE = (1, 16, 16)
 BETAS = [(1.0, 1.0), (0.1, 10.0), (5.0, 0.2)]
-SPEC = TrainingSpec(epochs=10, batch=32, warmup=3, precision="float64")
+SPEC = TrainingSpec(epochs=10, batch=32, warmup=3, warmup_path="linear", precision="float64")
 MODELS = {
     "ghvae": ModelSpec(channels=4, latents=(3, 2)),
     "lvae": ModelSpec(family="lvae", channels=4, latents=(3, 2)),
@@ -47,7 +56,9 @@ def images() -> Images:
 def run(
     images: Images, betas: list[tuple[float, ...]], spec: TrainingSpec = SPEC, name: str = "ghvae", **rest: object
 ) -> Trained:
-    multipliers = FixedBetas(torch.tensor(betas, dtype=torch.float64), warmup_steps(spec, len(images)))
+    multipliers = FixedBetas(
+        torch.tensor(betas, dtype=torch.float64), warmup_steps(spec, len(images)), spec.warmup_path
+    )
     return train(spec, model_of(name), images, multipliers, len(betas), seed=7, **rest)  # type: ignore[arg-type]
 
 
@@ -61,7 +72,7 @@ def test_a_pack_equals_single_runs(images: Images, name: str) -> None:
     """float64, 50 steps, to 1e-9: weights and every logged number, for every family and number of layers."""
     betas = betas_for(name)
     pack = run(images, betas, name=name)
-    assert steps_per_epoch(len(images), SPEC.batch) * SPEC.epochs == 50
+    assert steps_per_epoch(len(images), SPEC.batch) * 10 == total_steps(SPEC, len(images)) == 50
     for index, one in enumerate(betas):
         alone = run(images, [one], name=name)
         for key, weights in member(pack.parameters, index).items():
@@ -77,7 +88,7 @@ def test_the_loop_equals_a_plain_one(images: Images) -> None:
     steps = 50
     adam = torch.optim.Adam(model.parameters(), spec.learning_rate)
     step = 0
-    for epoch in range(spec.epochs):
+    for epoch in range(10):
         order = images.order(7, epoch)
         for chunk in order.split(spec.batch):
             noise = model.noise(len(chunk), torch.Generator().manual_seed(stream(7, "noise", step)))
@@ -96,7 +107,7 @@ def test_the_loop_equals_a_plain_one(images: Images) -> None:
 
 def test_training_is_repeatable_and_depends_on_the_seed(images: Images) -> None:
     one, two = run(images, BETAS), run(images, BETAS)
-    other = train(SPEC, model_of(), images, FixedBetas(torch.tensor(BETAS).double(), 15), 3, seed=8)
+    other = train(SPEC, model_of(), images, FixedBetas(torch.tensor(BETAS).double(), 15, "linear"), 3, seed=8)
     for key in one.parameters:
         torch.testing.assert_close(one.parameters[key], two.parameters[key], rtol=0, atol=0)
     assert any(not torch.equal(one.parameters[key], other.parameters[key]) for key in one.parameters)
@@ -161,7 +172,7 @@ def test_a_passing_fault_is_skipped_and_counted(images: Images) -> None:
             return betas
 
     spec = dataclasses.replace(SPEC, patience=3)
-    trained = train(spec, model_of(), images, Faulty(torch.tensor(BETAS).double(), 15), 3, seed=7)
+    trained = train(spec, model_of(), images, Faulty(torch.tensor(BETAS).double(), 15, "linear"), 3, seed=7)
     assert trained.diverged == [False] * 3
     assert [history[-1]["skipped"] for history in trained.history] == [0, 3, 0]
     assert all(np.isfinite(record["loss"]) for record in trained.history[1])
@@ -190,6 +201,15 @@ def test_the_effective_beta_is_logged(images: Images) -> None:
 def test_training_learns(images: Images) -> None:
     history = run(images, [(1.0, 1.0)], dataclasses.replace(SPEC, epochs=40, learning_rate=3e-3, warmup=5)).history[0]
     assert history[-1]["loss"] < 0.5 * history[0]["loss"]
+
+
+def test_open_fields_are_filled_in_for_the_images() -> None:
+    many, few = completed(TrainingSpec(), 60_000), completed(TrainingSpec(), 3600)
+    assert (many.epochs, many.warmup) == (20, 6) and total_steps(TrainingSpec(), 60_000) == 20 * 235
+    assert few.epochs == 67 and total_steps(TrainingSpec(), 3600) == 67 * 15 >= 1000 > 66 * 15
+    assert completed(TrainingSpec(epochs=3, warmup=1), 3600) == TrainingSpec(epochs=3, warmup=1)
+    with pytest.raises(SpecError, match="outlasts training"):
+        completed(TrainingSpec(warmup=21), 60_000)
 
 
 def test_learning_rate_schedules() -> None:

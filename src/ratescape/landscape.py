@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ratescape import checkpoint, records, selection, sweep
+from ratescape import checkpoint, planning, records, selection, sweep
 from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.data.prepared import read_prepared
@@ -199,7 +199,7 @@ def evaluate(
     """
     folder = RunFolder(Path(path))
     run = folder.spec()
-    chosen = sweep.chosen_device(device)
+    chosen = planning.chosen_device(device)
     model, header = checkpoint.load_model(folder.weights, chosen)
     kept = folder.path.parent.parent / "data"
     kept_array = run.data.name.startswith("array:") and kept.exists()
@@ -207,7 +207,6 @@ def evaluate(
     if data.fingerprint != header.get("fingerprint"):
         raise SpecError(f"{run.data.name} now holds other images than {folder.path} was trained on: restore them")
     like = next(model.parameters())
-    splits = {"validation": data.validation, "test": data.test}
     return [
         suite.record(
             model,
@@ -216,6 +215,5 @@ def evaluate(
             run.betas,
             evaluation or EvaluationSpec(),
         )
-        for name, split in splits.items()
-        if split is not None
+        for name, split in data.held_out.items()
     ]

@@ -5,6 +5,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ratescape.specs import WarmupPath
+
 
 class Multipliers(Protocol):
     """Chooses the betas of a step for the P members of a pack, and may learn from the rates they led to."""
@@ -27,22 +29,35 @@ class Multipliers(Protocol):
 
 
 class FixedBetas:
-    """One vector of betas a member, approached by a linear warm-up from 0.
+    """One vector of betas a member, approached by a warm-up.
 
     Unequal betas without a warm-up fall into bad optima: a layer that starts out expensive collapses before the
-    network has found a use for it, and never recovers.
+    network has found a use for it, and never recovers. Two ways lead to the betas:
+
+    - ``geometric``: from the beta-VAE of the smallest beta, linear in log beta. The cheap layer learns what the dear
+      one must give up while that is still possible; equal betas need no warm-up, and get none.
+    - ``linear``: all betas from 0 (Sonderby et al., 2016; the paper's LVAE). The dear layer passes beta = 1 early on,
+      when the cheap one has learned little: on binary MNIST, betas (0.1, 10) ended 13 nats worse than by the other.
 
     Args:
         betas: ``[P, L]``, top layer first.
-        warmup: steps until the betas reach their values; 0 for none. The first step sees 1 / warmup of them.
+        warmup: steps until the betas reach their values; 0 for none.
+        path: the way there.
     """
 
-    def __init__(self, betas: Tensor, warmup: int) -> None:
+    def __init__(self, betas: Tensor, warmup: int, path: WarmupPath = "geometric") -> None:
         self.betas = betas
         self.warmup = warmup
+        self.path: WarmupPath = path
 
     def draw(self, step: int) -> Tensor:
-        return self.betas * min(1.0, (step + 1) / self.warmup) if self.warmup else self.betas
+        if step + 1 >= self.warmup:
+            return self.betas
+        share = (step + 1) / self.warmup
+        if self.path == "linear":
+            return self.betas * share
+        smallest = self.betas.amin(1, keepdim=True)
+        return smallest * (self.betas / smallest) ** share
 
     def observe(self, rates: Tensor) -> None:
         """Fixed betas learn nothing from rates."""

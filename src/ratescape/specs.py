@@ -31,6 +31,7 @@ VERSION = 1
 """Version of everything written to disk. A folder with a higher one was made by a newer ratescape."""
 
 Family = Literal["ghvae", "lvae", "bottom-up", "ladder"]
+WarmupPath = Literal["geometric", "linear"]
 LikelihoodName = Literal["bernoulli", "gaussian", "learned-gaussian", "logistic-mixture"]
 
 
@@ -110,8 +111,8 @@ class ModelSpec:
 class TrainingSpec:
     """How a model is trained."""
 
-    epochs: int = 20
-    """Passes over the training images."""
+    epochs: int | None = None
+    """Passes over the training images; default: 20, or as many as make 1,000 steps where images are few."""
     batch: int = 256
     """Images in a batch; the last batch of an epoch may be smaller."""
     learning_rate: float = 1e-3
@@ -119,7 +120,10 @@ class TrainingSpec:
     schedule: Literal["cosine", "constant"] = "cosine"
     """Learning rate over training: constant as in the paper, or a cosine down to zero."""
     warmup: float | None = None
-    """Epochs over which all betas rise linearly from 0; 0 for none; default: 0.3 of the epochs."""
+    """Epochs of beta warm-up; 0 for none; default: 0.3 of the epochs."""
+    warmup_path: WarmupPath = "geometric"
+    """geometric: from the smallest of a model's betas, linear in log beta; linear: all betas from 0, as for the
+    paper's LVAE."""
     ema: float | None = None
     """Decay of an exponential moving average of the weights, which is then what is kept; default: none."""
     clip: float | None = None
@@ -130,13 +134,13 @@ class TrainingSpec:
     """Number format of weights and arithmetic."""
 
     def __post_init__(self) -> None:
-        _require(self.epochs > 0, "training.epochs", self.epochs, "positive")
+        _require(self.epochs is None or self.epochs > 0, "training.epochs", self.epochs, "positive")
         _require(self.batch > 0, "training.batch", self.batch, "positive")
         rate = self.learning_rate
         _require(rate > 0 and math.isfinite(rate), "training.learning_rate", rate, "positive")
         if self.warmup is not None:
             _require(
-                0 <= self.warmup <= self.epochs,
+                0 <= self.warmup <= (self.epochs or math.inf),
                 "training.warmup",
                 self.warmup,
                 f"at least 0 and at most training.epochs ({self.epochs}): a warm-up that outlasts training "

@@ -22,8 +22,11 @@ from ratescape.multipliers import Multipliers, weighted
 from ratescape.optimiser import PackAdam, clipped, norms
 from ratescape.specs import TrainingSpec
 
+EPOCHS, FEWEST_STEPS = 20, 1000
+"""Epochs unless the spec says otherwise, and the steps that they make at least."""
+
 WARMUP_SHARE = 0.3
-"""Share of training over which betas rise unless the spec says otherwise."""
+"""Share of training that is beta warm-up unless the spec says otherwise."""
 
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1
 """Names of glibc's settings: the size from which a block is mapped on its own, and how much may lie free."""
@@ -60,10 +63,25 @@ def steps_per_epoch(count: int, batch: int) -> int:
     return math.ceil(count / batch)
 
 
+def completed(spec: TrainingSpec, count: int) -> TrainingSpec:
+    """The spec with the fields that were left open filled in for ``count`` training images.
+
+    Raises:
+        SpecError: the warm-up would outlast training.
+    """
+    epochs = spec.epochs or max(EPOCHS, math.ceil(FEWEST_STEPS / steps_per_epoch(count, spec.batch)))
+    warmup = WARMUP_SHARE * epochs if spec.warmup is None else spec.warmup
+    return dataclasses.replace(spec, epochs=epochs, warmup=warmup)
+
+
+def total_steps(spec: TrainingSpec, count: int) -> int:
+    """Steps of a training on ``count`` images."""
+    return (completed(spec, count).epochs or 0) * steps_per_epoch(count, spec.batch)
+
+
 def warmup_steps(spec: TrainingSpec, count: int) -> int:
-    """Steps over which betas rise."""
-    epochs = WARMUP_SHARE * spec.epochs if spec.warmup is None else spec.warmup
-    return round(epochs * steps_per_epoch(count, spec.batch))
+    """Steps of the beta warm-up."""
+    return round((completed(spec, count).warmup or 0) * steps_per_epoch(count, spec.batch))
 
 
 def learning_rate(spec: TrainingSpec, step: int, steps: int) -> float:
@@ -103,7 +121,7 @@ def train(
     """
     state = _begun(_State(spec, model, images, members, multipliers), images, saving)
     per_epoch = steps_per_epoch(len(images), spec.batch)
-    steps = spec.epochs * per_epoch
+    steps = total_steps(spec, len(images))
     generator = torch.Generator(images.device)
     names, parameters = list(state.parameters), list(state.parameters.values())
     order = images.order(seed, state.step // per_epoch)

@@ -45,6 +45,12 @@ class ImageData:
     """First 12 hex digits of a SHA-256 over all pixels and labels of the source, however it is split or limited."""
 
     @property
+    def held_out(self) -> dict[str, Split]:
+        """The splits that models are measured on, by name: validation (if there is one) and test."""
+        splits = {"validation": self.validation, "test": self.test}
+        return {name: split for name, split in splits.items() if split is not None}
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W)."""
         _, channels, height, width = self.train.pixels.shape

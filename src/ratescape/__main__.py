@@ -1,0 +1,5 @@
+"""Stands for the command `ratescape` as `python -m ratescape`."""
+
+from ratescape.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,127 @@
+"""Carry out packs: one after the other in this process, or side by side in worker processes.
+
+However a sweep ends, by itself, by Ctrl-C or killed, its workers end with it.
+"""
+
+import contextlib
+import fcntl
+import os
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from multiprocessing import resource_tracker
+from pathlib import Path
+
+import torch
+from joblib.externals.loky import BrokenProcessPool, ProcessPoolExecutor, as_completed
+
+from ratescape import records
+from ratescape.data.catalog import ImageData
+from ratescape.data.prepared import read_prepared, write_prepared
+from ratescape.errors import ResourceError
+from ratescape.planning import Pack, chosen_device, workers
+from ratescape.records import SweepFolder
+from ratescape.runs import complete_pack
+from ratescape.specs import EvaluationSpec, ExecutionSpec
+
+
+def hand_over(data: ImageData, folder: SweepFolder) -> Path:
+    """Put the prepared images where workers find them; an array's are kept, for nothing else holds them."""
+    place = folder.path / "data" if data.spec.name.startswith("array:") else folder.packs / "data"
+    if not (place / "facts.json").exists():
+        write_prepared(data, place)
+    return place
+
+
+def carry_out(
+    pending: list[Pack], folder: SweepFolder, handed: Path, evaluation: EvaluationSpec, execution: ExecutionSpec
+) -> None:
+    """Train all pending packs: one after the other, or by as many processes of one thread each."""
+    count = min(workers(execution, chosen_device(execution.device)), len(pending))
+    if not count:
+        for pack in pending:
+            _pack_task(pack, folder, handed, evaluation, execution)
+        return
+    with _worker_processes(count) as executor:
+        with _workers_spared_of_interrupts():
+            tasks = [executor.submit(_pack_task, pack, folder, handed, evaluation, execution) for pack in pending]
+        for task in as_completed(tasks):
+            task.result()
+
+
+@contextlib.contextmanager
+def _worker_processes(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that outlive neither this block nor this process."""
+    environment = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    executor = ProcessPoolExecutor(count, initializer=_begin_worker, initargs=(os.getpid(),), env=environment)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "A worker stopped", UserWarning)  # it is replaced by a fresh one
+            yield executor
+    except BrokenProcessPool as error:
+        raise ResourceError(
+            "a worker process was killed, probably because memory ran out: run the same command again with fewer "
+            "execution.workers; what is finished is kept"
+        ) from error
+    finally:
+        executor.shutdown(kill_workers=True)  # what they were to write is written; a torch takes seconds to leave
+
+
+@contextlib.contextmanager
+def _workers_spared_of_interrupts() -> Iterator[None]:
+    """Processes started in this block never see the Ctrl-C that a terminal sends to all; their parent ends them."""
+    resource_tracker.ensure_running()  # started inside the block, it would unblock the signal again (Python 3.11)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin_worker(parent: int) -> None:
+    """Make this process one of one thread, which ends soon after its parent, however that ended.
+
+    Else the workers of a killed sweep would go on training unseen.
+    """
+    torch.set_num_threads(1)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _pack_task(
+    pack: Pack, folder: SweepFolder, handed: Path, evaluation: EvaluationSpec, execution: ExecutionSpec
+) -> None:
+    """One pack of a sweep, with its progress noted beside its checkpoint."""
+    note = folder.packs / f"{pack.name}.steps"
+    last = 0.0
+
+    def progress(step: int, steps: int) -> None:
+        nonlocal last
+        if step == steps or time.monotonic() - last > 0.3:
+            last = time.monotonic()
+            with contextlib.suppress(OSError):  # a progress bar that stands still loses nothing
+                note.write_text(str(step))
+
+    with _alone(folder.packs / f"{pack.name}.lock"):
+        places = [folder.run(run) for run in pack.runs]
+        path = folder.packs / f"{pack.name}.safetensors"
+        complete_pack(list(pack.runs), places, path, read_prepared(handed), evaluation, execution, progress)
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Wait for a worker that a killed sweep left behind to be gone; it ends by itself within a second."""
+    try:
+        file = path.open("w")
+    except OSError as error:
+        raise records.unwritable(path, error) from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
