@@ -48,7 +48,9 @@ def start() -> Callable[..., subprocess.Popen[str]]:
     """Start ``python -m ratescape.cli`` as a process group of its own, with captured output."""
 
     def start(*words: str | Path, before: str = "", **options: object) -> subprocess.Popen[str]:
-        code = f"{before}\nimport sys\nfrom ratescape.cli import main\nsys.exit(main())"
+        # A shell that starts tests in the background has them ignore Ctrl-C; a terminal does not.
+        signals = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)"
+        code = f"{signals}\n{before}\nimport sys\nfrom ratescape.cli import main\nsys.exit(main())"
         return subprocess.Popen(
             [sys.executable, "-c", code, *map(str, words)],
             stdout=subprocess.PIPE,

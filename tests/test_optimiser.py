@@ -9,7 +9,7 @@ RATE = 3e-3
 
 def gradient_at(step: int, member: int) -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(1000 * step + member)
-    return [torch.randn(*shape, generator=generator, dtype=torch.float64) for shape in ((3, 2), (4,), ())]
+    return [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in ((3, 2), (4,), ())]
 
 
 def start() -> list[torch.Tensor]:
