@@ -27,11 +27,12 @@ from ratescape.model.hierarchy import HVAE, PosteriorSample
 from ratescape.model.networks import build, complete
 from ratescape.multipliers import FixedBetas
 from ratescape.records import SweepFolder
-from ratescape.specs import BetaGrid, ExecutionSpec, ModelSpec, SweepSpec, TrainingSpec
+from ratescape.specs import BetaGrid, EvaluationSpec, ExecutionSpec, ModelSpec, SweepSpec, TrainingSpec
 from ratescape.sweep import fitted, run_sweep
 from ratescape.training import train
 
 BATCH = 256
+LEAN = EvaluationSpec(samples=0, information=False, probes="none")
 
 
 def plain_loop(pixels: np.ndarray, binary: bool, steps: int) -> float:
@@ -71,7 +72,7 @@ def our_loop(model: HVAE, images: Images, steps: int) -> float:
 def sweep_seconds(data: ImageData, members: int, epochs: int) -> float:
     """Seconds of a whole sweep with the default engine."""
     training = TrainingSpec(epochs=epochs, batch=BATCH)
-    spec = SweepSpec(data=data.spec, grid=BetaGrid(steps=members), groups=(0, 0), training=training)
+    spec = SweepSpec(data=data.spec, grid=BetaGrid(steps=members), groups=(0, 0), training=training, evaluation=LEAN)
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
         run_sweep(fitted(spec, data), data, SweepFolder(Path(folder) / "sweep"), ExecutionSpec())

@@ -279,9 +279,9 @@ def test_map_quietly_prints_the_report_alone(run: Run, mapped: SweepFolder, imag
 def test_a_results_spec_is_a_config_of_the_same_identity(
     run: Run, mapped: SweepFolder, trained: RunFolder, tmp_path: Path
 ) -> None:
-    command = cli.parse(["map", "--config", str(mapped.path / "spec.yaml")])
+    command = cli.cli.parse(["map", "--config", str(mapped.path / "spec.yaml")])
     assert isinstance(command, cli.Map) and key(command.sweep) == key(mapped.spec())
-    alone = cli.parse(["train", f"--config={trained.path / 'spec.yaml'}"])
+    alone = cli.cli.parse(["train", f"--config={trained.path / 'spec.yaml'}"])
     assert isinstance(alone, cli.Train) and key(alone.spec) == key(trained.spec())
     again = ["map", "--config", mapped.path / "spec.yaml", "--out", mapped.path, "--quiet"]
     assert run(*again).status == 0
@@ -291,7 +291,7 @@ def test_options_override_a_config(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     values = {"training": {"epochs": 7, "batch": 64}, "grid": {"steps": 3}, "execution": {"pack": 3}, "quiet": True}
     path.write_text(yaml.safe_dump(values | {"out": "somewhere"}))
-    command = cli.parse(["map", "--training.epochs", "9", "--config", str(path), "--grid.high", "20"])
+    command = cli.cli.parse(["map", "--training.epochs", "9", "--config", str(path), "--grid.high", "20"])
     assert isinstance(command, cli.Map)
     assert (command.sweep.training.epochs, command.sweep.training.batch) == (9, 64)
     assert (command.sweep.grid.steps, command.sweep.grid.high) == (3, 20.0)
@@ -299,7 +299,7 @@ def test_options_override_a_config(tmp_path: Path) -> None:
 
 
 def test_no_options_are_the_defaults() -> None:
-    command, alone = cli.parse(["map"]), cli.parse(["train"])
+    command, alone = cli.cli.parse(["map"]), cli.cli.parse(["train"])
     assert isinstance(command, cli.Map) and command.sweep == SweepSpec()
     assert isinstance(alone, cli.Train) and alone.spec == RunSpec()
 
@@ -450,3 +450,28 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     command = f"{sys.executable} -m ratescape data list | true"
     outcome = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False)
     assert (outcome.returncode, outcome.stderr) == (0, "")
+
+
+PRESETS = ["cifar10-ghvae", "mnist-ghvae", "svhn-ghvae", "svhn-lvae"]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_the_papers_grids(name: str) -> None:
+    data, family = name.split("-")
+    sweep = cli.parse(["map", "--config", name]).sweep  # type: ignore[union-attr]
+    assert (sweep.data.name, sweep.model.family, sweep.data.validation) == (data, family, 0)
+    assert len(sweep.runs()) == 441 and sweep.points()[220] == (1.0, 1.0)
+    training = sweep.training
+    assert (training.epochs, training.batch, training.learning_rate, training.schedule) == (500, 256, 3e-4, "constant")
+    assert (training.warmup, training.warmup_path if training.warmup else None) == (
+        (100, "linear") if family == "lvae" else (0, None)
+    )
+    small = cli.parse(["map", "--config", f"{name}-small", "--grid.steps", "4"]).sweep  # type: ignore[union-attr]
+    assert (small.data.name, small.model.family, len(small.runs())) == (data, family, 16)
+    assert small.data.validation > 0
+
+
+def test_an_unknown_preset_names_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["map", "--config", "mnist"]) == 1
+    told = capsys.readouterr().err
+    assert all(name in told for name in PRESETS)

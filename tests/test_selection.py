@@ -131,7 +131,7 @@ def test_paper_protocol_reports_what_it_chose_on_and_warns() -> None:
     ("use", "max_rate", "message"),
     [
         ("reconstruction", 10.0, "smallest total rate available is 20 nats"),
-        ("representation", None, "needs accuracy_rbf or mutual_information.*choose by psnr, distortion"),
+        ("representation", None, "needs accuracy_rbf or information.*choose by psnr, distortion"),
         ("generation", None, "needs inception_score"),
         ("nelbo", None, "unknown use 'nelbo'"),
         ("loss", None, "does not tell which model is better"),
@@ -155,9 +155,14 @@ def test_metrics_of_lists_what_is_measured_in_a_fixed_order() -> None:
     assert selection.METRICS["psnr"].label == "PSNR (dB)"
 
 
-def test_a_use_takes_its_first_measured_metric(monkeypatch: pytest.MonkeyPatch) -> None:
-    information = selection.Metric("mutual_information", "I(y; z2)", "nats", True, "what z2 says of the label")
-    monkeypatch.setitem(selection.METRICS, "mutual_information", information)
-    rows = TABLE.rows.assign(mutual_information=[1.0, 2.0, 0.5, np.nan, 2.2])
-    choice = selection.best(Table(rows, 0, (), "validation"), "representation")
-    assert choice.run == "run4" and choice.metric is information
+def test_a_use_takes_its_first_measured_metric_of_the_top_layer() -> None:
+    information = {"information_2": [1.0, 2.0, 0.5, np.nan, 2.2], "information_1": [3.0, 0.0, 0.0, np.nan, 0.0]}
+    accuracy = {"accuracy_rbf_2": [0.5, 0.1, 0.9, np.nan, 0.2], "accuracy_rbf_1": [0.1, 0.2, 0.3, np.nan, 0.9]}
+    less = TABLE.rows.assign(**information)
+    choice = selection.best(Table(less, 0, (), "validation"), "representation")
+    assert (choice.metric.column, choice.metric.name) == ("information_2", "label information on z₂")
+    assert choice.row["information_2"] == 2.2
+    more = Table(less.assign(**accuracy), 0, (), "validation")
+    assert selection.best(more, "representation").row["accuracy_rbf_2"] == 0.9
+    assert selection.best(more, "accuracy_rbf_1").row["accuracy_rbf_1"] == 0.9
+    assert selection.best(more, "accuracy_rbf").metric.column == "accuracy_rbf_2"

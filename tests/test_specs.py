@@ -208,6 +208,8 @@ OUT_OF_RANGE: list[tuple[type[Any], str, str, list[Any]]] = [
     (EvaluationSpec, "evaluation.", "seed", [-1]),
     (EvaluationSpec, "evaluation.", "draws", [0]),
     (EvaluationSpec, "evaluation.", "pictures", [0]),
+    (EvaluationSpec, "evaluation.", "samples", [-5, 7]),
+    (EvaluationSpec, "evaluation.", "judge_epochs", [0]),
     (RunSpec, "", "betas", [(), (1.0,), (1.0, 1.0, 1.0), (1.0, 0.0), (1.0, -1.0), (1.0, NAN), (INF, 1.0)]),
     (RunSpec, "", "seed", [-1]),
     (SweepSpec, "", "groups", [(0,), (0, 2), (1, 1), (0, -1), ()]),
@@ -233,6 +235,8 @@ def test_every_number_is_checked() -> None:
     free |= {
         (TrainingSpec, "precision"),
         (TrainingSpec, "warmup_path"),
+        (EvaluationSpec, "information"),
+        (EvaluationSpec, "probes"),
         (ExecutionSpec, "engine"),
         (ExecutionSpec, "device"),
     }
@@ -325,7 +329,7 @@ def changed(spec: Any) -> list[tuple[str, Any]]:
     """For every field at any depth, the spec with that field alone changed."""
     other: dict[type, Any] = {bool: lambda v: not v, int: lambda v: v + 1, float: lambda v: v * 0.9}
     options = {"family": "lvae", "likelihood": "learned-gaussian", "schedule": "constant", "precision": "float64"}
-    options |= {"warmup_path": "linear"}
+    options |= {"warmup_path": "linear", "probes": "paper", "samples": 500}
     found: list[tuple[str, Any]] = []
     for field in dataclasses.fields(spec):
         value = getattr(spec, field.name)
@@ -353,7 +357,11 @@ FULL = {
 }
 
 
-@pytest.mark.parametrize("spec", [RunSpec(**FULL), SweepSpec(**FULL, groups=(0, 1))], ids=["run", "sweep"])
+@pytest.mark.parametrize(
+    "spec",
+    [RunSpec(**FULL), SweepSpec(**FULL, groups=(0, 1), evaluation=EvaluationSpec(judge_epochs=3))],
+    ids=["run", "sweep"],
+)
 def test_every_field_changes_the_key_and_is_named_as_a_difference(spec: Any) -> None:
     variants = changed(spec)
     assert len(variants) > 20

@@ -28,6 +28,9 @@ from ratescape.records import RunFolder, SweepFolder, landscape, read_json_lines
 from ratescape.specs import BetaGrid, EvaluationSpec, ExecutionSpec, ModelSpec, RunSpec, SweepSpec, TrainingSpec, key
 from ratescape.sweep import Progress, fitted, run_single, run_sweep
 
+LEAN = EvaluationSpec(samples=0, information=False, probes="none")
+"""Leaves out what needs a judge or classifiers."""
+
 HERE = ExecutionSpec(engine="in-process", pack=2)
 TRAINING = TrainingSpec(epochs=2, batch=32)
 MODEL = ModelSpec(channels=4, latents=(3, 2))
@@ -39,7 +42,7 @@ def data(images_file: Path) -> ImageData:
 
 
 def asked(data: ImageData, **fields: Any) -> SweepSpec:
-    spec = SweepSpec(data=data.spec, model=MODEL, training=TRAINING, grid=BetaGrid(steps=2))
+    spec = SweepSpec(data=data.spec, model=MODEL, training=TRAINING, grid=BetaGrid(steps=2), evaluation=LEAN)
     return fitted(dataclasses.replace(spec, **fields), data)
 
 
@@ -186,7 +189,7 @@ def test_other_settings_of_evaluation_measure_again_without_training(
 ) -> None:
     folder = copied(finished, tmp_path / "again")
     weights, training = times(folder, "weights.safetensors"), times(folder, "training.jsonl")
-    spec = asked(data, evaluation=EvaluationSpec(draws=4, pictures=3))
+    spec = asked(data, evaluation=dataclasses.replace(LEAN, draws=4, pictures=3))
     rows = run_sweep(spec, data, folder, HERE).rows
     assert (times(folder, "weights.safetensors"), times(folder, "training.jsonl")) == (weights, training)
     old = landscape(finished).rows
@@ -202,7 +205,7 @@ def test_a_pack_half_done_under_old_settings_ends_under_the_new(
     folder = copied(finished, tmp_path / "again")
     undone = folder.run(asked(data).runs()[0])
     (undone.path / "done").unlink()
-    spec = asked(data, evaluation=EvaluationSpec(seed=9))
+    spec = asked(data, evaluation=dataclasses.replace(LEAN, seed=9))
     run_sweep(spec, data, folder, HERE)
     settings = [read_json_lines(folder.run(run).evaluation)[0]["settings"] for run in spec.runs()]
     assert [one["seed"] for one in settings] == [9] * 4
@@ -349,7 +352,7 @@ def test_members_that_diverge_are_recorded_and_the_others_finish(data: ImageData
     before = folder.table.read_bytes()
     run_sweep(spec, data, folder, HERE)
     assert folder.table.read_bytes() == before
-    anew = run_sweep(dataclasses.replace(spec, evaluation=EvaluationSpec(draws=2)), data, folder, HERE).rows
+    anew = run_sweep(dataclasses.replace(spec, evaluation=dataclasses.replace(LEAN, draws=2)), data, folder, HERE).rows
     assert list(anew["status"]) == list(rows["status"])
 
 
@@ -387,7 +390,7 @@ def test_damaged_weights_are_named_with_their_remedy(finished: SweepFolder, data
     folder = copied(finished, tmp_path / "again")
     weights = folder.run(asked(data).runs()[0]).weights
     weights.write_bytes(weights.read_bytes()[:-10])
-    spec = asked(data, evaluation=EvaluationSpec(seed=1))
+    spec = asked(data, evaluation=dataclasses.replace(LEAN, seed=1))
     with pytest.raises(CheckpointError, match=rf"delete it and run the same command again .*: {weights}"):
         run_sweep(spec, data, folder, HERE)
     weights.unlink()
@@ -490,12 +493,12 @@ def test_one_model_is_as_in_a_sweep_and_is_not_made_twice(
 ) -> None:
     run, folder = single(data), RunFolder(tmp_path)
     assert key(run) in {path.name for path in (finished.path / "runs").iterdir()}
-    run_single(run, data, folder, EvaluationSpec(), HERE)
+    run_single(run, data, folder, LEAN, HERE)
     metrics = read_json_lines(folder.evaluation)[1]["metrics"]
     rows = landscape(finished).rows.set_index("run")
     assert metrics["nelbo"] == pytest.approx(rows.loc[key(run), "test_nelbo"], rel=1e-4)
     before = folder.weights.stat().st_mtime_ns
-    run_single(run, data, folder, EvaluationSpec(), HERE)
+    run_single(run, data, folder, LEAN, HERE)
     assert folder.weights.stat().st_mtime_ns == before
     assert not (tmp_path / "checkpoint.safetensors").exists()
     refusals: list[tuple[RunSpec, ImageData, str]] = [
@@ -504,5 +507,5 @@ def test_one_model_is_as_in_a_sweep_and_is_not_made_twice(
     ]
     for spec, images, message in refusals:
         with pytest.raises(RatescapeError, match=message):
-            run_single(spec, images, folder, EvaluationSpec(), HERE)
+            run_single(spec, images, folder, LEAN, HERE)
     assert folder.weights.stat().st_mtime_ns == before

@@ -51,6 +51,7 @@ class Train:
     """Train and measure one model."""
 
     spec: Annotated[RunSpec, arg(name="")] = dataclasses.field(default_factory=RunSpec)
+    evaluation: EvaluationSpec = dataclasses.field(default_factory=EvaluationSpec)
     execution: ExecutionSpec = dataclasses.field(default_factory=ExecutionSpec)
     out: Path | None = None
     """Folder for the model; default: one named after the data and the spec. The same again takes it up."""
@@ -66,7 +67,7 @@ class Train:
 
         data = load_data(self.spec.data, folder=self.data_folder, progress=_shows(self.quiet))
         with _step_bar(self.quiet) as progress:
-            folder = train_spec(self.spec, data, self.execution, self.out, progress)
+            folder = train_spec(self.spec, data, self.execution, self.out, progress, self.evaluation)
         if not self.quiet:
             _print_records(read_json_lines(folder.evaluation))
         _say(str(folder.path))
@@ -110,7 +111,7 @@ class Recommend:
     landscape: Positional[Path]
     """Folder of a landscape."""
     use: Annotated[str, arg(name="for")] = "reconstruction"
-    """reconstruction, or the column of a metric that ranks models, such as nelbo."""
+    """reconstruction, representation, generation, or the column of a metric that ranks models, such as nelbo."""
     max_rate: float | None = None
     """Largest total rate accepted, in nats per image."""
 
@@ -210,7 +211,10 @@ def overview() -> str:
     """What `ratescape --help` prints."""
     lines = ["usage: ratescape COMMAND [OPTIONS]", ""]
     lines += [f"  {name:10} {(command.__doc__ or '').splitlines()[0]}" for name, command in COMMANDS.items()]
-    lines += ["", "map and train also take --config FILE.yaml, whose values options then override;"]
+    lines += [
+        "",
+        "map and train also take --config FILE.yaml, whose values options then override, or the name of a preset;",
+    ]
     return "\n".join([*lines, "`ratescape COMMAND --help` shows every option and its default."])
 
 
@@ -228,7 +232,18 @@ def _with_config(command: type[Command], words: list[str]) -> tuple[Command | No
         _refuse("--config takes one FILE.yaml")
     if command not in FLAT:
         _refuse("--config goes with map and train")
-    return from_config(command, Path(path)), words[:at] + words[at + used :]
+    return from_config(command, preset(path)), words[:at] + words[at + used :]
+
+
+def preset(name: str) -> Path:
+    """The file that ``--config`` names: a path, or one of the grids that come with the package."""
+    path = Path(name)
+    if path.exists() or path.suffix:
+        return path
+    shipped = {file.stem: file for file in sorted((Path(__file__).parent / "presets").glob("*.yaml"))}
+    if name not in shipped:
+        raise SpecError(f"config {name} is neither a file nor one of the presets: {', '.join(shipped)}")
+    return shipped[name]
 
 
 def from_config(command: type[Any], path: Path) -> Any:
@@ -353,7 +368,10 @@ def summary(landscape: Any) -> list[str]:
         )
     lines += [f"warning: {line}" for line in landscape.records.broken]
     lines += [f"warning: {line}" for line in selection.collapse_warnings(landscape.records)]
-    return [*lines, str(landscape.best("reconstruction"))]
+    for use in selection.USES:
+        with contextlib.suppress(SpecError):  # not every use can be measured on all data
+            lines.append(str(landscape.best(use)))
+    return lines
 
 
 def _print_records(lines: list[dict[str, Any]]) -> None:

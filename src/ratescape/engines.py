@@ -21,6 +21,7 @@ from ratescape import records
 from ratescape.data.catalog import ImageData
 from ratescape.data.prepared import read_prepared, write_prepared
 from ratescape.errors import ResourceError
+from ratescape.evaluation.suite import judge_of
 from ratescape.planning import Pack, chosen_device, workers
 from ratescape.records import SweepFolder
 from ratescape.runs import complete_pack
@@ -46,7 +47,9 @@ def carry_out(
         return
     with _worker_processes(count) as executor:
         with _workers_spared_of_interrupts():
-            tasks = [executor.submit(_pack_task, pack, folder, handed, evaluation, execution) for pack in pending]
+            # First, so that nobody waits for the judge who could train.
+            tasks = [executor.submit(_judge_task, handed, evaluation, execution)]
+            tasks += [executor.submit(_pack_task, pack, folder, handed, evaluation, execution) for pack in pending]
         for task in as_completed(tasks):
             task.result()
 
@@ -93,6 +96,11 @@ def _begin_worker(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _judge_task(handed: Path, evaluation: EvaluationSpec, execution: ExecutionSpec) -> None:
+    """Have the judge that the models' samples will need."""
+    judge_of(read_prepared(handed), evaluation, chosen_device(execution.device))
 
 
 def _pack_task(

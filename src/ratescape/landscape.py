@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from ratescape import checkpoint, planning, records, selection, sweep
-from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.data.prepared import read_prepared
 from ratescape.errors import SpecError
@@ -18,6 +17,7 @@ from ratescape.model.hierarchy import HVAE
 from ratescape.records import RunFolder, SweepFolder, Table
 from ratescape.report.figures import save_figures
 from ratescape.report.page import write_page
+from ratescape.report.paper import save_paper_figures
 from ratescape.selection import Choice
 from ratescape.specs import (
     BetaGrid,
@@ -78,7 +78,8 @@ class Landscape:
         """The model that fits a use best, chosen on validation.
 
         Args:
-            use: ``reconstruction``, or the column of a metric that ranks models, such as ``nelbo``.
+            use: ``reconstruction``, ``representation``, ``generation``, or the column of a metric that ranks models,
+                such as ``nelbo`` or ``accuracy_knn_1``.
             max_rate: largest total rate accepted, nats per image.
             demands: for columns of metrics, the worst value accepted, such as ``psnr=18``.
 
@@ -89,8 +90,9 @@ class Landscape:
         return Best(choice, RunFolder(self.folder.path / "runs" / choice.run))
 
     def report(self) -> Path:
-        """Draw the figures and write the report page; returns the page's path."""
+        """Draw the landscape and every figure of the paper that it can, and write the report page; returns its path."""
         save_figures(self.folder)
+        save_paper_figures(self.folder)
         return write_page(self.folder)
 
     def __repr__(self) -> str:
@@ -156,11 +158,12 @@ def train_spec(
     execution: ExecutionSpec,
     out: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    evaluation: EvaluationSpec | None = None,
 ) -> RunFolder:
     """Train and measure one model; the same call takes up what was interrupted. Returns its folder."""
     whole = sweep.fitted(run, data)
     folder = RunFolder(out or Path(f"model-{_plain(data.spec.name)}-{key(whole)}"))
-    sweep.run_single(whole, data, folder, EvaluationSpec(), execution, progress)
+    sweep.run_single(whole, data, folder, evaluation or EvaluationSpec(), execution, progress)
     return folder
 
 
@@ -192,7 +195,7 @@ def evaluate(
         data_folder: where to look for the images first.
 
     Returns:
-        One record a split: see :func:`ratescape.evaluation.suite.record`.
+        One record a split: see :func:`ratescape.evaluation.suite.measure`.
 
     Raises:
         RatescapeError: the run, its weights or its images are missing or damaged.
@@ -206,14 +209,5 @@ def evaluate(
     data = read_prepared(kept) if kept_array else load_data(run.data, folder=data_folder)
     if data.fingerprint != header.get("fingerprint"):
         raise SpecError(f"{run.data.name} now holds other images than {folder.path} was trained on: restore them")
-    like = next(model.parameters())
-    return [
-        suite.record(
-            model,
-            Images(split.pixels, bool(data.spec.binary), chosen, like.dtype),
-            name,
-            run.betas,
-            evaluation or EvaluationSpec(),
-        )
-        for name, split in data.held_out.items()
-    ]
+    spec = evaluation or EvaluationSpec()
+    return suite.measure(model, data, run.betas, spec, suite.judge_of(data, spec, chosen))

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -110,13 +109,11 @@ def _measure(
     run: RunSpec, place: RunFolder, model: HVAE, data: ImageData, spec: EvaluationSpec, diverged: bool
 ) -> None:
     """Measure one model on validation and test, and draw its pictures."""
-    lines: list[dict[str, Any]] = []
     like = next(model.parameters())
-    for name, split in data.held_out.items():
-        images = Images(split.pixels, bool(data.spec.binary), like.device, like.dtype)
-        lines.append(
-            suite.blank(name, run.betas, spec) if diverged else suite.record(model, images, name, run.betas, spec)
-        )
+    if diverged:
+        lines = suite.blank(data, run.betas, spec)
+    else:
+        lines = suite.measure(model, data, run.betas, spec, suite.judge_of(data, spec, like.device))
     test = Images(data.test.pixels[: spec.pictures], bool(data.spec.binary), like.device, like.dtype)
     if not diverged:
         records.write_atomically(

@@ -51,6 +51,9 @@ METRICS: dict[str, Metric] = {
             False,
             "distortion + total rate: at least -log p(x), what it costs to store an image exactly",
         ),
+        Metric("inception_score", "inception score", "", True, "samples that are of one class each, of all classes"),
+        Metric("diversity", "diversity", "", True, "exp H[p(y)] of the judge over samples: how many classes appear"),
+        Metric("sharpness", "sharpness", "", True, "exp -E H[p(y|x)]: how sure the judge is of each sample's class"),
         Metric("distortion", "distortion", _NATS, False, "-log p(x|z): what the latents do not tell about an image"),
         Metric("rate", "total rate", _NATS, None, "information that all latents together carry about an image"),
         Metric("loss", "training loss", _NATS, None, "distortion + sum of beta x rate: comparable at equal betas only"),
@@ -58,17 +61,42 @@ METRICS: dict[str, Metric] = {
 }
 """Known metrics by column, in the order they are offered. Measurements added later add an entry here."""
 
+LAYER_METRICS: dict[str, Metric] = {
+    metric.column: metric
+    for metric in (
+        Metric("accuracy_rbf", "RBF SVM accuracy", "", True, "labels that an RBF SVM reads off the posterior mean"),
+        Metric(
+            "accuracy_knn", "kNN accuracy", "", True, "labels that 5 nearest neighbours read off the posterior mean"
+        ),
+        Metric("accuracy_logistic", "logistic regression accuracy", "", True, "labels read off linearly"),
+        Metric("accuracy_linear_svm", "linear SVM accuracy", "", True, "labels read off linearly, by a margin"),
+        Metric("information", "label information", "nats", True, "mutual information of label and latents"),
+        Metric("clustering_nmi", "clustering NMI", "", True, "agreement of k-means clusters with the classes"),
+    )
+}
+"""Known metrics of single layers, by column without the layer's number."""
+
 USES: dict[str, tuple[str, ...]] = {
     "reconstruction": ("psnr",),
-    "representation": ("accuracy_rbf", "mutual_information"),
+    "representation": ("accuracy_rbf", "information"),
     "generation": ("inception_score",),
 }
-"""Columns that tell how good a model is for a use, the preferred one first."""
+"""Columns that tell how good a model is for a use, the preferred one first; of the top layer, if of a layer."""
 
 
 def metrics_of(rows: pd.DataFrame) -> list[Metric]:
-    """The known metrics that a table has measured, in the order they are offered."""
-    return [m for m in METRICS.values() if m.column in rows.columns and rows[m.column].notna().any()]
+    """The known metrics that a table has measured, in the order they are offered; of layers, the top one first."""
+    known = list(METRICS.values())
+    for metric in LAYER_METRICS.values():
+        known += [_of_layer(metric, column) for column in layer_columns(rows, metric.column)]
+    return [metric for metric in known if metric.column in rows.columns and rows[metric.column].notna().any()]
+
+
+def _of_layer(metric: Metric, column: str) -> Metric:
+    """The metric of one layer, by its column."""
+    layer = column.removeprefix(metric.column + "_").translate(_SUBSCRIPTS)
+    seen = "z" if metric.column == "information" else "μ"  # information is that of samples, probes see the means
+    return dataclasses.replace(metric, column=column, name=f"{metric.name} on {seen}{layer}")
 
 
 def measured(table: Table) -> pd.DataFrame:
@@ -76,7 +104,7 @@ def measured(table: Table) -> pd.DataFrame:
     if table.rows.empty:
         return table.rows
     rows = table.rows[table.rows["status"] == "ok"].reset_index(drop=True)
-    labels = {"run", "seed", "status"}
+    labels = {"run", "seed", "status", "flag", "test_flag"}
     return rows.astype({column: float for column in rows.columns if column not in labels})
 
 
@@ -261,7 +289,8 @@ def metric_for(rows: pd.DataFrame, use: str) -> Metric:
         SpecError: the use is unknown, its metrics were not measured, or the metric does not rank models.
     """
     available = {metric.column: metric for metric in metrics_of(rows) if metric.higher_is_better is not None}
-    for column in USES.get(use, (use,)):
+    for name in USES.get(use, (use,)):
+        column = next(iter(layer_columns(rows, name)), name) if name in LAYER_METRICS else name
         if column in available:
             return available[column]
     has = f"this landscape can choose by {', '.join(available)}"

@@ -27,6 +27,9 @@ from ratescape.errors import SpecError
 
 T = TypeVar("T")
 
+SCORE_SPLITS = 5
+"""Splits that an inception score is averaged over, as in the paper."""
+
 VERSION = 1
 """Version of everything written to disk. A folder with a higher one was made by a newer ratescape."""
 
@@ -193,10 +196,27 @@ class EvaluationSpec:
     """Latent draws for each image; rates and distortion are averaged over them."""
     pictures: int = 8
     """Images kept beside each model: so many originals, reconstructions and samples."""
+    samples: int = 10_000
+    """Samples from the prior, in 5 splits, that a judge gives an inception score; 0 for no score. Needs labels."""
+    judge_epochs: int | None = None
+    """Epochs that the judge is trained for, once for a data set; default: by the recipe that fits the data."""
+    information: bool = True
+    """Estimate the mutual information between labels and each layer. Needs labels."""
+    probes: Literal["heldout", "paper", "none"] = "heldout"
+    """Classifiers on each layer: fitted to training images and scored on the held-out ones, or, as in the paper,
+    fitted to 80 % of the measured split and scored on the rest. Needs labels."""
 
     def __post_init__(self) -> None:
         _require(self.seed >= 0, "evaluation.seed", self.seed, "at least 0")
         _require(self.draws > 0, "evaluation.draws", self.draws, "positive")
+        _require(
+            self.samples >= 0 and self.samples % SCORE_SPLITS == 0,
+            "evaluation.samples",
+            self.samples,
+            f"0 or a multiple of {SCORE_SPLITS}, the splits of the inception score",
+        )
+        epochs = self.judge_epochs
+        _require(epochs is None or epochs > 0, "evaluation.judge_epochs", epochs, "positive")
         _require(self.pictures > 0, "evaluation.pictures", self.pictures, "positive")
 
 

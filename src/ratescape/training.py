@@ -1,9 +1,6 @@
 """The one training loop, for a pack of P members (P = 1 is a plain run)."""
 
-import contextlib
-import ctypes
 import dataclasses
-import functools
 import math
 import time
 from collections.abc import Callable
@@ -14,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ratescape import checkpoint
+from ratescape.allocator import keep_freed_memory
 from ratescape.data.batches import Images, stream
 from ratescape.errors import CheckpointError
 from ratescape.model.hierarchy import HVAE, PosteriorSample
@@ -27,9 +25,6 @@ EPOCHS, FEWEST_STEPS = 20, 1000
 
 WARMUP_SHARE = 0.3
 """Share of training that is beta warm-up unless the spec says otherwise."""
-
-MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1
-"""Names of glibc's settings: the size from which a block is mapped on its own, and how much may lie free."""
 
 FLOAT = {"float32": torch.float32, "float64": torch.float64}
 
@@ -166,23 +161,10 @@ def train(
 def _begun(state: "_State", images: Images, saving: Saving | None) -> "_State":
     """The state to start from: that of the checkpoint, if there is one."""
     if images.device.type == "cpu":
-        _keep_freed_memory()
+        keep_freed_memory()
     if saving is not None and saving.path.exists():
         state.restore(saving)
     return state
-
-
-@functools.cache
-def _keep_freed_memory() -> None:
-    """Have glibc keep what tensors free, for the tensors of the next step.
-
-    By default it returns large blocks to the system at once, and having them mapped and zeroed again took 10 to 40 %
-    of a step. Systems with another C library have no such settings, and are left alone.
-    """
-    with contextlib.suppress(AttributeError, OSError, TypeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(MMAP_THRESHOLD, 1 << 30)
-        mallopt(TRIM_THRESHOLD, (1 << 31) - 1)
 
 
 class _State:

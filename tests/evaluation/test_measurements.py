@@ -2,6 +2,7 @@
 
 import io
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ import torch
 from PIL import Image
 
 from ratescape.data.batches import Images
+from ratescape.data.catalog import ImageData, load_data
 from ratescape.evaluation import pictures, suite
 from ratescape.evaluation.rates import active_units, rates
 from ratescape.evaluation.reconstruction import Reconstruction, reconstruction
+from ratescape.evaluation.representation import flags
 from ratescape.model.hierarchy import HVAE, PosteriorMode, PosteriorSample
 from ratescape.model.networks import build, complete
 from ratescape.specs import EvaluationSpec, ModelSpec
@@ -66,14 +69,60 @@ def test_active_units_are_those_whose_mean_varies() -> None:
     assert active_units([means, means.reshape(4000, 2, 2, 1), torch.ones(5, 3)]) == [2, 2, 0]
 
 
-def test_a_record_is_consistent(model: HVAE, images: Images) -> None:
-    metrics = suite.record(model, images, "test", (0.5, 2.0), EvaluationSpec())["metrics"]
+@pytest.fixture
+def data() -> ImageData:
+    """240 images of two classes that differ in brightness, labelled."""
+    generator = np.random.default_rng(3)
+    labels = np.arange(240) % 2
+    pixels = generator.integers(0, 120, (240, *SHAPE)) + 100 * labels[:, None, None, None]
+    return load_data(pixels.astype(np.uint8), labels, binary=True, validation=0.25, test=0.25)
+
+
+LEAN = EvaluationSpec(samples=0, information=False, probes="none")
+
+
+def test_records_of_all_splits_are_consistent(model: HVAE, data: ImageData) -> None:
+    lines = suite.measure(model, data, (0.5, 2.0), LEAN)
+    assert [(line["split"], line["images"]) for line in lines] == [("validation", 45), ("test", 60)]
+    metrics = lines[1]["metrics"]
     top, lower = metrics["rates"]
     assert metrics["rate"] == pytest.approx(top + lower)
     assert metrics["loss"] == pytest.approx(metrics["distortion"] + 0.5 * top + 2 * lower)
     assert metrics["nelbo"] == pytest.approx(metrics["distortion"] + metrics["rate"])
-    blank = suite.blank("test", (0.5, 2.0), EvaluationSpec())["metrics"]
-    assert blank.keys() == metrics.keys()
+    blank = suite.blank(data, (0.5, 2.0), LEAN)[1]["metrics"]
+    assert blank.keys() == metrics.keys() - {"ceiling_rate"} and set(blank["rates"]) == {None}
+
+
+@pytest.mark.parametrize("protocol", ["heldout", "paper"])
+def test_every_measurement_that_needs_labels(model: HVAE, data: ImageData, protocol: Any) -> None:
+    lines = suite.measure(model, data, (0.5, 2.0), EvaluationSpec(samples=0, probes=protocol))
+    for line in lines:
+        metrics = line["metrics"]
+        # Brightness is what an untrained network passes on best; on 9 images, as the paper divides them, by luck.
+        assert all(value > (0.9 if protocol == "heldout" else 0) for value in metrics["accuracy_rbf"])
+        assert all(0 <= value <= math.log(2) + 1e-9 for value in metrics["information"])
+        assert all(0.5 <= value <= 1 for value in metrics["ceiling_information"] + metrics["ceiling_rate"])
+        assert metrics["ceiling_rate"][0] <= metrics["ceiling_rate"][1]  # R(z_>=1) = R(z_2) + R(z_1 | z_2)
+
+
+def test_without_labels_or_with_one_class_scores_are_absent_and_say_why(model: HVAE, data: ImageData) -> None:
+    pixels = np.concatenate([data.train.pixels, data.test.pixels])
+    for labels in (None, np.zeros(len(pixels), np.int64)):
+        plain = load_data(pixels, labels, binary=True)
+        spec = EvaluationSpec(samples=50)
+        assert suite.judge_of(plain, spec) is None
+        (validation, _) = suite.measure(model, plain, (1.0, 1.0), spec)
+        assert not any(name.startswith("inception") for name in validation["metrics"])
+        assert not any(name.startswith("accuracy") for name in validation["metrics"])
+        assert "labels" in validation["absent"]["inception_score"]
+        assert "information" in validation["absent"]
+
+
+def test_an_accuracy_above_its_ceiling_by_more_than_chance_is_flagged() -> None:
+    metrics = {"accuracy_knn": [0.9, 0.55], "ceiling_rate": [0.6, 0.6], "ceiling_information": [0.95, 0.6]}
+    assert flags(metrics, 1000) == ["accuracy_knn_2 above ceiling_rate"]
+    assert flags(metrics, 5) == []  # five images tell nothing
+    assert flags({"accuracy_knn": [None], "ceiling_rate": [0.5]}, 1000) == []
 
 
 def test_pictures_hold_the_pixels(model: HVAE, images: Images) -> None:

@@ -148,8 +148,9 @@ class Chromium:
                 "assert",
             ):
                 found.append(str(parameters["args"]))
-            if event.get("method") == "Log.entryAdded" and parameters["entry"]["level"] in ("error", "warning"):
-                found.append(str(parameters["entry"]))
+            entry = parameters.get("entry", {})  # "rendering" is the browser on its own drawing without a GPU
+            if entry.get("level") in ("error", "warning") and entry["source"] != "rendering":
+                found.append(str(entry))
         return found
 
     def requests(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -10,6 +11,7 @@ from ratescape.records import RunFolder, SweepFolder, to_json_lines, write_atomi
 from ratescape.specs import BetaGrid, DataSpec, ModelSpec, RunSpec, SweepSpec
 
 SIDE = 28
+CLASSES = 10
 
 
 def sweep(
@@ -24,8 +26,13 @@ def sweep(
     diverged: int | None = 1,
     missing: int | None = 2,
     pictures: bool = True,
+    labels: bool = False,
+    flagged: int | None = None,
 ) -> SweepFolder:
-    """Write a sweep whose rates fall smoothly with the betas; run ``diverged`` broke down, ``missing`` is not done."""
+    """Write a sweep whose rates fall smoothly with the betas; run ``diverged`` broke down, ``missing`` is not done.
+
+    With ``labels`` all that needs a label is measured too; the accuracy of run ``flagged`` is above its ceiling.
+    """
     model = ModelSpec(family="ladder", latents=latents) if latents else ModelSpec()
     spec = SweepSpec(
         data=DataSpec(name=name, validation=validation),
@@ -41,7 +48,12 @@ def sweep(
     )
     for index, run in enumerate(spec.runs()):
         if index != missing:
-            _write_run(folder.run(run), run, split_names(validation), index == diverged, pictures and index != diverged)
+            found = {
+                split: measurements(run, (split == "test") + 0.5 * run.seed)
+                | (labelled(run, split, index == flagged) if labels else {})
+                for split in split_names(validation)
+            }
+            _write_run(folder.run(run), run, found, index == diverged, pictures and index != diverged)
     return folder
 
 
@@ -76,13 +88,60 @@ def measurements(run: RunSpec, shift: float) -> dict[str, object]:
     }
 
 
-def _write_run(place: RunFolder, run: RunSpec, splits: list[str], diverged: bool, pictures: bool) -> None:
+def labelled(run: RunSpec, split: str, flagged: bool) -> dict[str, object]:
+    """What labels allow to measure: samples best at a middling top rate, accuracies that rise and saturate."""
+    noise = random.Random(f"{run.betas} {run.seed} {split}")
+    rates = rates_of(run.betas)
+    top, below = rates[0], sum(rates[1:])
+    diversity = 9.6 - 2.5 * math.exp(-(top + below) / 8) + noise.gauss(0, 0.05)
+    sharpness = 0.16 + 0.5 * math.exp(-(((top - 9) / 9) ** 2) - ((below - 14) / 30) ** 2) + noise.gauss(0, 0.006)
+    information = [math.log(CLASSES) * (1 - math.exp(-(rate + 0.05) / 3.5)) for rate in rates]
+    ceilings = [ceiling(nats) for nats in information]
+
+    def accuracies(part: float, help_from_below: float) -> list[float]:
+        """So much of what the ceiling leaves above chance."""
+        gain = part * (1 - help_from_below * math.exp(-below / 20))
+        return [0.1 + (c - 0.1) * gain + noise.gauss(0, 0.004) for c in ceilings]
+
+    rbf = accuracies(0.93, 0.05)
+    if flagged:
+        rbf[0] = min(1.0, ceilings[0] + 0.05)
+    return {
+        "inception_score": diversity * sharpness,
+        "diversity": diversity,
+        "sharpness": sharpness,
+        "judge_accuracy": 0.991,
+        "information": information,
+        "information_paper": [1.02 * nats for nats in information],
+        "accuracy_logistic": accuracies(0.7, 0.4),
+        "accuracy_linear_svm": accuracies(0.72, 0.4),
+        "accuracy_rbf": rbf,
+        "accuracy_knn": accuracies(0.88, 0.1),
+        "clustering_nmi": [0.4 * nats / math.log(CLASSES) for nats in information],
+        "ceiling_information": ceilings,
+        "ceiling_rate": [ceiling(sum(rates[: index + 1])) for index in range(len(rates))],
+        "flag": "accuracy_rbf_2 above ceiling_rate" if flagged else None,
+    }
+
+
+def ceiling(nats: float) -> float:
+    """Largest accuracy that so much information about one of ten equally frequent classes allows, by bisection."""
+    low, high = 1 / CLASSES, 1.0
+    while high - low > 1e-12:
+        a = (low + high) / 2
+        rest = (1 - a) * math.log((1 - a) / (CLASSES - 1)) if a < 1 else 0.0
+        low, high = (a, high) if math.log(CLASSES) + a * math.log(a) + rest < nats else (low, a)
+    return low
+
+
+def _write_run(
+    place: RunFolder, run: RunSpec, found: dict[str, dict[str, object]], diverged: bool, pictures: bool
+) -> None:
     place.write_spec(run)
     status = "diverged" if diverged else "ok"
     write_atomically(place.training, to_json_lines([{"epoch": 1, "status": "ok"}, {"epoch": 2, "status": status}]))
     records = []
-    for split in splits:
-        metrics = measurements(run, (split == "test") + 0.5 * run.seed)
+    for split, metrics in found.items():
         if diverged:
             metrics = {k: [math.nan] * len(v) if isinstance(v, list) else math.nan for k, v in metrics.items()}
         records.append({"split": split, "betas": list(run.betas), "metrics": metrics})

@@ -104,6 +104,27 @@ def test_names_cannot_break_out_of_the_page(tmp_path: Path) -> None:
     assert f'/runs/{run["run"]}")' in run["python"]
 
 
+def test_table_1_flags_and_ceilings_reach_the_page(tmp_path: Path) -> None:
+    folder = sweep(tmp_path, labels=True, flagged=20, pictures=False)
+    table = landscape(folder)
+    data, rows = page_data(folder, table), measured(table)
+    best = rows["accuracy_knn_1"].idxmax()
+    cell = data["table1"]["cells"][1][data["table1"]["classifiers"].index("kNN")]
+    assert cell == {"value": 100 * rows["test_accuracy_knn_1"][best], "run": rows["run"][best]}
+    flagged = [run for run in data["runs"] if run["flag"]]
+    assert [run["betas"] for run in flagged] == [[10.0, 0.1]]
+    assert any("1 model with an accuracy above a ceiling" in line and "(10, 0.1)" in line for line in data["warnings"])
+    for run, ceiling in zip(data["runs"], rows["ceiling_rate_2"], strict=True):
+        assert run["values"]["validation"]["ceiling_rate_2"] == ceiling
+    assert [pick["metric"] for pick in data["picks"][:3]] == ["psnr", "inception_score", "accuracy_rbf_2"]
+
+
+def test_without_labels_there_is_no_table_1(folder: SweepFolder) -> None:
+    data = embedded(folder.report)
+    assert data["table1"] is None
+    assert not any(run["flag"] for run in data["runs"])
+
+
 # ---- the browser
 
 
@@ -216,7 +237,7 @@ def click_on_the_vae(browser: Chromium, folder: SweepFolder, side: str) -> None:
         assert ring == [models(browser, other, "x[10]")]
     assert browser.evaluate("document.querySelector('#pictures img').src") == run["reconstructions"]
     split = browser.evaluate("document.querySelector('input[name=split]:checked').value")
-    assert browser.evaluate("document.querySelector('#layers td:nth-child(3)').textContent") == (
+    assert browser.evaluate("document.querySelector('#layers tbody tr:nth-child(2) td').textContent") == (
         f"{run['values'][split]['rates'][0]:.2f}"
     )
 
@@ -307,4 +328,24 @@ def test_evil_names_are_shown_as_text(browser: Chromium, tmp_path: Path) -> None
     assert browser.evaluate("document.title") == f"Rate landscape of {EVIL}"
     assert browser.evaluate("document.querySelector('h1').textContent") == f"Rate landscape of {EVIL}"
     assert EVIL in text(browser, "spec").replace("''", "'")
+    assert browser.complaints() == []
+
+
+@pytest.mark.browser
+@without_browser
+def test_the_surface_and_the_accuracies_are_drawn_when_there_are_labels(browser: Chromium, tmp_path: Path) -> None:
+    page = write_page(sweep(tmp_path, labels=True, flagged=20, steps=5, pictures=False))
+    browser.open(page, 390, 844, phone=True)
+    runs = embedded(page)["runs"]
+    assert models(browser, "ceiling", "y") == [run["values"]["validation"]["accuracy_rbf_2"] for run in runs]
+    ceilings = browser.evaluate("document.getElementById('ceiling').data.find((t) => t.name === 'ceilings').y")
+    assert ceilings == [run["values"]["validation"]["ceiling_rate_2"] for run in runs]
+    cell = browser.evaluate(
+        "(() => { const b = document.querySelector('#table1 button'); b.click(); return b.dataset.run; })()"
+    )
+    assert cell in text(browser, "python")
+    browser.evaluate("document.getElementById('surface').scrollIntoView()")
+    browser.wait("document.querySelector('#surface canvas') !== null", seconds=40)
+    assert models(browser, "surface", "x") == [run["values"]["validation"]["psnr"] for run in runs]
+    assert browser.evaluate(OVERFLOW) == [390, 390]
     assert browser.complaints() == []

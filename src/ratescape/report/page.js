@@ -44,7 +44,12 @@ function make(tag, text, className) {
 }
 
 const valueOf = (run, column = state.metric.column) => run.values[state.split][column];
-const withUnit = (metric, number) => `${written(number)} ${metric.unit.replace("nats/image", "nats")}`;
+const shown = (metric, number) => (metric.percent && number !== null && number !== undefined ? (100 * number).toFixed(1) : written(number));
+const unitOf = (metric) => (metric.percent ? "%" : metric.unit.replace("nats/image", "nats"));
+const withUnit = (metric, number) => `${shown(metric, number)} ${unitOf(metric)}`.trim();
+const labelOf = (metric) => minus(metric.percent ? `${metric.name} (%)` : metric.label);
+const metricOf = (column) => data.metrics.find((metric) => metric.column === column);
+const ofUse = (use) => data.metrics.find((metric) => metric.use === use);
 
 // ---- plots
 
@@ -70,12 +75,13 @@ function extent(values) {
 function hoverText(run) {
   const values = run.values[state.split];
   const rates = values.rates.map((rate, index) => `${rateName(index)} ${written(rate)}`);
-  const metrics = data.metrics.filter((metric) => metric.column !== "rate");
+  const metrics = data.metrics.filter((metric) => metric.column !== "rate" && (metric === state.metric || metric.use || metric.column === "nelbo"));
   const lines = [
     `<b>${betasText(run)}</b>`,
     data.layers > 1 ? `${rates.join(" · ")} · total ${written(values.rate)} nats` : `rate ${written(values.rate)} nats`,
     ...metrics.map((metric) => `${minus(metric.name)} ${withUnit(metric, values[metric.column])}`),
     ...run.collapsed.map((layer) => `${latent(layer)} has collapsed`),
+    ...(run.flag ? ["an accuracy is above its ceiling"] : []),
   ];
   return lines.join("<br>");
 }
@@ -100,8 +106,8 @@ function metricColour() {
 function betaShape() {
   if (allEqual) {
     return {
-      x: data.runs.map((run) => run.betas[0]), y: data.runs.map((run) => valueOf(run)), logX: true, colour: metricColour(),
-      title: "Over β", xTitle: "β, the price of a nat", yTitle: minus(state.metric.label),
+      x: data.runs.map((run) => run.betas[0]), y: data.runs.map((run) => valueOf(run)), logX: true, colour: metricColour(), percent: state.metric.percent,
+      title: "Over β", xTitle: "β, the price of a nat", yTitle: labelOf(state.metric),
     };
   }
   const columns = betaSteps(0), rows = betaSteps(1);
@@ -130,7 +136,7 @@ function totalShape() {
     x: data.runs.map((run) => run.values[state.split].rate), y: data.runs.map((run) => valueOf(run)),
     colour: { values: colour, range: several ? [0, Math.max(...colour)] : extent(colour), colours: VIRIDIS, bar: several ? { text: `share of ${latent(data.layers)}` } : betaBar() },
     title: several ? `Over the total rate; colour: the share of ${latent(data.layers)}` : "Over the rate",
-    xTitle: several ? "total rate, nats per image" : "rate, nats per image", yTitle: minus(state.metric.label),
+    xTitle: several ? "total rate, nats per image" : "rate, nats per image", yTitle: labelOf(state.metric), percent: state.metric.percent,
   };
 }
 
@@ -140,7 +146,19 @@ function betaBar() {
   return { text: "β", ticks: { tickvals: tickvals.map(Math.log10), ticktext } };
 }
 
+/** RBF accuracy from the top layer over the total rate, under every model's own ceiling (Fig. 6 of the paper). */
+function ceilingShape() {
+  const metric = metricOf(`accuracy_rbf_${data.layers}`), top = data.runs.map((run) => run.values[state.split].rates[0]);
+  return {
+    x: data.runs.map((run) => run.values[state.split].rate), y: data.runs.map((run) => valueOf(run, metric.column)), metric, percent: true,
+    colour: { values: top, range: extent(top), colours: VIRIDIS, bar: { text: `R(${latent(data.layers)}), nats` } },
+    ceilings: data.runs.map((run) => valueOf(run, `ceiling_rate_${data.layers}`) ?? null),
+    title: `${metric.name} over the total rate`, xTitle: "total rate, nats per image", yTitle: labelOf(metric),
+  };
+}
+
 const shapes = { left: data.layers === 2 ? rateShape : totalShape, right: data.layers > 2 ? rateShape : betaShape };
+if (metricOf(`accuracy_rbf_${data.layers}`)) shapes.ceiling = ceilingShape;
 
 function ring(name, indices, shape, size, colour, width, paper, symbol = "circle-open") {
   const places = { x: indices.map((index) => shape.x[index]), y: indices.map((index) => shape.y[index]) };
@@ -153,7 +171,7 @@ function ring(name, indices, shape, size, colour, width, paper, symbol = "circle
 
 function traces(shape, size, look) {
   const indices = data.runs.map((_, index) => index);
-  const hull = data.hulls[state.split][state.metric.column];
+  const hull = data.hulls[state.split][(shape.metric ?? state.metric).column];
   const base = shape.cells ? Math.min(13, size * 0.55) : size;
   const models = {
     x: shape.x, y: shape.y, name: "models", type: "scatter", mode: "markers", customdata: indices,
@@ -167,8 +185,11 @@ function traces(shape, size, look) {
   const line = { x: hull.map((i) => shape.x[i]), y: hull.map((i) => shape.y[i]), name: "hull line", type: "scatter", mode: "lines", hoverinfo: "skip", opacity: 0.7, line: { color: look.hull, width: 1.3, dash: "dot" } };
   const crosses = shape.cells ? shape.cells.crosses : [];
   const cross = { x: crosses.map((c) => c[0]), y: crosses.map((c) => c[1]), name: "diverged", type: "scatter", mode: "markers", hovertemplate: "training diverged<extra></extra>", marker: { symbol: "x-thin", size: 11, line: { width: 2, color: look.quiet } } };
+  const flagged = indices.filter((index) => shape.ceilings && data.runs[index].flag.includes(shape.metric.column));
+  const ceilings = { x: shape.x, y: shape.ceilings ?? [], name: "ceilings", type: "scatter", mode: "markers", hoverinfo: "skip", marker: { symbol: "line-ew-open", size: 9, line: { width: 1.5 }, color: look.quiet } };
+  const defects = { x: flagged.map((i) => shape.x[i]), y: flagged.map((i) => shape.y[i]), name: "flagged", type: "scatter", mode: "markers", hoverinfo: "skip", marker: { symbol: "x-thin", size: 11, line: { width: 3, color: look["beta-vae"] } } };
   return [
-    ...(shape.logX ? [] : [line]), models, cross,
+    ...(shape.logX ? [] : [line]), ...(shape.ceilings ? [ceilings] : []), models, cross, ...(shape.ceilings ? [defects] : []),
     ...ring("hull", hull, shape, base + 9, look.hull, 2, look.card),
     ...ring("beta-VAE", indices.filter((i) => data.runs[i].equal && !data.runs[i].vae && data.layers > 1), shape, base + 2, look["beta-vae"], 2, look.card),
     ...ring("VAE", indices.filter((i) => data.runs[i].vae), shape, base + 2, look.vae, 2, look.card),
@@ -231,8 +252,9 @@ function layout(shape, look, node) {
     y.range = limits(shape.y, false);
   } else {
     x.range = limits(shape.x, true);
-    y.range = limits(shape.y, Boolean(shape.diagonals));
+    y.range = limits(shape.ceilings ? [...shape.y, ...shape.ceilings] : shape.y, Boolean(shape.diagonals));
   }
+  if (shape.percent) Object.assign(y, { tickformat: ".0%", title: title(shape.yTitle.replace(" (%)", "")) });
   if (shape.diagonals) {
     const ratio = (y.range[1] - y.range[0]) / (x.range[1] - x.range[0]);
     if (ratio < READABLE_ASPECT && ratio > 1 / READABLE_ASPECT) Object.assign(y, { scaleanchor: "x", constrain: "domain" }), (x.constrain = "domain");
@@ -254,24 +276,105 @@ function markerSize(shape, plan) {
 
 function drawPlots() {
   const look = theme();
-  for (const side of ["left", "right"]) {
+  for (const side of Object.keys(shapes)) {
     const node = element(side), shape = shapes[side](), plan = layout(shape, look, node);
-    element(side + "-title").textContent = `${minus(state.metric.name)}: ${shape.title[0].toLowerCase()}${shape.title.slice(1)}`;
-    node.setAttribute("aria-label", `Plot of ${state.metric.name}, ${shape.title}. Arrow keys move the selection.`);
+    element(side + "-title").textContent = shape.metric ? shape.title : `${minus(state.metric.name)}: ${shape.title[0].toLowerCase()}${shape.title.slice(1)}`;
+    node.setAttribute("aria-label", `Plot of ${(shape.metric ?? state.metric).name}, ${shape.title}. Arrow keys move the selection.`);
     node.shape = shape;
     Plotly.react(node, traces(shape, markerSize(shape, plan), look), plan, { displayModeBar: false, responsive: false, doubleClick: false });
   }
+  element("surface-title").textContent = threeUses ? "Three uses at once; colour: the multipliers β" : `${minus(state.metric.name)} over the layer rates`;
+  drawSurface(look);
+}
+
+// ---- the surface in three dimensions
+
+const USE_AXES = ["reconstruction", "generation", "representation"].map(ofUse);
+const USE_MARKS = { reconstruction: "▲", generation: "★", representation: "◆" };
+const threeUses = USE_AXES.every(Boolean);
+
+/** Three coordinates of every model: three uses where they were measured (Fig. 1), else rates and metric (Fig. 3). */
+function surfaceAxes() {
+  if (threeUses) return USE_AXES.map((metric) => ({ values: data.runs.map((run) => valueOf(run, metric.column)), title: labelOf(metric).replace(" (%)", ""), percent: metric.percent }));
+  const rate = (index) => ({ values: data.runs.map((run) => run.values[state.split].rates[index]), title: `${rateName(index)}, nats` });
+  return [rate(0), rate(1), { values: data.runs.map((run) => valueOf(run)), title: labelOf(state.metric).replace(" (%)", ""), percent: state.metric.percent }];
+}
+
+/** Three dimensions cost time without a graphics card: they are drawn when they are looked at. */
+const seen = new IntersectionObserver(([entry]) => {
+  state.surfaceInView = entry.isIntersecting;
+  if (state.surfaceInView) drawSurface(theme());
+});
+
+function drawSurface(look) {
+  if (!data.surface || !state.surfaceInView) return;
+  const node = element("surface"), axes = surfaceAxes(), [x, y, z] = axes.map((axis) => axis.values);
+  const whole = (index) => axes.every((axis) => axis.values[index] !== null);
+  const corners = data.surface.triangles.filter((corner) => corner.every(whole));
+  const paint = threeUses ? { vertexcolor: data.surface.colours } : { intensity: z, colorscale: plotlyScale(scaleColours(state.metric)), showscale: false };
+  const mesh = {
+    type: "mesh3d", x, y, z, i: corners.map((c) => c[0]), j: corners.map((c) => c[1]), k: corners.map((c) => c[2]), ...paint,
+    hoverinfo: "skip", flatshading: true, lighting: { ambient: 0.75, diffuse: 0.45, specular: 0.05 }, name: "surface",
+  };
+  const points = {
+    type: "scatter3d", mode: "markers", x, y, z, customdata: data.runs.map((_, index) => index), text: data.runs.map(hoverText), hovertemplate: "%{text}<extra></extra>", name: "models",
+    marker: { size: 3.5, line: { width: 0.5, color: look.outline }, ...(threeUses ? { color: data.surface.colours } : { color: z, colorscale: paint.colorscale }) },
+  };
+  const named = [...marksOfSurface(), [state.selected, "", look.accent]].filter(([index]) => whole(index));
+  const marks = {
+    type: "scatter3d", mode: "markers+text", x: named.map(([i]) => x[i]), y: named.map(([i]) => y[i]), z: named.map(([i]) => z[i]), name: "marks", hoverinfo: "skip",
+    text: named.map(([, text]) => text), textposition: "top center", textfont: { size: 20, color: named.map(([, , colour]) => colour ?? look.ink) },
+    marker: { size: 7, symbol: "circle-open", line: { width: 2.5 }, color: named.map(([, , colour]) => colour ?? look.ink) },
+  };
+  const axis = ({ title, percent }) => ({
+    title: { text: title, font: { size: 12 } }, gridcolor: look.line, zeroline: false, showspikes: false, backgroundcolor: look.card, color: look.ink, tickfont: { size: 11 }, nticks: 6,
+    ...(percent ? { tickformat: ".0%" } : {}),
+  });
+  const far = node.clientWidth < 480 ? 1.25 : 0.9; // a narrow plot must show the same cube
+  const plan = {
+    scene: { xaxis: axis(axes[0]), yaxis: axis(axes[1]), zaxis: axis(axes[2]), aspectmode: "cube", camera: { eye: { x: 0.98 * far, y: -2 * far, z: 0.8 * far }, center: { x: 0, y: 0, z: -0.12 } }, uirevision: "camera", dragmode: "turntable" },
+    margin: { l: 0, r: 0, t: 0, b: 0 }, showlegend: false, paper_bgcolor: "rgba(0,0,0,0)", width: node.clientWidth, height: node.clientHeight, uirevision: "camera",
+    font: { color: look.ink, family: getComputedStyle(document.body).fontFamily }, hoverlabel: { bgcolor: look.card, bordercolor: look.accent, align: "left", font: { color: look.ink, size: 12.5 } },
+  };
+  const fresh = !node.classList.contains("js-plotly-plot");
+  Plotly.react(node, [mesh, points, marks], plan, { displayModeBar: false, responsive: false, scrollZoom: false });
+  if (fresh) listen(node);
+}
+
+/** The best model for each use, and the plain VAE: where they are among the models, and their marks. */
+function marksOfSurface() {
+  const best = data.picks.filter((pick) => metricOf(pick.metric).use).map((pick) => [byKey.get(pick.best), USE_MARKS[metricOf(pick.metric).use]]);
+  const vae = data.runs.findIndex((run) => run.vae);
+  return [...best, ...(vae >= 0 ? [[vae, ""]] : [])];
+}
+
+function drawNotes() {
+  element("surface-figure").hidden = !data.surface;
+  element("ceiling-figure").hidden = !shapes.ceiling;
+  element("more").classList.toggle("single", !data.surface || !shapes.ceiling);
+  element("more").hidden = !data.surface && !shapes.ceiling;
+  const note = element("surface-note");
+  if (threeUses && data.surface) {
+    ["both β small", "β₂ large", "β₁ large", "both large"].forEach((text, index) => {
+      const swatch = make("span", undefined, "swatch");
+      swatch.style.background = data.surface.corners[index];
+      note.append(swatch, text);
+    });
+  }
+  const marks = data.metrics.filter((metric) => metric.use).map((metric) => `${USE_MARKS[metric.use]} best for ${metric.use}`);
+  note.append(make("span", [...marks, "○ plain VAE"].join("   ") + ". Drag to turn.", "marks"));
+  element("ceiling-note").textContent = "A dash is a model's ceiling: the best accuracy that its rate in the top latent allows (Eq. 11).";
 }
 
 function drawControls() {
-  const { label, explanation, higher_is_better: higher } = state.metric;
+  const { explanation, higher_is_better: higher } = state.metric, label = labelOf(state.metric);
   const [low, high] = extent(data.runs.map((run) => valueOf(run)));
-  element("bar-low").textContent = written(low);
-  element("bar-high").textContent = written(high);
+  element("bar-low").textContent = shown(state.metric, low);
+  element("bar-high").textContent = shown(state.metric, high);
   element("ramp").style.background = `linear-gradient(to right, ${scaleColours(state.metric).join(", ")})`;
-  element("bar-hint").textContent = higher === null ? state.metric.unit : `${state.metric.unit}; yellow is better`;
-  element("bar").setAttribute("aria-label", `Colour scale of ${label}, from ${written(low)} to ${written(high)}`);
-  element("explanation").textContent = `${minus(label)}: ${minus(explanation)}.`;
+  element("bar-hint").textContent = [state.metric.percent ? "%" : state.metric.unit, higher === null ? "" : "yellow is better"].filter(Boolean).join("; ");
+  element("bar").setAttribute("aria-label", `Colour scale of ${label}, from ${shown(state.metric, low)} to ${shown(state.metric, high)}`);
+  element("explanation").textContent = `${label}: ${minus(explanation)}.`;
 }
 
 // ---- the selected model
@@ -301,13 +404,15 @@ function step(shape, right, up) {
 
 function badges(run) {
   const index = state.selected, column = state.metric.column;
-  const list = data.picks.filter((pick) => pick.best === run.run).map((pick) => {
-    const metric = data.metrics.find((candidate) => candidate.column === pick.metric);
+  const won = data.picks.filter((pick) => pick.best === run.run && (metricOf(pick.metric).use || pick.metric === column));
+  const list = won.map((pick) => {
+    const metric = metricOf(pick.metric);
     return [metric.use ? `recommended for ${metric.use}` : `best ${minus(metric.name)}`, "good"];
   });
   if (run.vae) list.push(["plain VAE", "vae"]);
   else if (run.equal && data.layers > 1) list.push(["β-VAE", "beta-vae"]);
   if (data.hulls[state.split][column].includes(index)) list.push([`on the hull of ${minus(state.metric.name)}`, "hull"]);
+  if (run.flag) list.push(["an accuracy is above its ceiling", "warn"]);
   run.collapsed.forEach((layer) => list.push([`${latent(layer)} has collapsed`, "warn"]));
   return list.map(([text, name]) => make("li", text, name));
 }
@@ -354,15 +459,31 @@ function drawModel() {
   if (run.reconstructions) pictures.push(picture(run.reconstructions, "Originals above, their reconstructions below"));
   if (run.samples) pictures.push(picture(run.samples, "Samples from the prior"));
   element("pictures").replaceChildren(...(pictures.length ? pictures : [make("p", "No pictures of this model were kept.", "quiet")]));
-  const layers = run.betas.map((beta, index) => [latent(layerAt(index)), short(beta), written(values.rates[index]), values.active.length ? String(values.active[index] ?? "–") : "–"]);
-  fillTable(element("layers"), ["layer", "β", "rate, nats", "active units"], layers);
-  const rows = data.metrics.map((metric) => [minus(metric.label), ...data.splits.map((split) => written(run.values[split][metric.column]))]);
+  const layers = [
+    ["β", ...run.betas.map(short)],
+    ["rate (nats)", ...values.rates.map(written)],
+    ["active units", ...run.betas.map((_, index) => String(values.active[index] ?? "–"))],
+    ...layerRows(values),
+  ];
+  fillTable(element("layers"), [`layer, on ${state.split}`, ...run.betas.map((_, index) => latent(layerAt(index)))], layers);
+  const rows = data.metrics.filter((metric) => metric.layer === null).map((metric) => [labelOf(metric), ...data.splits.map((split) => shown(metric, run.values[split][metric.column]))]);
   fillTable(element("values"), ["measured on", ...data.splits], rows);
   element("python").textContent = run.python;
   element("shell").textContent = run.shell;
 }
 
-// ---- what to pick, warnings, provenance
+/** The metrics of single layers, one row for each kind, one number for each layer. */
+function layerRows(values) {
+  const kinds = new Map();
+  for (const metric of data.metrics.filter((candidate) => candidate.layer !== null)) {
+    const kind = metric.column.replace(/_\d+$/, "");
+    if (!kinds.has(kind)) kinds.set(kind, [labelOf(metric).replace(/[₀-₉]/g, ""), ...Array(data.layers).fill("–")]);
+    kinds.get(kind)[1 + data.layers - metric.layer] = shown(metric, values[metric.column]);
+  }
+  return [...kinds.values()];
+}
+
+// ---- what to pick, Table 1, warnings, provenance
 
 function drawPicks() {
   const test = data.splits.includes("test") ? "test" : data.chosen_on;
@@ -377,21 +498,43 @@ function drawPicks() {
     button.addEventListener("click", () => select(byKey.get(key)));
     return button;
   };
+  const others = make("details"), few = data.picks.length <= 4;
+  others.id = "others";
+  others.append(make("summary", "By other metrics"));
   for (const pick of data.picks) {
-    const metric = data.metrics.find((candidate) => candidate.column === pick.metric);
+    const metric = metricOf(pick.metric);
     const block = make("div", undefined, "pick");
     const direction = metric.higher_is_better ? "highest" : "lowest";
     block.append(make("h3", metric.use ? `For ${metric.use}: ${direction} ${minus(metric.name)}` : `${direction[0].toUpperCase()}${direction.slice(1)} ${minus(metric.name)}`));
     block.append(entry("best", pick.best, metric, "winner"));
     if (pick.beta_vae && data.layers > 1) block.append(entry("best β-VAE", pick.beta_vae, metric));
     block.append(entry(pick.vae_is_exact ? "plain VAE" : "nearest VAE", pick.vae, metric));
-    element("picks").append(block);
+    (few || metric.use ? element("picks") : others).append(block);
   }
+  if (!few) element("picks").append(others);
+}
+
+/** Table 1 of the paper: the best accuracy by classifier and layer; an entry selects its model. */
+function drawTable1() {
+  element("table1-card").hidden = !data.table1;
+  if (!data.table1) return;
+  const { classifiers, layers, cells, caption } = data.table1;
+  element("table1-note").textContent = caption;
+  fillTable(element("table1"), ["features", ...classifiers], layers.map((layer) => ["μ" + subscript(layer), ...classifiers.map(() => "–")]));
+  cells.forEach((row, i) => row.forEach((cell, j) => {
+    if (!cell) return;
+    const button = make("button", cell.value === null ? "–" : cell.value.toFixed(2));
+    button.type = "button";
+    button.dataset.run = cell.run;
+    button.title = betasText(data.runs[byKey.get(cell.run)]);
+    button.addEventListener("click", () => select(byKey.get(cell.run)));
+    element("table1").tBodies[0].rows[i].cells[j + 1].replaceChildren(button);
+  }));
 }
 
 function drawPressed() {
   const key = data.runs[state.selected].run;
-  document.querySelectorAll(".pick button").forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.run === key)));
+  document.querySelectorAll(".pick button, #table1 button").forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.run === key)));
 }
 
 function drawFixed() {
@@ -442,9 +585,36 @@ function redraw() {
   drawPressed();
 }
 
+/** The metrics to choose from: those of the whole model, then those of each layer. */
+function metricOptions() {
+  const option = (metric) => new Option(labelOf(metric), metric.column);
+  const groups = [...new Set(data.metrics.map((metric) => metric.layer))];
+  if (groups.length === 1) return data.metrics.map(option);
+  return groups.map((layer) => {
+    const group = make("optgroup");
+    group.label = layer === null ? "the whole model" : `what ${latent(layer)} holds`;
+    group.append(...data.metrics.filter((metric) => metric.layer === layer).map(option));
+    return group;
+  });
+}
+
+/** Clicks and arrow keys on a plot select a model. */
+function listen(node) {
+  const directions = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+  node.on("plotly_click", (event) => {
+    const point = event.points.find((candidate) => candidate.customdata !== undefined);
+    if (point) select(point.customdata);
+  });
+  node.addEventListener("keydown", (event) => {
+    if (!(event.key in directions) || !node.shape) return;
+    event.preventDefault();
+    step(node.shape, ...directions[event.key]);
+  });
+}
+
 function connect() {
   const metric = element("metric");
-  metric.append(...data.metrics.map((candidate) => new Option(minus(candidate.label), candidate.column)));
+  metric.append(...metricOptions());
   metric.addEventListener("change", () => {
     state.metric = data.metrics.find((candidate) => candidate.column === metric.value);
     redraw();
@@ -462,18 +632,8 @@ function connect() {
   const chooser = element("chooser");
   chooser.append(...data.runs.map((run, index) => new Option(betasText(run), String(index))));
   chooser.addEventListener("change", () => select(Number(chooser.value)));
-  const directions = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
-  for (const node of [element("left"), element("right")]) {
-    node.on("plotly_click", (event) => {
-      const point = event.points.find((candidate) => candidate.customdata !== undefined);
-      if (point) select(point.customdata);
-    });
-    node.addEventListener("keydown", (event) => {
-      if (!(event.key in directions)) return;
-      event.preventDefault();
-      step(node.shape, ...directions[event.key]);
-    });
-  }
+  Object.keys(shapes).map(element).forEach(listen);
+  if (data.surface) seen.observe(element("surface"));
   let width = innerWidth;
   addEventListener("resize", () => {
     if (innerWidth === width) return; // phones report a change of height on every scroll
@@ -486,6 +646,8 @@ function connect() {
 
 drawFixed();
 drawPicks();
+drawTable1();
+drawNotes();
 drawPlots(); // makes the plots that connect() listens to
 connect();
 redraw();

@@ -17,8 +17,9 @@ from typing import Any
 
 import pandas as pd
 import plotly.offline
+from matplotlib.colors import to_hex
 
-from ratescape.errors import RecordError
+from ratescape.errors import RecordError, SpecError
 from ratescape.records import (
     SweepFolder,
     Table,
@@ -26,6 +27,9 @@ from ratescape.records import (
     layer_columns,
     write_atomically,
 )
+from ratescape.report.planes import is_fraction
+from ratescape.report.surface import CORNERS, beta_colours, triangles
+from ratescape.report.table import caption, flags_of, table1, winners
 from ratescape.selection import (
     USES,
     Metric,
@@ -36,13 +40,14 @@ from ratescape.selection import (
     collapsed_layers,
     finished,
     hull_of,
+    metric_for,
     metrics_of,
     plain_vaes,
 )
 from ratescape.specs import to_yaml
 
 LISTED = 12
-"""Diverged trainings named one by one in the warnings; the rest are counted."""
+"""Models named one by one in a warning; the rest are counted."""
 
 
 def write_page(folder: SweepFolder) -> Path:
@@ -75,6 +80,7 @@ def page_data(folder: SweepFolder, table: Table) -> dict[str, Any]:
     """Everything the page shows, ready for JSON: numbers that are not finite are None."""
     rows = finished(table)
     metrics = metrics_of(rows)
+    uses = _uses(rows)
     spec = folder.spec()
     splits = {table.split: "", "test": "" if table.split == "test" else "test_"}
     picks = [_pick(table, metric) for metric in metrics if metric.higher_is_better is not None]
@@ -84,27 +90,42 @@ def page_data(folder: SweepFolder, table: Table) -> dict[str, Any]:
         "family": spec.model.family,
         "chosen_on": table.split,
         "splits": list(splits),
-        "metrics": [_metric(metric) for metric in metrics],
+        "metrics": [_metric(metric, uses) for metric in metrics],
         "runs": [
-            _run(folder, row, splits, metrics) | {"vae": bool(vae), "equal": bool(equal)}
-            for (_, row), vae, equal in zip(rows.iterrows(), plain_vaes(rows), beta_vaes(rows), strict=True)
+            _run(folder, row, splits, metrics) | {"vae": bool(vae), "equal": bool(equal), "flag": above}
+            for (_, row), vae, equal, above in zip(
+                rows.iterrows(), plain_vaes(rows), beta_vaes(rows), flags_of(rows), strict=True
+            )
         ],
         "diverged": [_place(row) for _, row in table.rows[table.rows["status"] != "ok"].iterrows()],
         "hulls": {
             split: {metric.column: hull_of(rows, metric, prefix) for metric in metrics}
             for split, prefix in splits.items()
         },
-        "picks": picks,
+        "picks": sorted(picks, key=lambda pick: pick["metric"] not in uses),
+        "surface": _surface(rows),
+        "table1": _table1(table),
         "selected": picks[0]["best"] if picks else str(rows["run"].iloc[0]),
         "asked": len(table.rows) + table.missing + len(table.broken),
-        "warnings": [*_absent(table), *collapse_warnings(table)],
+        "warnings": [*_absent(table), *_flags(rows), *collapse_warnings(table)],
         "provenance": _provenance(folder),
         "spec": to_yaml(spec),
     }
 
 
-def _metric(metric: Metric) -> dict[str, Any]:
-    use = next((use for use, columns in USES.items() if metric.column in columns), None)
+def _uses(rows: pd.DataFrame) -> dict[str, str]:
+    """The column that decides for each use, and the use, where it was measured."""
+    found: dict[str, str] = {}
+    for use in USES:
+        try:
+            found[metric_for(rows, use).column] = use
+        except SpecError:  # not measured: the page does without
+            continue
+    return found
+
+
+def _metric(metric: Metric, uses: Mapping[str, str]) -> dict[str, Any]:
+    layer = re.search(r"_(\d+)$", metric.column)
     return {
         "column": metric.column,
         "name": metric.name,
@@ -112,8 +133,39 @@ def _metric(metric: Metric) -> dict[str, Any]:
         "label": metric.label,
         "higher_is_better": metric.higher_is_better,
         "explanation": metric.explanation,
-        "use": use,
+        "use": uses.get(metric.column),
+        "layer": int(layer[1]) if layer else None,
+        "percent": is_fraction(metric.column),
     }
+
+
+def _surface(rows: pd.DataFrame) -> dict[str, Any] | None:
+    """How the models of two layers span a surface: its triangles, and the colours of the betas."""
+    if len(layer_columns(rows, "rate")) != 2 or beta_vaes(rows).all():
+        return None
+    return {
+        "triangles": triangles(rows).tolist(),
+        "colours": [to_hex(colour) for colour in beta_colours(rows)],
+        "corners": [to_hex(colour) for colour in CORNERS],
+    }
+
+
+def _table1(table: Table) -> dict[str, Any] | None:
+    """Table 1 with the model that each entry is of; None where no accuracy was measured."""
+    try:
+        values, best = table1(table), winners(table)
+    except SpecError:
+        return None
+    runs = finished(table)["run"]
+    cells = [
+        [
+            None if best.iat[i, j] is None else {"value": _number(values.iat[i, j]), "run": str(runs[best.iat[i, j]])}
+            for j in range(values.shape[1])
+        ]
+        for i in range(values.shape[0])
+    ]
+    layers = [int(str(mean).removeprefix("mu_")) for mean in values.index]
+    return {"classifiers": list(values.columns), "layers": layers, "cells": cells, "caption": caption(table.split)}
 
 
 def _place(row: pd.Series) -> dict[str, Any]:
@@ -141,7 +193,13 @@ def _values(row: pd.Series, prefix: str, metrics: list[Metric]) -> dict[str, Any
         name: [_number(row[column]) for column in layer_columns(row.to_frame().T, prefix + column_name)]
         for name, column_name in (("rates", "rate"), ("active", "active"))
     }
-    return {"rate": _number(row.get(prefix + "rate"))} | numbers | by_layer
+    ceilings = {
+        name: _number(row[prefix + name])
+        for kind in ("ceiling_rate", "ceiling_information")
+        for name in layer_columns(row.to_frame().T, kind)
+        if prefix + name in row
+    }
+    return {"rate": _number(row.get(prefix + "rate"))} | numbers | by_layer | ceilings
 
 
 def _number(value: Any) -> float | None:
@@ -172,13 +230,28 @@ def _absent(table: Table) -> list[str]:
     lines: list[str] = []
     diverged = table.rows[table.rows["status"] != "ok"]
     if len(diverged):
-        places = ["(" + ", ".join(f"{beta:.3g}" for beta in betas_of(row)) + ")" for _, row in diverged.iterrows()]
-        more = f" and {len(places) - LISTED} more" if len(places) > LISTED else ""
-        where = "; ".join(places[:LISTED]) + more
-        lines.append(f"{_count(len(diverged), 'training')} diverged and left no numbers, at betas {where}.")
+        lines.append(f"{_count(len(diverged), 'training')} diverged and left no numbers, at betas {_where(diverged)}.")
     if table.missing:
         lines.append(f"{_count(table.missing, 'run')} not done: run the sweep's command again to finish.")
     return lines + [f"Unreadable run: {line}." for line in table.broken]
+
+
+def _flags(rows: pd.DataFrame) -> list[str]:
+    """One line if accuracies lie above their ceilings."""
+    above = rows[flags_of(rows) != ""]
+    if above.empty:
+        return []
+    return [
+        f"{_count(len(above), 'model')} with an accuracy above a ceiling (Eq. 11) by more than its sampling error, at "
+        f"betas {_where(above)}: where the layer is nearly collapsed its mean may tell more than a sample, elsewhere "
+        "look for a defect in what measured it."
+    ]
+
+
+def _where(rows: pd.DataFrame) -> str:
+    """Betas of the first few rows, and how many more there are."""
+    places = ["(" + ", ".join(f"{beta:.3g}" for beta in betas_of(row)) + ")" for _, row in rows.iterrows()]
+    return "; ".join(places[:LISTED]) + (f" and {len(places) - LISTED} more" if len(places) > LISTED else "")
 
 
 def _count(number: int, noun: str) -> str:
@@ -191,4 +264,12 @@ def _provenance(folder: SweepFolder) -> dict[str, str]:
         known = folder.provenance()
     except RecordError as error:
         return {"unknown": str(error)}
-    return {str(name): value if isinstance(value, str) else json.dumps(value) for name, value in known.items()}
+    sittings = {f"sitting {i}": _sitting(one) for i, one in enumerate(known.pop("sittings", []), 1)}
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in known.items()} | sittings
+
+
+def _sitting(facts: Mapping[str, Any]) -> str:
+    """When, for how long, on what and with which versions a sweep was worked at."""
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    begun, seconds = facts["begun"], f"{facts['seconds']:.0f} s"
+    return f"{begun}, {seconds}, {facts['device']}, {facts['processes']} process(es); {versions}"

@@ -1,0 +1,111 @@
+"""How much of the labels is in each layer, and how much can be read off: information, probes and their ceilings.
+
+Probes see the posterior means mu_l. A ceiling bounds what can be read off a *sample* of q(z_l | x); a mean may tell
+more where a layer is nearly collapsed, so a flag there is a hint to look; far from collapse it means a defect.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ratescape.data.batches import Images
+from ratescape.data.catalog import ImageData
+from ratescape.data.formats import Split
+from ratescape.errors import DataError
+from ratescape.evaluation.bounds import accuracy_ceiling, exceeds, rate_ceiling
+from ratescape.evaluation.information import layer_information
+from ratescape.evaluation.probes import LayerScores, Probes, features, fit_probes, fitting_images, paper_probes
+from ratescape.model.hierarchy import HVAE
+from ratescape.specs import EvaluationSpec
+
+NO_LABELS = "the images have no labels"
+ONE_CLASS = "the images are all of one class"
+
+
+class Measured(NamedTuple):
+    """Metrics of one split by name (lists run over the layers, top first), and why others are absent."""
+
+    metrics: dict[str, Any]
+    absent: dict[str, str]
+
+
+class Representation:
+    """Measures one model's layers on any split; probes are fitted once, to training images.
+
+    Args:
+        data: the images the model was trained on.
+    """
+
+    def __init__(self, model: HVAE, data: ImageData, spec: EvaluationSpec) -> None:
+        self.model = model
+        self.binary = bool(data.spec.binary)
+        self.spec = spec
+        labels = data.train.labels
+        self.probes: Probes | None = None
+        if spec.probes == "heldout" and labels is not None:
+            chosen = fitting_images(len(labels), spec.seed)
+            layers = features(model, self._images(Split(data.train.pixels[chosen], None)), spec.seed)
+            self.probes = fit_probes(layers, labels[chosen], seed=spec.seed)
+
+    def on(self, split: Split, rates: list[float]) -> Measured:
+        """Measure on one split.
+
+        Args:
+            rates: mean rates of the layers on this split, top first, nats.
+        """
+        reason = NO_LABELS if split.labels is None else ONE_CLASS if len(np.unique(split.labels)) < 2 else None
+        if split.labels is None or reason is not None:
+            return Measured({}, {"accuracy": str(reason), "information": str(reason)})
+        images = self._images(split)
+        counts = np.bincount(split.labels)
+        metrics: dict[str, Any] = {"ceiling_rate": rate_ceiling(rates, counts).tolist()}
+        absent: dict[str, str] = {}
+        if self.spec.information:
+            try:
+                metrics |= self._information(images, split.labels, counts)
+            except DataError as error:
+                absent["information"] = str(error)
+        scores = self._scores(images, split.labels)
+        if scores is not None:
+            metrics |= scores.metrics
+            absent |= {name: reason for layer in scores.reasons for name, reason in layer.items()}
+            metrics["flag"] = "; ".join(flags(metrics, scores.scored)) or None
+        return Measured(metrics, absent)
+
+    def _information(self, images: Images, labels: np.ndarray, counts: np.ndarray) -> dict[str, Any]:
+        layers = layer_information(self.model, images, labels, self.spec.seed)
+        largest = [layer.paper for layer in layers]  # a ceiling must not rest on an estimate that is too small
+        return {
+            "information": [layer.leave_one_out for layer in layers],
+            "information_paper": largest,
+            "ceiling_information": accuracy_ceiling(largest, counts).tolist(),
+        }
+
+    def _scores(self, images: Images, labels: np.ndarray) -> LayerScores | None:
+        if self.spec.probes == "paper":
+            return paper_probes(features(self.model, images, self.spec.seed, sampled=True), labels, seed=self.spec.seed)
+        if self.probes is None:
+            return None
+        return self.probes.score(features(self.model, images, self.spec.seed), labels)
+
+    def _images(self, split: Split) -> Images:
+        like = next(self.model.parameters())
+        return Images(split.pixels, self.binary, like.device, like.dtype)
+
+
+def flags(metrics: dict[str, Any], scored: int) -> list[str]:
+    """Accuracies above their ceilings by more than their sampling error, one short text each.
+
+    Args:
+        metrics: with ``accuracy_...`` and ``ceiling_...`` lists over the layers, top first.
+        scored: images that accuracies were measured on.
+    """
+    ceilings = {name: values for name, values in metrics.items() if name.startswith("ceiling_")}
+    found: list[str] = []
+    for name, values in metrics.items():
+        if not name.startswith("accuracy_"):
+            continue
+        for index, value in enumerate(values):
+            above = [c for c, limits in ceilings.items() if value is not None and exceeds(value, scored, limits[index])]
+            found += [f"{name}_{len(values) - index} above {ceiling}" for ceiling in above]
+    return found

@@ -1,0 +1,111 @@
+"""Fig. 1 of the paper: three uses of a model, and that no one model is best for all of them."""
+
+from typing import Any, cast
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
+from mpl_toolkits.mplot3d.axes3d import Axes3D
+
+from ratescape.records import Table
+from ratescape.report.panels import CannotDraw, finish, having, needed, new_figure, spans_surface
+from ratescape.report.planes import (
+    BETA_VAE,
+    OUTLINE,
+    VAE,
+    beta_cells,
+    colour_bar,
+    formatter_of,
+    label_of,
+    legend,
+    rate_axes,
+    ring,
+    scale_of,
+)
+from ratescape.report.surface import beta_colours, draw_surface, name_axes, triangles
+from ratescape.selection import Metric, beta_vaes, finished, plain_vaes
+
+AXES = {"reconstruction": "psnr", "generation": "inception_score", "representation": "accuracy_rbf_2"}
+"""The column that stands for each use, in the order of the three axes."""
+
+MARKS = {"reconstruction": "^", "generation": "*", "representation": "D"}
+"""How the best model for each use is marked."""
+
+
+def three_uses(table: Table) -> Figure:
+    """Fig. 1: PSNR, inception score and RBF accuracy as one surface coloured by the betas, and each by itself.
+
+    Raises:
+        CannotDraw: a metric was not measured, or the models do not vary in two betas of two layers.
+    """
+    rows = finished(table)
+    if not spans_surface(rows):
+        raise CannotDraw("needs models of two layers whose two betas vary on their own")
+    metrics = dict(zip(AXES, needed(rows, list(AXES.values())), strict=True))
+    rows = having(rows, list(metrics.values()))
+    figure = new_figure(14, 7.4)
+    left, right = cast(Any, figure.subfigures(1, 2, width_ratios=(1, 1.12)))
+    above, below = right.subfigures(2, 1, height_ratios=(1.12, 1))
+    _three_metrics(left, rows, metrics)
+    _colour_code(above, table, rows)
+    for axes, (use, metric) in zip(below.subplots(1, 3), metrics.items(), strict=True):
+        _performance(axes, table, rows, metric, MARKS[use])
+        if use != "reconstruction":
+            axes.set_ylabel("")
+    best = [
+        Line2D([], [], ls="", marker=MARKS[use], ms=10, mfc="white", mec="black", label=f"best {metric.name}")
+        for use, metric in metrics.items()
+    ]
+    line = Line2D([], [], ls="--", color=BETA_VAE, label="beta-VAEs: betas equal")
+    legend(figure, [*best, ring(VAE, "VAE: all betas 1"), line], "outside lower center")
+    return finish(figure, "Three uses, three best models", table)
+
+
+def _three_metrics(figure: SubFigure, rows: pd.DataFrame, metrics: dict[str, Metric]) -> None:
+    """The surface over the three metrics, with the best model in each."""
+    axes = cast(Axes3D, figure.add_axes((0.0, 0.03, 0.98, 0.94), projection="3d"))
+    points = rows[[metric.column for metric in metrics.values()]].to_numpy()
+    draw_surface(axes, points, triangles(rows), beta_colours(rows))
+    for use, metric in metrics.items():
+        best = points[metric.score(rows[metric.column]).argmax()]
+        axes.scatter(*best, marker=MARKS[use], s=170, c="white", edgecolors="black", lw=1.4, depthshade=False, zorder=5)
+    name_axes(axes, [label_of(metric) for metric in metrics.values()])
+    axes.zaxis.set_major_formatter(formatter_of(metrics["representation"]))
+
+
+def _colour_code(figure: SubFigure, table: Table, rows: pd.DataFrame) -> None:
+    """What the colours of the surface mean: over the betas, and over the rates."""
+    betas, rates = figure.subplots(1, 2)
+    colours = beta_colours(rows)
+    beta_cells(betas, table.rows, rows, colours)
+    _simpler_models(betas, rows, "beta")
+    betas.set_title("colour of the betas", fontsize=10)
+    top, below = rate_axes(rates, rows)
+    rates.scatter(top, below, c=colours, s=26, edgecolors="#00000055", lw=0.5, zorder=3)
+    _simpler_models(rates, rows, "rate")
+    rates.set_title("the same models over their rates", fontsize=10)
+
+
+def _performance(axes: Axes, table: Table, rows: pd.DataFrame, metric: Metric, mark: str) -> None:
+    """One metric over the betas with its best model."""
+    scale = scale_of(rows, metric)
+    beta_cells(axes, table.rows, rows, scale.to_rgba(rows[metric.column].to_numpy()))
+    _simpler_models(axes, rows, "beta")
+    best = rows.loc[metric.score(rows[metric.column]).idxmax()]
+    place = axes.scatter(best["beta_2"], best["beta_1"], marker=mark, s=130, c="white", edgecolors="black", lw=1.3)
+    place.set(zorder=6, clip_on=False)  # the best models like corners
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(10))
+    axes.set_title(label_of(metric), fontsize=9)
+    colour_bar(axes, scale, "", format=formatter_of(metric), location="bottom", shrink=0.9, aspect=18)
+
+
+def _simpler_models(axes: Axes, rows: pd.DataFrame, plane: str) -> None:
+    """The beta-VAEs as a dashed line and the VAE as a ring, in the plane of ``beta`` or ``rate``."""
+    x, y = f"{plane}_2", f"{plane}_1"
+    equal = rows[beta_vaes(rows) & (rows["seed"] == rows["seed"].min())].sort_values("beta_2")
+    axes.plot(equal[x], equal[y], "--", color=BETA_VAE, lw=1.4, zorder=4, path_effects=[OUTLINE])
+    vae = rows[plain_vaes(rows)]
+    axes.scatter(vae[x], vae[y], s=80, facecolors="none", edgecolors=VAE, lw=1.6, zorder=5, path_effects=[OUTLINE])

@@ -1,0 +1,239 @@
+"""The figures of the paper over a sweep on disk: they show what was measured, and say what is not there."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
+from mpl_toolkits.mplot3d.art3d import Poly3DCollection
+from PIL import Image
+from sweep_on_disk import sweep
+
+from ratescape.errors import RecordError, SpecError
+from ratescape.records import SweepFolder, Table, landscape
+from ratescape.report import panels, paper, surface, table, uses
+from ratescape.selection import METRICS, hull_of, measured
+
+
+def dots(axes: Axes) -> PathCollection:
+    """The models of an axes: its one scatter that is coloured by numbers."""
+    (found,) = (c for c in axes.collections if isinstance(c, PathCollection) and c.get_array() is not None)
+    return found
+
+
+def titled(figure: Figure, start: str) -> Axes:
+    (found,) = (axes for axes in figure.axes if axes.get_title().startswith(start))
+    return found
+
+
+def foot(figure: Figure) -> str:
+    return " ".join(text.get_text() for text in figure.texts)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> SweepFolder:
+    return sweep(tmp_path_factory.mktemp("labels"), labels=True, flagged=20)
+
+
+@pytest.fixture(scope="module")
+def labelled(folder: SweepFolder) -> Table:
+    return landscape(folder)
+
+
+# ---- the surface
+
+
+def test_surface_joins_neighbours_in_the_grid_and_leaves_small_holes(labelled: Table) -> None:
+    rows = measured(labelled)
+    found = surface.triangles(rows)
+    places = np.log10(rows[["beta_2", "beta_1"]].to_numpy())[found]  # [T, 3 corners, 2]
+    area = np.abs(np.linalg.det(places[:, 1:] - places[:, :1])) / 2
+    np.testing.assert_allclose(area, 0.5**2 / 2)  # each is half a cell of the 5 x 5 grid over two decades
+    # 16 cells; models (0.1, 0.316) and (0.1, 1) are missing: two cells lack one corner, one lacks two
+    assert len(found) == 2 * 13 + 2
+    assert len(np.unique(np.sort(found, axis=1), axis=0)) == len(found)
+
+
+def test_surface_of_several_seeds_is_that_of_the_first(tmp_path: Path) -> None:
+    rows = measured(landscape(sweep(tmp_path, seeds=(0, 1), steps=3, diverged=None, missing=None, pictures=False)))
+    assert set(rows["seed"].iloc[surface.triangles(rows).ravel()]) == {0}
+    assert len(surface.triangles(rows)) == 8
+
+
+def test_colours_of_the_betas_are_the_corners_at_the_corners_and_all_different(labelled: Table) -> None:
+    rows = measured(labelled)
+    colours = surface.beta_colours(rows)
+    for corner, place in zip(surface.CORNERS, ((0.1, 0.1), (10, 0.1), (0.1, 10), (10, 10)), strict=True):
+        at = (rows["beta_2"] == place[0]) & (rows["beta_1"] == place[1])
+        np.testing.assert_allclose(colours[at], [corner])
+    distance = np.abs(colours[:, None] - colours[None]).max(axis=2)
+    assert distance[~np.eye(len(rows), dtype=bool)].min() > 0.02
+
+
+# ---- single figures
+
+
+def test_three_uses_mark_the_best_models_and_draw_the_surface(labelled: Table) -> None:
+    rows = measured(labelled)
+    figure = uses.three_uses(labelled)
+    (space,) = (axes for axes in figure.axes if axes.name == "3d")
+    (mesh,) = (c for c in space.collections if isinstance(c, Poly3DCollection))
+    assert len(mesh._faces) == len(surface.triangles(rows))  # pyright: ignore[reportAttributeAccessIssue]
+    for title, column in (("PSNR", "psnr"), ("inception", "inception_score"), ("RBF", "accuracy_rbf_2")):
+        axes = titled(figure, title)
+        best = rows.loc[rows[column].idxmax()]
+        marked = [tuple(c.get_offsets()[0]) for c in axes.collections if len(c.get_offsets()) == 1]
+        assert (best["beta_2"], best["beta_1"]) in marked
+        assert len(axes.patches) == len(rows)
+
+
+def test_panels_show_each_metric_over_the_rates_with_its_hull(labelled: Table) -> None:
+    rows = measured(labelled)
+    figure = panels.generation(labelled)
+    for column in ("inception_score", "diversity", "sharpness"):
+        axes = titled(figure, METRICS[column].name)
+        np.testing.assert_allclose(dots(axes).get_offsets(), rows[["rate_2", "rate_1"]])
+        np.testing.assert_allclose(np.asarray(dots(axes).get_array()), rows[column])
+        hull = rows.loc[sorted(hull_of(rows, METRICS[column])), ["rate_2", "rate_1"]].to_numpy()
+        rings = [np.asarray(c.get_offsets()) for c in axes.collections if c is not dots(axes)]
+        assert any(len(ring) == len(hull) and np.allclose(ring, hull) for ring in rings)
+
+
+def test_a_missing_metric_is_left_out_and_named(labelled: Table) -> None:
+    rows = labelled.rows.drop(columns=["diversity", "accuracy_knn_2"])
+    without = Table(rows, labelled.missing, labelled.broken, labelled.split)
+    assert "not measured: diversity" in foot(panels.generation(without))
+    assert "not measured: accuracy_knn_2" in foot(panels.representation(without))
+
+
+def test_models_without_a_number_are_counted_in_the_panel(labelled: Table) -> None:
+    rows = labelled.rows.copy()
+    rows.loc[rows.index[[4, 5, 6]], "sharpness"] = np.nan
+    axes = titled(panels.generation(Table(rows, 1, (), "validation")), "sharpness")
+    assert axes.get_title() == "sharpness  [20 of 23 models]"
+    assert len(dots(axes).get_offsets()) == 20
+
+
+def test_accuracy_stays_under_the_ceilings_drawn_but_for_the_flagged_model(labelled: Table) -> None:
+    rows = measured(labelled)
+    figure = paper.accuracy(labelled)
+    left, right = figure.axes[:2]
+    np.testing.assert_allclose(dots(left).get_offsets(), rows[["rate", "accuracy_rbf_2"]])
+    (dashes,) = (line for line in left.lines if line.get_marker() == "_")
+    np.testing.assert_allclose(np.asarray(dashes.get_xydata()), rows[["rate", "ceiling_rate_2"]])
+    (curve,) = (line for line in right.lines if line.get_linestyle() == "--")
+    assert (np.diff(np.asarray(curve.get_xydata()), axis=0) >= 0).all()
+    for axes in (left, right):
+        (cross,) = (line for line in axes.lines if line.get_marker() == "x")
+        flagged = rows[rows["flag"].notna()]
+        assert len(flagged) == 1
+        np.testing.assert_allclose(cross.get_ydata(), flagged["accuracy_rbf_2"])
+
+
+def test_accuracy_without_ceilings_says_so(labelled: Table) -> None:
+    rows = labelled.rows.drop(columns=["ceiling_rate_2", "ceiling_information_2"])
+    figure = paper.accuracy(Table(rows, 0, (), "test"))
+    assert "not measured: ceiling_rate_2, ceiling_information_2" in foot(figure)
+    assert len([axes for axes in figure.axes if axes.get_xlabel()]) == 1
+
+
+def test_marked_models_are_best_psnr_best_samples_and_vae(labelled: Table) -> None:
+    rows = measured(labelled)
+    first, second, third = panels.marked_models(rows)
+    assert (first, second) == (rows["psnr"].idxmax(), rows["inception_score"].idxmax())
+    assert rows.loc[third, ["beta_2", "beta_1"]].tolist() == [1, 1]
+    same = rows.assign(inception_score=rows["psnr"])
+    marked = panels.marked_models(same)
+    assert len(marked) == 3
+    assert list(marked.values()) == ["best PSNR", "next best inception score", "the plain VAE"]
+
+
+def test_pictures_show_the_halves_of_the_strips(folder: SweepFolder, labelled: Table) -> None:
+    figure = paper.pictures(folder, labelled)
+    shown = [np.asarray(image.get_array()) for axes in figure.axes for image in axes.images]
+    run = measured(labelled)["run"][next(iter(panels.marked_models(measured(labelled))))]
+    with Image.open(folder.path / "runs" / run / "reconstructions.png") as picture:
+        strip = np.asarray(picture)
+    assert len(shown) == 7  # originals, and reconstructions and samples of three models
+    np.testing.assert_array_equal(np.concatenate(shown[:2]), strip)
+
+
+def test_damaged_picture_is_one_clear_error(tmp_path: Path) -> None:
+    folder = sweep(tmp_path, steps=2, diverged=None, missing=None)
+    for path in tmp_path.glob("runs/*/samples.png"):
+        path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(RecordError, match=r"samples.png is damaged: delete .* and run the sweep's command again"):
+        paper.pictures(folder, landscape(folder))
+
+
+# ---- Table 1
+
+
+def test_table_1_is_chosen_on_validation_and_reported_on_test(labelled: Table) -> None:
+    rows, values = measured(labelled), table.table1(labelled)
+    assert values.index.tolist() == ["mu_2", "mu_1"]
+    assert values.columns.tolist() == ["log. reg.", "linear SVM", "RBF SVM", "kNN"]
+    for mean in (2, 1):
+        best = rows["accuracy_knn_" + str(mean)].idxmax()
+        assert values.loc[f"mu_{mean}", "kNN"] == 100 * rows.loc[best, f"test_accuracy_knn_{mean}"]
+
+
+def test_table_1_of_hand_written_numbers_with_a_gap() -> None:
+    rows = pd.DataFrame(
+        {"run": list("abc"), "seed": 0, "status": "ok", "beta_1": [0.1, 1, 10], "rate_1": 1.0, "rate": 1.0}
+        | {"accuracy_rbf_1": [0.5, 0.75, np.nan], "accuracy_knn_1": [np.nan, 0.25, 0.5], "accuracy_logistic_1": np.nan}
+    )
+    written = table.as_markdown(table.table1(Table(rows, 0, (), "test")), "test")
+    assert "| mu_1 | – | – | 75.00 | 50.00 |" in written
+    assert "measured on test, as in the paper" in written
+
+
+def test_table_1_without_labels_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="accuracies, which were not measured"):
+        table.table1(landscape(sweep(tmp_path, steps=2, diverged=None, missing=None, pictures=False)))
+
+
+# ---- all of them at once
+
+
+def test_every_figure_and_table_1_are_written(folder: SweepFolder) -> None:
+    drawn = paper.save_paper_figures(folder)
+    assert drawn.skipped == {}
+    assert len(drawn.paths) == 2 * 7 + 2
+    for path in drawn.paths:
+        assert path.parent == folder.path / "figures"
+        if path.suffix == ".pdf":
+            assert path.read_bytes().startswith(b"%PDF")
+        if path.suffix == ".png":
+            with Image.open(path) as picture:
+                pixels = np.asarray(picture.convert("L"))
+            assert pixels.shape[1] >= 1200
+            edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+            assert edge.min() == 255, f"{path.name} is clipped"
+    stored = pd.read_csv(folder.path / "figures" / "table-1.csv", index_col="features")
+    np.testing.assert_allclose(stored, table.table1(landscape(folder)), atol=0.006)
+
+
+LABELLED = {"figure-5-generation", "figure-6-accuracy", "figure-7-representation", "table-1"}
+
+
+@pytest.mark.parametrize(
+    ("options", "skipped"),
+    [
+        ({}, LABELLED | {"figure-1-three-uses", "figure-4-pictures"}),
+        ({"latents": (8,), "labels": True}, {"figure-1-three-uses", "figure-4-pictures"}),
+        ({"latents": (4, 4, 4), "steps": 2}, LABELLED | {"figure-1-three-uses", "figure-4-pictures"}),
+        ({"groups": (0, 0), "labels": True, "steps": 4}, {"figure-1-three-uses", "figure-4-pictures"}),
+    ],
+    ids=["no labels", "one layer", "three layers", "one shared beta"],
+)
+def test_what_cannot_be_drawn_is_skipped_with_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, object], skipped: set[str]
+) -> None:
+    monkeypatch.setattr(paper, "save", lambda figure, place, name: [place / name])  # drawn, but not rendered
+    drawn = paper.save_paper_figures(sweep(tmp_path, **({"steps": 3, "pictures": False} | options)))
+    assert set(drawn.skipped) == skipped
+    assert all("needs" in reason and "\n" not in reason for reason in drawn.skipped.values())
