@@ -279,9 +279,9 @@ def test_map_quietly_prints_the_report_alone(run: Run, mapped: SweepFolder, imag
 def test_a_results_spec_is_a_config_of_the_same_identity(
     run: Run, mapped: SweepFolder, trained: RunFolder, tmp_path: Path
 ) -> None:
-    command = cli.cli.parse(["map", "--config", str(mapped.path / "spec.yaml")])
+    command = cli.parse(["map", "--config", str(mapped.path / "spec.yaml")])
     assert isinstance(command, cli.Map) and key(command.sweep) == key(mapped.spec())
-    alone = cli.cli.parse(["train", f"--config={trained.path / 'spec.yaml'}"])
+    alone = cli.parse(["train", f"--config={trained.path / 'spec.yaml'}"])
     assert isinstance(alone, cli.Train) and key(alone.spec) == key(trained.spec())
     again = ["map", "--config", mapped.path / "spec.yaml", "--out", mapped.path, "--quiet"]
     assert run(*again).status == 0
@@ -291,7 +291,7 @@ def test_options_override_a_config(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     values = {"training": {"epochs": 7, "batch": 64}, "grid": {"steps": 3}, "execution": {"pack": 3}, "quiet": True}
     path.write_text(yaml.safe_dump(values | {"out": "somewhere"}))
-    command = cli.cli.parse(["map", "--training.epochs", "9", "--config", str(path), "--grid.high", "20"])
+    command = cli.parse(["map", "--training.epochs", "9", "--config", str(path), "--grid.high", "20"])
     assert isinstance(command, cli.Map)
     assert (command.sweep.training.epochs, command.sweep.training.batch) == (9, 64)
     assert (command.sweep.grid.steps, command.sweep.grid.high) == (3, 20.0)
@@ -299,7 +299,7 @@ def test_options_override_a_config(tmp_path: Path) -> None:
 
 
 def test_no_options_are_the_defaults() -> None:
-    command, alone = cli.cli.parse(["map"]), cli.cli.parse(["train"])
+    command, alone = cli.parse(["map"]), cli.parse(["train"])
     assert isinstance(command, cli.Map) and command.sweep == SweepSpec()
     assert isinstance(alone, cli.Train) and alone.spec == RunSpec()
 

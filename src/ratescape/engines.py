@@ -4,7 +4,6 @@ However a sweep ends, by itself, by Ctrl-C or killed, its workers end with it.
 """
 
 import contextlib
-import fcntl
 import os
 import signal
 import threading
@@ -117,19 +116,8 @@ def _pack_task(
             with contextlib.suppress(OSError):  # a progress bar that stands still loses nothing
                 note.write_text(str(step))
 
-    with _alone(folder.packs / f"{pack.name}.lock"):
+    # A worker that a killed sweep left behind may still be at it; it ends by itself within a second.
+    with records.waited_for(folder.packs / f"{pack.name}.lock"):
         places = [folder.run(run) for run in pack.runs]
         path = folder.packs / f"{pack.name}.safetensors"
         complete_pack(list(pack.runs), places, path, read_prepared(handed), evaluation, execution, progress)
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Wait for a worker that a killed sweep left behind to be gone; it ends by itself within a second."""
-    try:
-        file = path.open("w")
-    except OSError as error:
-        raise records.unwritable(path, error) from error
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

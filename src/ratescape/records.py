@@ -117,6 +117,23 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def waited_for(path: Path) -> Iterator[None]:
+    """Hold the lock file ``path``, once no other process does; the system lets go of it however a process ends.
+
+    Raises:
+        RecordError: the file cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    except OSError as error:
+        raise unwritable(path, error) from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 @dataclasses.dataclass(frozen=True)
 class RunFolder:
     """The folder of one trained model."""

@@ -4,12 +4,10 @@ A judge sees what the models see: pixels in [0, 1], thresholded where the data a
 training images alone, and kept in a cache by a hash of data, split and recipe.
 """
 
-import contextlib
 import dataclasses
-import fcntl
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pooch
@@ -141,7 +139,7 @@ def judge(
     name = key(_Identity(dataclasses.replace(data.spec, name="any"), data.fingerprint, chosen))
     path = (Path(pooch.os_cache("ratescape")) / "judges" if folder is None else folder) / f"{name}.safetensors"
     if not path.exists():
-        with _alone(path.with_suffix(".lock")):
+        with records.waited_for(path.with_suffix(".lock")):
             if not path.exists():
                 _save(path, data, chosen, torch.device(device), progress)
     found = load_judge(path, device)
@@ -165,19 +163,6 @@ def load_judge(path: Path, device: torch.device | str = "cpu") -> Judge:
     except (KeyError, RuntimeError, SpecError) as error:
         raise CheckpointError(f"{path} holds no judge that fits this ratescape ({error}): delete it") from error
     return Judge(trained.to(device).eval().requires_grad_(False), spec, shape, classes, **facts)
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Wait until no other process holds the lock at ``path``; the system lets go of it however a process ends."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w")
-    except OSError as error:
-        raise records.unwritable(path, error) from error
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _save(

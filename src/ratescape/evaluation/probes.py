@@ -28,6 +28,10 @@ that on one split all seeds give one number, which is also their mean: it is fit
 
 Splits are functions of a number of images and a seed, so that all models of a sweep are probed on the same images.
 A measure that is undefined is None, with a reason; never a number.
+
+Means are not samples: they may tell much of the label although z_l, a mean buried in noise, tells nothing. Both
+protocols see such means, since RBF and kNN look at relative distances alone: on MNIST, the means of a layer of
+0.02 nats gave RBF accuracies of 0.75. The ceilings of Eq. 11 bound what can be read off samples.
 """
 
 import warnings
@@ -69,8 +73,9 @@ LOGISTIC_ITERATIONS: dict[Protocol, int] = {"heldout": 1000, "paper": 100}
 """Standardised features need some 200; the paper names no limit, which makes it scikit-learn's own."""
 
 SVM_ITERATIONS: dict[Protocol, int] = {"heldout": 50_000, "paper": 1_000_000}
-"""Limit of the linear SVM, for each pair of classes. Good features need at most some 50,000 for 5,000 images; those of
-a collapsed layer, once standardised, are noise that no margin separates, and would take hours without a limit."""
+"""Limit of the linear SVM, for each pair of classes. 5,000 standardised images of MNIST need some 50,000 where a layer
+carries something, and up to 300,000 where it is nearly collapsed; stopping there moved accuracies by at most 0.0002.
+On pure noise, which no margin separates, there is next to no end without a limit."""
 
 RESOLUTION = 1e-6
 """A feature varies if its deviation is above this, relative to its largest magnitude or to 1, the scale of activations
