@@ -48,6 +48,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
+from threadpoolctl import threadpool_limits
 
 from ratescape.data.batches import Images, stream
 from ratescape.errors import DataError
@@ -62,6 +63,10 @@ NUMBER_MEASURES = ("ridge_r2",)
 
 FITTING_IMAGES = 5000
 """Training images that probes are fitted to, at most (``benchmarks/evaluation.py`` measures what they cost)."""
+
+THREADS = 1
+"""SVMs use one in any case. The matrices of the others are so small that two threads gain nothing, lose minutes in
+waiting for each other on a busy machine, and change last digits."""
 
 NEIGHBOURS = 5
 """k of kNN, as in the paper."""
@@ -192,7 +197,8 @@ class Probes:
         if targets.measures != self.measures or [x.shape[1] for x in layers] != [layer.size for layer in self.layers]:
             raise DataError("the probes were fitted to other targets or layers: score them on features of one model")
         missing = _score_reasons(targets, self.classes)
-        results = [_score(layer, x, targets, missing) for layer, x in zip(self.layers, layers, strict=True)]
+        with threadpool_limits(THREADS):
+            results = [_score(layer, x, targets, missing) for layer, x in zip(self.layers, layers, strict=True)]
         return LayerScores(
             metrics={name: [values.get(name) for values, _ in results] for name in self.measures},
             reasons=[reasons for _, reasons in results],
@@ -225,7 +231,8 @@ def fit_probes(
     targets = _checked(layers, labels, numbers)
     classes = np.unique(np.zeros(0, np.intp) if targets.labels is None else targets.labels)
     missing = _fit_reasons(targets, classes)
-    probes = [_fit(x, targets, missing, protocol, _estimators(len(classes), protocol, seed)) for x in layers]
+    with threadpool_limits(THREADS):
+        probes = [_fit(x, targets, missing, protocol, _estimators(len(classes), protocol, seed)) for x in layers]
     return Probes(probes, targets.measures, classes, len(layers[0]))
 
 
