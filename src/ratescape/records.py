@@ -95,6 +95,22 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
     return records
 
 
+def refuse_differences(folder: Path, fields: list[str]) -> None:
+    """Refuse to put one spec's results into the folder of another.
+
+    Args:
+        fields: dotted names of the fields in which the two specs differ.
+
+    Raises:
+        RecordError: there are any.
+    """
+    if fields:
+        raise RecordError(
+            f"{folder} was made by another spec (it differs in {', '.join(fields)}): choose another folder with --out, "
+            "or ask for the same again"
+        )
+
+
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold a results folder for this process alone; the system lets go of it however the process ends.
@@ -203,12 +219,9 @@ class SweepFolder:
             RecordError: the folder holds another spec's results (names the fields) or those of a newer version.
         """
         if (self.path / "spec.yaml").exists():
-            fields = [name for name in differences(self.spec(), spec) if not name.startswith("evaluation")]
-            if fields:
-                raise RecordError(
-                    f"{self.path} was made by another spec (it differs in {', '.join(fields)}): "
-                    "choose another folder with --out, or ask for the same again"
-                )
+            refuse_differences(
+                self.path, [name for name in differences(self.spec(), spec) if not name.startswith("evaluation")]
+            )
         write_atomically(self.path / "spec.yaml", _stamped(spec))
 
     def write_provenance(self, provenance: Mapping[str, Any]) -> None:

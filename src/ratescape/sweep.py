@@ -21,7 +21,7 @@ from ratescape.planning import Pack, planned
 from ratescape.provenance import note_provenance
 from ratescape.records import RunFolder, SweepFolder
 from ratescape.runs import complete_pack, is_complete, is_trained
-from ratescape.specs import EvaluationSpec, ExecutionSpec, RunSpec, SweepSpec
+from ratescape.specs import EvaluationSpec, ExecutionSpec, RunSpec, SweepSpec, differences
 from ratescape.training import completed, total_steps
 
 Fitted = TypeVar("Fitted", SweepSpec, RunSpec)
@@ -117,11 +117,8 @@ def run_single(
         ResourceError: it does not fit into memory, or there is no such device.
     """
     with records.locked(folder.path):
-        if (folder.path / "spec.yaml").exists() and (fields := records.differences(folder.spec(), run)):
-            raise RecordError(
-                f"{folder.path} was made by another spec (it differs in {', '.join(fields)}): choose another folder "
-                "with --out, or ask for the same again"
-            )
+        if (folder.path / "spec.yaml").exists():
+            records.refuse_differences(folder.path, differences(folder.spec(), run))
         if is_trained(folder):
             _refuse_other_images(folder.path, checkpoint.load(folder.weights)[1].get("fingerprint"), data)
         folder.write_spec(run)
