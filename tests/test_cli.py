@@ -330,6 +330,9 @@ def test_recommend_names_a_model_that_can_be_used(run: Run, mapped: SweepFolder)
     assert why.startswith("For nelbo: betas (")
     assert run(*use.removeprefix("Use it:  ratescape ").split()).status == 0
     refused(run("recommend", mapped.path, "--max-rate", "-1"), "max_rate is -1")
+    refused(run("recommend", mapped.path, "--for", "nelbo", "--demand", "psnr=99"), "demand psnr 99 is not met")
+    refused(run("recommend", mapped.path, "--demand", "psnr=loud"), "psnr=loud", "COLUMN=NUMBER")
+    refused(run("recommend", mapped.path, "--demand", "max_rate=3"), "unknown use 'max_rate'")
     refused(run("recommend", mapped.path, "--for", "beauty"), "unknown use 'beauty'")
 
 

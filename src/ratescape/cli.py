@@ -114,14 +114,26 @@ class Recommend:
     """reconstruction, representation, generation, or the column of a metric that ranks models, such as nelbo."""
     max_rate: float | None = None
     """Largest total rate accepted, in nats per image."""
+    demand: Annotated[tuple[str, ...], arg(metavar="COLUMN=WORST ...")] = ()
+    """Worst values accepted of other columns of the table, such as psnr=18 inception_score=5 distortion=80."""
 
     def run(self) -> None:
         from ratescape.landscape import Landscape
 
-        best = Landscape(self.landscape).best(self.use, max_rate=self.max_rate)
+        demands = dict(map(_demand, self.demand))
+        best = Landscape(self.landscape).best(self.use, max_rate=self.max_rate, demands=demands)
         _say(str(best))
         _say(f"Use it:  ratescape evaluate {best.folder.path}")
         _say(f'or:      model = ratescape.load("{best.folder.path}")')
+
+
+def _demand(text: str) -> tuple[str, float]:
+    """The column and the worst value of ``COLUMN=WORST``."""
+    column, _, worst = text.partition("=")
+    try:
+        return column, float(worst)
+    except ValueError as error:
+        raise SpecError(f"demand is {text!r}: it must be COLUMN=NUMBER, such as psnr=18") from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -368,6 +380,7 @@ def summary(landscape: Any) -> list[str]:
         )
     lines += [f"warning: {line}" for line in landscape.records.broken]
     lines += [f"warning: {line}" for line in selection.collapse_warnings(landscape.records)]
+    lines += landscape.records.absent
     for use in selection.USES:
         with contextlib.suppress(SpecError):  # not every use can be measured on all data
             lines.append(str(landscape.best(use)))

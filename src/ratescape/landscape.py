@@ -1,7 +1,7 @@
 """The Python face: map a landscape, open one, choose from it, load models."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +74,14 @@ class Landscape:
         """One row for each model: see :func:`ratescape.records.landscape`."""
         return self.records.rows
 
-    def best(self, use: str, *, max_rate: float | None = None, **demands: float) -> Best:
+    def best(self, use: str, *, max_rate: float | None = None, demands: Mapping[str, float] | None = None) -> Best:
         """The model that fits a use best, chosen on validation.
 
         Args:
             use: ``reconstruction``, ``representation``, ``generation``, or the column of a metric that ranks models,
                 such as ``nelbo`` or ``accuracy_knn_1``.
             max_rate: largest total rate accepted, nats per image.
-            demands: for columns of metrics, the worst value accepted, such as ``psnr=18``.
+            demands: for columns of metrics, the worst value accepted, such as ``{"psnr": 18}``.
 
         Raises:
             SpecError: the landscape has not measured it, or no model meets the demands.
@@ -90,10 +90,12 @@ class Landscape:
         return Best(choice, RunFolder(self.folder.path / "runs" / choice.run))
 
     def report(self) -> Path:
-        """Draw the landscape and every figure of the paper that it can, and write the report page; returns its path."""
+        """Draw the landscape and every figure of the paper, and write the report page; returns its path.
+
+        Figures whose measurements are missing are left out; the page says which, and why.
+        """
         save_figures(self.folder)
-        save_paper_figures(self.folder)
-        return write_page(self.folder)
+        return write_page(self.folder, save_paper_figures(self.folder).skipped)
 
     def __repr__(self) -> str:
         return f"Landscape({str(self.folder.path)!r}, {len(self.table)} models)"

@@ -23,6 +23,7 @@ import fcntl
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -279,6 +280,8 @@ class Table:
     """One line for each run whose records cannot be read."""
     split: str
     """The split that the plain columns were measured on: "validation", or "test" under the paper's protocol."""
+    absent: tuple[str, ...] = ()
+    """One line for each reason why something was not measured: what, why, and in how many models."""
 
 
 def landscape(folder: SweepFolder) -> Table:
@@ -297,6 +300,7 @@ def landscape(folder: SweepFolder) -> Table:
     split = "validation" if spec.data.validation > 0 else "test"
     rows: list[dict[str, Any]] = []
     broken: list[str] = []
+    reasons: Counter[tuple[str, str]] = Counter()
     missing = 0
     for run in spec.runs():
         place = folder.run(run)
@@ -304,15 +308,27 @@ def landscape(folder: SweepFolder) -> Table:
             missing += 1
             continue
         try:
-            rows.append(_row(run, place, split))
+            records = {record.get("split"): record for record in read_json_lines(place.evaluation)}
+            rows.append(_row(run, place, records, split))
+            reasons.update((reason, name) for name, reason in records[split].get("absent", {}).items())
         except RecordError as error:
             broken.append(str(error))
-    return Table(pd.DataFrame(rows), missing, tuple(broken), split)
+    return Table(pd.DataFrame(rows), missing, tuple(broken), split, _absent(reasons, len(rows)))
 
 
-def _row(run: RunSpec, place: RunFolder, split: str) -> dict[str, Any]:
+def _absent(reasons: Mapping[tuple[str, str], int], models: int) -> tuple[str, ...]:
+    """Reasons why measures (reason, measure) are absent in so many models, as lines."""
+    grouped: dict[tuple[str, int], list[str]] = {}
+    for (reason, name), count in reasons.items():
+        grouped.setdefault((reason, count), []).append(name)
+    return tuple(
+        f"not measured{'' if count == models else f' in {count} of {models} models'}: {', '.join(names)} ({reason})"
+        for (reason, count), names in grouped.items()
+    )
+
+
+def _row(run: RunSpec, place: RunFolder, records: Mapping[Any, Any], split: str) -> dict[str, Any]:
     epochs = read_json_lines(place.training)
-    records = {record.get("split"): record for record in read_json_lines(place.evaluation)}
     if not epochs or split not in records or "test" not in records:
         raise RecordError(f"{place.path} lacks its last epoch or the {split} or test split: {_remake(place.path)}")
     row: dict[str, Any] = {"run": place.path.name, "seed": run.seed}

@@ -70,6 +70,7 @@ LAYER_METRICS: dict[str, Metric] = {
         ),
         Metric("accuracy_logistic", "logistic regression accuracy", "", True, "labels read off linearly"),
         Metric("accuracy_linear_svm", "linear SVM accuracy", "", True, "labels read off linearly, by a margin"),
+        Metric("accuracy_sample", "RBF SVM accuracy", "", True, "labels read off a sample, which Eq. 11 bounds"),
         Metric("information", "label information", "nats", True, "mutual information of label and latents"),
         Metric("clustering_nmi", "clustering NMI", "", True, "agreement of k-means clusters with the classes"),
     )
@@ -95,7 +96,7 @@ def metrics_of(rows: pd.DataFrame) -> list[Metric]:
 def _of_layer(metric: Metric, column: str) -> Metric:
     """The metric of one layer, by its column."""
     layer = column.removeprefix(metric.column + "_").translate(_SUBSCRIPTS)
-    seen = "z" if metric.column == "information" else "μ"  # information is that of samples, probes see the means
+    seen = "z" if metric.column in ("information", "accuracy_sample") else "μ"  # of samples; other probes see means
     return dataclasses.replace(metric, column=column, name=f"{metric.name} on {seen}{layer}")
 
 

@@ -113,7 +113,7 @@ def test_table_1_flags_and_ceilings_reach_the_page(tmp_path: Path) -> None:
     assert cell == {"value": 100 * rows["test_accuracy_knn_1"][best], "run": rows["run"][best]}
     flagged = [run for run in data["runs"] if run["flag"]]
     assert [run["betas"] for run in flagged] == [[10.0, 0.1]]
-    assert any("1 model with an accuracy above a ceiling" in line and "(10, 0.1)" in line for line in data["warnings"])
+    assert any("1 model with an accuracy on samples" in line and "(10, 0.1)" in line for line in data["warnings"])
     for run, ceiling in zip(data["runs"], rows["ceiling_rate_2"], strict=True):
         assert run["values"]["validation"]["ceiling_rate_2"] == ceiling
     assert [pick["metric"] for pick in data["picks"][:3]] == ["psnr", "inception_score", "accuracy_rbf_2"]

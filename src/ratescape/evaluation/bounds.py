@@ -93,7 +93,7 @@ def accuracy_ceiling(information: npt.ArrayLike, counts: npt.ArrayLike) -> Float
       (``Information.paper``, not ``Information.leave_one_out``).
     - The classifier must see a *sample* of q(z | x), as the Markov chain y -> x -> z of Eq. 10 has it. The posterior
       mean mu(x) is not a function of z, but z of mu and noise: mu may tell more of y than z does, without limit where
-      a layer is nearly collapsed. There a probe on means above this ceiling is no defect.
+      a layer is nearly collapsed: a probe on means above this ceiling is no defect, one on samples is.
 
     Args:
         information: I_q(y; z), nats, any shape; NaN gives NaN.

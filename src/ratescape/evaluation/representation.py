@@ -1,7 +1,7 @@
 """How much of the labels is in each layer, and how much can be read off: information, probes and their ceilings.
 
-Probes see the posterior means mu_l. A ceiling bounds what can be read off a *sample* of q(z_l | x); a mean may tell
-more where a layer is nearly collapsed, so a flag there is a hint to look; far from collapse it means a defect.
+Probes see the posterior means mu_l, which is what users build on. The ceilings bound what can be read off a *sample*
+of q(z_l | x), so one more probe is fitted to samples: if that is above a ceiling, a measurement is wrong.
 """
 
 from typing import Any, NamedTuple
@@ -14,7 +14,16 @@ from ratescape.data.formats import Split
 from ratescape.errors import DataError
 from ratescape.evaluation.bounds import accuracy_ceiling, exceeds, rate_ceiling
 from ratescape.evaluation.information import layer_information
-from ratescape.evaluation.probes import LayerScores, Probes, features, fit_probes, fitting_images, paper_probes
+from ratescape.evaluation.probes import (
+    LayerScores,
+    Probes,
+    features,
+    fit_probes,
+    fitting_images,
+    paper_probes,
+    paper_split,
+)
+from ratescape.evaluation.samples import SampleProbes, posterior_samples
 from ratescape.model.hierarchy import HVAE
 from ratescape.specs import EvaluationSpec
 
@@ -42,10 +51,14 @@ class Representation:
         self.spec = spec
         labels = data.train.labels
         self.probes: Probes | None = None
+        self.sample_probes: SampleProbes | None = None
         if spec.probes == "heldout" and labels is not None:
             chosen = fitting_images(len(labels), spec.seed)
-            layers = features(model, self._images(Split(data.train.pixels[chosen], None)), spec.seed)
-            self.probes = fit_probes(layers, labels[chosen], seed=spec.seed)
+            images = self._images(Split(data.train.pixels[chosen], None))
+            self.probes = fit_probes(features(model, images, spec.seed), labels[chosen], seed=spec.seed)
+            if len(np.unique(labels[chosen])) > 1:
+                drawn = posterior_samples(model, images, spec.seed, fitting=True)
+                self.sample_probes = SampleProbes(drawn, labels[chosen])
 
     def on(self, split: Split, rates: list[float]) -> Measured:
         """Measure on one split.
@@ -69,7 +82,7 @@ class Representation:
         if scores is not None:
             metrics |= scores.metrics
             absent |= {name: reason for layer in scores.reasons for name, reason in layer.items()}
-            metrics["flag"] = "; ".join(flags(metrics, scores.scored)) or None
+            metrics |= self._sample_scores(images, split.labels, metrics)
         return Measured(metrics, absent)
 
     def _information(self, images: Images, labels: np.ndarray, counts: np.ndarray) -> dict[str, Any]:
@@ -88,24 +101,39 @@ class Representation:
             return None
         return self.probes.score(features(self.model, images, self.spec.seed), labels)
 
+    def _sample_scores(self, images: Images, labels: np.ndarray, metrics: dict[str, Any]) -> dict[str, Any]:
+        """``accuracy_sample`` of each layer, and a flag if one is above its ceiling."""
+        layers = posterior_samples(self.model, images, self.spec.seed)
+        if self.spec.probes == "paper":
+            fit, scored = paper_split(len(labels), self.spec.seed)
+            if len(np.unique(labels[fit])) < 2:
+                return {}
+            fitted = SampleProbes([x[fit] for x in layers], labels[fit])
+            layers, labels = [x[scored] for x in layers], labels[scored]
+        elif self.sample_probes is not None:
+            fitted = self.sample_probes
+        else:
+            return {}
+        accuracies = fitted.score(layers, labels)
+        return {"accuracy_sample": accuracies, "flag": "; ".join(flags(accuracies, metrics, len(labels))) or None}
+
     def _images(self, split: Split) -> Images:
         like = next(self.model.parameters())
         return Images(split.pixels, self.binary, like.device, like.dtype)
 
 
-def flags(metrics: dict[str, Any], scored: int) -> list[str]:
-    """Accuracies above their ceilings by more than their sampling error, one short text each.
+def flags(accuracies: list[float | None], metrics: dict[str, Any], scored: int) -> list[str]:
+    """Accuracies on samples above their ceilings by more than their sampling error, one short text each.
 
     Args:
-        metrics: with ``accuracy_...`` and ``ceiling_...`` lists over the layers, top first.
+        accuracies: of each layer, top first.
+        metrics: with ``ceiling_...`` lists over the layers, top first.
         scored: images that accuracies were measured on.
     """
     ceilings = {name: values for name, values in metrics.items() if name.startswith("ceiling_")}
-    found: list[str] = []
-    for name, values in metrics.items():
-        if not name.startswith("accuracy_"):
-            continue
-        for index, value in enumerate(values):
-            above = [c for c, limits in ceilings.items() if value is not None and exceeds(value, scored, limits[index])]
-            found += [f"{name}_{len(values) - index} above {ceiling}" for ceiling in above]
-    return found
+    return [
+        f"accuracy_sample_{len(accuracies) - index} above {name}"
+        for index, value in enumerate(accuracies)
+        for name, limits in ceilings.items()
+        if value is not None and exceeds(value, scored, limits[index])
+    ]

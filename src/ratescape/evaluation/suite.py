@@ -26,7 +26,8 @@ def measure(
       (-ELBO), ``psnr`` (dB), ``active`` units;
     - ``inception_score``, ``diversity``, ``sharpness`` (Eq. 12), other draws for each split, and ``judge_accuracy``;
     - ``information`` about the labels (nats), ``accuracy_...`` and ``clustering_nmi`` of the probes (fractions), the
-      ceilings ``ceiling_information`` and ``ceiling_rate`` (Eq. 11), and ``flag`` where an accuracy is above one.
+      ceilings ``ceiling_information`` and ``ceiling_rate`` (Eq. 11), ``accuracy_sample``, which they bind, and ``flag``
+      where it is above one.
 
     What cannot be measured is not among the metrics; ``absent`` says why.
 

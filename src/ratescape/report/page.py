@@ -50,13 +50,18 @@ LISTED = 12
 """Models named one by one in a warning; the rest are counted."""
 
 
-def write_page(folder: SweepFolder) -> Path:
+def write_page(folder: SweepFolder, not_drawn: Mapping[str, str] | None = None) -> Path:
     """Write ``report.html`` of a sweep.
+
+    Args:
+        not_drawn: figures that could not be drawn, and why: the page says so.
 
     Raises:
         RecordError: the folder is no sweep, has no run to show, or cannot be written.
     """
-    write_atomically(folder.report, render(page_data(folder, landscape(folder))))
+    data = page_data(folder, landscape(folder))
+    data["warnings"] += [f"Not drawn: {name} {reason}." for name, reason in (not_drawn or {}).items()]
+    write_atomically(folder.report, render(data))
     return folder.report
 
 
@@ -226,14 +231,15 @@ def _pick(table: Table, metric: Metric) -> dict[str, Any]:
 
 
 def _absent(table: Table) -> list[str]:
-    """One line for each reason why runs are not shown."""
+    """One line for each reason why runs or measurements are not shown."""
     lines: list[str] = []
     diverged = table.rows[table.rows["status"] != "ok"]
     if len(diverged):
         lines.append(f"{_count(len(diverged), 'training')} diverged and left no numbers, at betas {_where(diverged)}.")
     if table.missing:
         lines.append(f"{_count(table.missing, 'run')} not done: run the sweep's command again to finish.")
-    return lines + [f"Unreadable run: {line}." for line in table.broken]
+    lines += [f"Unreadable run: {line}." for line in table.broken]
+    return lines + [f"{line[0].upper()}{line[1:]}." for line in table.absent]
 
 
 def _flags(rows: pd.DataFrame) -> list[str]:
@@ -242,9 +248,8 @@ def _flags(rows: pd.DataFrame) -> list[str]:
     if above.empty:
         return []
     return [
-        f"{_count(len(above), 'model')} with an accuracy above a ceiling (Eq. 11) by more than its sampling error, at "
-        f"betas {_where(above)}: where the layer is nearly collapsed its mean may tell more than a sample, elsewhere "
-        "look for a defect in what measured it."
+        f"{_count(len(above), 'model')} with an accuracy on samples above its ceiling (Eq. 11) by more than its "
+        f"sampling error, at betas {_where(above)}: look for a defect in what measured it."
     ]
 
 

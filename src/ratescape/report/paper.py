@@ -255,7 +255,10 @@ def _under_ceiling(axes: Axes, rows: pd.DataFrame, metric: Metric, x: pd.Series,
     draw_rings(axes, x, y, rows, hull)
     if joined:
         axes.plot(x[hull], y[hull], ":", color=HULL, lw=1.2, zorder=2)
-    flags = flags_of(rows).str.contains(metric.column, regex=False)
+    samples = f"accuracy_sample_{layers_of(rows)}"
+    if samples in rows:
+        axes.plot(x, rows[samples], ls="", marker="v", color=GREY, ms=3.5, zorder=1)
+    flags = flags_of(rows).str.contains(samples, regex=False)
     axes.plot(x[flags], y[flags], "x", color=_FLAG, ms=10, mew=2.4, zorder=6)
     axes.set_ylabel(label_of(metric))
     axes.yaxis.set_major_formatter(PERCENT)
@@ -266,11 +269,13 @@ def _under_ceiling(axes: Axes, rows: pd.DataFrame, metric: Metric, x: pd.Series,
 def _bounds(rows: pd.DataFrame, top: int, absent: list[str]) -> list[Line2D]:
     """Legend entries for the ceilings and for what is above them."""
     entries: list[Line2D] = []
+    if f"accuracy_sample_{top}" in rows:
+        entries.append(Line2D([], [], ls="", marker="v", color=GREY, ms=5, label=f"the same on a sample of z$_{top}$"))
     if f"ceiling_rate_{top}" not in absent:
         entries.append(Line2D([], [], ls="", marker="_", color=GREY, ms=11, mew=1.5, label=f"ceiling by R(z$_{top}$)"))
     if f"ceiling_information_{top}" not in absent:
         entries.append(Line2D([], [], ls="--", color="#333333", label="ceiling by mutual information"))
-    if flags_of(rows).str.contains(f"accuracy_rbf_{top}", regex=False).any():
+    if flags_of(rows).str.contains(f"accuracy_sample_{top}", regex=False).any():
         entries.append(
             Line2D(
                 [],
@@ -280,7 +285,7 @@ def _bounds(rows: pd.DataFrame, top: int, absent: list[str]) -> list[Line2D]:
                 color=_FLAG,
                 ms=9,
                 mew=2.4,
-                label="above a ceiling by more than its sampling error",
+                label="sample above a ceiling: a defect",
             )
         )
     return entries

@@ -59,7 +59,7 @@ def table1(table: Table) -> pd.DataFrame:
 
 
 def flags_of(rows: pd.DataFrame) -> pd.Series:
-    """What the evaluation flagged in each row, accuracies above their ceilings, as text; empty where nothing."""
+    """What the evaluation flagged in each row, accuracies on samples above ceilings, as text; empty where nothing."""
     if "flag" not in rows:
         return pd.Series(data="", index=rows.index, dtype=object)
     return rows["flag"].astype(object).where(rows["flag"].notna(), "")
