@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from conftest import TINY, blobs
 
 from ratescape import cli, planning
+from ratescape.landscape import Landscape
 from ratescape.records import RunFolder, SweepFolder
 from ratescape.specs import RunSpec, SweepSpec, key
 
@@ -218,7 +220,7 @@ def test_bad_images_are_refused(run: Run, tmp_path: Path) -> None:
     floats[3, 2, 1] = np.nan
     (tmp_path / "garbage.npz").write_bytes(b"garbage")
     (tmp_path / "empty").mkdir()
-    cases: list[tuple[str | Path, str, str]] = [
+    cases: list[tuple[str | Path, *tuple[str, ...]]] = [
         ("nonsense", "unknown data set 'nonsense'", "known name"),
         ("mnist5k", "unknown data set 'mnist5k'", "did you mean mnist-5k?"),
         (tmp_path / "missing.npz", "missing.npz does not exist", "check the path"),
@@ -230,6 +232,14 @@ def test_bad_images_are_refused(run: Run, tmp_path: Path) -> None:
         (saved("odd.npz", images=images[:, :15, :15]), "15 x 15", "multiples of 4"),
         (saved("small.npz", images=images[:, :12, :12]), "12 x 12", "at least 16"),
         (saved("labels.npz", images=images, labels=np.zeros(7, np.int64)), "labels.npz", "one label for each image"),
+        (saved("count.npz", images=images, targets=np.zeros(7)), "count.npz", "(7,)", "one number for each image"),
+        (saved("hole.npz", images=images, targets=np.full(20, np.nan)), "hole.npz", "20 targets that are NaN"),
+        (saved("text.npz", images=images, targets=np.full(20, "red")), "text.npz", "<U3", "give numbers"),
+        (
+            saved("one.npz", x_train=images, x_test=images, targets_test=np.zeros(20)),
+            "one.npz has targets for only one of train and test",
+            "give both or neither",
+        ),
     ]
     for source, *parts in cases:
         refused(run("map", "--data.name", source, "--out", tmp_path / "out"), *parts)
@@ -334,6 +344,23 @@ def test_recommend_names_a_model_that_can_be_used(run: Run, mapped: SweepFolder)
     refused(run("recommend", mapped.path, "--demand", "psnr=loud"), "psnr=loud", "COLUMN=NUMBER")
     refused(run("recommend", mapped.path, "--demand", "max_rate=3"), "unknown use 'max_rate'")
     refused(run("recommend", mapped.path, "--for", "beauty"), "unknown use 'beauty'")
+
+
+def test_targets_are_measured_shown_and_chosen_by(run: Run, tmp_path: Path) -> None:
+    images = blobs(96)
+    np.savez(tmp_path / "sizes.npz", images=images, targets=images.mean((1, 2)))
+    assert "targets  1 for each image" in run("data", "show", tmp_path / "sizes.npz").out
+    out = tmp_path / "out"
+    told = run("map", "--data.name", tmp_path / "sizes.npz", *SMALL, "--evaluation.probes", "heldout", "--out", out)
+    assert (told.status, told.err) == (0, "")
+    assert "For representation: betas" in told.out and "highest ridge R² on μ₂" in told.out
+    rows = pd.read_csv(out / "landscape.csv")
+    numbers = rows[[f"{split}ridge_r2_{layer}" for split in ("", "test_") for layer in (2, 1)]]
+    assert len(rows) == 4 and (numbers <= 1).all(axis=None)
+    best = Landscape(out).best("ridge_r2_1")
+    assert best.choice.value(best.choice.row) == rows["ridge_r2_1"].max()
+    assert "highest ridge R² on μ₁ on validation" in run("recommend", out, "--for", "ridge_r2_1").out
+    assert "ridge_r2_1" in (out / "report.html").read_text(encoding="utf-8")
 
 
 def test_data_lists_and_shows(run: Run, images_file: Path) -> None:

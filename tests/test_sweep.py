@@ -170,6 +170,24 @@ def test_images_given_as_an_array_are_kept_for_later(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_prepared(folder.path / "data").test.pixels, data.test.pixels)
 
 
+def test_targets_given_with_an_array_are_kept_for_later(tmp_path: Path) -> None:
+    images = blobs(60, seed=3)
+    targets = np.stack([images.mean((1, 2)), images.std((1, 2))], axis=1)
+    data = load_data(images, targets=targets)
+    folder = SweepFolder(tmp_path / "sweep")
+    evaluation = dataclasses.replace(LEAN, probes="heldout")
+    spec = asked(data, grid=BetaGrid(low=1.0, high=1.0, steps=1), evaluation=evaluation)
+    rows = run_sweep(spec, data, folder, HERE).rows
+    place = folder.run(spec.runs()[0])
+    again = evaluate(place.path, evaluation)[1]["metrics"]["ridge_r2"]
+    assert again == pytest.approx([rows.loc[0, "test_ridge_r2_2"], rows.loc[0, "test_ridge_r2_1"]], rel=1e-5)
+    kept = read_prepared(folder.path / "data")
+    for name, split in {"train": data.train, **data.held_out}.items():
+        reread = {"train": kept.train, **kept.held_out}[name]
+        np.testing.assert_array_equal(reread.targets, split.targets)
+        assert reread.labels is None
+
+
 # Again
 
 

@@ -104,6 +104,7 @@ class Landscape:
 def map_landscape(
     data: Source = "mnist-5k",
     labels: np.ndarray | None = None,
+    targets: np.ndarray | None = None,
     *,
     model: ModelSpec | None = None,
     training: TrainingSpec | None = None,
@@ -121,6 +122,7 @@ def map_landscape(
     Args:
         data: a known name, a path, or images ``[N, H, W]``, ``[N, H, W, C]`` or ``[N, C, H, W]``.
         labels: classes ``[N]`` of images given as an array.
+        targets: numbers ``[N]`` or ``[N, T]`` that ridge regression shall read off their layers (``ridge_r2``).
         out: folder for the results; by default one named after the data and the spec, in the current folder.
 
     Raises:
@@ -135,7 +137,8 @@ def map_landscape(
         seeds=seeds,
         evaluation=evaluation or EvaluationSpec(),
     )
-    return map_spec(spec, load_data(data, labels), execution or ExecutionSpec(), None if out is None else Path(out))
+    images = load_data(data, labels, targets)
+    return map_spec(spec, images, execution or ExecutionSpec(), None if out is None else Path(out))
 
 
 def map_spec(

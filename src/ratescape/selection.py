@@ -73,13 +73,14 @@ LAYER_METRICS: dict[str, Metric] = {
         Metric("accuracy_sample", "RBF SVM accuracy", "", True, "labels read off a sample, which Eq. 11 bounds"),
         Metric("information", "label information", "nats", True, "mutual information of label and latents"),
         Metric("clustering_nmi", "clustering NMI", "", True, "agreement of k-means clusters with the classes"),
+        Metric("ridge_r2", "ridge R²", "", True, "share of the targets' variance that is read off linearly"),
     )
 }
 """Known metrics of single layers, by column without the layer's number."""
 
 USES: dict[str, tuple[str, ...]] = {
     "reconstruction": ("psnr",),
-    "representation": ("accuracy_rbf", "information"),
+    "representation": ("accuracy_rbf", "information", "ridge_r2"),
     "generation": ("inception_score",),
 }
 """Columns that tell how good a model is for a use, the preferred one first; of the top layer, if of a layer."""

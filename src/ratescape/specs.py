@@ -204,7 +204,7 @@ class EvaluationSpec:
     """Estimate the mutual information between labels and each layer. Needs labels."""
     probes: Literal["heldout", "paper", "none"] = "heldout"
     """Classifiers on each layer: fitted to training images and scored on the held-out ones, or, as in the paper,
-    fitted to 80 % of the measured split and scored on the rest. Needs labels."""
+    fitted to 80 % of the measured split and scored on the rest. Needs labels; ridge regression needs targets."""
 
     def __post_init__(self) -> None:
         _require(self.seed >= 0, "evaluation.seed", self.seed, "at least 0")

@@ -75,6 +75,18 @@ def test_labels_stay_with_their_images() -> None:
         assert names == [3 * (int(image[0, 0, 0]) - 2) for image in split.pixels]
 
 
+def test_targets_stay_with_their_images() -> None:
+    targets = np.stack([np.arange(50) * 3, -np.arange(50)], axis=1)
+    for labels in (None, np.arange(50) % 2):
+        data = load_data(numbered(50), labels, targets, validation=0.3, limit=20)
+        parts = numbers(data)
+        for name, split in {"train": data.train, **data.held_out}.items():
+            assert split.targets is not None
+            assert split.targets.tolist() == [[3 * number, -number] for number in parts[name]]
+        assert len(data.train.pixels) == 20
+        assert parts == numbers(load_data(numbered(50), labels, validation=0.3, limit=20))
+
+
 def test_test_split_is_stratified_and_shuffled() -> None:
     labels = np.repeat([0, 1, 2], [60, 30, 10])
     data = load_data(numbered(100), labels, test=0.2)
@@ -142,6 +154,21 @@ def test_fingerprint_tells_content_alone(tmp_path: Path) -> None:
     assert len({data.fingerprint, *(other.fingerprint for other in others)}) == 6
 
 
+def test_fingerprint_without_targets_is_as_ever() -> None:
+    """These stand in the records of landscapes that are finished."""
+    assert load_data(numbered(20)).fingerprint == "16e38fd890c5"
+    assert load_data(numbered(20), np.arange(20) % 3).fingerprint == "35cabceb7dbb"
+
+
+def test_fingerprint_tells_targets() -> None:
+    images, targets = numbered(20), np.arange(20)
+    one = load_data(images, targets=targets).fingerprint
+    assert load_data(images, targets=targets.astype(float)[:, None], validation=0.5).fingerprint == one
+    others = [load_data(images, targets), load_data(images), load_data(images, targets, targets)]
+    others += [load_data(images, targets=other) for other in (targets[::-1], targets.reshape(20, 1).repeat(2, 1))]
+    assert len({one, *(other.fingerprint for other in others)}) == 6
+
+
 def test_spec_says_what_was_loaded(tmp_path: Path) -> None:
     np.save(tmp_path / "my.npy", numbered(10))
     data = load_data(str(tmp_path / "my.npy"), validation=0.2, limit=5)
@@ -185,6 +212,8 @@ def test_labels_belong_to_arrays(tmp_path: Path) -> None:
     np.save(tmp_path / "my.npy", numbered(10))
     with pytest.raises(DataError, match="give labels with an array only"):
         load_data(tmp_path / "my.npy", np.arange(10))
+    with pytest.raises(DataError, match="give targets with an array only"):
+        load_data(tmp_path / "my.npy", targets=np.arange(10))
 
 
 def test_a_path_is_no_name(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,6 +301,9 @@ def test_description_of_own_images(tmp_path: Path) -> None:
     description = describe(tmp_path / "my.npz")
     assert (description.shape, description.sizes, description.classes) == ((1, 2, 2), (10, 0), ("ant", "bee"))
     assert "classes  2: ant, bee" in str(description)
+    assert "targets" not in str(description)
+    np.savez(tmp_path / "my.npz", x=numbered(10), targets=np.zeros((10, 3)))
+    assert "targets  3 for each image" in str(describe(tmp_path / "my.npz"))
 
 
 @pytest.mark.parametrize("name", sources.SOURCES)

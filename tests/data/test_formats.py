@@ -139,6 +139,51 @@ def test_train_and_test_must_fit_together() -> None:
         formats.from_arrays("x", random_images(3, 4, 4), np.arange(3), random_images(3, 4, 4))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16, np.uint8])
+@pytest.mark.parametrize("shape", [(3,), (3, 1), (3, 2)])
+def test_targets_become_rows_of_floats(dtype: type, shape: tuple[int, ...]) -> None:
+    given_targets = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+    images = formats.from_arrays("x", random_images(3, 4, 4), targets=given_targets)
+    targets = images.train.targets
+    assert targets is not None and targets.dtype == np.float64
+    assert targets.tolist() == given_targets.reshape(3, -1).tolist()
+    assert not np.shares_memory(targets, given_targets)
+    assert (images.train.labels, images.classes) == (None, None)
+    assert formats.from_arrays("x", random_images(3, 4, 4)).train.targets is None
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (np.zeros(2), r"x has 3 images but targets of shape \(2,\): give one number"),
+        (np.zeros((2, 3)), r"targets of shape \(2, 3\)"),
+        (np.zeros((3, 0)), r"targets of shape \(3, 0\)"),
+        (np.zeros((3, 1, 1)), r"targets of shape \(3, 1, 1\)"),
+        (np.array(1.0), r"targets of shape \(\)"),
+        (np.array([[1, np.nan], [np.inf, 2], [3, 4]]), "x has 2 targets that are NaN or infinite: remove"),
+        (np.array(["a", "b", "c"]), "targets of x are of type <U1: give numbers, and classes as labels"),
+        (np.full(3, None), "targets of x are of type object"),
+        (np.zeros(3, complex), "targets of x are of type complex128"),
+    ],
+)
+def test_unusable_targets_are_refused(targets: npt.NDArray[np.generic], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        formats.from_arrays("x", random_images(3, 4, 4), targets=targets)
+
+
+def test_targets_of_train_and_test_must_fit_together() -> None:
+    train, test = random_images(3, 4, 4), random_images(2, 4, 4)
+    for given_targets in ({"targets": np.zeros(3)}, {"test_targets": np.zeros(2)}):
+        with pytest.raises(DataError, match="x has targets for only one of train and test: give both or neither"):
+            formats.from_arrays("x", train, None, test, **given_targets)
+    with pytest.raises(DataError, match="x has targets of test images but no test images"):
+        formats.from_arrays("x", train, targets=np.zeros(3), test_targets=np.zeros(2))
+    with pytest.raises(DataError, match="2 targets for each training image but 1 for each test image: make them alike"):
+        formats.from_arrays("x", train, None, test, targets=np.zeros((3, 2)), test_targets=np.zeros(2))
+    with pytest.raises(DataError, match=r"x \(test\) has 2 images but targets of shape \(3,\)"):
+        formats.from_arrays("x", train, None, test, targets=np.zeros(3), test_targets=np.zeros(3))
+
+
 # IDX
 
 idx_arrays = st.sampled_from(sorted(IDX_CODES)).flatmap(
@@ -394,6 +439,32 @@ def test_npz_with_splits(tmp_path: Path) -> None:
     assert np.array_equal(read.test.pixels[:, 0], images[4:])
     assert read.train.labels is None
     assert read.classes is None
+
+
+@pytest.mark.parametrize("names", [("images", "labels", "targets"), ("x_train", "y_train", "targets_train")])
+def test_npz_with_targets(tmp_path: Path, names: tuple[str, str, str]) -> None:
+    arrays = (random_images(4, 6, 6), np.array([3, 5, 3, 5]), np.array([0.5, 1, 2, 4]))
+    np.savez(tmp_path / "my.npz", **dict(zip(names, arrays, strict=True)))
+    read = formats.read_path(tmp_path / "my.npz")
+    assert read.classes == ("3", "5")
+    assert read.train.targets is not None
+    assert read.train.targets.tolist() == [[0.5], [1], [2], [4]]
+
+
+def test_npz_with_splits_and_targets(tmp_path: Path) -> None:
+    images, numbers = random_images(6, 6, 6), np.arange(12).reshape(6, 2)
+    arrays = {"x_train": images[:4], "targets_train": numbers[:4], "x_test": images[4:], "targets_test": numbers[4:]}
+    np.savez(tmp_path / "my.npz", **arrays)
+    read = formats.read_path(tmp_path / "my.npz")
+    assert read.train.targets is not None and np.array_equal(read.train.targets, numbers[:4])
+    assert read.test is not None and read.test.targets is not None and np.array_equal(read.test.targets, numbers[4:])
+
+
+@pytest.mark.parametrize(("images", "targets"), [("x_train", "targets"), ("images", "targets_train")])
+def test_npz_with_targets_of_the_other_scheme(tmp_path: Path, images: str, targets: str) -> None:
+    np.savez(tmp_path / "my.npz", **{images: random_images(4, 6, 6), targets: np.zeros(4)})
+    with pytest.raises(DataError, match=rf"my\.npz holds '{images}', '{targets}': name its arrays .*'targets'.*train"):
+        formats.read_path(tmp_path / "my.npz")
 
 
 def test_npy(tmp_path: Path) -> None:

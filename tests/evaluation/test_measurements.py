@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
 
 from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.evaluation import pictures, suite
+from ratescape.evaluation.probes import features, paper_split
 from ratescape.evaluation.rates import active_units, rates
 from ratescape.evaluation.reconstruction import Reconstruction, reconstruction
 from ratescape.evaluation.representation import flags
@@ -116,6 +119,67 @@ def test_without_labels_or_with_one_class_scores_are_absent_and_say_why(model: H
         assert not any(name.startswith("accuracy") for name in validation["metrics"])
         assert "labels" in validation["absent"]["inception_score"]
         assert "information" in validation["absent"]
+
+
+def with_targets(data: ImageData, labels: bool) -> ImageData:
+    """The same images with two targets: their brightness, and noise."""
+    pixels = np.concatenate([data.train.pixels, data.test.pixels])
+    bright = pixels.mean((1, 2, 3))
+    targets = np.stack([bright, np.random.default_rng(0).normal(size=len(pixels))], axis=1)
+    classes = (bright > bright.mean()).astype(np.int64) if labels else None
+    return load_data(pixels, classes, targets, binary=False, validation=0.25, test=0.25)
+
+
+@pytest.mark.parametrize("labels", [True, False])
+@pytest.mark.parametrize("protocol", ["heldout", "paper"])
+def test_ridge_regression_on_targets_equals_scikit_learn_by_hand(
+    model: HVAE, data: ImageData, protocol: Any, labels: bool
+) -> None:
+    data = with_targets(data, labels)
+    spec = EvaluationSpec(samples=0, information=False, probes=protocol)
+    lines = suite.measure(model, data, (1.0, 1.0), spec)
+    for line, split in zip(lines, data.held_out.values(), strict=True):
+        assert split.targets is not None and data.train.targets is not None
+        layers = features(model, Images(split.pixels, False), spec.seed, sampled=protocol == "paper")
+        if protocol == "paper":
+            fit, score = paper_split(len(split.targets), spec.seed)
+            parts = [(x[fit], split.targets[fit], x[score], split.targets[score]) for x in layers]
+        else:
+            fitted = features(model, Images(data.train.pixels, False), spec.seed)
+            scalers = [StandardScaler().fit(x.astype(np.float64)) for x in fitted]
+            parts = [
+                (scaler.transform(x), data.train.targets, scaler.transform(y), split.targets)
+                for scaler, x, y in zip(scalers, fitted, layers, strict=True)
+            ]
+        expected = [Ridge().fit(x.astype(np.float64), y).score(z.astype(np.float64), t) for x, y, z, t in parts]
+        assert line["metrics"]["ridge_r2"] == pytest.approx(expected, abs=1e-6)
+        assert ("accuracy_rbf" in line["metrics"]) == labels == ("accuracy" not in line["absent"])
+
+
+def test_without_labels_only_what_needs_them_is_absent(model: HVAE, data: ImageData) -> None:
+    """Also where all images are of one class; and without probes nothing is fitted."""
+    pixels = data.train.pixels
+    targets = pixels.mean((1, 2, 3))
+    for labels in (None, np.zeros(len(pixels), np.int64)):
+        plain = load_data(pixels, labels, targets)
+        lines = suite.measure(model, plain, (1.0, 1.0), EvaluationSpec(samples=0))
+        for line in lines:
+            assert all(0.2 < value < 1 for value in line["metrics"]["ridge_r2"])
+            assert line["absent"].keys() == {"accuracy", "information", "inception_score"}
+            assert not any(name.startswith("accuracy") for name in line["metrics"])
+        lines = suite.measure(model, plain, (1.0, 1.0), LEAN)
+        assert not any("ridge_r2" in line["metrics"] for line in lines)
+
+
+@pytest.mark.parametrize("protocol", ["heldout", "paper"])
+def test_targets_that_cannot_be_scored_say_why(model: HVAE, data: ImageData, protocol: Any) -> None:
+    """A test split of one image, and targets that are all the same."""
+    pixels = data.train.pixels[:20]
+    spec = EvaluationSpec(samples=0, probes=protocol)
+    for targets, share in ((np.arange(20), 0.01), (np.ones(20), 0.3)):
+        for line in suite.measure(model, load_data(pixels, targets=targets, test=share), (1.0, 1.0), spec)[1:]:
+            assert line["metrics"].get("ridge_r2", [None, None]) == [None, None]
+            assert "images" in line["absent"]["ridge_r2"]
 
 
 def test_an_accuracy_above_its_ceiling_by_more_than_chance_is_flagged() -> None:

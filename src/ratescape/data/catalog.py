@@ -42,7 +42,7 @@ class ImageData:
     classes: tuple[str, ...] | None
     """Names of the classes, in the order of their codes."""
     fingerprint: str
-    """First 12 hex digits of a SHA-256 over all pixels and labels of the source, however it is split or limited."""
+    """First 12 hex digits of a SHA-256 over all pixels, labels and targets of the source, however it is split."""
 
     @property
     def held_out(self) -> dict[str, Split]:
@@ -60,6 +60,7 @@ class ImageData:
 def load_data(
     source: DataSpec | str | Path | npt.NDArray[Any],
     labels: npt.NDArray[Any] | None = None,
+    targets: npt.NDArray[Any] | None = None,
     *,
     folder: Path | None = None,
     fetch: bool = True,
@@ -76,6 +77,7 @@ def load_data(
         source: a name of ``SOURCES``, a path (write ``./mnist`` for a folder called like a name), or an array
             ``[N, H, W]``, ``[N, H, W, C]`` or ``[N, C, H, W]``.
         labels: of an array's images: ``[N]``, whole numbers or text.
+        targets: numbers to regress on, of an array's images: ``[N]`` or ``[N, T]``, finite.
         folder: looked in first for the files of a set known by name.
         fetch: whether a set that is not at hand may be fetched.
         progress: whether fetching shows a progress bar.
@@ -87,12 +89,13 @@ def load_data(
     """
     binary = False
     if isinstance(source, np.ndarray):
-        images = formats.from_arrays("the array", source, labels)
+        images = formats.from_arrays("the array", source, labels, targets=targets)
         spec = _spec(DataSpec(name="array:" + fingerprint(images)), fields)
     else:
         spec = _spec(source if isinstance(source, DataSpec) else DataSpec(name=_name(source)), fields)
-        if labels is not None:
-            raise DataError(f"labels were given beside {spec.name}: give labels with an array only")
+        for what, given in (("labels", labels), ("targets", targets)):
+            if given is not None:
+                raise DataError(f"{what} were given beside {spec.name}: give {what} with an array only")
         if spec.name in SOURCES:
             images = _read_source(spec.name, folder, may_fetch=fetch, progress=progress)
             binary = SOURCES[spec.name].binary
@@ -132,10 +135,15 @@ def _unknown(name: str) -> DataError:
 
 
 def fingerprint(images: Images) -> str:
-    """First 12 hex digits of a SHA-256 over shapes, pixels and labels: the same content, the same fingerprint."""
+    """First 12 hex digits of a SHA-256 over shapes, pixels, labels and targets: the same content, the same digits.
+
+    Images without targets have the fingerprint that they had before there were targets.
+    """
     digest = hashlib.sha256()
     for split in (images.train, images.test):
-        for array in (None, None) if split is None else (split.pixels, split.labels):
+        arrays = (None, None) if split is None else (split.pixels, split.labels)
+        extra = () if split is None or split.targets is None else (split.targets,)
+        for array in (*arrays, *extra):
             digest.update(repr(None if array is None else array.shape).encode())
             if array is not None:
                 digest.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data)
@@ -170,7 +178,9 @@ def _share(share: float, count: int, leave: int) -> int:
 
 
 def _part(split: Split, indices: npt.NDArray[np.intp]) -> Split:
-    return Split(split.pixels[indices], None if split.labels is None else split.labels[indices])
+    labels = None if split.labels is None else split.labels[indices]
+    targets = None if split.targets is None else split.targets[indices]
+    return Split(split.pixels[indices], labels, targets)
 
 
 def _hold_out(
@@ -292,6 +302,8 @@ class Description:
     """Where the set comes from."""
     place: Path | None
     """Where it lies on this machine; None if it must be fetched."""
+    targets: int = 0
+    """Numbers to regress on for each image."""
 
     def __str__(self) -> str:
         channels, height, width = self.shape
@@ -302,6 +314,7 @@ class Description:
             + (", thresholded at 0.5 by default" if self.binary else ""),
             "splits": f"{train:,} training, {test:,} test" if test else f"{train:,}, of which a part is held out",
             "classes": "none" if self.classes is None else f"{len(self.classes)}: {', '.join(self.classes)}",
+            "targets": f"{self.targets} for each image" if self.targets else "",
             "licence": self.licence,
             "cite": self.citation,
             "from": self.origin,
@@ -323,7 +336,17 @@ def describe(source: str | Path, folder: Path | None = None) -> Description:
         shape = images.train.pixels.shape
         sizes = (shape[0], 0 if images.test is None else len(images.test.pixels))
         return Description(
-            name, "images of your own", (shape[1], shape[2], shape[3]), sizes, images.classes, False, "", "", "", path
+            name=name,
+            title="images of your own",
+            shape=(shape[1], shape[2], shape[3]),
+            sizes=sizes,
+            classes=images.classes,
+            binary=False,
+            licence="",
+            citation="",
+            origin="",
+            place=path,
+            targets=0 if images.train.targets is None else images.train.targets.shape[1],
         )
     known, files = SOURCES[name], locate(name, folder)
     origin = " or ".join(known.mirrors) or known.install

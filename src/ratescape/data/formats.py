@@ -1,8 +1,8 @@
-"""Files, folders and arrays -> images and labels in one form. No network, and nothing is ever unpickled.
+"""Files, folders and arrays -> images, labels and targets in one form. No network, and nothing is ever unpickled.
 
-Whatever the source, pixels become uint8 ``[N, C, H, W]`` and labels int64 ``[N]`` in 0..M-1. Binary data keep
-their grey values here; they are thresholded where batches are made. Every file that is not exactly what it
-should be raises one :class:`DataError` that names it and the remedy.
+Whatever the source, pixels become uint8 ``[N, C, H, W]``, labels int64 ``[N]`` in 0..M-1 and targets float64
+``[N, T]``. Binary data keep their grey values here; they are thresholded where batches are made. Every file that is not
+exactly what it should be raises one :class:`DataError` that names it and the remedy.
 """
 
 import contextlib
@@ -37,9 +37,13 @@ CIFAR10_RECORD: Final = 1 + 3 * 32 * 32
 
 IMAGE_ENDINGS: Final = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 
-NPZ_NAMES: Final = "'images' or 'x' (and 'labels' or 'y'), or 'x_train' (and 'y_train', 'x_test', 'y_test')"
+NPZ_NAMES: Final = (
+    "'images' or 'x' (and 'labels' or 'y', 'targets'), or 'x_train' (and 'y_train', 'targets_train', 'x_test', "
+    "'y_test', 'targets_test')"
+)
 
-_NPZ_KNOWN: Final = ("images", "x", "labels", "y", "x_train", "y_train", "x_test", "y_test")
+_NPZ_WHOLE: Final = ("images", "x", "labels", "y", "targets")
+_NPZ_SPLIT: Final = ("x_train", "y_train", "targets_train", "x_test", "y_test", "targets_test")
 
 _IDX_TYPES: Final = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _IDX_MAX_AXES: Final = 8
@@ -54,6 +58,8 @@ class Split:
     """uint8 ``[N, C, H, W]``, as the source has them (binary data too)."""
     labels: npt.NDArray[np.int64] | None
     """int64 ``[N]``, classes 0..M-1; None for unlabelled images."""
+    targets: npt.NDArray[np.float64] | None = None
+    """float64 ``[N, T]``, finite: T numbers to regress on for each image; None for images without."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +77,23 @@ class Images:
 
 
 def from_arrays(
-    name: str, images: Array, labels: Array | None = None, test: Array | None = None, test_labels: Array | None = None
+    name: str,
+    images: Array,
+    labels: Array | None = None,
+    test: Array | None = None,
+    test_labels: Array | None = None,
+    *,
+    targets: Array | None = None,
+    test_targets: Array | None = None,
 ) -> Images:
     """Arrays in any accepted form (see :func:`to_pixels`) as images; ``name`` is what errors call them.
 
+    Args:
+        labels: classes ``[N]``, whole numbers or text; ``test_labels`` likewise.
+        targets: numbers to regress on, ``[N]`` or ``[N, T]``, finite floats or integers; ``test_targets`` likewise.
+
     Raises:
-        DataError: pixels or labels cannot be used, or train and test do not fit together.
+        DataError: pixels, labels or targets cannot be used, or train and test do not fit together.
     """
     train_pixels = to_pixels(images, name)
     test_pixels = None if test is None else to_pixels(test, f"{name} (test)")
@@ -87,16 +104,18 @@ def from_arrays(
         )
     if test is not None and (labels is None) != (test_labels is None):
         raise DataError(f"{name} has labels for only one of train and test: give both or neither")
+    numbers, test_numbers = _checked_pair(targets, len(train_pixels), test_targets, test_pixels, name)
     if labels is None:
-        return Images(Split(train_pixels, None), None if test_pixels is None else Split(test_pixels, None), None)
+        held_out = None if test_pixels is None else Split(test_pixels, None, test_numbers)
+        return Images(Split(train_pixels, None, numbers), held_out, None)
     parts = [_checked_labels(labels, len(train_pixels), name)]
     if test_pixels is not None and test_labels is not None:
         parts.append(_checked_labels(test_labels, len(test_pixels), f"{name} (test)"))
     values, codes = np.unique(np.concatenate(parts), return_inverse=True)
     coded = np.split(codes.astype(np.int64), [len(train_pixels)])
     return Images(
-        Split(train_pixels, coded[0]),
-        None if test_pixels is None else Split(test_pixels, coded[1]),
+        Split(train_pixels, coded[0], numbers),
+        None if test_pixels is None else Split(test_pixels, coded[1], test_numbers),
         tuple(str(value) for value in values),
     )
 
@@ -156,6 +175,41 @@ def _checked_labels(labels: Array, count: int, name: str) -> Array:
     if labels.shape not in ((count,), (count, 1)):
         raise DataError(f"{name} has {count} images but labels of shape {labels.shape}: give one label for each image")
     return labels.reshape(count)
+
+
+def _checked_pair(
+    targets: Array | None, count: int, test_targets: Array | None, test: Array | None, name: str
+) -> tuple[npt.NDArray[np.float64] | None, npt.NDArray[np.float64] | None]:
+    """Targets of the ``count`` training images and of the ``test`` images, if they can be used and are alike."""
+    if test is None and test_targets is not None:
+        raise DataError(f"{name} has targets of test images but no test images: give both or neither")
+    if test is not None and (targets is None) != (test_targets is None):
+        raise DataError(f"{name} has targets for only one of train and test: give both or neither")
+    train_numbers = None if targets is None else _checked_targets(targets, count, name)
+    if train_numbers is None or test is None or test_targets is None:
+        return train_numbers, None
+    test_numbers = _checked_targets(test_targets, len(test), f"{name} (test)")
+    if train_numbers.shape[1] != test_numbers.shape[1]:
+        raise DataError(
+            f"{name} has {train_numbers.shape[1]} targets for each training image but {test_numbers.shape[1]} for each "
+            "test image: make them alike"
+        )
+    return train_numbers, test_numbers
+
+
+def _checked_targets(targets: Array, count: int, name: str) -> npt.NDArray[np.float64]:
+    """``[N]`` or ``[N, T]`` -> float64 ``[N, T]``."""
+    if targets.dtype.kind not in "iuf":
+        raise DataError(f"the targets of {name} are of type {targets.dtype}: give numbers, and classes as labels")
+    if targets.ndim not in (1, 2) or len(targets) != count or targets.size == 0:
+        raise DataError(
+            f"{name} has {count} images but targets of shape {targets.shape}: give one number for each image, or a row"
+        )
+    numbers = np.array(targets, np.float64, order="C").reshape(count, -1)
+    broken = numbers.size - int(np.isfinite(numbers).sum())
+    if broken:
+        raise DataError(f"{name} has {broken} targets that are NaN or infinite: remove those images or fill them in")
+    return numbers
 
 
 # Files
@@ -292,15 +346,15 @@ def read_npz(path: Path) -> Images:
     reading = _reading(path, "a .npz file of numbers (pickled objects are refused)", "save plain arrays with np.savez")
     with reading, path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         found = list(archive.files)
-        arrays = {name: archive[name] for name in found if name in _NPZ_KNOWN}
-    if "x_train" in arrays:
-        return from_arrays(
-            str(path), arrays["x_train"], arrays.get("y_train"), arrays.get("x_test"), arrays.get("y_test")
-        )
-    images = arrays.get("images", arrays.get("x"))
-    if images is None:
+        arrays = {name: archive[name] for name in found if name in _NPZ_WHOLE + _NPZ_SPLIT}
+    images = arrays.get("x_train", arrays.get("images", arrays.get("x")))
+    strange = ("targets",) if "x_train" in arrays else ("targets_train", "targets_test")  # would be lost unsaid
+    if images is None or any(name in arrays for name in strange):
         raise DataError(f"{path} holds {', '.join(map(repr, found)) or 'nothing'}: name its arrays {NPZ_NAMES}")
-    return from_arrays(str(path), images, arrays.get("labels", arrays.get("y")))
+    if "x_train" not in arrays:
+        return from_arrays(str(path), images, arrays.get("labels", arrays.get("y")), targets=arrays.get("targets"))
+    labels, targets, test, test_labels, test_targets = (arrays.get(name) for name in _NPZ_SPLIT[1:])
+    return from_arrays(str(path), images, labels, test, test_labels, targets=targets, test_targets=test_targets)
 
 
 # Folders

@@ -25,8 +25,9 @@ def write_prepared(data: ImageData, folder: Path) -> None:
         for name, split in zip(SPLITS, (data.train, data.validation, data.test), strict=True):
             if split is not None:
                 np.save(folder / f"{name}.npy", split.pixels)
-                if split.labels is not None:
-                    np.save(folder / f"{name}-labels.npy", split.labels)
+                for what, array in (("labels", split.labels), ("targets", split.targets)):
+                    if array is not None:
+                        np.save(folder / f"{name}-{what}.npy", array)
     except OSError as error:
         raise records.unwritable(folder, error) from error
     facts = {"spec": to_dict(data.spec), "classes": data.classes, "fingerprint": data.fingerprint}
@@ -54,8 +55,6 @@ def _read_split(folder: Path, name: str) -> Split | None:
     path = folder / f"{name}.npy"
     if not path.exists():
         return None
-    labels = folder / f"{name}-labels.npy"
-    return Split(
-        np.load(path, mmap_mode="r", allow_pickle=False),
-        np.load(labels, allow_pickle=False) if labels.exists() else None,
-    )
+    beside = (folder / f"{name}-{what}.npy" for what in ("labels", "targets"))
+    labels, targets = (np.load(file, allow_pickle=False) if file.exists() else None for file in beside)
+    return Split(np.load(path, mmap_mode="r", allow_pickle=False), labels, targets)

@@ -49,6 +49,7 @@ class Representation:
         self.model = model
         self.binary = bool(data.spec.binary)
         self.spec = spec
+        self.ridge = self._fitted_ridge(data.train) if spec.probes == "heldout" else None
         labels = data.train.labels
         self.probes: Probes | None = None
         self.sample_probes: SampleProbes | None = None
@@ -61,11 +62,15 @@ class Representation:
                 self.sample_probes = SampleProbes(drawn, labels[chosen])
 
     def on(self, split: Split, rates: list[float]) -> Measured:
-        """Measure on one split.
+        """Measure on one split: what needs labels, and what needs targets.
 
         Args:
             rates: mean rates of the layers on this split, top first, nats.
         """
+        labelled, regressed = self._on_labels(split, rates), self._on_targets(split)
+        return Measured(labelled.metrics | regressed.metrics, labelled.absent | regressed.absent)
+
+    def _on_labels(self, split: Split, rates: list[float]) -> Measured:
         reason = NO_LABELS if split.labels is None else ONE_CLASS if len(np.unique(split.labels)) < 2 else None
         if split.labels is None or reason is not None:
             return Measured({}, {"accuracy": str(reason), "information": str(reason)})
@@ -84,6 +89,28 @@ class Representation:
             absent |= {name: reason for layer in scores.reasons for name, reason in layer.items()}
             metrics |= self._sample_scores(images, split.labels, metrics)
         return Measured(metrics, absent)
+
+    def _fitted_ridge(self, train: Split) -> Probes | None:
+        if train.targets is None:
+            return None
+        chosen = fitting_images(len(train.targets), self.spec.seed)
+        layers = features(self.model, self._images(Split(train.pixels[chosen], None)), self.spec.seed)
+        return fit_probes(layers, numbers=train.targets[chosen])
+
+    def _on_targets(self, split: Split) -> Measured:
+        """``ridge_r2`` of each layer, where there are targets."""
+        if split.targets is None or self.spec.probes == "none":
+            return Measured({}, {})
+        images, seed = self._images(split), self.spec.seed
+        try:
+            if self.ridge is None:
+                layers = features(self.model, images, seed, sampled=True)
+                scores = paper_probes(layers, numbers=split.targets, seed=seed)
+            else:
+                scores = self.ridge.score(features(self.model, images, seed), numbers=split.targets)
+        except DataError as error:
+            return Measured({}, {"ridge_r2": str(error)})
+        return Measured(scores.metrics, {name: reason for layer in scores.reasons for name, reason in layer.items()})
 
     def _information(self, images: Images, labels: np.ndarray, counts: np.ndarray) -> dict[str, Any]:
         layers = layer_information(self.model, images, labels, self.spec.seed)

@@ -25,6 +25,7 @@ def measure(
     - ``rates``, their sum ``rate``, ``distortion``, ``loss`` (distortion + sum of beta x rate, Eq. 8), ``nelbo``
       (-ELBO), ``psnr`` (dB), ``active`` units;
     - ``inception_score``, ``diversity``, ``sharpness`` (Eq. 12), other draws for each split, and ``judge_accuracy``;
+    - ``ridge_r2`` of the data's targets, where there are any (R^2, at most 1);
     - ``information`` about the labels (nats), ``accuracy_...`` and ``clustering_nmi`` of the probes (fractions), the
       ceilings ``ceiling_information`` and ``ceiling_rate`` (Eq. 11), ``accuracy_sample``, which they bind, and ``flag``
       where it is above one.
