@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from ratescape.errors import SpecError
 from ratescape.specs import (
     BetaGrid,
+    ConditioningSpec,
     DataSpec,
     EvaluationSpec,
     ExecutionSpec,
@@ -67,6 +68,15 @@ training_specs = st.builds(
     patience=whole,
     precision=st.sampled_from(["float32", "float64"]),
 )
+conditioning_specs = st.builds(
+    ConditioningSpec,
+    low=st.none() | st.floats(1e-6, 1e-3),
+    high=st.none() | st.floats(1e3, 1e6),
+    width=whole,
+    fine=st.sampled_from([0, 2, 21]),
+    refine=st.integers(0, 100),
+    refine_learning_rate=positive,
+)
 evaluation_specs = st.builds(EvaluationSpec, seed=seeds, draws=whole, pictures=whole)
 grids = st.builds(BetaGrid, low=st.floats(1e-3, 1.0), high=st.floats(1.1, 1e3), steps=st.integers(2, 30))
 run_specs = st.builds(
@@ -85,6 +95,8 @@ sweep_specs = st.builds(
     grid=grids,
     groups=st.sampled_from([None, (0, 0), (0, 1), (1, 0)]),
     seeds=st.lists(seeds, min_size=1, max_size=3, unique=True).map(tuple),
+    method=st.sampled_from(["dedicated", "conditioned"]),
+    conditioning=conditioning_specs,
     evaluation=evaluation_specs,
 )
 execution_specs = st.builds(
@@ -210,6 +222,12 @@ OUT_OF_RANGE: list[tuple[type[Any], str, str, list[Any]]] = [
     (EvaluationSpec, "evaluation.", "pictures", [0]),
     (EvaluationSpec, "evaluation.", "samples", [-5, 7]),
     (EvaluationSpec, "evaluation.", "judge_epochs", [0]),
+    (ConditioningSpec, "conditioning.", "low", [0.0, -1.0, NAN, INF]),
+    (ConditioningSpec, "conditioning.", "high", [0.0, -1.0, NAN, INF]),
+    (ConditioningSpec, "conditioning.", "width", [0]),
+    (ConditioningSpec, "conditioning.", "fine", [1, -1]),
+    (ConditioningSpec, "conditioning.", "refine", [-1]),
+    (ConditioningSpec, "conditioning.", "refine_learning_rate", [0.0, -1.0, NAN, INF]),
     (RunSpec, "", "betas", [(), (1.0,), (1.0, 1.0, 1.0), (1.0, 0.0), (1.0, -1.0), (1.0, NAN), (INF, 1.0)]),
     (RunSpec, "", "seed", [-1]),
     (SweepSpec, "", "groups", [(0,), (0, 2), (1, 1), (0, -1), ()]),
@@ -239,8 +257,10 @@ def test_every_number_is_checked() -> None:
         (EvaluationSpec, "probes"),
         (ExecutionSpec, "engine"),
         (ExecutionSpec, "device"),
+        (SweepSpec, "method"),
     }
-    classes = (DataSpec, ModelSpec, TrainingSpec, BetaGrid, EvaluationSpec, RunSpec, SweepSpec, ExecutionSpec)
+    classes = (DataSpec, ModelSpec, TrainingSpec, BetaGrid, ConditioningSpec, EvaluationSpec)
+    classes += (RunSpec, SweepSpec, ExecutionSpec)
     for cls in classes:
         for field in dataclasses.fields(cls):
             nested = dataclasses.is_dataclass(field.default_factory)
@@ -306,6 +326,33 @@ def test_a_sweep_is_one_run_for_every_seed_and_point() -> None:
     assert {(run.seed, run.betas) for run in runs} == {(s, p) for s in (0, 7) for p in spec.points()}
 
 
+def test_models_of_a_conditioned_sweep_name_the_network_they_come_from() -> None:
+    spec = SweepSpec(grid=BetaGrid(steps=3), seeds=(0, 7), method="conditioned")
+    assert [network.seed for network in spec.networks()] == [0, 7] and spec.box() == (0.08, 12.5)
+    runs = spec.runs()
+    assert len({key(run) for run in runs}) == 18 and {run.network for run in runs} == set(spec.networks())
+    assert not {key(run) for run in runs} & {key(run) for run in SweepSpec(grid=BetaGrid(steps=3)).runs()}
+    assert from_dict(type(runs[0]), yaml.safe_load(to_yaml(runs[0]))) == runs[0]
+    wider = dataclasses.replace(spec, conditioning=ConditioningSpec(low=0.01))
+    assert key(wider.runs()[0]) != key(runs[0])
+    assert SweepSpec(grid=BetaGrid(steps=3)).networks() == []
+
+
+def test_the_fine_landscape_is_for_two_axes_of_betas() -> None:
+    spec = SweepSpec(method="conditioned")
+    points = spec.fine_points()
+    assert len(points) == 441 and points[0] == (0.1, 0.1) and points[-1] == (10.0, 10.0)
+    three = ModelSpec(family="ladder", latents=(4, 3, 2))
+    assert dataclasses.replace(spec, model=three).fine_points() == []
+    assert dataclasses.replace(spec, model=three, groups=(0, 1, 1)).fine_points()[1] == (
+        0.1,
+        points[1][1],
+        points[1][1],
+    )
+    assert dataclasses.replace(spec, method="dedicated").fine_points() == []
+    assert dataclasses.replace(spec, conditioning=ConditioningSpec(fine=0)).fine_points() == []
+
+
 @pytest.mark.parametrize("groups", [None, (0, 1), (1, 0)])
 def test_a_bottom_up_sweep_needs_one_group(groups: tuple[int, ...] | None) -> None:
     model = ModelSpec(family="bottom-up")
@@ -329,7 +376,7 @@ def changed(spec: Any) -> list[tuple[str, Any]]:
     """For every field at any depth, the spec with that field alone changed."""
     other: dict[type, Any] = {bool: lambda v: not v, int: lambda v: v + 1, float: lambda v: v * 0.9}
     options = {"family": "lvae", "likelihood": "learned-gaussian", "schedule": "constant", "precision": "float64"}
-    options |= {"warmup_path": "linear", "probes": "paper", "samples": 500}
+    options |= {"warmup_path": "linear", "probes": "paper", "samples": 500, "method": "conditioned"}
     found: list[tuple[str, Any]] = []
     for field in dataclasses.fields(spec):
         value = getattr(spec, field.name)
@@ -350,16 +397,19 @@ def changed(spec: Any) -> list[tuple[str, Any]]:
     return found
 
 
-FULL = {
+FULL: dict[str, Any] = {
     "data": DataSpec(binary=True, limit=100),
     "model": ModelSpec(channels=4, latents=(3, 2), likelihood="gaussian"),
     "training": TrainingSpec(epochs=20, warmup=3.0, ema=0.9, clip=1.0),
 }
+FULL_SWEEP = SweepSpec(
+    **FULL, groups=(0, 1), conditioning=ConditioningSpec(0.05, 20.0), evaluation=EvaluationSpec(judge_epochs=3)
+)
 
 
 @pytest.mark.parametrize(
     "spec",
-    [RunSpec(**FULL), SweepSpec(**FULL, groups=(0, 1), evaluation=EvaluationSpec(judge_epochs=3))],
+    [RunSpec(**FULL), FULL_SWEEP],
     ids=["run", "sweep"],
 )
 def test_every_field_changes_the_key_and_is_named_as_a_difference(spec: Any) -> None:

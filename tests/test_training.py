@@ -13,7 +13,7 @@ from ratescape.errors import CheckpointError, SpecError
 from ratescape.model.hierarchy import HVAE, PosteriorSample
 from ratescape.model.networks import build, complete
 from ratescape.model.packs import member, pack_pass, stack, training_bytes
-from ratescape.multipliers import FixedBetas
+from ratescape.multipliers import Drawn, FixedBetas
 from ratescape.specs import ModelSpec, TrainingSpec
 from ratescape.training import (
     Saving,
@@ -165,11 +165,11 @@ def test_one_sick_member_is_frozen_and_the_others_do_not_notice(images: Images) 
 
 def test_a_passing_fault_is_skipped_and_counted(images: Images) -> None:
     class Faulty(FixedBetas):
-        def draw(self, step: int) -> torch.Tensor:
-            betas = super().draw(step).clone()
+        def draw(self, step: int, images: int) -> Drawn:
+            betas = super().draw(step, images).betas.clone()
             if step in (10, 11, 30):
                 betas[1] = float("inf")
-            return betas
+            return Drawn(betas)
 
     spec = dataclasses.replace(SPEC, patience=3)
     trained = train(spec, model_of(), images, Faulty(torch.tensor(BETAS).double(), 15, "linear"), 3, seed=7)

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from ratescape.landscape import evaluate as evaluate
     from ratescape.landscape import load as load
     from ratescape.landscape import map_landscape as map_landscape
+    from ratescape.landscape import save as save
     from ratescape.specs import BetaGrid as BetaGrid
+    from ratescape.specs import ConditioningSpec as ConditioningSpec
     from ratescape.specs import DataSpec as DataSpec
     from ratescape.specs import EvaluationSpec as EvaluationSpec
     from ratescape.specs import ExecutionSpec as ExecutionSpec
@@ -20,12 +22,21 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ratescape.data.catalog": ["load_data"],
-    "ratescape.landscape": ["Landscape", "evaluate", "load", "map_landscape"],
-    "ratescape.specs": ["BetaGrid", "DataSpec", "EvaluationSpec", "ExecutionSpec", "ModelSpec", "TrainingSpec"],
+    "ratescape.landscape": ["Landscape", "evaluate", "load", "map_landscape", "save"],
+    "ratescape.specs": [
+        "BetaGrid",
+        "ConditioningSpec",
+        "DataSpec",
+        "EvaluationSpec",
+        "ExecutionSpec",
+        "ModelSpec",
+        "TrainingSpec",
+    ],
 }
 
 __all__ = [
     "BetaGrid",
+    "ConditioningSpec",
     "DataSpec",
     "EvaluationSpec",
     "ExecutionSpec",
@@ -37,6 +48,7 @@ __all__ = [
     "load",
     "load_data",
     "map_landscape",
+    "save",
 ]
 
 

@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from ratescape.errors import CheckpointError
+from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.networks import build
 from ratescape.records import write_atomically
-from ratescape.specs import VERSION, DataSpec, ModelSpec, from_dict, to_dict
+from ratescape.specs import VERSION, DataSpec, ModelSpec, NetworkSpec, from_dict, to_dict
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
@@ -79,6 +80,42 @@ def save_model(path: Path, weights: Mapping[str, Tensor], model: ModelSpec, data
         header: further JSON-able facts: ``image_shape`` (C, H, W) at least.
     """
     save(path, weights, {"model": to_dict(model), "data": to_dict(data)} | header)
+
+
+def save_network(path: Path, weights: Mapping[str, Tensor], spec: NetworkSpec, header: Mapping[str, Any]) -> None:
+    """Write a network that is told its betas, and the box of betas that it knows.
+
+    Args:
+        weights: parameters and buffers of the :class:`Conditioned` model.
+        header: as of :func:`save_model`.
+    """
+    save(path, weights, {"network": to_dict(spec)} | dict(header))
+
+
+def save_alone(path: Path, model: HVAE) -> None:
+    """Write a model that belongs to no run: weights, structure and size of its images.
+
+    Raises:
+        RecordError: the file cannot be written.
+    """
+    save(path, model.state_dict(), {"model": to_dict(model.spec), "image_shape": model.image_shape})
+
+
+def load_network(path: Path, device: torch.device | str = "cpu") -> tuple[Conditioned, dict[str, Any]]:
+    """Read a network that is told its betas, ready to use, and its header, with its spec under ``network``.
+
+    Raises:
+        CheckpointError: as :func:`load`, or the file holds no such network.
+    """
+    tensors, header = load(path)
+    try:
+        spec = from_dict(NetworkSpec, header["network"])
+        network = Conditioned(build(spec.model, tuple(header["image_shape"])), spec.low, spec.high, spec.width)
+        dtype = next(iter(tensors.values())).dtype
+        network.to(dtype).load_state_dict(tensors)
+    except (KeyError, RuntimeError, StopIteration) as error:
+        raise CheckpointError(f"{path} holds no conditioned network ({error}): check the path") from error
+    return network.to(device).eval().requires_grad_(False), header | {"network": spec}
 
 
 def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[HVAE, dict[str, Any]]:

@@ -78,7 +78,11 @@ class Evaluate:
     """Measure a trained model anew on the validation and test images it belongs to; writes nothing."""
 
     run_folder: Positional[Path]
-    """Folder of one run, such as LANDSCAPE/runs/KEY."""
+    """Folder of one run, such as LANDSCAPE/runs/KEY, or of a conditioned network: LANDSCAPE/networks/KEY."""
+    betas: tuple[float, ...] | None = None
+    """What a conditioned network is told: one beta for each layer, top layer first."""
+    extrapolate: bool = False
+    """Allow betas outside the box that the network was trained on; the records say so."""
     evaluation: EvaluationSpec = dataclasses.field(default_factory=EvaluationSpec)
     data_folder: Path | None = None
     """Where to look first for the files of a known data set."""
@@ -88,7 +92,16 @@ class Evaluate:
     def run(self) -> None:
         from ratescape.landscape import evaluate
 
-        _print_records(evaluate(self.run_folder, self.evaluation, self.data_folder, self.device))
+        _print_records(
+            evaluate(
+                self.run_folder,
+                self.evaluation,
+                self.data_folder,
+                self.device,
+                betas=self.betas,
+                extrapolate=self.extrapolate,
+            )
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
 from pathlib import Path
 
@@ -23,8 +23,8 @@ from ratescape.errors import ResourceError
 from ratescape.evaluation.suite import judge_of
 from ratescape.planning import Pack, chosen_device, workers
 from ratescape.records import SweepFolder
-from ratescape.runs import complete_pack
-from ratescape.specs import EvaluationSpec, ExecutionSpec
+from ratescape.runs import complete_network, complete_pack, is_trained
+from ratescape.specs import EvaluationSpec, ExecutionSpec, FoldedSpec, NetworkSpec, key
 
 
 def hand_over(data: ImageData, folder: SweepFolder) -> Path:
@@ -40,7 +40,11 @@ def carry_out(
 ) -> None:
     """Train all pending packs: one after the other, or by as many processes of one thread each."""
     count = min(workers(execution, chosen_device(execution.device)), len(pending))
+    untrained = [run for pack in pending for run in pack.runs if not is_trained(folder.run(run))]
+    networks = list(dict.fromkeys(run.network for run in untrained if isinstance(run, FoldedSpec)))
     if not count:
+        for network in networks:
+            _network_task(network, folder, handed, execution)
         for pack in pending:
             _pack_task(pack, folder, handed, evaluation, execution)
         return
@@ -48,6 +52,10 @@ def carry_out(
         with _workers_spared_of_interrupts():
             # First, so that nobody waits for the judge who could train.
             tasks = [executor.submit(_judge_task, handed, evaluation, execution)]
+            trainings = [executor.submit(_network_task, network, folder, handed, execution) for network in networks]
+        for training in trainings:  # their models are taken from them
+            training.result()
+        with _workers_spared_of_interrupts():
             tasks += [executor.submit(_pack_task, pack, folder, handed, evaluation, execution) for pack in pending]
         for task in as_completed(tasks):
             task.result()
@@ -102,11 +110,16 @@ def _judge_task(handed: Path, evaluation: EvaluationSpec, execution: ExecutionSp
     judge_of(read_prepared(handed), evaluation, chosen_device(execution.device))
 
 
-def _pack_task(
-    pack: Pack, folder: SweepFolder, handed: Path, evaluation: EvaluationSpec, execution: ExecutionSpec
-) -> None:
-    """One pack of a sweep, with its progress noted beside its checkpoint."""
-    note = folder.packs / f"{pack.name}.steps"
+def _network_task(spec: NetworkSpec, folder: SweepFolder, handed: Path, execution: ExecutionSpec) -> None:
+    """One conditioned network of a sweep."""
+    place = folder.network(spec)
+    with records.waited_for(folder.packs / f"{key(spec)}.lock"):
+        complete_network(spec, place, read_prepared(handed), execution, _noting(place.steps))
+    place.steps.unlink(missing_ok=True)
+
+
+def _noting(note: Path) -> Callable[[int, int], None]:
+    """A callback that notes the steps done in a file, now and then."""
     last = 0.0
 
     def progress(step: int, steps: int) -> None:
@@ -116,8 +129,18 @@ def _pack_task(
             with contextlib.suppress(OSError):  # a progress bar that stands still loses nothing
                 note.write_text(str(step))
 
+    return progress
+
+
+def _pack_task(
+    pack: Pack, folder: SweepFolder, handed: Path, evaluation: EvaluationSpec, execution: ExecutionSpec
+) -> None:
+    """One pack of a sweep, with its progress noted beside its checkpoint."""
+    progress = _noting(folder.packs / f"{pack.name}.steps")
     # A worker that a killed sweep left behind may still be at it; it ends by itself within a second.
     with records.waited_for(folder.packs / f"{pack.name}.lock"):
         places = [folder.run(run) for run in pack.runs]
         path = folder.packs / f"{pack.name}.safetensors"
-        complete_pack(list(pack.runs), places, path, read_prepared(handed), evaluation, execution, progress)
+        first = pack.runs[0]
+        network = folder.network(first.network) if isinstance(first, FoldedSpec) else None
+        complete_pack(list(pack.runs), places, path, read_prepared(handed), evaluation, execution, progress, network)

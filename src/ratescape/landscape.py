@@ -13,6 +13,7 @@ from ratescape.data.catalog import ImageData, load_data
 from ratescape.data.prepared import read_prepared
 from ratescape.errors import SpecError
 from ratescape.evaluation import suite
+from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.records import RunFolder, SweepFolder, Table
 from ratescape.report.figures import save_figures
@@ -21,9 +22,11 @@ from ratescape.report.paper import save_paper_figures
 from ratescape.selection import Choice
 from ratescape.specs import (
     BetaGrid,
+    ConditioningSpec,
     DataSpec,
     EvaluationSpec,
     ExecutionSpec,
+    Method,
     ModelSpec,
     RunSpec,
     SweepSpec,
@@ -89,6 +92,24 @@ class Landscape:
         choice = selection.best(self.records, use, max_rate=max_rate, demands=demands)
         return Best(choice, RunFolder(self.folder.path / "runs" / choice.run))
 
+    def network(self, seed: int | None = None, device: str = "cpu") -> Conditioned:
+        """The network that is told its betas, of a landscape mapped by the conditioned method.
+
+        Args:
+            seed: one of the sweep's seeds; default: the first.
+
+        Raises:
+            SpecError: every beta point of the landscape has a network of its own, or the seed is none of the sweep's.
+            CheckpointError: the network's file is missing or damaged.
+        """
+        networks = {network.seed: network for network in self.folder.spec().networks()}
+        if not networks:
+            raise SpecError(f"{self.folder.path} was mapped by dedicated models: map with method conditioned for this")
+        chosen = next(iter(networks)) if seed is None else seed
+        if chosen not in networks:
+            raise SpecError(f"seed is {seed}: it must be one of {', '.join(map(str, networks))}")
+        return checkpoint.load_network(self.folder.network(networks[chosen]).weights, device)[0]
+
     def report(self) -> Path:
         """Draw the landscape and every figure of the paper, and write the report page; returns its path.
 
@@ -111,6 +132,8 @@ def map_landscape(
     grid: BetaGrid | None = None,
     groups: tuple[int, ...] | None = None,
     seeds: tuple[int, ...] = (0,),
+    method: Method = "dedicated",
+    conditioning: ConditioningSpec | None = None,
     evaluation: EvaluationSpec | None = None,
     execution: ExecutionSpec | None = None,
     out: str | Path | None = None,
@@ -135,6 +158,8 @@ def map_landscape(
         grid=grid or BetaGrid(),
         groups=groups,
         seeds=seeds,
+        method=method,
+        conditioning=conditioning or ConditioningSpec(),
         evaluation=evaluation or EvaluationSpec(),
     )
     images = load_data(data, labels, targets)
@@ -190,29 +215,63 @@ def load(path: str | Path, device: str = "cpu") -> HVAE:
     return checkpoint.load_model(RunFolder(place).weights if place.is_dir() else place, device)[0]
 
 
+def save(model: HVAE, path: str | Path) -> None:
+    """Write a model's weights and structure to one file, which :func:`load` reads.
+
+    Raises:
+        RecordError: the file cannot be written.
+    """
+    checkpoint.save_alone(Path(path), model)
+
+
 def evaluate(
-    path: str | Path, evaluation: EvaluationSpec | None = None, data_folder: Path | None = None, device: str = "cpu"
+    path: str | Path,
+    evaluation: EvaluationSpec | None = None,
+    data_folder: Path | None = None,
+    device: str = "cpu",
+    *,
+    betas: tuple[float, ...] | None = None,
+    extrapolate: bool = False,
 ) -> list[dict[str, Any]]:
     """Measure a trained model anew on the validation and test images it belongs to; writes nothing.
 
     Args:
-        path: the folder of a run.
+        path: the folder of a run, or that of a network that is told its betas.
         data_folder: where to look for the images first.
+        betas: for a network, what it is told, top layer first.
+        extrapolate: allow betas outside the network's box.
 
     Returns:
-        One record a split: see :func:`ratescape.evaluation.suite.measure`.
+        One record a split: see :func:`ratescape.evaluation.suite.measure`. Those at betas outside the box of a
+        network are marked ``extrapolated``.
 
     Raises:
-        RatescapeError: the run, its weights or its images are missing or damaged.
+        RatescapeError: the model, its weights or its images are missing or damaged, or betas that do not fit.
     """
-    folder = RunFolder(Path(path))
-    run = folder.spec()
+    folder, spec = Path(path), evaluation or EvaluationSpec()
     chosen = planning.chosen_device(device)
-    model, header = checkpoint.load_model(folder.weights, chosen)
-    kept = folder.path.parent.parent / "data"
-    kept_array = run.data.name.startswith("array:") and kept.exists()
-    data = read_prepared(kept) if kept_array else load_data(run.data, folder=data_folder)
-    if data.fingerprint != header.get("fingerprint"):
-        raise SpecError(f"{run.data.name} now holds other images than {folder.path} was trained on: restore them")
-    spec = evaluation or EvaluationSpec()
-    return suite.measure(model, data, run.betas, spec, suite.judge_of(data, spec, chosen))
+    if (folder / "spec.yaml").exists() or not (folder / "weights.safetensors").exists():
+        if betas is not None:
+            raise SpecError(f"betas is {betas}, but {folder} is a model of its own betas: leave them out")
+        run = RunFolder(folder).spec()
+        model, header = checkpoint.load_model(RunFolder(folder).weights, chosen)
+        source, multipliers, outside = run.data, run.betas, False
+    else:
+        network, header = checkpoint.load_network(folder / "weights.safetensors", chosen)
+        if betas is None:
+            raise SpecError(f"{folder} is a network that is told its betas: say which, one for each layer")
+        model, source, multipliers = network.at(betas, extrapolate=extrapolate), header["network"].data, betas
+        outside = not network.covers(betas)
+    data = _images_of(source, folder, header.get("fingerprint"), data_folder)
+    lines = suite.measure(model, data, multipliers, spec, suite.judge_of(data, spec, chosen))
+    return [line | {"extrapolated": True} for line in lines] if outside else lines
+
+
+def _images_of(source: DataSpec, folder: Path, fingerprint: str | None, data_folder: Path | None) -> ImageData:
+    """The images that a model in ``folder`` belongs to."""
+    kept = folder.parent.parent / "data"
+    kept_array = source.name.startswith("array:") and kept.exists()
+    data = read_prepared(kept) if kept_array else load_data(source, folder=data_folder)
+    if data.fingerprint != fingerprint:
+        raise SpecError(f"{source.name} now holds other images than {folder} was trained on: restore them")
+    return data

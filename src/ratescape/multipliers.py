@@ -1,22 +1,36 @@
 """Where the betas of Eq. 8 come from, one for each layer, at every step of training."""
 
-from typing import Protocol
+import math
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from ratescape.data.batches import stream
 from ratescape.specs import WarmupPath
 
 
-class Multipliers(Protocol):
-    """Chooses the betas of a step for the P members of a pack, and may learn from the rates they led to."""
+class Drawn(NamedTuple):
+    """The betas of one step."""
 
-    def draw(self, step: int) -> Tensor:
-        """Betas of a step (counted from 0): ``[P, L]``, or ``[P, B, L]`` with one vector for each image."""
+    betas: Tensor
+    """Those of the loss: ``[P, L]``, or ``[P, B, L]`` with one vector for each image."""
+    told: Tensor | None = None
+    """What a conditioned network is told ``[P, B, L]``: where the betas of the loss are heading."""
+    weights: Tensor | None = None
+    """Weight ``[P, B]`` of each image in the loss; None for equal weights."""
+
+
+class Multipliers(Protocol):
+    """Chooses the betas of a step for the P members of a pack, and may learn from what they led to."""
+
+    def draw(self, step: int, images: int) -> Drawn:
+        """The betas of a step (counted from 0) on so many images."""
         ...
 
-    def observe(self, rates: Tensor) -> None:
-        """See the rates ``[P, B, L]`` (nats) of the step just taken."""
+    def observe(self, drawn: Drawn, rates: Tensor, distortion: Tensor) -> None:
+        """See what the betas of a step led to: rates ``[P, B, L]`` and distortion ``[P, B]``, nats."""
         ...
 
     def state(self) -> dict[str, Tensor]:
@@ -50,23 +64,141 @@ class FixedBetas:
         self.warmup = warmup
         self.path: WarmupPath = path
 
-    def draw(self, step: int) -> Tensor:
+    def draw(self, step: int, images: int) -> Drawn:
         if step + 1 >= self.warmup:
-            return self.betas
+            return Drawn(self.betas)
         share = (step + 1) / self.warmup
         if self.path == "linear":
-            return self.betas * share
+            return Drawn(self.betas * share)
         smallest = self.betas.amin(1, keepdim=True)
-        return smallest * (self.betas / smallest) ** share
+        return Drawn(smallest * (self.betas / smallest) ** share)
 
-    def observe(self, rates: Tensor) -> None:
-        """Fixed betas learn nothing from rates."""
+    def observe(self, drawn: Drawn, rates: Tensor, distortion: Tensor) -> None:
+        """Fixed betas learn nothing from what they led to."""
 
     def state(self) -> dict[str, Tensor]:
         return {}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """There is nothing to take up: the betas are a function of the step."""
+
+
+class SampledBetas:
+    """A fresh vector of betas for every image, out of a box: for a network that is told them.
+
+    Most vectors are log-uniform in the box, spread evenly over each batch (a shifted lattice: less variance than
+    independent draws); some lie on its faces, where errors are largest, and some near the diagonal of equal betas,
+    where rates change fastest. Over the warm-up the betas of the loss rise linearly from 0 while the network is told what
+    they will be: betas that are large from the start collapse the layers for good.
+
+    Losses differ by a factor of ten over the box. Each image is weighted by 1 / L(beta), where log L(beta) is a
+    quadratic function of the log betas, fitted to the losses as training goes on: so the mean *relative* excess is what
+    is minimised. An image's own loss would not do, since easy images would count more.
+
+    Args:
+        low: smallest beta of the box.
+        high: largest beta of the box.
+        groups: group of each layer, top first, numbered from 0: layers of a group share their beta.
+        members: members P of the pack; all see the same betas.
+        warmup: steps until the betas of the loss are what the network is told; 0 for none.
+        seed: of the draws.
+        like: a tensor of the device and precision to use.
+    """
+
+    FACES = 0.25
+    """Share of the images whose betas lie on a face of the box."""
+    DIAGONAL = 0.1
+    """Share of the images whose betas are nearly equal."""
+    JITTER = 0.05
+    """Deviation from the diagonal, in units of the box's side."""
+    MEMORY = 0.99
+    """Weight of the past in the running fit, for each step."""
+    RIDGE = 1e-4
+
+    def __init__(
+        self,
+        low: float,
+        high: float,
+        groups: Sequence[int],
+        members: int,
+        warmup: int,
+        seed: int,
+        like: Tensor,
+    ) -> None:
+        self.low, self.high = low, high
+        self.groups = torch.tensor(list(groups), device=like.device)
+        self.members = members
+        self.warmup = warmup
+        self.seed = seed
+        self.like = like
+        self.axes = max(groups) + 1
+        features = 1 + self.axes + self.axes * (self.axes + 1) // 2
+        self.moments = torch.zeros(members, features, features, device=like.device, dtype=torch.float64)
+        self.products = torch.zeros(members, features, device=like.device, dtype=torch.float64)
+
+    def draw(self, step: int, images: int) -> Drawn:
+        places = self._places(step, images)[:, self.groups.cpu()]  # [B, L] in [0, 1]
+        betas = self.low * (self.high / self.low) ** places
+        told = betas.to(self.like).expand(self.members, -1, -1)
+        share = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
+        return Drawn(told * share, told, self._weights(told))
+
+    def _places(self, step: int, images: int) -> Tensor:
+        """Where in the box, ``[B, axes]`` in [0, 1]."""
+        generator = torch.Generator().manual_seed(stream(self.seed, "betas", step))
+        shift = torch.rand(self.axes, generator=generator, dtype=torch.float64)
+        places = (torch.arange(images)[:, None] * _lattice(self.axes) + shift) % 1
+        faces, diagonal = round(self.FACES * images), round(self.DIAGONAL * images)
+        axis = torch.randint(self.axes, (faces,), generator=generator)
+        side = torch.randint(2, (faces,), generator=generator)
+        places[torch.arange(faces), axis] = side.double()
+        middle = places[faces : faces + diagonal, :1]
+        jitter = self.JITTER * torch.randn(diagonal, self.axes, generator=generator, dtype=torch.float64)
+        places[faces : faces + diagonal] = (middle + jitter).clamp(0, 1)
+        return places
+
+    def _weights(self, told: Tensor) -> Tensor | None:
+        if not bool(self.products.any()):
+            return None
+        ridge = self.RIDGE * self.moments[:, :1, :1] * torch.eye(self.moments.shape[1], device=self.moments.device)
+        fitted = torch.linalg.solve(self.moments + ridge, self.products)  # [P, F]
+        logs = (self._features(told) @ fitted.unsqueeze(2)).squeeze(2)
+        weights = torch.exp(-logs)
+        return (weights / weights.mean(1, keepdim=True)).to(told)
+
+    def observe(self, drawn: Drawn, rates: Tensor, distortion: Tensor) -> None:
+        if drawn.told is None:
+            return
+        losses = distortion + weighted(rates, drawn.betas)
+        fine = torch.isfinite(losses) & (losses > 0)
+        features = self._features(drawn.told) * fine.unsqueeze(2)
+        logs = torch.where(fine, losses, 1.0).double().log()
+        self.moments.mul_(self.MEMORY).add_(features.transpose(1, 2) @ features)
+        self.products.mul_(self.MEMORY).add_((features.transpose(1, 2) @ logs.unsqueeze(2)).squeeze(2))
+
+    def _features(self, betas: Tensor) -> Tensor:
+        """1, the log betas of the axes, and their products: ``[P, B, F]``."""
+        first = [int((self.groups == axis).nonzero()[0]) for axis in range(self.axes)]
+        logs = (betas[:, :, first].double() / self.low).log() / math.log(self.high / self.low)
+        rows, columns = torch.triu_indices(self.axes, self.axes, device=logs.device)
+        return torch.cat([torch.ones_like(logs[:, :, :1]), logs, logs[:, :, rows] * logs[:, :, columns]], 2)
+
+    def state(self) -> dict[str, Tensor]:
+        return {"moments": self.moments, "products": self.products}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        self.moments.copy_(state["moments"])
+        self.products.copy_(state["products"])
+
+
+def _lattice(axes: int) -> Tensor:
+    """Steps ``[axes]`` of an evenly spread sequence: powers of the root of x^(axes + 1) = x + 1 (the golden ratio for
+    one axis), whose multiples modulo 1 fill the unit cube about as evenly as any known sequence.
+    """
+    root = 1.5
+    for _ in range(60):
+        root = (1 + root) ** (1 / (axes + 1))
+    return torch.tensor([root ** -(axis + 1) % 1 for axis in range(axes)], dtype=torch.float64)
 
 
 def weighted(rates: Tensor, betas: Tensor) -> Tensor:

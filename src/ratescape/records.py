@@ -12,6 +12,8 @@ A sweep is a folder::
         reconstructions.png, samples.png
         done             written last: its presence means that all the above is complete
     packs/KEY.*          checkpoints of trainings in progress; gone when their runs are done
+    networks/KEY/        one folder for each network that is told its betas, if the runs were taken from such
+    fine.csv             then also what it gives between the runs: one row for each point of a fine grid
     landscape.csv        the tidy table: one row for each run
 
 Whole files are written to a temporary file and renamed, so that a reader sees all of a file or none of it.
@@ -20,6 +22,7 @@ Whole files are written to a temporary file and renamed, so that a reader sees a
 import contextlib
 import dataclasses
 import fcntl
+import io
 import json
 import math
 import os
@@ -31,7 +34,21 @@ from typing import Any
 import pandas as pd
 
 from ratescape.errors import RecordError, SpecError
-from ratescape.specs import VERSION, RunSpec, SweepSpec, differences, from_dict, key, read_mapping, to_yaml
+from ratescape.specs import (
+    VERSION,
+    FoldedSpec,
+    NetworkSpec,
+    RunSpec,
+    SweepSpec,
+    differences,
+    from_dict,
+    key,
+    read_mapping,
+    to_yaml,
+)
+
+FINE_IMAGES = 1000
+"""Images that a fine landscape is measured on, at most."""
 
 ACTIVE_RATE = 0.1
 """A layer that carries less than so many nats, or has no active unit, counts as collapsed."""
@@ -182,8 +199,37 @@ class RunFolder:
         write_atomically(self.path / "spec.yaml", _stamped(spec))
 
     def spec(self) -> RunSpec:
-        """The run's spec; raises :class:`RecordError` if it is missing, newer, or damaged."""
-        return _read_spec(RunSpec, self.path)
+        """The run's spec (a :class:`FoldedSpec` where it came from a conditioned network).
+
+        Raises:
+            RecordError: it is missing, newer, or damaged.
+        """
+        return _read_spec(RunSpec, self.path, {"network": FoldedSpec})
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkFolder:
+    """The folder of one network that is told its betas."""
+
+    path: Path
+
+    @property
+    def weights(self) -> Path:
+        return self.path / "weights.safetensors"
+
+    @property
+    def training(self) -> Path:
+        return self.path / "training.jsonl"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The training in progress."""
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def steps(self) -> Path:
+        """A note of how far the training in progress is."""
+        return self.path / "steps"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,9 +241,17 @@ class SweepFolder:
     def run(self, spec: RunSpec) -> RunFolder:
         return RunFolder(self.path / "runs" / key(spec))
 
+    def network(self, spec: NetworkSpec) -> NetworkFolder:
+        return NetworkFolder(self.path / "networks" / key(spec))
+
     @property
     def packs(self) -> Path:
         return self.path / "packs"
+
+    @property
+    def fine(self) -> Path:
+        """Rates and PSNR on a fine grid of betas, where a conditioned network gives them without training."""
+        return self.path / "fine.csv"
 
     @property
     def table(self) -> Path:
@@ -247,8 +301,8 @@ def _stamped(spec: Any) -> str:
     return f"version: {VERSION}\n" + to_yaml(spec)
 
 
-def _read_spec(cls: type, folder: Path) -> Any:
-    """Read the version-stamped spec.yaml of a results folder."""
+def _read_spec(cls: type, folder: Path, others: Mapping[str, type] | None = None) -> Any:
+    """Read the version-stamped spec.yaml of a results folder; ``others`` are classes known by a field of theirs."""
     path = folder / "spec.yaml"
     if not path.exists():
         raise RecordError(f"{folder} is not a results folder (it has no spec.yaml): check the path")
@@ -260,7 +314,7 @@ def _read_spec(cls: type, folder: Path) -> Any:
                 f"{folder} was made by a newer ratescape (version {version} of the format, this one reads up to "
                 f"{VERSION}): upgrade ratescape"
             )
-        return from_dict(cls, values)
+        return from_dict(next((other for name, other in (others or {}).items() if name in values), cls), values)
     except SpecError as error:
         kind = "landscape" if cls is SweepSpec else "model"
         raise RecordError(
@@ -327,6 +381,11 @@ def _absent(reasons: Mapping[tuple[str, str], int], models: int) -> tuple[str, .
     )
 
 
+def fine_columns(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """The table of the fine landscape from its records: see :attr:`SweepFolder.fine`."""
+    return pd.DataFrame([_columns({"metrics": record}) for record in records])
+
+
 def _row(run: RunSpec, place: RunFolder, records: Mapping[Any, Any], split: str) -> dict[str, Any]:
     epochs = read_json_lines(place.training)
     if not epochs or split not in records or "test" not in records:
@@ -364,3 +423,29 @@ def layer_columns(table: pd.DataFrame, name: str) -> list[str]:
     """The table's columns ``name_L .. name_1``, top layer first."""
     numbers = [int(c.removeprefix(name + "_")) for c in table.columns if c.removeprefix(name + "_").isdigit()]
     return [f"{name}_{number}" for number in sorted(numbers, reverse=True)]
+
+
+def fine(folder: SweepFolder) -> pd.DataFrame | None:
+    """The fine landscape of a conditioned sweep, one row for each beta point; None where none was measured.
+
+    Columns as in :func:`landscape`, on the split that models are chosen on: ``beta_L .. beta_1, rate_L .. rate_1, rate,
+    distortion, nelbo, psnr``; a number that is not finite is NaN.
+
+    Raises:
+        RecordError: the file is damaged, or is not of this sweep's betas.
+    """
+    spec = folder.spec()
+    points = spec.fine_points()
+    if not points or not folder.fine.exists():
+        return None
+    betas, rates = ([f"{name}_{layer}" for layer in range(spec.model.layers, 0, -1)] for name in ("beta", "rate"))
+    damaged = RecordError(f"{folder.fine} is damaged: delete it and run the same command again")
+    try:
+        text = folder.fine.read_text(encoding="utf-8")
+        table = pd.read_csv(io.StringIO(text), dtype=str).astype(float)  # pandas' own reading may lose the last digit
+    except (OSError, ValueError) as error:
+        raise damaged from error
+    whole = text.endswith("\n") and list(table.columns) == [*betas, *rates, "rate", "distortion", "nelbo", "psnr"]
+    if not whole or table[betas].to_numpy().tolist() != [list(point) for point in points]:
+        raise damaged
+    return table.replace([math.inf, -math.inf], math.nan)

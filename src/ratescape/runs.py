@@ -1,7 +1,9 @@
 """The work itself, in this process: train one pack, write the folders of its runs, measure every model."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 
@@ -10,13 +12,14 @@ from ratescape.data.batches import Images, stream
 from ratescape.data.catalog import ImageData
 from ratescape.errors import ResourceError
 from ratescape.evaluation import pictures, suite
+from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.networks import build
-from ratescape.model.packs import member
-from ratescape.multipliers import FixedBetas
+from ratescape.model.packs import member, stack
+from ratescape.multipliers import FixedBetas, Multipliers, SampledBetas
 from ratescape.planning import chosen_device
-from ratescape.records import RunFolder
-from ratescape.specs import EvaluationSpec, ExecutionSpec, RunSpec, key, to_dict
+from ratescape.records import NetworkFolder, RunFolder
+from ratescape.specs import EvaluationSpec, ExecutionSpec, FoldedSpec, NetworkSpec, RunSpec, TrainingSpec, key, to_dict
 from ratescape.training import FLOAT, Saving, Trained, train, warmup_steps
 
 
@@ -33,6 +36,31 @@ def is_complete(place: RunFolder, evaluation: EvaluationSpec) -> bool:
     return all(record.get("settings") == wanted for record in records.read_json_lines(place.evaluation))
 
 
+def complete_network(
+    spec: NetworkSpec,
+    place: NetworkFolder,
+    data: ImageData,
+    execution: ExecutionSpec,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Train a network that is told its betas, unless that is done."""
+    if place.weights.exists():
+        return
+    device, dtype = chosen_device(execution.device), FLOAT[spec.training.precision]
+    images = Images(data.train.pixels, bool(data.spec.binary), device, dtype)
+    network = initial_network(spec, data.shape).to(device)
+    warmup = warmup_steps(spec.training, len(images))
+    like = torch.empty(0, device=device, dtype=dtype)
+    multipliers = SampledBetas(spec.low, spec.high, spec.groups, 1, warmup, spec.seed, like)
+    saving = Saving(place.checkpoint, execution.checkpoint_seconds, f"{data.fingerprint}-{key(spec)}")
+    trained = _trained(spec.training, network, images, multipliers, 1, spec.seed, saving=saving, progress=progress)
+    network.load_state_dict(network.state_dict() | member(trained.parameters, 0))
+    records.write_atomically(place.training, records.to_json_lines(trained.history[0]))
+    header = {"image_shape": data.shape, "fingerprint": data.fingerprint, "run": key(spec)}
+    checkpoint.save_network(place.weights, network.state_dict(), spec, header)
+    place.checkpoint.unlink(missing_ok=True)
+
+
 def complete_pack(
     runs: list[RunSpec],
     places: list[RunFolder],
@@ -41,12 +69,20 @@ def complete_pack(
     evaluation: EvaluationSpec,
     execution: ExecutionSpec,
     progress: Callable[[int, int], None] | None,
+    network: NetworkFolder | None = None,
 ) -> None:
-    """Train one pack unless that is done, and measure anew what was measured under other settings."""
+    """Train one pack unless that is done, and measure anew what was measured under other settings.
+
+    Args:
+        network: where the runs of a conditioned network come from.
+    """
     device = chosen_device(execution.device)
     if not all(map(is_trained, places)):
         saving = Saving(path, execution.checkpoint_seconds, "-".join([data.fingerprint, *map(key, runs)]))
-        _train_pack(runs, places, saving, data, evaluation, device, progress)
+        if network is None:
+            _train_pack(runs, places, saving, data, evaluation, device, progress)
+        else:
+            _fold_pack(cast(list[FoldedSpec], runs), places, network, saving, data, evaluation, device, progress)
     for run, place in zip(runs, places, strict=True):
         if not is_complete(place, evaluation):
             _measure_again(run, place, data, evaluation, device)
@@ -68,20 +104,85 @@ def _train_pack(
     model = initial(spec, data.shape).to(device)
     betas = torch.tensor([run.betas for run in runs], device=device, dtype=FLOAT[spec.training.precision])
     multipliers = FixedBetas(betas, warmup_steps(spec.training, len(images)), spec.training.warmup_path)
+    trained = _trained(
+        spec.training, model, images, multipliers, len(runs), spec.seed, saving=saving, progress=progress
+    )
+    for index, (run, place) in enumerate(zip(runs, places, strict=True)):
+        if not is_trained(place):
+            write_run(run, place, trained, index, model, data, evaluation)
+
+
+def _trained(
+    recipe: TrainingSpec,
+    model: HVAE | Conditioned,
+    images: Images,
+    betas: Multipliers,
+    members: int,
+    seed: int,
+    **how: Any,
+) -> Trained:
+    """Train; raises :class:`ResourceError` where memory runs out."""
     try:
-        trained = train(
-            spec.training, model, images, multipliers, len(runs), spec.seed, saving=saving, progress=progress
-        )
+        return train(recipe, model, images, betas, members, seed, **how)
     except RuntimeError as error:
         if "memory" not in str(error):
             raise
         raise ResourceError(
-            f"out of memory while training a pack of {len(runs)} models: choose another folder with --out and a "
+            f"out of memory while training a pack of {members} models: choose another folder with --out and a "
             "smaller execution.pack, or a smaller training.batch"
         ) from error
+
+
+def _fold_pack(
+    runs: list[FoldedSpec],
+    places: list[RunFolder],
+    source: NetworkFolder,
+    saving: Saving,
+    data: ImageData,
+    evaluation: EvaluationSpec,
+    device: torch.device,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Take one pack of models from a conditioned network, refine them if asked to, and write the folders."""
+    network, _ = checkpoint.load_network(source.weights, device)
+    learnt = records.read_json_lines(source.training)
+    models = [network.at(run.betas) for run in runs]
+    spec = runs[0]
+    if spec.refine:
+        images = Images(data.train.pixels, bool(data.spec.binary), device, FLOAT[spec.training.precision])
+        trained = _trained(
+            refining(spec),
+            models[0],
+            images,
+            FixedBetas(torch.tensor([run.betas for run in runs], device=device), 0),
+            len(runs),
+            spec.seed,
+            initial=stack(models),
+            saving=saving,
+            progress=progress,
+        )
+    else:
+        diverged = learnt[-1]["status"] == "diverged"
+        trained = Trained(stack(models), [diverged] * len(runs), [[] for _ in runs], 0.0)
     for index, (run, place) in enumerate(zip(runs, places, strict=True)):
         if not is_trained(place):
-            write_run(run, place, trained, index, model, data, evaluation)
+            later = [epoch | {"epoch": len(learnt) + epoch["epoch"]} for epoch in trained.history[index]]
+            whole = dataclasses.replace(trained, history=[*trained.history[:index], [*learnt, *later]])
+            write_run(run, place, whole, index, models[index], data, evaluation)
+
+
+def refining(run: FoldedSpec) -> TrainingSpec:
+    """The recipe of refining: a few epochs at a falling learning rate, small enough to stay near the start."""
+    rate = run.refine_learning_rate
+    return dataclasses.replace(run.training, epochs=run.refine, learning_rate=rate, schedule="cosine", warmup=0.0)
+
+
+def initial_network(spec: NetworkSpec, shape: tuple[int, int, int]) -> Conditioned:
+    """The untrained conditioned network of a spec: a function of its structure and seed alone, drawn in float32."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream(spec.seed, "weights"))
+        network = Conditioned(build(spec.model, shape), spec.low, spec.high, spec.width)
+        return network.to(FLOAT[spec.training.precision])
 
 
 def initial(run: RunSpec, shape: tuple[int, int, int]) -> HVAE:

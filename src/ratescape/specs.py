@@ -33,6 +33,9 @@ SCORE_SPLITS = 5
 VERSION = 1
 """Version of everything written to disk. A folder with a higher one was made by a newer ratescape."""
 
+MARGIN = 1.25
+"""How far the box of a conditioned network reaches beyond the grid on each side, unless the spec says otherwise."""
+
 Family = Literal["ghvae", "lvae", "bottom-up", "ladder"]
 WarmupPath = Literal["geometric", "linear"]
 LikelihoodName = Literal["bernoulli", "gaussian", "learned-gaussian", "logistic-mixture"]
@@ -115,7 +118,8 @@ class TrainingSpec:
     """How a model is trained."""
 
     epochs: int | None = None
-    """Passes over the training images; default: 20, or as many as make 1,000 steps where images are few."""
+    """Passes over the training images; default: 20, or as many as make 1,000 steps where images are few; twice that for
+    a network that is told its betas."""
     batch: int = 256
     """Images in a batch; the last batch of an epoch may be smaller."""
     learning_rate: float = 1e-3
@@ -186,6 +190,38 @@ class BetaGrid:
         return list(itertools.product(self.values(), repeat=axes))
 
 
+Method = Literal["dedicated", "conditioned"]
+
+
+@dataclasses.dataclass(frozen=True)
+class ConditioningSpec:
+    """One network that is told its betas and covers a box of them, in place of one network for each beta point."""
+
+    low: float | None = None
+    """Smallest beta of the box; default: a quarter below the grid's, since errors are largest on the border."""
+    high: float | None = None
+    """Largest beta of the box; default: a quarter above the grid's."""
+    width: int = 64
+    """Hidden units of the network that turns betas into gains and shifts."""
+    fine: int = 21
+    """Betas for each of two axes in the fine landscape that the network gives without training; 0 for none."""
+    refine: int = 0
+    """Epochs that each beta point's own model is trained on, from where the network stands; 0 for none."""
+    refine_learning_rate: float = 3e-4
+    """Adam's learning rate at the start of refining; a cosine takes it to zero."""
+
+    def __post_init__(self) -> None:
+        low, high = self.low, self.high
+        _require(low is None or (low > 0 and math.isfinite(low)), "conditioning.low", low, "above 0")
+        fine = high is None or (high > (low or 0.0) and math.isfinite(high))
+        _require(fine, "conditioning.high", high, "above conditioning.low")
+        _require(self.width > 0, "conditioning.width", self.width, "positive")
+        _require(self.fine == 0 or self.fine > 1, "conditioning.fine", self.fine, "0, or at least 2")
+        _require(self.refine >= 0, "conditioning.refine", self.refine, "at least 0")
+        rate = self.refine_learning_rate
+        _require(rate > 0 and math.isfinite(rate), "conditioning.refine_learning_rate", rate, "positive")
+
+
 @dataclasses.dataclass(frozen=True)
 class EvaluationSpec:
     """What is measured on a trained model."""
@@ -238,6 +274,36 @@ class RunSpec:
 
 
 @dataclasses.dataclass(frozen=True)
+class NetworkSpec:
+    """A network that is told its betas."""
+
+    data: DataSpec = dataclasses.field(default_factory=DataSpec)
+    model: ModelSpec = dataclasses.field(default_factory=ModelSpec)
+    training: TrainingSpec = dataclasses.field(default_factory=TrainingSpec)
+    low: float = 0.08
+    """Smallest beta of the box."""
+    high: float = 12.5
+    """Largest beta of the box."""
+    groups: tuple[int, ...] = (0, 1)
+    """Group of each layer, top first: layers of a group are always told the same beta."""
+    width: int = 64
+    """Hidden units of the network that turns betas into gains and shifts."""
+    seed: int = 0
+    """Seed of initial weights, order of images, noise and betas."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FoldedSpec(RunSpec):
+    """The model of one beta point, taken from a network that is told its betas, and perhaps refined."""
+
+    network: NetworkSpec = dataclasses.field(default_factory=NetworkSpec)
+    refine: int = 0
+    """Epochs of training at its own betas."""
+    refine_learning_rate: float = 3e-4
+    """Adam's learning rate at their start."""
+
+
+@dataclasses.dataclass(frozen=True)
 class SweepSpec:
     """A family of models over a grid of betas."""
 
@@ -249,6 +315,11 @@ class SweepSpec:
     """Group of each layer, top first, numbered from 0; layers of a group share one beta; default: each its own."""
     seeds: tuple[int, ...] = (0,)
     """One model for every beta point and seed."""
+    method: Method = "dedicated"
+    """dedicated: train a model for each beta point, as the paper does; conditioned: train one network that is told its
+    betas (for each seed), and take the model of each beta point from it."""
+    conditioning: ConditioningSpec = dataclasses.field(default_factory=ConditioningSpec)
+    """How a conditioned network is made; without meaning for dedicated models."""
     evaluation: EvaluationSpec = dataclasses.field(default_factory=EvaluationSpec)
 
     def __post_init__(self) -> None:
@@ -261,6 +332,9 @@ class SweepSpec:
             _require(
                 len(self.groups) == layers and set(self.groups) == set(range(count)), "groups", self.groups, expected
             )
+        low, high = self.box()
+        _require(low <= self.grid.low, "conditioning.low", low, f"at most grid.low ({self.grid.low:g})")
+        _require(high >= self.grid.high, "conditioning.high", high, f"at least grid.high ({self.grid.high:g})")
         if self.model.family == "bottom-up" and self.grid.steps > 1 and len(set(self.groups or (0, 1))) > 1:
             raise SpecError(
                 f"groups is {self.groups}: a bottom-up sweep needs one beta for all layers, so groups "
@@ -269,16 +343,60 @@ class SweepSpec:
 
     def points(self) -> list[tuple[float, ...]]:
         """The beta points, one beta for each layer, top first."""
-        groups = self.groups or tuple(range(self.model.layers))
+        groups = self._grouped()
         return [tuple(point[group] for group in groups) for point in self.grid.points(max(groups) + 1)]
 
     def runs(self) -> list[RunSpec]:
         """One run for every seed and beta point."""
+        if self.method == "dedicated":
+            return [
+                RunSpec(data=self.data, model=self.model, training=self.training, betas=betas, seed=seed)
+                for seed in self.seeds
+                for betas in self.points()
+            ]
+        how = self.conditioning
         return [
-            RunSpec(data=self.data, model=self.model, training=self.training, betas=betas, seed=seed)
-            for seed in self.seeds
+            FoldedSpec(
+                data=self.data,
+                model=self.model,
+                training=self.training,
+                betas=betas,
+                seed=network.seed,
+                network=network,
+                refine=how.refine,
+                refine_learning_rate=how.refine_learning_rate,
+            )
+            for network in self.networks()
             for betas in self.points()
         ]
+
+    def networks(self) -> list[NetworkSpec]:
+        """The networks that are told their betas, one for every seed; none where each point has a model of its own."""
+        if self.method == "dedicated":
+            return []
+        low, high = self.box()
+        return [
+            NetworkSpec(self.data, self.model, self.training, low, high, self._grouped(), self.conditioning.width, seed)
+            for seed in self.seeds
+        ]
+
+    def fine_points(self) -> list[tuple[float, ...]]:
+        """The beta points of the fine landscape: none for dedicated models, or for other than two axes of betas."""
+        groups = self._grouped()
+        if self.method == "dedicated" or max(groups) != 1 or self.conditioning.fine == 0 or self.grid.steps == 1:
+            return []
+        grid = BetaGrid(self.grid.low, self.grid.high, self.conditioning.fine)
+        return [tuple(point[group] for group in groups) for point in grid.points(2)]
+
+    def box(self) -> tuple[float, float]:
+        """Smallest and largest beta that a conditioned network is trained on."""
+        how = self.conditioning
+        low = self.grid.low / MARGIN if how.low is None else how.low
+        high = self.grid.high * MARGIN if how.high is None else how.high
+        return float(f"{low:.10g}"), float(f"{high:.10g}")
+
+    def _grouped(self) -> tuple[int, ...]:
+        return self.groups or tuple(range(self.model.layers))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ratescape import checkpoint, engines, records
+from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData
 from ratescape.errors import RecordError
+from ratescape.evaluation.grid import measured_grid
 from ratescape.model.networks import complete
-from ratescape.planning import Pack, planned
+from ratescape.planning import Pack, chosen_device, planned
 from ratescape.provenance import note_provenance
 from ratescape.records import RunFolder, SweepFolder
-from ratescape.runs import complete_pack, is_complete, is_trained
-from ratescape.specs import EvaluationSpec, ExecutionSpec, RunSpec, SweepSpec, differences
+from ratescape.runs import complete_pack, is_complete, is_trained, refining
+from ratescape.specs import EvaluationSpec, ExecutionSpec, FoldedSpec, RunSpec, SweepSpec, differences
 from ratescape.training import completed, total_steps
 
 Fitted = TypeVar("Fitted", SweepSpec, RunSpec)
@@ -45,6 +47,9 @@ def fitted(spec: Fitted, data: ImageData) -> Fitted:
         SpecError: the network cannot take them.
     """
     training = completed(spec.training, len(data.train.pixels))
+    if isinstance(spec, SweepSpec) and spec.method == "conditioned" and spec.training.epochs is None:
+        twice = dataclasses.replace(spec.training, epochs=2 * (training.epochs or 0))
+        training = completed(twice, len(data.train.pixels))
     model = complete(spec.model, data.shape, bool(data.spec.binary))
     return dataclasses.replace(spec, data=data.spec, model=model, training=training)
 
@@ -70,6 +75,7 @@ def run_sweep(
         folder.claim(spec)
         if not all(is_complete(folder.run(run), spec.evaluation) for run in spec.runs()):
             _finish(spec, data, folder, execution, progress)
+        _measure_finely(spec, data, folder, execution)
         _tidy(folder)
         table = records.landscape(folder)
         records.write_atomically(folder.table, table.rows.to_csv(index=False))
@@ -93,6 +99,19 @@ def _finish(
     with _Watch(spec, len(data.train.pixels), folder, packs, progress).watching():
         engines.carry_out(pending, folder, handed, spec.evaluation, execution)
     note_provenance(folder, data, execution, begun)
+
+
+def _measure_finely(spec: SweepSpec, data: ImageData, folder: SweepFolder, execution: ExecutionSpec) -> None:
+    """Measure the fine landscape of a conditioned network, unless that is done."""
+    networks, points = spec.networks(), spec.fine_points()
+    if not points or folder.fine.exists() or not folder.network(networks[0]).weights.exists():
+        return
+    network, _ = checkpoint.load_network(folder.network(networks[0]).weights, chosen_device(execution.device))
+    like = next(network.parameters())
+    (chosen_on, *_) = data.held_out.values()
+    images = Images(chosen_on.pixels[: records.FINE_IMAGES], bool(data.spec.binary), like.device, like.dtype)
+    table = records.fine_columns(measured_grid(network, images, points, spec.evaluation.seed))
+    records.write_atomically(folder.fine, table.to_csv(index=False))
 
 
 def _tidy(folder: SweepFolder) -> None:
@@ -152,7 +171,9 @@ class _Watch:
         packs: list[Pack],
         tell: Callable[[Progress], None] | None,
     ) -> None:
-        self.steps = total_steps(spec.training, count)
+        self.networks = [folder.network(network) for network in spec.networks()]
+        self.network_steps = total_steps(spec.training, count)
+        self.steps = _steps_of_run(spec, count)
         self.folder = folder
         self.packs = packs
         self.tell = tell
@@ -183,12 +204,24 @@ class _Watch:
         for pack in self.packs:
             done = sum(self.folder.run(run).done for run in pack.runs)
             models += done
-            steps += self.steps * done + self._noted(pack) * (len(pack.runs) - done)
+            steps += self.steps * done + _noted(self.folder.packs / f"{pack.name}.steps") * (len(pack.runs) - done)
         total = sum(len(pack.runs) for pack in self.packs)
-        return Progress(steps, self.steps * total, models, total)
+        for network in self.networks:
+            steps += self.network_steps if network.weights.exists() else _noted(network.steps)
+        return Progress(steps, self.network_steps * len(self.networks) + self.steps * total, models, total)
 
-    def _noted(self, pack: Pack) -> int:
-        try:
-            return int((self.folder.packs / f"{pack.name}.steps").read_text() or 0)
-        except (OSError, ValueError):
-            return 0
+
+def _noted(note: Path) -> int:
+    """Steps that a process has noted."""
+    try:
+        return int(note.read_text() or 0)
+    except (OSError, ValueError):
+        return 0
+
+
+def _steps_of_run(spec: SweepSpec, count: int) -> int:
+    """Training steps of one model of a sweep on ``count`` images, besides those of the network it is taken from."""
+    first = spec.runs()[0]
+    if not isinstance(first, FoldedSpec):
+        return total_steps(spec.training, count)
+    return total_steps(refining(first), count) if first.refine else 0

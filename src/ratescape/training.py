@@ -14,6 +14,7 @@ from ratescape import checkpoint
 from ratescape.allocator import keep_freed_memory
 from ratescape.data.batches import Images, stream
 from ratescape.errors import CheckpointError
+from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE, PosteriorSample
 from ratescape.model.packs import Parameters, pack_pass, stack
 from ratescape.multipliers import Multipliers, weighted
@@ -88,12 +89,13 @@ def learning_rate(spec: TrainingSpec, step: int, steps: int) -> float:
 
 def train(
     spec: TrainingSpec,
-    model: HVAE,
+    model: HVAE | Conditioned,
     images: Images,
     multipliers: Multipliers,
     members: int,
     seed: int,
     *,
+    initial: Parameters | None = None,
     saving: Saving | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Trained:
@@ -105,8 +107,10 @@ def train(
     from its checkpoint ends as one never interrupted.
 
     Args:
-        model: initial weights; on the device of the images and in the precision of the spec. It is not changed.
+        model: structure and initial weights; told the betas of each image if it is conditioned. On the device of the
+            images and in the precision of the spec; it is not changed.
         images: the training images.
+        initial: weights ``[P, ...]`` to start from, taken over; default: those of ``model`` for every member.
         saving: keeps a checkpoint, and takes up the one that is there; None for neither.
         progress: called after every step with (steps done, steps in all).
 
@@ -114,7 +118,7 @@ def train(
         CheckpointError: the checkpoint is damaged or belongs to another training.
         RecordError: the checkpoint cannot be written.
     """
-    state = _begun(_State(spec, model, images, members, multipliers), images, saving)
+    state = _begun(_State(spec, model, images, multipliers, initial or stack([model] * members)), images, saving)
     per_epoch = steps_per_epoch(len(images), spec.batch)
     steps = total_steps(spec, len(images))
     generator = torch.Generator(images.device)
@@ -128,10 +132,11 @@ def train(
             order = images.order(seed, epoch)
         batch = images.take(order[position * spec.batch : (position + 1) * spec.batch])  # [B, C, H, W]
         noise = model.noise(len(batch), generator.manual_seed(stream(seed, "noise", state.step)))
-        betas = multipliers.draw(state.step)
+        drawn = multipliers.draw(state.step, len(batch))
 
-        result = pack_pass(model, state.parameters, PosteriorSample(noise), batch)
-        losses = (result.distortion + weighted(result.rates, betas)).mean(1)  # [P]
+        result = pack_pass(model, state.parameters, PosteriorSample(noise), batch, drawn.told)
+        each = result.distortion + weighted(result.rates, drawn.betas)  # [P, B]
+        losses = (each if drawn.weights is None else each * drawn.weights).mean(1)  # [P]
         gradients = torch.autograd.grad(losses.sum(), parameters)
 
         lengths = norms(gradients)  # [P]
@@ -142,14 +147,14 @@ def train(
         # Reading the flags would make an accelerator wait at every step; a CPU has nothing to wait for.
         unanimous = images.device.type == "cpu" and bool(moves.all())
         state.optimiser.step(gradients, rate, None if unanimous else moves)
-        multipliers.observe(result.rates.detach())
+        multipliers.observe(drawn, result.rates.detach(), result.distortion.detach())
 
         state.tally(result.rates.detach(), result.distortion.detach(), losses.detach(), moves)
         state.step += 1
         state.average(names)
         state.seconds = time.monotonic() - begun
         if position == per_epoch - 1:
-            state.close_epoch(betas, rate)
+            state.close_epoch(drawn.betas, rate)
         if progress is not None:
             progress(state.step, steps)
         if saving is not None and (state.step == steps or time.monotonic() - saved >= saving.seconds):
@@ -170,11 +175,19 @@ def _begun(state: "_State", images: Images, saving: Saving | None) -> "_State":
 class _State:
     """Everything a training is made of between two steps; saved and restored as a whole."""
 
-    def __init__(self, spec: TrainingSpec, model: HVAE, images: Images, members: int, multipliers: Multipliers) -> None:
+    def __init__(
+        self,
+        spec: TrainingSpec,
+        model: HVAE | Conditioned,
+        images: Images,
+        multipliers: Multipliers,
+        parameters: Parameters,
+    ) -> None:
+        members = len(next(iter(parameters.values())))
         self.spec = spec
         self.multipliers = multipliers
         self.layers = len(model.latent_shapes)
-        self.parameters = {n: p.requires_grad_() for n, p in stack([model] * members).items()}
+        self.parameters = {n: p.requires_grad_() for n, p in parameters.items()}
         self.averages = {n: p.detach().clone() for n, p in self.parameters.items()} if spec.ema else {}
         self.optimiser = PackAdam(list(self.parameters.values()))
         device = images.device

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from ratescape.records import RunFolder, SweepFolder, to_json_lines, write_atomically
+from ratescape.records import RunFolder, SweepFolder, fine_columns, to_json_lines, write_atomically
 from ratescape.specs import BetaGrid, DataSpec, ModelSpec, RunSpec, SweepSpec
 
 SIDE = 28
@@ -28,10 +28,12 @@ def sweep(
     pictures: bool = True,
     labels: bool = False,
     flagged: int | None = None,
+    conditioned: bool = False,
 ) -> SweepFolder:
     """Write a sweep whose rates fall smoothly with the betas; run ``diverged`` broke down, ``missing`` is not done.
 
     With ``labels`` all that needs a label is measured too; the accuracy of run ``flagged`` is above its ceiling.
+    A ``conditioned`` sweep has a fine landscape.
     """
     model = ModelSpec(family="ladder", latents=latents) if latents else ModelSpec()
     spec = SweepSpec(
@@ -40,6 +42,7 @@ def sweep(
         grid=BetaGrid(steps=steps),
         seeds=seeds,
         groups=groups,
+        method="conditioned" if conditioned else "dedicated",
     )
     folder = SweepFolder(root)
     folder.claim(spec)
@@ -49,11 +52,13 @@ def sweep(
     for index, run in enumerate(spec.runs()):
         if index != missing:
             found = {
-                split: measurements(run, (split == "test") + 0.5 * run.seed)
+                split: measurements(run.betas, (split == "test") + 0.5 * run.seed)
                 | (labelled(run, split, index == flagged) if labels else {})
                 for split in split_names(validation)
             }
             _write_run(folder.run(run), run, found, index == diverged, pictures and index != diverged)
+    if conditioned:
+        write_atomically(folder.fine, fine_columns([in_between(b) for b in spec.fine_points()]).to_csv(index=False))
     return folder
 
 
@@ -71,9 +76,9 @@ def rates_of(betas: tuple[float, ...]) -> list[float]:
     return rates
 
 
-def measurements(run: RunSpec, shift: float) -> dict[str, object]:
-    """What the evaluation of a run might find; ``shift`` (nats) sets splits and seeds apart."""
-    rates = rates_of(run.betas)
+def measurements(betas: tuple[float, ...], shift: float) -> dict[str, object]:
+    """What the evaluation of a model might find; ``shift`` (nats) sets splits and seeds apart."""
+    rates = rates_of(betas)
     total = sum(rates)
     psnr = 10 + 9 * (1 - math.exp(-(total + 0.3 * rates[-1]) / 30)) - 0.2 * shift
     distortion = 60 + 150 * math.exp(-total / 25) + 3 * shift
@@ -81,11 +86,17 @@ def measurements(run: RunSpec, shift: float) -> dict[str, object]:
         "rates": rates,
         "rate": total,
         "distortion": distortion,
-        "loss": distortion + sum(b * r for b, r in zip(run.betas, rates, strict=True)),
+        "loss": distortion + sum(b * r for b, r in zip(betas, rates, strict=True)),
         "nelbo": distortion + total,
         "psnr": psnr,
         "active": [round(min(16, 2 * rate)) for rate in rates],
     }
+
+
+def in_between(betas: tuple[float, ...]) -> dict[str, object]:
+    """What a conditioned network might give at a point of the fine landscape."""
+    kept = ("rates", "rate", "distortion", "nelbo", "psnr")
+    return {"betas": list(betas)} | {name: value for name, value in measurements(betas, 0).items() if name in kept}
 
 
 def labelled(run: RunSpec, split: str, flagged: bool) -> dict[str, object]:

@@ -58,7 +58,7 @@ class Images:
         return torch.randperm(len(self), generator=generator).to(self.device)
 
 
-STREAMS = {"order": 0, "noise": 1, "weights": 2, "evaluation": 3, "samples": 4, "probes": 5}
+STREAMS = {"order": 0, "noise": 1, "weights": 2, "evaluation": 3, "samples": 4, "probes": 5, "betas": 6}
 """Independent uses of one seed."""
 
 

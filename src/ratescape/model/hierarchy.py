@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ratescape.data.batches import unit
 from ratescape.errors import SpecError
 from ratescape.model.distributions import Bernoulli, Gaussian, Likelihood
+from ratescape.specs import ModelSpec
 
 CHUNK = 1000
 """Images that pass through the network at once where a method takes any number of them."""
@@ -125,10 +126,12 @@ class HVAE(nn.Module):
         decoder: state below the last layer ``[B, ...]`` to likelihood parameters ``[B, K, H, W]``.
         likelihood: distribution of the pixels.
         image_shape: (C, H, W).
+        spec: what the parts were built from.
     """
 
     likelihood: Likelihood
     image_shape: tuple[int, int, int]
+    spec: ModelSpec
 
     def __init__(
         self,
@@ -137,6 +140,7 @@ class HVAE(nn.Module):
         decoder: nn.Module,
         likelihood: Likelihood,
         image_shape: tuple[int, int, int],
+        spec: ModelSpec,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -144,6 +148,7 @@ class HVAE(nn.Module):
         self.decoder = decoder
         self.likelihood = likelihood
         self.image_shape = image_shape
+        self.spec = spec
 
     def forward(self, source: LatentSource, images: Tensor | None = None) -> Pass:
         """The one top-down pass.

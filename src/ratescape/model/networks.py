@@ -389,5 +389,5 @@ def build(spec: ModelSpec, image_shape: tuple[int, int, int]) -> HVAE:
             encoder = RepeatedTower(geometry, width, len(sizes))
             layers = [LadderTop(geometry, width, sizes[0])]
             layers += [LadderLayer(geometry, width, size) for size in sizes[1:]]
-            return HVAE(encoder, layers, image_decoder(geometry, width, width, outputs), pixels, image_shape)
-    return HVAE(encoder, layers, image_decoder(geometry, sizes[-1], width, outputs), pixels, image_shape)
+            return HVAE(encoder, layers, image_decoder(geometry, width, width, outputs), pixels, image_shape, spec)
+    return HVAE(encoder, layers, image_decoder(geometry, sizes[-1], width, outputs), pixels, image_shape, spec)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE, LatentSource, Pass, PosteriorSample
 
 Parameters = dict[str, Tensor]
@@ -27,7 +28,13 @@ def member(parameters: Mapping[str, Tensor], index: int) -> Parameters:
     return {name: tensor[index].detach().clone() for name, tensor in parameters.items()}
 
 
-def pack_pass(model: HVAE, parameters: Parameters, source: LatentSource, images: Tensor | None = None) -> Pass:
+def pack_pass(
+    model: HVAE | Conditioned,
+    parameters: Parameters,
+    source: LatentSource,
+    images: Tensor | None = None,
+    betas: Tensor | None = None,
+) -> Pass:
     """One pass of every member: every field of the result has a leading axis P.
 
     Args:
@@ -35,15 +42,16 @@ def pack_pass(model: HVAE, parameters: Parameters, source: LatentSource, images:
         parameters: ``[P, ...]`` by name.
         source: shared by all members.
         images: ``[B, C, H, W]``, shared by all members.
+        betas: ``[P, B, L]``, what a conditioned model is told; None for an ordinary one.
     """
+
+    def one(parameters: Parameters, told: tuple[Tensor, ...]) -> Pass:
+        return functional_call(model, parameters, (source, images, *told))
+
+    told = () if betas is None else (betas,)
     if next(iter(parameters.values())).shape[0] == 1:
-        alone = functional_call(model, {name: tensor[0] for name, tensor in parameters.items()}, (source, images))
-        return _with_axis(alone)
-
-    def one(parameters: Parameters) -> Pass:
-        return functional_call(model, parameters, (source, images))
-
-    return vmap(one)(parameters)
+        return _with_axis(one({name: tensor[0] for name, tensor in parameters.items()}, tuple(b[0] for b in told)))
+    return vmap(one)(parameters, told)
 
 
 def _with_axis(value: Any) -> Any:

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ratescape.records import SweepFolder, Table, landscape, layer_columns
+from ratescape.report.fine import fine_figure, fine_of
 from ratescape.report.planes import (
     beta_plane,
     colour_bar,
@@ -58,10 +59,16 @@ def landscape_figure(table: Table, metric: Metric) -> Figure:
 def save_figures(folder: SweepFolder) -> list[Path]:
     """Write ``figures/landscape.png`` and ``.pdf`` of a sweep; the metric is the first that was measured.
 
+    Where a conditioned network has measured a fine landscape, ``fine-landscape.png`` and ``.pdf`` are written too.
+
     Raises:
         RatescapeError: the folder is no sweep, has nothing to draw, or cannot be written.
     """
     table = landscape(folder)
     metrics = metrics_of(finished(table))
     figure = landscape_figure(table, metrics[0] if metrics else METRICS["rate"])
-    return save(figure, folder.path / "figures", "landscape")
+    paths = save(figure, folder.path / "figures", "landscape")
+    between = fine_of(folder)
+    if between is not None:
+        paths += save(fine_figure(table, between), folder.path / "figures", "fine-landscape")
+    return paths

@@ -366,6 +366,89 @@ function drawNotes() {
   element("ceiling-note").textContent = "A dash is a model's ceiling: the best accuracy that its rate in the top latent allows (Eq. 11).";
 }
 
+// ---- the landscape in between
+
+/** The fine landscape in the two planes, in the words of the plots above. */
+function fineShapes() {
+  const [across, up] = data.fine.betas, { rate_2, rate_1 } = data.fine.values;
+  const axis = (values) => ({ values, ratio: values[1] / values[0] });
+  return {
+    betas: {
+      colour: {}, cells: { columns: axis(across), rows: axis(up) },
+      title: "Over the multipliers β", xTitle: "β₂, the price of a nat in z₂", yTitle: "β₁, the price of a nat in z₁",
+    },
+    rates: {
+      x: rate_2.flat(), y: rate_1.flat(), diagonals: true, colour: { bar: true },
+      title: "Over the layer rates", xTitle: `${rateName(0)}, nats per image`, yTitle: `${rateName(1)}, nats per image`,
+    },
+  };
+}
+
+/** Lines through the fine landscape: those along one beta, or along the other, with gaps between them. */
+function fineLines(along) {
+  const { rate_2, rate_1 } = data.fine.values;
+  const lines = (grid) => (along === 0 ? grid : grid[0].map((_, column) => grid.map((row) => row[column]))).flatMap((line) => [...line, null]);
+  return { x: lines(rate_2), y: lines(rate_1) };
+}
+
+function fineHover(row, column) {
+  const { betas: [across, up], metrics, values } = data.fine;
+  const numbers = metrics.map((metric) => `${minus(metric.name)} ${withUnit(metric, values[metric.column][row][column])}`);
+  return [`<b>β₂ = ${short(across[column])}, β₁ = ${short(up[row])}</b>`, ...numbers].join("<br>");
+}
+
+function fineTraces(metric, look) {
+  const { betas: [across, up], values } = data.fine, z = values[metric.column];
+  const [low, high] = extent(z.flat()), colorscale = plotlyScale(scaleColours(metric));
+  const texts = z.map((line, row) => line.map((_, column) => fineHover(row, column)));
+  const bar = { thickness: 10, outlinewidth: 0, title: { text: labelOf(metric).replace("nats/image", "nats"), side: "right", font: { size: 12 } }, tickfont: { size: 12 } };
+  const same = across.flatMap((beta, column) => (up.includes(beta) ? [[up.indexOf(beta), column]] : []));
+  const dashed = (x, y) => ["halo", "beta-VAE"].map((name) => ({
+    x, y, name, type: "scatter", mode: "lines", hoverinfo: "skip", line: name === "halo" ? { color: look.card, width: 3.5 } : { color: look["beta-vae"], width: 2, dash: "dash" },
+  }));
+  const thin = (along) => ({ ...fineLines(along), name: "mesh", type: "scatter", mode: "lines", hoverinfo: "skip", line: { color: look.quiet, width: 0.7 } });
+  return {
+    betas: [
+      {
+        type: "contour", name: "fine", x: across, y: up, z, zmin: low, zmax: high, colorscale, showscale: false, text: texts, hovertemplate: "%{text}<extra></extra>",
+        ncontours: 12, contours: { coloring: "heatmap", showlabels: true, labelfont: { size: 11, color: "#ffffff" } }, line: { width: 0.8, color: "rgba(255, 255, 255, 0.75)", smoothing: 0.6 },
+      },
+      ...dashed(same.map(([, column]) => across[column]), same.map(([row]) => up[row])),
+    ],
+    rates: [
+      thin(0), thin(1),
+      {
+        type: "scatter", mode: "markers", name: "fine", x: values.rate_2.flat(), y: values.rate_1.flat(), text: texts.flat(), hovertemplate: "%{text}<extra></extra>",
+        marker: { size: innerWidth < 480 ? 5 : 7, color: z.flat(), cmin: low, cmax: high, colorscale, line: { width: 0 }, showscale: true, colorbar: bar },
+      },
+      ...dashed(same.map(([row, column]) => values.rate_2[row][column]), same.map(([row, column]) => values.rate_1[row][column])),
+    ],
+  };
+}
+
+function drawFine() {
+  if (!data.fine) return;
+  const look = theme(), metric = data.fine.metrics.find(({ column }) => column === element("fine-metric").value);
+  const [low, high] = extent(data.fine.values[metric.column].flat()), drawn = fineTraces(metric, look);
+  for (const [side, shape] of Object.entries(fineShapes())) {
+    const node = element(`fine-${side}`);
+    element(`fine-${side}-title`).textContent = `${minus(metric.name)}: ${shape.title[0].toLowerCase()}${shape.title.slice(1)}`;
+    node.setAttribute("aria-label", `Plot of ${metric.name}, ${shape.title}, from ${withUnit(metric, low)} to ${withUnit(metric, high)}.`);
+    Plotly.react(node, drawn[side], layout(shape, look, node), { displayModeBar: false, responsive: false, doubleClick: false });
+  }
+}
+
+function connectFine() {
+  if (!data.fine) return;
+  element("fine").hidden = false;
+  element("fine-metric").append(...data.fine.metrics.map((metric) => new Option(labelOf(metric), metric.column)));
+  element("fine-metric").addEventListener("change", drawFine);
+  const points = data.fine.betas[0].length * data.fine.betas[1].length;
+  element("fine-note").textContent =
+    `One network that was told its betas gave these ${points} points at no further training, measured on ${data.fine.images} of ${data.chosen_on}; ` +
+    "the numbers of the models above are the ones to report. Dashed: β-VAEs, β₂ = β₁. Thin lines: constant β₂, and constant β₁.";
+}
+
 function drawControls() {
   const { explanation, higher_is_better: higher } = state.metric, label = labelOf(state.metric);
   const [low, high] = extent(data.runs.map((run) => valueOf(run)));
@@ -639,9 +722,13 @@ function connect() {
     if (innerWidth === width) return; // phones report a change of height on every scroll
     width = innerWidth;
     drawPlots();
+    drawFine();
     document.querySelectorAll("#pictures img").forEach(fit);
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawPlots);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    drawPlots();
+    drawFine();
+  });
 }
 
 drawFixed();
@@ -651,3 +738,5 @@ drawNotes();
 drawPlots(); // makes the plots that connect() listens to
 connect();
 redraw();
+connectFine();
+drawFine();

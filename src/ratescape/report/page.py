@@ -27,6 +27,7 @@ from ratescape.records import (
     layer_columns,
     write_atomically,
 )
+from ratescape.report.fine import IMAGES, SHOWN, fine_of, over_grid
 from ratescape.report.planes import is_fraction
 from ratescape.report.surface import CORNERS, beta_colours, triangles
 from ratescape.report.table import caption, flags_of, table1, winners
@@ -109,6 +110,7 @@ def page_data(folder: SweepFolder, table: Table) -> dict[str, Any]:
         },
         "picks": sorted(picks, key=lambda pick: pick["metric"] not in uses),
         "surface": _surface(rows),
+        "fine": _fine(folder),
         "table1": _table1(table),
         "selected": picks[0]["best"] if picks else str(rows["run"].iloc[0]),
         "asked": len(table.rows) + table.missing + len(table.broken),
@@ -152,6 +154,22 @@ def _surface(rows: pd.DataFrame) -> dict[str, Any] | None:
         "triangles": triangles(rows).tolist(),
         "colours": [to_hex(colour) for colour in beta_colours(rows)],
         "corners": [to_hex(colour) for colour in CORNERS],
+    }
+
+
+def _fine(folder: SweepFolder) -> dict[str, Any] | None:
+    """The fine landscape of two layers: for each number, a list over beta_1 of lists over beta_2, both ascending."""
+    between = fine_of(folder)
+    if between is None:
+        return None
+    return {
+        "betas": [sorted(float(beta) for beta in between[name].unique()) for name in ("beta_2", "beta_1")],
+        "metrics": [_metric(metric, {}) for metric in SHOWN],
+        "values": {
+            metric.column: [[_number(value) for value in line] for line in over_grid(between, metric.column)]
+            for metric in SHOWN
+        },
+        "images": IMAGES,
     }
 
 

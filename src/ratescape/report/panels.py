@@ -35,6 +35,9 @@ PROBES = ("logistic", "linear_svm", "rbf", "knn")
 MARK = "#0b62d6"
 """Colour of the crosses and numbers that point to the pictures of Fig. 4."""
 
+_TITLE_WIDTH = 34
+"""Letters in a line of a panel's title."""
+
 _SHEET = 4
 """Panels side by side in the sheet of all metrics."""
 
@@ -182,7 +185,7 @@ def panel(axes: Axes, rows: pd.DataFrame, metric: Metric, marked: Sequence[int] 
         axes.set_ylabel("")
         draw_marks(axes, rows["rate"], rows[metric.column], marked)
         over_rate_bar(axes, drawn, rows)
-    axes.set_title(label_of(metric) + some, fontsize=10.5)
+    axes.set_title(textwrap.fill(label_of(metric) + some, _TITLE_WIDTH), fontsize=10.5)
 
 
 def sheet(table: Table, columns: Sequence[str], across: int, title: str, marked: bool = False) -> Figure:

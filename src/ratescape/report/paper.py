@@ -164,7 +164,7 @@ def pictures(folder: SweepFolder, table: Table) -> Figure:
         reconstructed, samples = strips[position]
         _show(left, None if reconstructed is None else reconstructed[len(reconstructed) // 2 :], "")
         _show(right, samples, "")
-        left.set_title(f"{why}: {_described(rows, position)}", fontsize=9, loc="left", pad=4)
+        left.set_title(f"{why}: {_described(rows, position)}", fontsize=8, loc="left", pad=4)
         left.text(
             -0.012,
             0.5,

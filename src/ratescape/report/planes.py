@@ -165,8 +165,7 @@ def beta_cells(axes: Axes, asked: pd.DataFrame, rows: pd.DataFrame, colours: npt
         colours: a colour for each of them, shape [N, 3 or 4].
     """
     seeds = sorted(asked["seed"].unique())
-    step_2, step_1 = _log_step(asked["beta_2"]), _log_step(asked["beta_1"])
-    axes.set(xscale="log", yscale="log")
+    step_2, step_1 = beta_axes(axes, asked)
     few = asked["beta_2"].nunique() <= 12  # white seams between many small cells would hide their colours
     edge, edge_width = ("white", 1.2) if few else ("none", 0)
     for colour, beta_2, beta_1, seed in zip(colours, rows["beta_2"], rows["beta_1"], rows["seed"], strict=True):
@@ -175,13 +174,20 @@ def beta_cells(axes: Axes, asked: pd.DataFrame, rows: pd.DataFrame, colours: npt
         axes.add_patch(Rectangle((low, bottom), width, height, facecolor=colour, edgecolor=edge, lw=edge_width))
     diverged = asked[asked["status"] != "ok"]
     axes.plot(diverged["beta_2"], diverged["beta_1"], "x", color=GREY, ms=8)
-    _beta_axis(axes.xaxis, asked["beta_2"])
-    _beta_axis(axes.yaxis, asked["beta_1"])
-    axes.set_xlim(asked["beta_2"].min() / step_2**0.6, asked["beta_2"].max() * step_2**0.6)
-    axes.set_ylim(asked["beta_1"].min() / step_1**0.6, asked["beta_1"].max() * step_1**0.6)
+
+
+def beta_axes(axes: Axes, rows: pd.DataFrame) -> tuple[float, float]:
+    """Prepare axes for (beta_2, beta_1); returns the smallest ratio between neighbouring betas of each."""
+    step_2, step_1 = _log_step(rows["beta_2"]), _log_step(rows["beta_1"])
+    axes.set(xscale="log", yscale="log")
+    _beta_axis(axes.xaxis, rows["beta_2"])
+    _beta_axis(axes.yaxis, rows["beta_1"])
+    axes.set_xlim(rows["beta_2"].min() / step_2**0.6, rows["beta_2"].max() * step_2**0.6)
+    axes.set_ylim(rows["beta_1"].min() / step_1**0.6, rows["beta_1"].max() * step_1**0.6)
     axes.set_box_aspect(1)
     axes.set_xlabel(r"$\beta_2$  (price of a nat in z$_2$)")
     axes.set_ylabel(r"$\beta_1$  (price of a nat in z$_1$)")
+    return step_2, step_1
 
 
 def _log_step(betas: pd.Series) -> float:

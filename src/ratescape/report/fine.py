@@ -1,0 +1,173 @@
+"""The landscape in between: what one network that is told its betas gives on a fine grid of them, without training."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import Normalize
+from matplotlib.contour import QuadContourSet
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from ratescape.records import FINE_IMAGES, SweepFolder, Table, fine, layer_columns
+from ratescape.report.planes import (
+    BETA_VAE,
+    OUTLINE,
+    beta_axes,
+    colour_bar,
+    colours_of,
+    draw_points,
+    label_of,
+    legend,
+    rate_axes,
+)
+from ratescape.report.surface import triangles
+from ratescape.selection import METRICS, Metric, finished
+
+IMAGES = f"up to {FINE_IMAGES:,} images"
+"""What the fine landscape is measured on, as a sweep does it."""
+
+LINES = 5
+"""Betas of each layer whose lines are drawn over the plane of rates."""
+
+SHOWN: tuple[Metric, ...] = (
+    METRICS["psnr"],
+    METRICS["rate"],
+    Metric("rate_2", "R(z₂)", "nats/image", None, "what the top latent tells about an image"),
+    Metric("rate_1", "R(z₁|z₂)", "nats/image", None, "what z₁ adds to it"),
+    METRICS["nelbo"],
+)
+"""What the page offers of it; the figure draws the first."""
+
+_INK = "#1b1e24"
+_ROUND = [1, 2, 5, 10]
+
+
+def fine_of(folder: SweepFolder) -> pd.DataFrame | None:
+    """The fine landscape of two layers (see :func:`ratescape.records.fine`); None where there is none to draw.
+
+    Raises:
+        RecordError: its file is damaged.
+    """
+    found = fine(folder)
+    if found is None or len(layer_columns(found, "rate")) != 2 or found.dropna().empty:
+        return None
+    return found
+
+
+def over_grid(table: pd.DataFrame, column: str) -> npt.NDArray[np.float64]:
+    """A column of the fine landscape over its betas, both ascending, shape [beta_1, beta_2]."""
+    return table.pivot(index="beta_1", columns="beta_2", values=column).to_numpy()
+
+
+def fine_figure(table: Table, between: pd.DataFrame) -> Figure:
+    """PSNR over the layer rates and over the betas, with the models of the sweep as dots.
+
+    Args:
+        table: the sweep's own models.
+        between: the fine landscape of two layers.
+
+    Raises:
+        SpecError: no run has numbers to draw.
+    """
+    rows, metric = finished(table), SHOWN[0]
+    figure = Figure(figsize=(11.5, 5.4), dpi=150, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08))
+    left, right = figure.subplots(1, 2)
+    everything = pd.concat([between, rows], ignore_index=True)
+    levels = _levels(everything[metric.column])
+    scale = Normalize(levels[0], levels[-1])
+    rate_axes(left, everything)
+    for diagonal in left.lines:
+        diagonal.set_zorder(1.5)  # seen across the areas too
+    _bands(left, between, ("rate_2", "rate_1"), metric, levels, scale)
+    _beta_lines(left, between)
+    beta_axes(right, between)
+    bands = _bands(right, between, ("beta_2", "beta_1"), metric, levels, scale)
+    _total_rates(right, between)
+    for axes, x, y in ((left, "rate_2", "rate_1"), (right, "beta_2", "beta_1")):
+        equal = between[between["beta_2"] == between["beta_1"]].sort_values("beta_1")
+        axes.plot(equal[x], equal[y], "--", color=BETA_VAE, lw=1.6, zorder=2.5, path_effects=[OUTLINE])
+        dots = draw_points(axes, rows[x], rows[y], rows[metric.column], colours_of(metric), scale)
+        dots.set(sizes=[22], edgecolor=_INK, lw=0.7)
+    colour_bar(right, bands, label_of(metric))
+    figure.suptitle(f"{label_of(metric)} on {table.split}: the landscape in between", fontsize=13, x=0.02, ha="left")
+    legend(figure, _entries())
+    figure.supxlabel(
+        f"areas: one network that is told its betas, at {len(between)} of them, on {IMAGES}; dots: {len(rows)} models",
+        fontsize=8,
+        color="#555555",
+    )
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _levels(values: pd.Series) -> list[float]:
+    """Round numbers around all values, in steps that can be told apart."""
+    low, high = float(values.min()), float(values.max())
+    return [float(level) for level in MaxNLocator(16, steps=_ROUND).tick_values(low, max(high, low + 0.1))]
+
+
+def _bands(
+    axes: Axes,
+    between: pd.DataFrame,
+    places: tuple[str, str],
+    metric: Metric,
+    levels: list[float],
+    scale: Normalize,
+) -> QuadContourSet:
+    """Filled contours of a metric over two columns; returns them.
+
+    Contours are followed from cell to cell of the grid of betas, wherever the cells lie. Where the map from betas to
+    rates folds, an outline that runs back over itself encloses nothing: the triangles beneath fill what it leaves.
+    """
+    known = between.dropna().reset_index(drop=True)
+    x, y = (known[place] for place in places)
+    corners = triangles(known.assign(seed=0))
+    look: dict[str, Any] = {"cmap": colours_of(metric), "norm": scale, "zorder": 1}
+    if len(corners):
+        axes.tripcolor(x, y, known[metric.column], triangles=corners, **look)
+    across, up = (np.nan_to_num(over_grid(between, place)) for place in places)
+    values = np.ma.masked_invalid(over_grid(between, metric.column))
+    return axes.contourf(across, up, values, levels=levels, **look)
+
+
+def _beta_lines(axes: Axes, between: pd.DataFrame) -> None:
+    """Lines of constant beta_2 and of constant beta_1 in the plane of rates, labelled where the rates are highest."""
+    axes.set_title(r"lines: constant $\beta_2$ (solid) and $\beta_1$ (dotted)", fontsize=10.5)
+    for name, other, style, offset in (("beta_2", "beta_1", "-", (3, 5)), ("beta_1", "beta_2", ":", (-18, 3))):
+        betas = np.sort(between[name].unique())
+        for beta in betas[np.unique(np.linspace(0, len(betas) - 1, LINES).round().astype(int))]:
+            line = between[between[name] == beta].sort_values(other)
+            axes.plot(line["rate_2"], line["rate_1"], style, color=_INK, lw=0.8, zorder=2)
+            end = (line["rate_2"].iloc[0], line["rate_1"].iloc[0])
+            text = axes.annotate(f"{beta:.2g}", end, offset, textcoords="offset points", fontsize=7.5, color=_INK)
+            text.set(path_effects=[OUTLINE], zorder=5)
+
+
+def _total_rates(axes: Axes, between: pd.DataFrame) -> None:
+    """Labelled lines of equal total rate over the betas."""
+    axes.set_title("lines: total rate (nats/image)", fontsize=10.5)
+    betas = (np.sort(between[name].unique()) for name in ("beta_2", "beta_1"))
+    lines = axes.contour(
+        *betas,
+        np.ma.masked_invalid(over_grid(between, "rate")),
+        colors=_INK,
+        linewidths=0.8,
+        zorder=2,
+        locator=MaxNLocator(10, steps=_ROUND),
+    )
+    for text in axes.clabel(lines, fmt="%g", fontsize=7.5):
+        text.set(path_effects=[OUTLINE], zorder=2.2)
+
+
+def _entries() -> list[Line2D]:
+    """Entries of the legend."""
+    return [
+        Line2D([], [], ls="--", color=BETA_VAE, lw=1.6, label="beta-VAE: betas equal"),
+        Line2D([], [], ls="", marker="o", ms=4.5, mfc="none", mec=_INK, label="models of the sweep"),
+    ]

@@ -1,0 +1,266 @@
+"""The landscape in between: drawn and shown is what its file holds, and a damaged file is one clear line."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from chromium import EXECUTABLE, Chromium
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.contour import QuadContourSet
+from matplotlib.figure import Figure
+from PIL import Image
+from sweep_on_disk import in_between, sweep
+
+from ratescape.errors import RecordError
+from ratescape.records import SweepFolder, fine, landscape
+from ratescape.report import figures, planes
+from ratescape.report.fine import fine_figure, fine_of, over_grid
+from ratescape.report.page import page_data, write_page
+from ratescape.selection import measured
+
+without_browser = pytest.mark.skipif(EXECUTABLE is None, reason="no Chromium or Chrome on this machine")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> SweepFolder:
+    return sweep(tmp_path_factory.mktemp("conditioned"), conditioned=True, pictures=False)
+
+
+@pytest.fixture(scope="module")
+def between(folder: SweepFolder) -> pd.DataFrame:
+    found = fine_of(folder)
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module")
+def figure(folder: SweepFolder, between: pd.DataFrame) -> Figure:
+    return fine_figure(landscape(folder), between)
+
+
+# ---- the file
+
+
+def test_it_holds_every_point_to_the_last_digit(folder: SweepFolder) -> None:
+    found = fine(folder)
+    assert found is not None and len(found) == 441
+    wanted = in_between((10.0, 0.1))
+    row = found[(found["beta_2"] == 10) & (found["beta_1"] == 0.1)].iloc[0]
+    assert [row["rate_2"], row["rate_1"]] == wanted["rates"]
+    assert [row[name] for name in ("rate", "distortion", "nelbo", "psnr")] == [
+        wanted[name] for name in ("rate", "distortion", "nelbo", "psnr")
+    ]
+
+
+def test_most_landscapes_have_none(tmp_path: Path) -> None:
+    dedicated = sweep(tmp_path / "dedicated", steps=2, diverged=None, missing=None, pictures=False)
+    assert fine(dedicated) is None
+    assert page_data(dedicated, landscape(dedicated))["fine"] is None
+    assert [path.name for path in figures.save_figures(dedicated)] == ["landscape.png", "landscape.pdf"]
+    unfinished = sweep(tmp_path / "unfinished", steps=2, conditioned=True, pictures=False)
+    unfinished.fine.unlink()
+    assert fine(unfinished) is None
+
+
+def test_three_layers_are_read_but_not_drawn(tmp_path: Path) -> None:
+    deep = sweep(tmp_path, latents=(4, 4, 4), groups=(0, 0, 1), steps=2, conditioned=True, pictures=False)
+    found = fine(deep)
+    assert found is not None and found["beta_3"].equals(found["beta_2"])
+    assert fine_of(deep) is None
+
+
+DAMAGES = {
+    "empty": lambda text: "",
+    "no table": lambda text: "\x00\x01,\n3",
+    "a line short": lambda text: text.rsplit("\n", 2)[0] + "\n",
+    "cut within a line": lambda text: text[:-60],
+    "a word for a number": lambda text: text[:-9] + "much\n",
+    "a column renamed": lambda text: text.replace("psnr", "snr", 1),
+    "other betas": lambda text: text.replace("\n0.1,0.1,", "\n0.1,0.11,", 1),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_damaged_file_is_one_line_with_a_remedy(folder: SweepFolder, damage: object) -> None:
+    whole = folder.fine.read_text()
+    try:
+        folder.fine.write_text(damage(whole))  # type: ignore[operator]
+        with pytest.raises(RecordError) as caught:
+            fine_of(folder)
+    finally:
+        folder.fine.write_text(whole)
+    message = str(caught.value)
+    assert message == f"{folder.fine} is damaged: delete it and run the same command again"
+
+
+# ---- the figure
+
+
+def contours(axes: Axes, filled: bool) -> list[QuadContourSet]:
+    return [c for c in axes.collections if isinstance(c, QuadContourSet) and c.filled is filled]
+
+
+def test_both_planes_are_named_and_share_one_colour_bar(figure: Figure) -> None:
+    left, right, bar = figure.axes
+    assert left.get_xlabel() == "R(z$_2$)  (nats/image)" and "z$_1$ | z$_2$" in left.get_ylabel()
+    assert right.get_xlabel().startswith(r"$\beta_2$") and right.get_ylabel().startswith(r"$\beta_1$")
+    assert right.get_xscale() == right.get_yscale() == "log"
+    assert bar.get_ylabel() == "PSNR (dB)"
+
+
+def test_a_contour_lies_where_the_metric_has_its_value(figure: Figure) -> None:
+    """By interpolation of the made-up truth, which bends by far less than the tolerance within a cell."""
+    left, right = figure.axes[:2]
+    (bands,), (rates,) = contours(right, True), contours(right, False)
+    assert bands.levels[0] <= 11.57 and bands.levels[-1] >= 17.87 and len(bands.levels) > 10
+    np.testing.assert_array_equal(contours(left, True)[0].levels, bands.levels)
+    assert {text.get_text() for text in rates.labelTexts} <= {f"{level:g}" for level in rates.levels}
+    assert len(rates.labelTexts) >= 5
+    for level, path in zip(rates.levels, rates.get_paths(), strict=True):
+        for beta_2, beta_1 in path.vertices:
+            assert in_between((float(beta_2), float(beta_1)))["rate"] == pytest.approx(level, abs=0.3)
+
+
+@pytest.mark.parametrize(("side", "columns"), [(0, ["rate_2", "rate_1"]), (1, ["beta_2", "beta_1"])])
+def test_dots_are_the_models_and_the_dashed_line_the_beta_vaes(
+    folder: SweepFolder, between: pd.DataFrame, figure: Figure, side: int, columns: list[str]
+) -> None:
+    axes, rows = figure.axes[side], measured(landscape(folder))
+    (dots,) = [c for c in axes.collections if isinstance(c, PathCollection)]
+    np.testing.assert_allclose(dots.get_offsets(), rows[columns])
+    np.testing.assert_allclose(np.asarray(dots.get_array()), rows["psnr"])
+    (dashed,) = [line for line in axes.lines if line.get_color() == planes.BETA_VAE]
+    equal = between[between["beta_2"] == between["beta_1"]]
+    np.testing.assert_allclose(dashed.get_xydata(), equal[columns])
+    assert len(equal) == 21
+
+
+def test_lines_of_constant_beta_are_labelled_with_it(between: pd.DataFrame, figure: Figure) -> None:
+    axes = figure.axes[0]
+    for column, style in (("beta_2", "-"), ("beta_1", ":")):
+        drawn = [line for line in axes.lines if line.get_linestyle() == style and len(line.get_xydata()) == 21]
+        betas = (0.1, 0.316227766, 1, 3.16227766, 10)
+        assert len(drawn) == len(betas)
+        for line, beta in zip(drawn, betas, strict=True):
+            np.testing.assert_allclose(line.get_xydata(), between[between[column] == beta][["rate_2", "rate_1"]])
+            end = tuple(line.get_xydata()[0])
+            assert f"{beta:.2g}" in {text.get_text() for text in axes.texts if getattr(text, "xy", None) == end}
+
+
+def test_a_fold_and_a_hole_leave_a_figure(folder: SweepFolder, between: pd.DataFrame) -> None:
+    """Where two betas give the same rates and PSNR the plane is painted twice, and not left blank."""
+    folded = between.copy()
+    folded["rate_2"] = 10 - (folded["rate_2"] - 8).abs()  # betas beyond 8 nats lie upon those before
+    folded["rate"] = folded["rate_2"] + folded["rate_1"]
+    folded["psnr"] = 12 + 0.1 * folded["rate"]
+    folded.loc[5, folded.columns[2:]] = np.nan
+    figure = fine_figure(landscape(folder), folded)
+    figure.canvas.draw()
+    pixels = np.asarray(figure.canvas.buffer_rgba())
+    corners = [over_grid(folded, name) for name in ("rate_2", "rate_1")]
+    middles = np.stack([(c[1:, 1:] + c[:-1, :-1] + c[1:, :-1] + c[:-1, 1:]).ravel() / 4 for c in corners], axis=1)
+    known = middles[np.isfinite(middles).all(axis=1)]
+    across, up = figure.axes[0].transData.transform(known).round().astype(int).T
+    blank = (pixels[pixels.shape[0] - 1 - up, across, :3] > 235).all(axis=1)
+    assert len(known) == 400 - 2  # a hole on the border spoils two cells
+    assert blank.mean() < 0.03  # the white outlines of the dashed line and of the labels
+
+
+def test_it_is_saved_beside_the_landscape_the_same_each_time(folder: SweepFolder) -> None:
+    *_, png, pdf = figures.save_figures(folder)
+    assert (png, pdf) == tuple(folder.path / "figures" / f"fine-landscape.{kind}" for kind in ("png", "pdf"))
+    with Image.open(png) as picture:
+        assert picture.width >= 1600
+    first = pdf.read_bytes()
+    figures.save_figures(folder)
+    assert first.startswith(b"%PDF") and pdf.read_bytes() == first
+
+
+# ---- the page
+
+
+def test_the_page_holds_the_grid_by_beta_1_and_beta_2(folder: SweepFolder) -> None:
+    data = page_data(folder, landscape(folder))["fine"]
+    across, up = data["betas"]
+    assert len(across) == len(up) == 21
+    for row, column in ((0, 0), (3, 17), (20, 5)):
+        wanted = in_between((across[column], up[row]))
+        assert [data["values"][f"rate_{k}"][row][column] for k in (2, 1)] == wanted["rates"]
+        assert data["values"]["psnr"][row][column] == wanted["psnr"]
+    assert [metric["column"] for metric in data["metrics"]] == ["psnr", "rate", "rate_2", "rate_1", "nelbo"]
+    json.dumps(data, allow_nan=False)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    with Chromium(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+def flat(grid: list[list[float]]) -> list[float]:
+    return list(itertools.chain.from_iterable(grid))
+
+
+TRACE = "document.getElementById('fine-{}').data.find((trace) => trace.name === 'fine')"
+
+
+@pytest.mark.browser
+@without_browser
+def test_the_section_shows_both_planes_on_a_phone_and_switches(browser: Chromium, folder: SweepFolder) -> None:
+    browser.open(write_page(folder), 390, 844, phone=True, dark=True)
+    values = page_data(folder, landscape(folder))["fine"]["values"]
+    browser.wait("document.querySelectorAll('#fine .main-svg').length > 0")
+    for column in ("psnr", "nelbo"):
+        browser.evaluate(
+            "(() => { const select = document.getElementById('fine-metric'); "
+            f"select.value = '{column}'; select.dispatchEvent(new Event('change')); }})()"
+        )
+        assert browser.evaluate(TRACE.format("betas") + ".z") == values[column]
+        assert browser.evaluate(TRACE.format("rates") + ".marker.color") == flat(values[column])
+    assert browser.evaluate(TRACE.format("rates") + ".x") == flat(values["rate_2"])
+    assert "ELBO" in browser.evaluate("document.getElementById('fine-rates').getAttribute('aria-label')")
+    note = browser.evaluate("document.getElementById('fine-note').textContent")
+    assert "441 points at no further training" in note and "1,000 images of validation" in note
+    assert browser.evaluate("[document.documentElement.scrollWidth, innerWidth]") == [390, 390]
+    assert browser.complaints() == []
+
+
+@pytest.mark.browser
+@without_browser
+def test_hovering_names_the_betas_and_all_numbers(browser: Chromium, folder: SweepFolder) -> None:
+    browser.open(write_page(folder), 1280, 900)
+    model = in_between((1.0, 1.0))
+    for side in ("betas", "rates"):
+        label = hovered(browser, side)
+        for part in ("β₂ = 1, β₁ = 1", f"PSNR {model['psnr']:.2f} dB", f"rate {model['rate']:.2f} nats", "R(z₁|z₂)"):
+            assert part in label
+
+
+def hovered(browser: Chromium, side: str) -> str:
+    """What is shown under the mouse at the middle of the betas."""
+    x, y = browser.evaluate(
+        f"""(() => {{
+          const node = document.getElementById('fine-{side}');
+          node.scrollIntoView({{block: 'center'}});
+          const {{xaxis, yaxis}} = node._fullLayout, {{rate_2, rate_1}} = data.fine.values;
+          const [x, y] = '{side}' === 'betas' ? [1, 1] : [rate_2[10][10], rate_1[10][10]];
+          const box = node.getBoundingClientRect();
+          return [box.x + xaxis._offset + xaxis.d2p(x), box.y + yaxis._offset + yaxis.d2p(y)];
+        }})()"""
+    )
+    browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+    browser.wait(f"document.querySelector('#fine-{side} .hovertext') !== null")
+    return browser.evaluate(f"document.querySelector('#fine-{side} .hovertext').textContent")
+
+
+@pytest.mark.browser
+@without_browser
+def test_without_a_fine_landscape_there_is_no_section(browser: Chromium, tmp_path: Path) -> None:
+    browser.open(write_page(sweep(tmp_path, steps=3, pictures=False)))
+    assert browser.evaluate("document.getElementById('fine').getBoundingClientRect().height") == 0
+    assert browser.complaints() == []

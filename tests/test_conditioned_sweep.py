@@ -1,0 +1,239 @@
+"""Landscapes from one network that is told its betas: mapped, resumed, refined, asked for other betas."""
+
+import dataclasses
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import TINY
+
+from ratescape import checkpoint, cli, runs
+from ratescape.data.catalog import ImageData, load_data
+from ratescape.errors import RecordError, SpecError
+from ratescape.landscape import Landscape, load, map_spec, save
+from ratescape.records import SweepFolder, read_json_lines
+from ratescape.specs import (
+    BetaGrid,
+    ConditioningSpec,
+    EvaluationSpec,
+    ExecutionSpec,
+    FoldedSpec,
+    ModelSpec,
+    SweepSpec,
+    TrainingSpec,
+)
+from ratescape.sweep import Progress, fitted, run_sweep
+
+LEAN = EvaluationSpec(samples=0, information=False, probes="none")
+HERE = ExecutionSpec(engine="in-process")
+SMALL = ["--method", "conditioned", "--grid.steps", "2", "--conditioning.fine", "3", "--training.epochs", "3", *TINY]
+
+
+@pytest.fixture(scope="module")
+def data(images_file: Path) -> ImageData:
+    return load_data(images_file)
+
+
+def asked(data: ImageData, **fields: Any) -> SweepSpec:
+    spec = SweepSpec(
+        data=data.spec,
+        model=ModelSpec(channels=4, latents=(3, 2)),
+        training=TrainingSpec(epochs=3, batch=32),
+        grid=BetaGrid(steps=2),
+        method="conditioned",
+        conditioning=ConditioningSpec(width=8, fine=3),
+        evaluation=LEAN,
+    )
+    return fitted(dataclasses.replace(spec, **fields), data)
+
+
+@pytest.fixture(scope="module")
+def finished(data: ImageData, tmp_path_factory: pytest.TempPathFactory) -> SweepFolder:
+    folder = SweepFolder(tmp_path_factory.mktemp("finished"))
+    run_sweep(asked(data), data, folder, HERE)
+    return folder
+
+
+def copied(folder: SweepFolder, place: Path) -> SweepFolder:
+    shutil.copytree(folder.path, place)
+    return SweepFolder(place)
+
+
+def table_of(folder: SweepFolder) -> pd.DataFrame:
+    return pd.read_csv(folder.table)
+
+
+def test_one_training_gives_every_model(finished: SweepFolder) -> None:
+    rows = table_of(finished)
+    assert len(rows) == 4 and (rows["status"] == "ok").all()
+    assert len(list(finished.path.glob("networks/*"))) == 1
+    (network,) = finished.spec().networks()
+    assert (network.low, network.high) == (0.08, 12.5)  # a quarter beyond the grid
+    log = read_json_lines(finished.network(network).training)
+    assert [line["epoch"] for line in log] == [1, 2, 3]
+    assert not finished.network(network).checkpoint.exists()
+    for _, row in rows.iterrows():
+        spec = finished.run(finished.spec().runs()[0]).spec()
+        assert isinstance(spec, FoldedSpec) and spec.network == network
+        model = load(finished.path / "runs" / str(row["run"]))
+        whole = Landscape(finished.path).network().at((row["beta_2"], row["beta_1"]))
+        for name, tensor in whole.state_dict().items():
+            torch.testing.assert_close(model.state_dict()[name], tensor)
+
+
+def test_the_fine_landscape_agrees_with_the_models_where_they_meet(finished: SweepFolder, data: ImageData) -> None:
+    fine = pd.read_csv(finished.fine)
+    assert list(fine.columns) == ["beta_2", "beta_1", "rate_2", "rate_1", "rate", "distortion", "nelbo", "psnr"]
+    assert len(fine) == 9
+    assert data.validation is not None and len(data.validation.pixels) <= 1000
+    both = fine.merge(table_of(finished), on=["beta_2", "beta_1"], suffixes=("", "_of_model"))
+    assert len(both) == 4
+    for column in ("rate_2", "rate_1", "distortion", "psnr"):
+        np.testing.assert_allclose(both[column], both[f"{column}_of_model"], rtol=1e-5)
+
+
+def test_another_method_or_box_is_another_landscape(finished: SweepFolder, data: ImageData) -> None:
+    for other in (
+        {"method": "dedicated"},
+        {"conditioning": ConditioningSpec(width=8, fine=3, low=0.01)},
+        {"conditioning": ConditioningSpec(width=8, fine=3, refine=1)},
+    ):
+        with pytest.raises(RecordError, match="was made by another spec"):
+            run_sweep(asked(data, **other), data, finished, HERE)
+    with pytest.raises(SpecError, match=r"conditioning.high is 5.0: it must be at least grid.high \(10\)"):
+        asked(data, conditioning=ConditioningSpec(high=5.0))
+
+
+def test_workers_and_seeds(data: ImageData, finished: SweepFolder, tmp_path: Path) -> None:
+    folder = SweepFolder(tmp_path / "sweep")
+    told: list[Progress] = []
+    run_sweep(asked(data, seeds=(0, 1)), data, folder, ExecutionSpec(engine="workers", workers=2), told.append)
+    rows = table_of(folder)
+    assert len(rows) == 8 and len(list(folder.path.glob("networks/*"))) == 2
+    first = rows[rows["seed"] == 0].drop(columns=["run"]).reset_index(drop=True)
+    for column in ("rate_2", "rate_1", "psnr"):
+        np.testing.assert_allclose(first[column], table_of(finished)[column], rtol=1e-3)
+    assert told[-1].steps == told[-1].total == 2 * 3 * -(-len(data.train.pixels) // 32)
+    assert Landscape(folder.path).network(seed=1).latent_shapes == [(3,), (2, 2, 2)]
+    with pytest.raises(SpecError, match="seed is 7"):
+        Landscape(folder.path).network(seed=7)
+
+
+def test_refined_models_start_from_the_network_and_are_trained_on(
+    finished: SweepFolder, data: ImageData, tmp_path: Path
+) -> None:
+    folder = SweepFolder(tmp_path / "refined")
+    spec = asked(data, conditioning=ConditioningSpec(width=8, fine=3, refine=2, refine_learning_rate=1e-3))
+    run_sweep(spec, data, folder, ExecutionSpec(engine="in-process", pack=3))
+    before, after = table_of(finished), table_of(folder)
+    assert (after["loss"] < before["loss"]).all()  # a little training at its own betas helps an untrained network
+    (run, *_) = spec.runs()
+    log = read_json_lines(folder.run(run).training)
+    assert [line["epoch"] for line in log] == [1, 2, 3, 4, 5]
+    assert log[-1]["betas"] == pytest.approx([0.1, 0.1])
+    assert log[3]["learning_rate"] < 1e-3
+    alone = SweepFolder(tmp_path / "alone")
+    run_sweep(spec, data, alone, ExecutionSpec(engine="in-process", pack=1))
+    np.testing.assert_allclose(table_of(alone)["loss"], after["loss"], rtol=1e-4)
+
+
+def test_a_network_that_diverged_leaves_models_without_numbers(
+    data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = runs.initial_network
+
+    def poisoned(*arguments: Any) -> Any:
+        network = broken(*arguments)
+        with torch.no_grad():
+            next(network.parameters()).fill_(float("nan"))
+        return network
+
+    monkeypatch.setattr(runs, "initial_network", poisoned)
+    spec = asked(data, training=TrainingSpec(epochs=20, batch=32, patience=2), conditioning=ConditioningSpec(fine=0))
+    run_sweep(spec, data, SweepFolder(tmp_path / "sweep"), HERE)
+    rows = table_of(SweepFolder(tmp_path / "sweep"))
+    assert (rows["status"] == "diverged").all() and rows["psnr"].isna().all()
+
+
+def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(images_file: Path, tmp_path: Path) -> None:
+    words = ["map", "--data.name", str(images_file), *SMALL, "--conditioning.refine", "1", "--conditioning.width", "8"]
+    words += ["--execution.engine", "in-process", "--execution.checkpoint-seconds", "0", "--quiet"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert cli.main([*words, "--out", str(whole)]) == 0
+    command = [sys.executable, "-m", "ratescape", *words, "--out", str(killed)]
+    generator = np.random.default_rng(0)
+    for _ in range(3):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while not list(killed.glob("networks/*")) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(generator.uniform(0, 0.6))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert cli.main([*words, "--out", str(killed)]) == 0
+    assert (killed / "landscape.csv").read_bytes() == (whole / "landscape.csv").read_bytes()
+    assert (killed / "fine.csv").read_bytes() == (whole / "fine.csv").read_bytes()
+    assert not list(killed.rglob("checkpoint.safetensors")) and not (killed / "packs").exists()
+
+
+def test_from_the_command_line_to_a_model_between_the_grid_points(
+    images_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    words = ["map", "--data.name", str(images_file), *SMALL, "--execution.engine", "in-process", "--out", str(out)]
+    assert cli.main(words) == 0
+    (network,) = out.glob("networks/*")
+    lean = ["--evaluation.samples", "0", "--evaluation.probes", "none", "--evaluation.no-information"]
+    capsys.readouterr()
+    assert cli.main(["evaluate", str(network), "--betas", "0.5", "2", *lean]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["split"] for line in lines] == ["validation", "test"]
+    assert lines[0]["betas"] == [0.5, 2.0] and "extrapolated" not in lines[0]
+    assert cli.main(["evaluate", str(network), "--betas", "0.5", "200", *lean]) == 1
+    assert "outside the box 0.08 to 12.5" in capsys.readouterr().err
+    assert cli.main(["evaluate", str(network), "--betas", "0.5", "200", "--extrapolate", *lean]) == 0
+    assert all(json.loads(line)["extrapolated"] for line in capsys.readouterr().out.splitlines())
+    assert cli.main(["evaluate", str(network), *lean]) == 1
+    assert "is a network that is told its betas: say which" in capsys.readouterr().err
+    run = next(out.glob("runs/*"))
+    assert cli.main(["evaluate", str(run), "--betas", "1", "1", *lean]) == 1
+    assert "is a model of its own betas" in capsys.readouterr().err
+
+
+def test_a_folded_model_can_be_kept(finished: SweepFolder, tmp_path: Path) -> None:
+    landscape = Landscape(finished.path)
+    model = landscape.network().at((0.5, 2.0))
+    save(model, tmp_path / "mine.safetensors")
+    images = np.zeros((2, 16, 16), np.uint8)
+    for one, other in zip(load(tmp_path / "mine.safetensors").encode(images), model.encode(images), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_dedicated_landscape_has_no_network(data: ImageData, tmp_path: Path) -> None:
+    spec = dataclasses.replace(asked(data), method="dedicated", grid=BetaGrid(low=1, high=1, steps=1))
+    landscape = map_spec(spec, data, HERE, tmp_path / "dedicated")
+    with pytest.raises(SpecError, match="mapped by dedicated models"):
+        landscape.network()
+    assert not landscape.folder.fine.exists() and not list(landscape.folder.path.glob("networks"))
+
+
+def test_a_damaged_network_is_named_with_its_remedy(finished: SweepFolder, data: ImageData, tmp_path: Path) -> None:
+    folder = copied(finished, tmp_path / "copy")
+    (network,) = folder.spec().networks()
+    weights = folder.network(network).weights
+    weights.write_bytes(weights.read_bytes()[:-9])
+    shutil.rmtree(folder.run(folder.spec().runs()[1]).path)
+    with pytest.raises(checkpoint.CheckpointError, match="delete it and run the same command again"):
+        run_sweep(asked(data), data, folder, HERE)
+    weights.unlink()
+    run_sweep(asked(data), data, folder, HERE)
+    np.testing.assert_allclose(table_of(folder)["psnr"], table_of(finished)["psnr"], rtol=1e-5)
