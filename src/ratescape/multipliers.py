@@ -88,8 +88,8 @@ class SampledBetas:
 
     Most vectors are log-uniform in the box, spread evenly over each batch (a shifted lattice: less variance than
     independent draws); some lie on its faces, where errors are largest, and some near the diagonal of equal betas,
-    where rates change fastest. Over the warm-up the betas of the loss rise linearly from 0 while the network is told what
-    they will be: betas that are large from the start collapse the layers for good.
+    where rates change fastest. Over the warm-up the betas of the loss rise linearly from 0, while the network is told
+    what they will be: betas that are large from the start collapse the layers for good.
 
     Losses differ by a factor of ten over the box. Each image is weighted by 1 / L(beta), where log L(beta) is a
     quadratic function of the log betas, fitted to the losses as training goes on: so the mean *relative* excess is what
