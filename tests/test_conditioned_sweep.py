@@ -99,6 +99,9 @@ def test_the_fine_landscape_agrees_with_the_models_where_they_meet(finished: Swe
     assert len(both) == 4
     for column in ("rate_2", "rate_1", "distortion", "psnr"):
         np.testing.assert_allclose(both[column], both[f"{column}_of_model"], rtol=1e-5)
+    points = [(row["beta_2"], row["beta_1"]) for _, row in fine.iterrows()]
+    pd.testing.assert_frame_equal(Landscape(finished.path).measure(points), fine, rtol=1e-6)
+    assert len(Landscape(finished.path).measure([(0.3, 2.5)], images=10)) == 1
 
 
 def test_another_method_or_box_is_another_landscape(finished: SweepFolder, data: ImageData) -> None:

@@ -1,7 +1,7 @@
 """The Python face: map a landscape, open one, choose from it, load models."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 from ratescape import checkpoint, planning, records, selection, sweep
+from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.data.prepared import read_prepared
 from ratescape.errors import SpecError
 from ratescape.evaluation import suite
+from ratescape.evaluation.grid import measured_grid
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.records import RunFolder, SweepFolder, Table
@@ -109,6 +111,35 @@ class Landscape:
         if chosen not in networks:
             raise SpecError(f"seed is {seed}: it must be one of {', '.join(map(str, networks))}")
         return checkpoint.load_network(self.folder.network(networks[chosen]).weights, device)[0]
+
+    def measure(
+        self, points: Sequence[tuple[float, ...]], *, images: int = records.FINE_IMAGES, data_folder: Path | None = None
+    ) -> pd.DataFrame:
+        """Rates, distortion, -ELBO (nats per image) and PSNR (dB) at any betas, of a conditioned landscape.
+
+        Nothing is trained: each point is a forward pass of the first seed's network over images of the split that
+        models are chosen on.
+
+        Args:
+            points: betas, one for each layer, top layer first.
+            images: how many images at most.
+            data_folder: where to look for the images first.
+
+        Returns:
+            One row for each point: ``beta_L .. beta_1, rate_L .. rate_1, rate, distortion, nelbo, psnr``.
+
+        Raises:
+            SpecError: every beta point has a network of its own, or a point lies outside the box.
+            RatescapeError: the network or the images are missing or damaged.
+        """
+        network = self.network()
+        (spec, *_) = self.folder.spec().networks()
+        fingerprint = self.folder.provenance().get("fingerprint")
+        data = _images_of(spec.data, self.folder.network(spec).path, fingerprint, data_folder)
+        (chosen_on, *_) = data.held_out.values()
+        like = next(network.parameters())
+        seen = Images(chosen_on.pixels[:images], bool(data.spec.binary), like.device, like.dtype)
+        return records.fine_columns(measured_grid(network, seen, points, self.folder.spec().evaluation.seed))
 
     def report(self) -> Path:
         """Draw the landscape and every figure of the paper, and write the report page; returns its path.
