@@ -131,6 +131,19 @@ def test_workers_and_seeds(data: ImageData, finished: SweepFolder, tmp_path: Pat
         Landscape(folder.path).network(seed=7)
 
 
+@pytest.mark.parametrize(("latents", "groups", "fine"), [((3,), None, 0), ((3, 2, 2), (0, 1, 1), 9)])
+def test_other_depths_and_groups(
+    data: ImageData, tmp_path: Path, latents: tuple[int, ...], groups: tuple[int, ...] | None, fine: int
+) -> None:
+    folder = SweepFolder(tmp_path / "sweep")
+    run_sweep(asked(data, model=ModelSpec("ladder", 4, latents), groups=groups), data, folder, HERE)
+    rows = table_of(folder)
+    assert len(rows) == (2 if groups is None else 4) and (rows["status"] == "ok").all()
+    if groups:
+        assert (rows["beta_2"] == rows["beta_1"]).all()
+    assert (len(pd.read_csv(folder.fine)) if folder.fine.exists() else 0) == fine
+
+
 def test_refined_models_start_from_the_network_and_are_trained_on(
     finished: SweepFolder, data: ImageData, tmp_path: Path
 ) -> None:
