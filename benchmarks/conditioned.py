@@ -53,7 +53,7 @@ def rates_met(network: Conditioned, images: Images, wanted: np.ndarray) -> tuple
 
     def gap(logs: np.ndarray) -> np.ndarray:
         (record,) = measured_grid(network, images, [tuple(np.exp(np.clip(logs, low, high)))], 0)
-        return np.log((np.array(record["rates"]) + 0.05) / (wanted + 0.05))
+        return np.log((np.array(record.rates) + 0.05) / (wanted + 0.05))
 
     start = np.full(len(wanted), (low + high) / 2)
     found = least_squares(gap, start, bounds=(low, high), diff_step=0.02, xtol=1e-4, max_nfev=25)
@@ -73,8 +73,8 @@ def distortion_at_equal_rates(both: pd.DataFrame, landscape: Landscape, data: Im
         betas = rates_met(network, tuning, wanted)
         (record,) = measured_grid(network, test, [betas], 0)
         reported = row[[f"test_{name}_dedicated" for name in names]].to_numpy(float)
-        near = np.abs(np.array(record["rates"]) - reported) <= 0.05 * reported + 0.2
-        differences.append(record["distortion"] - row["test_distortion_dedicated"] if near.all() else math.nan)
+        near = np.abs(np.array(record.rates) - reported) <= 0.05 * reported + 0.2
+        differences.append(record.distortion - row["test_distortion_dedicated"] if near.all() else math.nan)
     return differences
 
 

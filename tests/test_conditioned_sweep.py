@@ -225,6 +225,24 @@ def test_from_the_command_line_to_a_model_between_the_grid_points(
     assert "is a model of its own betas" in capsys.readouterr().err
 
 
+def test_rates_asked_for_on_the_command_line(
+    finished: SweepFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fine = pd.read_csv(finished.fine)
+    wanted = [f"{layer}={fine[f'rate_{layer}'].iloc[4]:.6g}" for layer in (2, 1)]
+    out = tmp_path / "model.safetensors"
+    assert cli.main(["solve", str(finished.path), "--rates", *wanted, "--strict", "--out", str(out)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("betas (") and said[1].startswith("layer 2: ") and said[-1] == str(out)
+    load(out)
+    assert cli.main(["solve", str(finished.path), "--rates", "2=1000"]) == 0
+    assert "rate ceiling" in capsys.readouterr().out
+    assert cli.main(["solve", str(finished.path), "--rates", "2=1000", "--strict"]) == 1
+    assert "not every rate was reached" in capsys.readouterr().err
+    assert cli.main(["solve", str(finished.path), "--rates", "top=3"]) == 1
+    assert "LAYER=NATS" in capsys.readouterr().err
+
+
 def test_a_folded_model_can_be_kept(finished: SweepFolder, tmp_path: Path) -> None:
     landscape = Landscape(finished.path)
     model = landscape.network().at((0.5, 2.0))

@@ -140,6 +140,45 @@ class Recommend:
         _say(f'or:      model = ratescape.load("{best.folder.path}")')
 
 
+@dataclasses.dataclass(frozen=True)
+class Solve:
+    """Find the model of a conditioned landscape that has the rates asked for, without training."""
+
+    landscape: Positional[Path]
+    """Folder of a landscape mapped by --method conditioned."""
+    rates: Annotated[tuple[str, ...], arg(metavar="LAYER=NATS ...")]
+    """Rates in nats per image, such as 2=20 1=40: 20 nats in the top of two layers, 40 in the one below."""
+    tolerance: float = 0.03
+    """Largest relative error that counts as reached."""
+    strict: bool = False
+    """End with status 1 unless every rate was reached."""
+    out: Path | None = None
+    """File to write the model to (.safetensors)."""
+    data_folder: Path | None = None
+    """Where to look for the images first."""
+
+    def run(self) -> None:
+        from ratescape.landscape import Landscape, save
+
+        rates = dict(map(_rate, self.rates))
+        solved = Landscape(self.landscape).at_rates(rates, tolerance=self.tolerance, data_folder=self.data_folder)
+        _say(str(solved))
+        if self.out is not None:
+            save(solved.model, self.out)
+            _say(str(self.out))
+        if self.strict and not solved.solution.reached:
+            raise SpecError("not every rate was reached: ask for others, or map a larger box of betas")
+
+
+def _rate(text: str) -> tuple[int, float]:
+    """The layer and the rate of ``LAYER=NATS``."""
+    layer, _, rate = text.partition("=")
+    try:
+        return int(layer), float(rate)
+    except ValueError as error:
+        raise SpecError(f"rate is {text!r}: it must be LAYER=NATS, such as 2=20") from error
+
+
 def _demand(text: str) -> tuple[str, float]:
     """The column and the worst value of ``COLUMN=WORST``."""
     column, _, worst = text.partition("=")
@@ -175,7 +214,7 @@ class Data:
             _say(str(catalog.fetch(self.name, self.folder, progress=_shows(False))))
 
 
-Command = Map | Train | Evaluate | Report | Recommend | Data
+Command = Map | Train | Evaluate | Report | Recommend | Solve | Data
 
 COMMANDS: dict[str, type[Command]] = {
     "map": Map,
@@ -183,6 +222,7 @@ COMMANDS: dict[str, type[Command]] = {
     "evaluate": Evaluate,
     "report": Report,
     "recommend": Recommend,
+    "solve": Solve,
     "data": Data,
 }
 

@@ -15,6 +15,7 @@ from ratescape.data.prepared import read_prepared
 from ratescape.errors import SpecError
 from ratescape.evaluation import suite
 from ratescape.evaluation.grid import measured_grid
+from ratescape.evaluation.solving import TOLERANCE, Solution, Status, betas_for
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.records import RunFolder, SweepFolder, Table
@@ -35,6 +36,17 @@ from ratescape.specs import (
     TrainingSpec,
     key,
 )
+
+MEANING: dict[Status, str] = {
+    "reached": "within the tolerance",
+    "rate_ceiling": "more is not to be had at the box's smallest beta",
+    "rate_floor": "less is not to be had at the box's largest beta",
+    "joint_infeasible": "not to be had together with the others",
+}
+"""What the statuses of :meth:`Landscape.at_rates` mean."""
+
+MANY = 1.5
+"""From such a freedom of the betas on, many serve."""
 
 Source = str | Path | np.ndarray | DataSpec
 """A known name, a path, images as an array, or a full spec."""
@@ -58,6 +70,30 @@ class Best:
 
     def __str__(self) -> str:
         return self.choice.explanation
+
+
+@dataclasses.dataclass(frozen=True)
+class Solved:
+    """A model found for rates that were asked for, without training."""
+
+    solution: Solution
+    model: HVAE
+    """The ordinary model at the betas found."""
+
+    def __str__(self) -> str:
+        found = self.solution
+        layers = len(found.betas)
+        betas = ", ".join(f"{beta:.4g}" for beta in found.betas)
+        lines = [f"betas ({betas}): distortion {found.distortion:.4g} nats/image, PSNR {found.psnr:.4g} dB"]
+        for layer, status in found.statuses.items():
+            rate, error, word = found.rates[layers - layer], found.errors[layer], status.replace("_", " ")
+            lines.append(f"layer {layer}: {rate:.4g} nats/image ({error:+.1%} off), {word}: {MEANING[status]}")
+        if found.freedom > MANY:
+            lines.append(
+                f"many betas serve: along one direction they may change by a factor of {found.freedom:.2g} while all "
+                "rates stay within the tolerance; these have the lowest distortion found"
+            )
+        return "\n".join(lines)
 
 
 class Landscape:
@@ -133,13 +169,44 @@ class Landscape:
             RatescapeError: the network or the images are missing or damaged.
         """
         network = self.network()
+        seen = self._held_out(network, images, data_folder)
+        measured = measured_grid(network, seen, points, self.folder.spec().evaluation.seed)
+        return records.fine_columns([point._asdict() for point in measured])
+
+    def at_rates(
+        self,
+        rates: Mapping[int, float],
+        *,
+        tolerance: float = TOLERANCE,
+        images: int = records.FINE_IMAGES,
+        data_folder: Path | None = None,
+    ) -> Solved:
+        """The model of a conditioned landscape that has the rates asked for, found without training.
+
+        Args:
+            rates: nats per image by layer number (2 is the top of two layers), for one layer or more.
+            tolerance: largest relative error that counts as reached.
+            images: how many images of the split that models are chosen on to measure rates on, at most.
+            data_folder: where to look for the images first.
+
+        Raises:
+            SpecError: every beta point has a network of its own, or rates that cannot be asked for.
+            RatescapeError: the network or the images are missing or damaged.
+        """
+        network = self.network()
+        seen = self._held_out(network, images, data_folder)
+        seed = self.folder.spec().evaluation.seed
+        found = betas_for(network, seen, rates, seed=seed, tolerance=tolerance)
+        return Solved(found, network.at(found.betas))
+
+    def _held_out(self, network: Conditioned, count: int, data_folder: Path | None) -> Images:
+        """Images of the split that models are chosen on, as the first seed's network takes them."""
         (spec, *_) = self.folder.spec().networks()
         fingerprint = self.folder.provenance().get("fingerprint")
         data = _images_of(spec.data, self.folder.network(spec).path, fingerprint, data_folder)
         (chosen_on, *_) = data.held_out.values()
         like = next(network.parameters())
-        seen = Images(chosen_on.pixels[:images], bool(data.spec.binary), like.device, like.dtype)
-        return records.fine_columns(measured_grid(network, seen, points, self.folder.spec().evaluation.seed))
+        return Images(chosen_on.pixels[:count], bool(data.spec.binary), like.device, like.dtype)
 
     def report(self) -> Path:
         """Draw the landscape and every figure of the paper, and write the report page; returns its path.

@@ -110,7 +110,7 @@ def _measure_finely(spec: SweepSpec, data: ImageData, folder: SweepFolder, execu
     like = next(network.parameters())
     (chosen_on, *_) = data.held_out.values()
     images = Images(chosen_on.pixels[: records.FINE_IMAGES], bool(data.spec.binary), like.device, like.dtype)
-    table = records.fine_columns(measured_grid(network, images, points, spec.evaluation.seed))
+    table = records.fine_columns([p._asdict() for p in measured_grid(network, images, points, spec.evaluation.seed)])
     records.write_atomically(folder.fine, table.to_csv(index=False))
 
 

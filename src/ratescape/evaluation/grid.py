@@ -1,7 +1,7 @@
 """Rates and fidelity of a conditioned network at many beta points: each is a forward pass, none a training."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 from ratescape.data.batches import Images
 from ratescape.evaluation.rates import rates
@@ -9,10 +9,22 @@ from ratescape.evaluation.reconstruction import reconstruction
 from ratescape.model.conditioning import Conditioned
 
 
+class GridPoint(NamedTuple):
+    """What a network does at one vector of betas; lists run over the layers, top first, rates are nats per image."""
+
+    betas: list[float]
+    rates: list[float]
+    rate: float
+    distortion: float
+    nelbo: float
+    psnr: float
+    """dB."""
+
+
 def measured_grid(
     network: Conditioned, images: Images, points: Sequence[tuple[float, ...]], seed: int
-) -> list[dict[str, Any]]:
-    """One record for each point: ``betas``, ``rates``, ``rate``, ``distortion``, ``nelbo`` (nats/image), ``psnr`` (dB).
+) -> list[GridPoint]:
+    """Measure a network at each of many beta points.
 
     Args:
         images: what to measure on.
@@ -22,20 +34,11 @@ def measured_grid(
     Raises:
         SpecError: a point outside the box.
     """
-    records: list[dict[str, Any]] = []
+    measured: list[GridPoint] = []
     for betas in points:
         model = network.at(betas)
-        measured = rates(model, images, seed)
-        layers, distortion = measured.rates.mean(0).tolist(), measured.distortion.mean().item()
-        total = sum(layers)
-        records.append(
-            {
-                "betas": list(betas),
-                "rates": layers,
-                "rate": total,
-                "distortion": distortion,
-                "nelbo": distortion + total,
-                "psnr": reconstruction(model, images).psnr,
-            }
-        )
-    return records
+        per_image = rates(model, images, seed)
+        layers, distortion = per_image.rates.mean(0).tolist(), per_image.distortion.mean().item()
+        total, psnr = sum(layers), reconstruction(model, images).psnr
+        measured.append(GridPoint(list(betas), layers, total, distortion, distortion + total, psnr))
+    return measured
