@@ -13,6 +13,7 @@ without a warm-up, say), the one with the lowest loss counts. Numbers are those 
 """
 
 import argparse
+import contextlib
 import math
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from ratescape.evaluation.grid import measured_grid
 from ratescape.landscape import Landscape
 from ratescape.model.conditioning import Conditioned
 from ratescape.records import ACTIVE_RATE, layer_columns
-from ratescape.selection import USES, measured
+from ratescape.selection import USES, Choice, measured
 
 SEEDS = "seed"
 
@@ -62,9 +63,8 @@ def rates_met(network: Conditioned, images: Images, wanted: np.ndarray) -> tuple
 
 def distortion_at_equal_rates(both: pd.DataFrame, landscape: Landscape, data: ImageData, count: int) -> list[float]:
     """D of the network at the dedicated models' rates, less theirs, nats; NaN where it cannot have the rates."""
-    tuning, test = (
-        Images(split.pixels[:count], bool(data.spec.binary)) for split in (data.validation or data.test, data.test)
-    )
+    tuning = Images((data.validation or data.test).pixels[:count], bool(data.spec.binary))
+    test = Images(data.test.pixels, bool(data.spec.binary))  # all, as the dedicated models' numbers are
     differences: list[float] = []
     for _, row in both.iterrows():
         network = landscape.network(seed=int(row[SEEDS]))
@@ -115,18 +115,21 @@ def summary(both: pd.DataFrame) -> list[str]:
 
 
 def best_of_each(conditioned: Landscape, dedicated: list[Landscape]) -> list[str]:
-    """The best model for each use, chosen on validation and reported on test."""
+    """The best model for each use, chosen on validation and reported on test; of several landscapes, the best one's."""
     lines = ["", "| use | conditioned | dedicated |", "|---|---|---|"]
     for use in USES:
         cells: list[str] = []
-        for landscape in (conditioned, dedicated[0]):
-            try:
-                choice = landscape.best(use).choice
-            except SpecError:
+        for landscapes in ([conditioned], dedicated):
+            choices: list[Choice] = []
+            for landscape in landscapes:
+                with contextlib.suppress(SpecError):  # not measured there
+                    choices.append(landscape.best(use).choice)
+            if not choices:
                 cells.append("not measured")
                 continue
-            betas = ", ".join(f"{beta:.3g}" for beta in choice.betas)
-            cells.append(f"{choice.reported(choice.row):.4g} at betas {betas}, {choice.row['rate']:.0f} nats")
+            best = max(choices, key=lambda choice: choice.value(choice.row))
+            betas = ", ".join(f"{beta:.3g}" for beta in best.betas)
+            cells.append(f"{best.reported(best.row):.4g} at betas {betas}, {best.row['rate']:.0f} nats")
         lines.append(f"| {use} | {' | '.join(cells)} |")
     return lines
 

@@ -105,11 +105,7 @@ def test_the_fine_landscape_agrees_with_the_models_where_they_meet(finished: Swe
 
 
 def test_another_method_or_box_is_another_landscape(finished: SweepFolder, data: ImageData) -> None:
-    for other in (
-        {"method": "dedicated"},
-        {"conditioning": ConditioningSpec(width=8, fine=3, low=0.01)},
-        {"conditioning": ConditioningSpec(width=8, fine=3, refine=1)},
-    ):
+    for other in ({"method": "dedicated"}, {"conditioning": ConditioningSpec(width=8, fine=3, low=0.01)}):
         with pytest.raises(RecordError, match="was made by another spec"):
             run_sweep(asked(data, **other), data, finished, HERE)
     with pytest.raises(SpecError, match=r"conditioning.high is 5.0: it must be at least grid.high \(10\)"):
@@ -174,10 +170,12 @@ def test_a_network_that_diverged_leaves_models_without_numbers(
         return network
 
     monkeypatch.setattr(runs, "initial_network", poisoned)
-    spec = asked(data, training=TrainingSpec(epochs=20, batch=32, patience=2), conditioning=ConditioningSpec(fine=0))
+    spec = asked(data, training=TrainingSpec(epochs=20, batch=32, patience=2), conditioning=ConditioningSpec(refine=1))
     run_sweep(spec, data, SweepFolder(tmp_path / "sweep"), HERE)
-    rows = table_of(SweepFolder(tmp_path / "sweep"))
+    folder = SweepFolder(tmp_path / "sweep")
+    rows = table_of(folder)
     assert (rows["status"] == "diverged").all() and rows["psnr"].isna().all()
+    assert not folder.fine.exists()
 
 
 def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(images_file: Path, tmp_path: Path) -> None:
@@ -223,6 +221,12 @@ def test_from_the_command_line_to_a_model_between_the_grid_points(
     run = next(out.glob("runs/*"))
     assert cli.main(["evaluate", str(run), "--betas", "1", "1", *lean]) == 1
     assert "is a model of its own betas" in capsys.readouterr().err
+    assert cli.main(["evaluate", str(tmp_path / "nowhere"), "--betas", "1", "1", *lean]) == 1
+    assert "is not a results folder" in capsys.readouterr().err
+    assert cli.main(["train", "--config", str(run / "spec.yaml")]) == 1
+    assert "taken from a conditioned network" in capsys.readouterr().err
+    with pytest.raises(checkpoint.CheckpointError, match=r"told its betas: open its landscape, and ask \.network"):
+        load(network)
 
 
 def test_rates_asked_for_on_the_command_line(
@@ -258,6 +262,72 @@ def test_a_dedicated_landscape_has_no_network(data: ImageData, tmp_path: Path) -
     with pytest.raises(SpecError, match="mapped by dedicated models"):
         landscape.network()
     assert not landscape.folder.fine.exists() and not list(landscape.folder.path.glob("networks"))
+
+
+def test_the_network_serves_other_grids_and_refining_in_its_folder(
+    finished: SweepFolder, data: ImageData, tmp_path: Path
+) -> None:
+    folder = copied(finished, tmp_path / "copy")
+    (weights,) = folder.path.glob("networks/*/weights.safetensors")
+    made = weights.stat().st_mtime_ns
+    run_sweep(asked(data, grid=BetaGrid(steps=3), conditioning=ConditioningSpec(width=8, fine=2)), data, folder, HERE)
+    assert len(table_of(folder)) == 9 and len(pd.read_csv(folder.fine)) == 4
+    run_sweep(asked(data, conditioning=ConditioningSpec(width=8, fine=3, refine=1)), data, folder, HERE)
+    assert len(table_of(folder)) == 4 and len(pd.read_csv(folder.fine)) == 9
+    run_sweep(asked(data), data, folder, HERE)
+    pd.testing.assert_frame_equal(table_of(folder), table_of(finished))
+    assert weights.stat().st_mtime_ns == made
+
+
+def test_a_network_that_is_gone_is_made_again(finished: SweepFolder, data: ImageData, tmp_path: Path) -> None:
+    folder = copied(finished, tmp_path / "copy")
+    (weights,) = folder.path.glob("networks/*/weights.safetensors")
+    before = checkpoint.load(weights)[0]
+    weights.unlink()
+    folder.fine.unlink()
+    run_sweep(asked(data), data, folder, HERE)
+    for name, tensor in checkpoint.load(weights)[0].items():
+        torch.testing.assert_close(tensor, before[name])
+    assert folder.fine.read_bytes() == finished.fine.read_bytes()
+    assert not list(folder.path.glob("networks/*/checkpoint.*")) and not list(folder.path.glob("networks/*/steps"))
+
+
+def test_epochs_left_open_are_twice_those_of_a_dedicated_model(data: ImageData) -> None:
+    dedicated = asked(data, method="dedicated", training=TrainingSpec(batch=32)).training.epochs
+    assert dedicated is not None
+    whole = asked(data, training=TrainingSpec(batch=32, warmup=1.5 * dedicated)).training
+    assert whole.epochs == 2 * dedicated and whole.warmup == 1.5 * dedicated
+
+
+def test_lists_serve_as_tuples(data: ImageData, tmp_path: Path) -> None:
+    latents: Any = [3, 2]
+    spec = asked(data, model=ModelSpec(channels=4, latents=latents), groups=[0, 0])
+    run_sweep(spec, data, SweepFolder(tmp_path / "sweep"), HERE)
+    assert len(table_of(SweepFolder(tmp_path / "sweep"))) == 2
+
+
+def test_betas_of_a_group_stay_equal(data: ImageData, tmp_path: Path) -> None:
+    folder = SweepFolder(tmp_path / "sweep")
+    run_sweep(asked(data, groups=(0, 0)), data, folder, HERE)
+    network = Landscape(folder.path).network()
+    network.at((0.5, 0.5))
+    with pytest.raises(SpecError, match=r"equal within the groups \(0, 0\)"):
+        network.at((0.5, 0.7))
+    found = Landscape(folder.path).at_rates({2: 1e6, 1: 1e6})
+    assert found.solution.betas[0] == found.solution.betas[1]
+
+
+def test_measurements_are_shown_to_a_person(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    metrics = {"psnr": 17.25, "accuracy_rbf": [0.5, None], "flag": None, "note": "accuracy_sample_2 above ceiling_rate"}
+    cli._print_records(
+        [{"split": "test", "images": 3, "metrics": metrics, "absent": {"information": "why"}, "extrapolated": True}]
+    )
+    said = capsys.readouterr().out
+    for part in ("extrapolated", "17.25", "0.5, –", "flag", "accuracy_sample_2 above", "not measured: why"):
+        assert part in said
 
 
 def test_a_damaged_network_is_named_with_its_remedy(finished: SweepFolder, data: ImageData, tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_the_betas_of_the_loss_rise_to_what_is_told() -> None:
 
 def test_weights_undo_the_loss_where_it_is_log_quadratic_in_the_betas() -> None:
     fitted = sampled(members=2)
-    assert fitted.draw(0, 8).weights is None
+    torch.testing.assert_close(fitted.draw(0, 8).weights, torch.ones(2, 8, dtype=torch.float64))
     curve = torch.tensor([[1.0, -2.0, 0.5, 0.7, -0.3, 0.9], [0.0, 1.0, 1.0, -0.5, 0.2, 0.1]], dtype=torch.float64)
 
     def losses(betas: torch.Tensor) -> torch.Tensor:
@@ -118,6 +118,14 @@ def test_weights_undo_the_loss_where_it_is_log_quadratic_in_the_betas() -> None:
     level = drawn.weights * losses(drawn.betas)
     # The ridge of 1e-4 leaves some percent; the losses themselves differ by factors.
     assert float((level.std(1) / level.mean(1)).max()) < 0.03 < 0.3 < float(losses(drawn.betas).std(1).min())
+
+
+def test_images_count_alike_where_losses_may_be_negative() -> None:
+    fitted = sampled()
+    for step in range(50):
+        drawn = fitted.draw(step, 64)
+        fitted.observe(drawn, torch.zeros_like(drawn.betas), drawn.betas.sum(2) - 1)
+    torch.testing.assert_close(fitted.draw(99, 64).weights, torch.ones(1, 64, dtype=torch.float64))
 
 
 def test_broken_losses_leave_no_trace_and_the_fit_is_taken_up() -> None:

@@ -353,6 +353,19 @@ def test_the_fine_landscape_is_for_two_axes_of_betas() -> None:
     assert dataclasses.replace(spec, conditioning=ConditioningSpec(fine=0)).fine_points() == []
 
 
+def test_the_box_is_checked_where_it_counts() -> None:
+    third = 2 / 3
+    spec = SweepSpec(grid=BetaGrid(third, 2.0), method="conditioned", conditioning=ConditioningSpec(third, 2.0))
+    assert spec.box() == (third, 2.0)
+    SweepSpec(conditioning=ConditioningSpec(low=0.5))  # without meaning for dedicated models
+    with pytest.raises(SpecError, match=r"conditioning\.low is 0\.5: it must be at most grid\.low \(0\.1\)"):
+        SweepSpec(method="conditioned", conditioning=ConditioningSpec(low=0.5))
+    with pytest.raises(SpecError, match=r"conditioning\.fine is 21: it must be 0 for a grid as narrow"):
+        SweepSpec(grid=BetaGrid(1.0, 1.000000001, 2), method="conditioned")
+    bottom_up = SweepSpec(model=ModelSpec(family="bottom-up"), grid=BetaGrid(1.0, 1.0, 1), method="conditioned")
+    assert bottom_up.networks()[0].groups == (0, 0)
+
+
 @pytest.mark.parametrize("groups", [None, (0, 1), (1, 0)])
 def test_a_bottom_up_sweep_needs_one_group(groups: tuple[int, ...] | None) -> None:
     model = ModelSpec(family="bottom-up")

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -259,3 +260,16 @@ def test_binary_pixels_round_at_one_half() -> None:
     assert images.take(torch.arange(4)).flatten().tolist() == [0, 0, 1, 1]
     grey = Images(np.array([0, 51, 255], np.uint8).reshape(3, 1, 1, 1), binary=False)
     np.testing.assert_allclose(grey.take(torch.arange(3)).flatten(), [0, 0.2, 1])
+
+
+@pytest.mark.parametrize("name", ["gaussian", "learned-gaussian", "logistic-mixture"])
+def test_every_likelihood_can_be_trained(name: Any) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, *SHAPE), np.uint8)
+    images = Images(pixels, binary=False, dtype=torch.float64)
+    spec = complete(ModelSpec(channels=4, latents=(3, 2), likelihood=name, mixtures=2), SHAPE, binary=False)
+    torch.manual_seed(0)
+    model = build(spec, SHAPE).double()
+    recipe = TrainingSpec(epochs=6, batch=20, clip=100.0, precision="float64")
+    trained = train(recipe, model, images, FixedBetas(torch.ones(2, 2).double(), 0), 2, seed=0)
+    first, last = trained.history[1][0]["loss"], trained.history[1][-1]["loss"]
+    assert trained.diverged == [False, False] and last < first

@@ -110,7 +110,8 @@ def load_network(path: Path, device: torch.device | str = "cpu") -> tuple[Condit
     tensors, header = load(path)
     try:
         spec = from_dict(NetworkSpec, header["network"])
-        network = Conditioned(build(spec.model, tuple(header["image_shape"])), spec.low, spec.high, spec.width)
+        model = build(spec.model, tuple(header["image_shape"]))
+        network = Conditioned(model, spec.low, spec.high, spec.width, spec.groups)
         dtype = next(iter(tensors.values())).dtype
         network.to(dtype).load_state_dict(tensors)
     except (KeyError, RuntimeError, StopIteration) as error:
@@ -125,6 +126,8 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[HVAE, di
         CheckpointError: as :func:`load`, or the weights do not fit the model the file describes.
     """
     tensors, header = load(path)
+    if "network" in header:
+        raise CheckpointError(f"{path} is a network that is told its betas: open its landscape, and ask .network()")
     try:
         model = build(from_dict(ModelSpec, header["model"]), tuple(header["image_shape"]))
         dtype = next(iter(tensors.values())).dtype

@@ -324,6 +324,10 @@ def from_config(command: type[Any], path: Path) -> Any:
     version = values.pop("version", VERSION)
     if not isinstance(version, int) or version > VERSION:
         raise SpecError(f"{path} was made by a newer ratescape (version {version!r} of the format): upgrade ratescape")
+    if "network" in values:
+        raise SpecError(
+            f"{path} describes a model taken from a conditioned network: give map the spec.yaml of its landscape"
+        )
     own = {f.name for f in dataclasses.fields(command)} - {field}
     nested = {name: value for name, value in values.items() if name not in own}
     beside = {name: value for name, value in values.items() if name in own}
@@ -447,10 +451,19 @@ def _print_records(lines: list[dict[str, Any]]) -> None:
             _say(json.dumps(line))
         return
     for line in lines:
-        _say(f"{line['split']} ({line['images']} images)")
+        outside = ", extrapolated: betas outside the network's box" if line.get("extrapolated") else ""
+        _say(f"{line['split']} ({line['images']} images{outside})")
         for name, value in line["metrics"].items():
-            shown = ", ".join(f"{v:.4g}" for v in value) if isinstance(value, list) else f"{value:.4g}"
-            _say(f"  {name:12} {shown}")
+            _say(f"  {name:22} {', '.join(map(_shown, value)) if isinstance(value, list) else _shown(value)}")
+        for name, reason in line["absent"].items():
+            _say(f"  {name:22} not measured: {reason}")
+
+
+def _shown(value: float | str | None) -> str:
+    """A measurement for a person; a dash where there is none."""
+    if value is None:
+        return "–"
+    return value if isinstance(value, str) else f"{value:.4g}"
 
 
 if __name__ == "__main__":

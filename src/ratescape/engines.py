@@ -23,7 +23,7 @@ from ratescape.errors import ResourceError
 from ratescape.evaluation.suite import judge_of
 from ratescape.planning import Pack, chosen_device, workers
 from ratescape.records import SweepFolder
-from ratescape.runs import complete_network, complete_pack, is_trained
+from ratescape.runs import complete_network, complete_pack
 from ratescape.specs import EvaluationSpec, ExecutionSpec, FoldedSpec, NetworkSpec, key
 
 
@@ -36,12 +36,19 @@ def hand_over(data: ImageData, folder: SweepFolder) -> Path:
 
 
 def carry_out(
-    pending: list[Pack], folder: SweepFolder, handed: Path, evaluation: EvaluationSpec, execution: ExecutionSpec
+    networks: list[NetworkSpec],
+    pending: list[Pack],
+    folder: SweepFolder,
+    handed: Path,
+    evaluation: EvaluationSpec,
+    execution: ExecutionSpec,
 ) -> None:
-    """Train all pending packs: one after the other, or by as many processes of one thread each."""
-    count = min(workers(execution, chosen_device(execution.device)), len(pending))
-    untrained = [run for pack in pending for run in pack.runs if not is_trained(folder.run(run))]
-    networks = list(dict.fromkeys(run.network for run in untrained if isinstance(run, FoldedSpec)))
+    """Train the networks that are not there yet, then all pending packs: one after the other, or side by side.
+
+    By as many processes of one thread each, if any; models of a conditioned sweep are taken from its networks.
+    """
+    networks = [network for network in networks if not folder.network(network).weights.exists()]
+    count = min(workers(execution, chosen_device(execution.device)), max(len(pending), len(networks)))
     if not count:
         for network in networks:
             _network_task(network, folder, handed, execution)

@@ -170,7 +170,7 @@ class Landscape:
         """
         network = self.network()
         seen = self._held_out(network, images, data_folder)
-        measured = measured_grid(network, seen, points, self.folder.spec().evaluation.seed)
+        measured = measured_grid(network, seen, points)
         return records.fine_columns([point._asdict() for point in measured])
 
     def at_rates(
@@ -195,8 +195,7 @@ class Landscape:
         """
         network = self.network()
         seen = self._held_out(network, images, data_folder)
-        seed = self.folder.spec().evaluation.seed
-        found = betas_for(network, seen, rates, seed=seed, tolerance=tolerance)
+        found = betas_for(network, seen, rates, tolerance=tolerance)
         return Solved(found, network.at(found.betas))
 
     def _held_out(self, network: Conditioned, count: int, data_folder: Path | None) -> Images:
@@ -204,6 +203,8 @@ class Landscape:
         (spec, *_) = self.folder.spec().networks()
         fingerprint = self.folder.provenance().get("fingerprint")
         data = _images_of(spec.data, self.folder.network(spec).path, fingerprint, data_folder)
+        if count < 1:
+            raise SpecError(f"images is {count}: measure on one at least")
         (chosen_on, *_) = data.held_out.values()
         like = next(network.parameters())
         return Images(chosen_on.pixels[:count], bool(data.spec.binary), like.device, like.dtype)
@@ -349,9 +350,9 @@ def evaluate(
     folder, spec = Path(path), evaluation or EvaluationSpec()
     chosen = planning.chosen_device(device)
     if (folder / "spec.yaml").exists() or not (folder / "weights.safetensors").exists():
-        if betas is not None:
-            raise SpecError(f"betas is {betas}, but {folder} is a model of its own betas: leave them out")
         run = RunFolder(folder).spec()
+        if betas is not None or extrapolate:
+            raise SpecError(f"{folder} is a model of its own betas: leave out betas and extrapolate")
         model, header = checkpoint.load_model(RunFolder(folder).weights, chosen)
         source, multipliers, outside = run.data, run.betas, False
     else:

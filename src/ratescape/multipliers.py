@@ -93,7 +93,8 @@ class SampledBetas:
 
     Losses differ by a factor of ten over the box. Each image is weighted by 1 / L(beta), where log L(beta) is a
     quadratic function of the log betas, fitted to the losses as training goes on: so the mean *relative* excess is what
-    is minimised. An image's own loss would not do, since easy images would count more.
+    is minimised. An image's own loss would not do, since easy images would count more. Where losses are not all
+    positive (densities may be above 1), relative excess means nothing, and all images count alike.
 
     Args:
         low: smallest beta of the box.
@@ -114,6 +115,9 @@ class SampledBetas:
     MEMORY = 0.99
     """Weight of the past in the running fit, for each step."""
     RIDGE = 1e-4
+    """Keeps the fit solvable, in units of the images it rests on."""
+    POSITIVE = 0.999
+    """Share of losses that must be positive for images to be weighted."""
 
     def __init__(
         self,
@@ -126,18 +130,20 @@ class SampledBetas:
         like: Tensor,
     ) -> None:
         self.low, self.high = low, high
-        self.groups = torch.tensor(list(groups), device=like.device)
+        self.groups = list(groups)
         self.members = members
         self.warmup = warmup
         self.seed = seed
         self.like = like
         self.axes = max(groups) + 1
+        self.first = [self.groups.index(axis) for axis in range(self.axes)]
         features = 1 + self.axes + self.axes * (self.axes + 1) // 2
         self.moments = torch.zeros(members, features, features, device=like.device, dtype=torch.float64)
         self.products = torch.zeros(members, features, device=like.device, dtype=torch.float64)
+        self.positive = torch.ones(members, device=like.device, dtype=torch.float64)
 
     def draw(self, step: int, images: int) -> Drawn:
-        places = self._places(step, images)[:, self.groups.cpu()]  # [B, L] in [0, 1]
+        places = self._places(step, images)[:, self.groups]  # [B, L] in [0, 1]
         betas = self.low * (self.high / self.low) ** places
         told = betas.to(self.like).expand(self.members, -1, -1)
         share = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
@@ -157,20 +163,23 @@ class SampledBetas:
         places[faces : faces + diagonal] = (middle + jitter).clamp(0, 1)
         return places
 
-    def _weights(self, told: Tensor) -> Tensor | None:
-        if not bool(self.products.any()):
-            return None
-        ridge = self.RIDGE * self.moments[:, :1, :1] * torch.eye(self.moments.shape[1], device=self.moments.device)
-        fitted = torch.linalg.solve(self.moments + ridge, self.products)  # [P, F]
+    def _weights(self, told: Tensor) -> Tensor:
+        """1 / L(beta) ``[P, B]``, of mean 1; all 1 as long as nothing was seen."""
+        size = self.RIDGE * self.moments[:, :1, :1].clamp_min(1)
+        ridge = size * torch.eye(self.moments.shape[1], device=self.moments.device)
+        fitted, _ = torch.linalg.solve_ex(self.moments + ridge, self.products)  # [P, F]
         logs = (self._features(told) @ fitted.unsqueeze(2)).squeeze(2)
-        weights = torch.exp(-logs)
+        weights = torch.where(self.positive[:, None] >= self.POSITIVE, torch.exp(-logs), 1.0)
         return (weights / weights.mean(1, keepdim=True)).to(told)
 
     def observe(self, drawn: Drawn, rates: Tensor, distortion: Tensor) -> None:
         if drawn.told is None:
             return
         losses = distortion + weighted(rates, drawn.betas)
-        fine = torch.isfinite(losses) & (losses > 0)
+        finite = torch.isfinite(losses)
+        fine = finite & (losses > 0)
+        share = fine.sum(1) / finite.sum(1).clamp_min(1)
+        self.positive.lerp_(torch.where(finite.any(1), share, 1.0).double(), 1 - self.MEMORY)
         features = self._features(drawn.told) * fine.unsqueeze(2)
         logs = torch.where(fine, losses, 1.0).double().log()
         self.moments.mul_(self.MEMORY).add_(features.transpose(1, 2) @ features)
@@ -178,22 +187,23 @@ class SampledBetas:
 
     def _features(self, betas: Tensor) -> Tensor:
         """1, the log betas of the axes, and their products: ``[P, B, F]``."""
-        first = [int((self.groups == axis).nonzero()[0]) for axis in range(self.axes)]
-        logs = (betas[:, :, first].double() / self.low).log() / math.log(self.high / self.low)
+        logs = (betas[:, :, self.first].double() / self.low).log() / math.log(self.high / self.low)
         rows, columns = torch.triu_indices(self.axes, self.axes, device=logs.device)
         return torch.cat([torch.ones_like(logs[:, :, :1]), logs, logs[:, :, rows] * logs[:, :, columns]], 2)
 
     def state(self) -> dict[str, Tensor]:
-        return {"moments": self.moments, "products": self.products}
+        return {"moments": self.moments, "products": self.products, "positive": self.positive}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         self.moments.copy_(state["moments"])
         self.products.copy_(state["products"])
+        self.positive.copy_(state["positive"])
 
 
 def _lattice(axes: int) -> Tensor:
-    """Steps ``[axes]`` of an evenly spread sequence: powers of the root of x^(axes + 1) = x + 1 (the golden ratio for
-    one axis), whose multiples modulo 1 fill the unit cube about as evenly as any known sequence.
+    """Steps ``[axes]`` of a sequence whose multiples modulo 1 fill the unit cube about as evenly as any that is known.
+
+    Powers of the root of x^(axes + 1) = x + 1; for one axis, of the golden ratio.
     """
     root = 1.5
     for _ in range(60):

@@ -76,7 +76,7 @@ def _across(values: Tensor, like: Tensor) -> Tensor:
 
 def norms(gradients: Sequence[Tensor]) -> Tensor:
     """Euclidean norm of each member's whole gradient: ``[P]``."""
-    squares = [g.flatten(1).square().sum(1) for g in gradients]
+    squares = [g.reshape(len(g), -1).square().sum(1) for g in gradients]  # a scalar parameter's is [P] alone
     return torch.stack(squares).sum(0).sqrt()
 
 

@@ -268,15 +268,18 @@ class SweepFolder:
     def claim(self, spec: SweepSpec) -> None:
         """Make this the folder of ``spec``, or check that it is.
 
-        A folder made by the same spec is taken up again; settings of evaluation may change, models stay.
+        A folder made by the same spec is taken up again; settings of evaluation may change, models stay. A conditioned
+        network serves other grids of betas, and other refining, too: what is there already stays.
 
         Raises:
             RecordError: the folder holds another spec's results (names the fields) or those of a newer version.
         """
         if (self.path / "spec.yaml").exists():
-            refuse_differences(
-                self.path, [name for name in differences(self.spec(), spec) if not name.startswith("evaluation")]
-            )
+            before = self.spec()
+            fields = [name for name in differences(before, spec) if not name.startswith("evaluation")]
+            networks = spec.networks()
+            if not networks or networks != before.networks():
+                refuse_differences(self.path, fields)
         write_atomically(self.path / "spec.yaml", _stamped(spec))
 
     def write_provenance(self, provenance: Mapping[str, Any]) -> None:

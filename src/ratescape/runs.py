@@ -127,9 +127,9 @@ def _trained(
     except RuntimeError as error:
         if "memory" not in str(error):
             raise
+        smaller = "smaller training.batch" if members == 1 else "smaller execution.pack, or a smaller training.batch"
         raise ResourceError(
-            f"out of memory while training a pack of {members} models: choose another folder with --out and a "
-            "smaller execution.pack, or a smaller training.batch"
+            f"out of memory while training {members} model(s) at once: choose another folder with --out and a {smaller}"
         ) from error
 
 
@@ -148,13 +148,15 @@ def _fold_pack(
     learnt = records.read_json_lines(source.training)
     models = [network.at(run.betas) for run in runs]
     spec = runs[0]
-    if spec.refine:
-        images = Images(data.train.pixels, bool(data.spec.binary), device, FLOAT[spec.training.precision])
+    diverged = learnt[-1]["status"] == "diverged"
+    if spec.refine and not diverged:
+        dtype = FLOAT[spec.training.precision]
+        images = Images(data.train.pixels, bool(data.spec.binary), device, dtype)
         trained = _trained(
             refining(spec),
             models[0],
             images,
-            FixedBetas(torch.tensor([run.betas for run in runs], device=device), 0),
+            FixedBetas(torch.tensor([run.betas for run in runs], device=device, dtype=dtype), 0),
             len(runs),
             spec.seed,
             initial=stack(models),
@@ -162,7 +164,6 @@ def _fold_pack(
             progress=progress,
         )
     else:
-        diverged = learnt[-1]["status"] == "diverged"
         trained = Trained(stack(models), [diverged] * len(runs), [[] for _ in runs], 0.0)
     for index, (run, place) in enumerate(zip(runs, places, strict=True)):
         if not is_trained(place):
@@ -181,7 +182,7 @@ def initial_network(spec: NetworkSpec, shape: tuple[int, int, int]) -> Condition
     """The untrained conditioned network of a spec: a function of its structure and seed alone, drawn in float32."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream(spec.seed, "weights"))
-        network = Conditioned(build(spec.model, shape), spec.low, spec.high, spec.width)
+        network = Conditioned(build(spec.model, shape), spec.low, spec.high, spec.width, spec.groups)
         return network.to(FLOAT[spec.training.precision])
 
 

@@ -130,7 +130,7 @@ class TrainingSpec:
     """Epochs of beta warm-up; 0 for none; default: 0.3 of the epochs."""
     warmup_path: WarmupPath = "geometric"
     """geometric: from the smallest of a model's betas, linear in log beta; linear: all betas from 0, as for the
-    paper's LVAE."""
+    paper's LVAE. Those of a conditioned network always rise linearly."""
     ema: float | None = None
     """Decay of an exponential moving average of the weights, which is then what is kept; default: none."""
     clip: float | None = None
@@ -332,9 +332,8 @@ class SweepSpec:
             _require(
                 len(self.groups) == layers and set(self.groups) == set(range(count)), "groups", self.groups, expected
             )
-        low, high = self.box()
-        _require(low <= self.grid.low, "conditioning.low", low, f"at most grid.low ({self.grid.low:g})")
-        _require(high >= self.grid.high, "conditioning.high", high, f"at least grid.high ({self.grid.high:g})")
+        if self.method == "conditioned":
+            self._check_box()
         if self.model.family == "bottom-up" and self.grid.steps > 1 and len(set(self.groups or (0, 1))) > 1:
             raise SpecError(
                 f"groups is {self.groups}: a bottom-up sweep needs one beta for all layers, so groups "
@@ -388,15 +387,29 @@ class SweepSpec:
         grid = BetaGrid(self.grid.low, self.grid.high, self.conditioning.fine)
         return [tuple(point[group] for group in groups) for point in grid.points(2)]
 
+    def _check_box(self) -> None:
+        low, high, grid = self.conditioning.low, self.conditioning.high, self.grid
+        _require(low is None or low <= grid.low, "conditioning.low", low, f"at most grid.low ({grid.low:g})")
+        _require(high is None or high >= grid.high, "conditioning.high", high, f"at least grid.high ({grid.high:g})")
+        try:
+            self.fine_points()
+        except SpecError as error:
+            fine = self.conditioning.fine
+            raise SpecError(
+                f"conditioning.fine is {fine!r}: it must be 0 for a grid as narrow as {grid.low:g} to {grid.high:g}"
+            ) from error
+
     def box(self) -> tuple[float, float]:
         """Smallest and largest beta that a conditioned network is trained on."""
         how = self.conditioning
-        low = self.grid.low / MARGIN if how.low is None else how.low
-        high = self.grid.high * MARGIN if how.high is None else how.high
-        return float(f"{low:.10g}"), float(f"{high:.10g}")
+        low = float(f"{self.grid.low / MARGIN:.10g}") if how.low is None else how.low
+        high = float(f"{self.grid.high * MARGIN:.10g}") if how.high is None else how.high
+        return low, high
 
     def _grouped(self) -> tuple[int, ...]:
-        return self.groups or tuple(range(self.model.layers))
+        layers = self.model.layers
+        # A bottom-up model takes equal betas only: without groups it has a grid of one step.
+        return self.groups or ((0,) * layers if self.model.family == "bottom-up" else tuple(range(layers)))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,7 +23,7 @@ from ratescape.planning import Pack, chosen_device, planned
 from ratescape.provenance import note_provenance
 from ratescape.records import RunFolder, SweepFolder
 from ratescape.runs import complete_pack, is_complete, is_trained, refining
-from ratescape.specs import EvaluationSpec, ExecutionSpec, FoldedSpec, RunSpec, SweepSpec, differences
+from ratescape.specs import EvaluationSpec, ExecutionSpec, FoldedSpec, RunSpec, SweepSpec, TrainingSpec, differences
 from ratescape.training import completed, total_steps
 
 Fitted = TypeVar("Fitted", SweepSpec, RunSpec)
@@ -46,10 +46,12 @@ def fitted(spec: Fitted, data: ImageData) -> Fitted:
     Raises:
         SpecError: the network cannot take them.
     """
-    training = completed(spec.training, len(data.train.pixels))
-    if isinstance(spec, SweepSpec) and spec.method == "conditioned" and spec.training.epochs is None:
-        twice = dataclasses.replace(spec.training, epochs=2 * (training.epochs or 0))
-        training = completed(twice, len(data.train.pixels))
+    count, training = len(data.train.pixels), spec.training
+    if isinstance(spec, SweepSpec) and spec.method == "conditioned" and training.epochs is None:
+        training = dataclasses.replace(
+            training, epochs=2 * (completed(TrainingSpec(batch=training.batch), count).epochs or 0)
+        )
+    training = completed(training, count)
     model = complete(spec.model, data.shape, bool(data.spec.binary))
     return dataclasses.replace(spec, data=data.spec, model=model, training=training)
 
@@ -73,7 +75,8 @@ def run_sweep(
     with records.locked(folder.path):
         _same_images(folder, data)
         folder.claim(spec)
-        if not all(is_complete(folder.run(run), spec.evaluation) for run in spec.runs()):
+        networks = [folder.network(network).weights.exists() for network in spec.networks()]
+        if not all(networks) or not all(is_complete(folder.run(run), spec.evaluation) for run in spec.runs()):
             _finish(spec, data, folder, execution, progress)
         _measure_finely(spec, data, folder, execution)
         _tidy(folder)
@@ -97,28 +100,34 @@ def _finish(
     note_provenance(folder, data, execution, begun)
     handed = engines.hand_over(data, folder)
     with _Watch(spec, len(data.train.pixels), folder, packs, progress).watching():
-        engines.carry_out(pending, folder, handed, spec.evaluation, execution)
+        engines.carry_out(spec.networks(), pending, folder, handed, spec.evaluation, execution)
     note_provenance(folder, data, execution, begun)
 
 
 def _measure_finely(spec: SweepSpec, data: ImageData, folder: SweepFolder, execution: ExecutionSpec) -> None:
     """Measure the fine landscape of a conditioned network, unless that is done."""
     networks, points = spec.networks(), spec.fine_points()
-    if not points or folder.fine.exists() or not folder.network(networks[0]).weights.exists():
+    source = folder.network(networks[0]) if points else None
+    if source is None or records.read_json_lines(source.training)[-1]["status"] == "diverged":
+        folder.fine.unlink(missing_ok=True)
         return
-    network, _ = checkpoint.load_network(folder.network(networks[0]).weights, chosen_device(execution.device))
+    with contextlib.suppress(RecordError):  # damaged, or of another grid: made anew
+        if records.fine(folder) is not None:
+            return
+    network, _ = checkpoint.load_network(source.weights, chosen_device(execution.device))
     like = next(network.parameters())
     (chosen_on, *_) = data.held_out.values()
     images = Images(chosen_on.pixels[: records.FINE_IMAGES], bool(data.spec.binary), like.device, like.dtype)
-    table = records.fine_columns([p._asdict() for p in measured_grid(network, images, points, spec.evaluation.seed)])
+    table = records.fine_columns([point._asdict() for point in measured_grid(network, images, points)])
     records.write_atomically(folder.fine, table.to_csv(index=False))
 
 
 def _tidy(folder: SweepFolder) -> None:
     """Remove what only an unfinished sweep needs, and what killed ones left half-written."""
     shutil.rmtree(folder.packs, ignore_errors=True)
-    for leftover in folder.path.glob("runs/*/.*.tmp"):
-        leftover.unlink(missing_ok=True)
+    for pattern in ("runs/*/.*.tmp", "networks/*/.*.tmp", "networks/*/checkpoint.safetensors", "networks/*/steps"):
+        for leftover in folder.path.glob(pattern):
+            leftover.unlink(missing_ok=True)
 
 
 def run_single(

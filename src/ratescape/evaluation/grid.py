@@ -22,7 +22,7 @@ class GridPoint(NamedTuple):
 
 
 def measured_grid(
-    network: Conditioned, images: Images, points: Sequence[tuple[float, ...]], seed: int
+    network: Conditioned, images: Images, points: Sequence[tuple[float, ...]], seed: int = 0
 ) -> list[GridPoint]:
     """Measure a network at each of many beta points.
 

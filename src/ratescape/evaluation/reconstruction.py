@@ -21,7 +21,7 @@ class Reconstruction(NamedTuple):
     @property
     def psnr(self) -> float:
         """10 log10(1 / MSE), dB, from the one MSE of all images (not a mean of per-image values)."""
-        return -10 * math.log10(self.mse) if self.mse > 0 else math.inf
+        return math.inf if self.mse == 0 else -10 * math.log10(self.mse)
 
 
 @torch.no_grad()

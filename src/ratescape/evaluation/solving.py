@@ -92,7 +92,7 @@ Logs = npt.NDArray[np.float64]
 
 
 class _Search:
-    """Measurements of one network at log betas of the layers with a target, each made once."""
+    """Measurements of one network at log betas of the groups that have a layer with a target, each made once."""
 
     def __init__(self, network: Conditioned, images: Images, wanted: dict[int, float], seed: int) -> None:
         self.network = network
@@ -100,6 +100,9 @@ class _Search:
         self.seed = seed
         self.layers = len(network.latent_shapes)
         self.places = [self.layers - layer for layer in wanted]
+        groups = [network.groups[place] for place in self.places]
+        self.axes = list(dict.fromkeys(groups))  # layers of a group share a beta
+        self.axis_of = [self.axes.index(group) for group in groups]
         self.numbers = list(wanted)
         self.wanted = np.array(list(wanted.values()))
         self.low, self.high = math.log(network.low), math.log(network.high)
@@ -108,7 +111,8 @@ class _Search:
     def betas(self, logs: Logs) -> tuple[float, ...]:
         """Betas of all layers, top first."""
         full = np.full(self.layers, self.low)
-        full[self.places] = np.clip(logs, self.low, self.high)
+        for group, log in zip(self.axes, np.clip(logs, self.low, self.high), strict=True):
+            full[[place for place, of in enumerate(self.network.groups) if of == group]] = log
         return tuple(float(f"{beta:.10g}") for beta in np.exp(full))
 
     def measure(self, logs: Logs) -> tuple[Logs, float]:
@@ -131,7 +135,7 @@ class _Search:
     def starts(self) -> list[Logs]:
         """The points of a coarse grid whose rates are nearest to those wanted."""
         axis = np.linspace(self.low, self.high, COARSE)
-        grid = np.stack(np.meshgrid(*[axis] * len(self.places), indexing="ij"), -1).reshape(-1, len(self.places))
+        grid = np.stack(np.meshgrid(*[axis] * len(self.axes), indexing="ij"), -1).reshape(-1, len(self.axes))
         return sorted(grid, key=lambda logs: float(np.square(self.gaps(logs)).sum()))[:STARTS]
 
     def slopes(self, logs: Logs) -> npt.NDArray[np.float64]:
@@ -156,8 +160,8 @@ class _Search:
         (point,) = measured_grid(self.network, self.images, [self.betas(logs)], self.seed)
         weakest = np.linalg.svd(self.slopes(logs), compute_uv=False).min()
         statuses: dict[int, Status] = {
-            number: self._status(float(log), float(error), tolerance)
-            for number, log, error in zip(self.numbers, logs, errors, strict=True)
+            number: self._status(float(logs[axis]), float(error), tolerance)
+            for number, axis, error in zip(self.numbers, self.axis_of, errors, strict=True)
         }
         return Solution(
             betas=self.betas(logs),

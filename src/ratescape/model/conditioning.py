@@ -81,13 +81,15 @@ class Conditioned(nn.Module):
         low: smallest beta of the box, the same for all layers.
         high: largest beta of the box.
         width: hidden units of the FiLM network.
+        groups: group of each layer, top first: layers of a group are always told the same beta; default: each its own.
     """
 
-    def __init__(self, model: HVAE, low: float, high: float, width: int) -> None:
+    def __init__(self, model: HVAE, low: float, high: float, width: int, groups: tuple[int, ...] | None = None) -> None:
         super().__init__()
         self.model = model
         self.low = low
         self.high = high
+        self.groups = groups or tuple(range(len(model.latent_shapes)))
         for _, layer in modulated_layers(model):
             layer.register_buffer("gain", None, persistent=False)
             layer.register_buffer("shift", None, persistent=False)
@@ -145,17 +147,21 @@ class Conditioned(nn.Module):
         return plain.eval()
 
     def covers(self, betas: tuple[float, ...]) -> bool:
-        """Whether betas lie inside the box that the model was trained on, but for rounding."""
-        return all(self.low / SLACK <= beta <= self.high * SLACK for beta in betas)
+        """Whether betas are of those the model was trained on, but for rounding: in the box, equal within a group."""
+        inside = all(self.low / SLACK <= beta <= self.high * SLACK for beta in betas)
+        of_group = dict(zip(self.groups, betas, strict=True))
+        equal = all(math.isclose(of_group[g], beta, rel_tol=1e-6) for g, beta in zip(self.groups, betas, strict=True))
+        return inside and equal
 
     def _check(self, betas: tuple[float, ...], extrapolate: bool) -> None:
         layers = len(self.latent_shapes)
         if len(betas) != layers or not all(beta > 0 and math.isfinite(beta) for beta in betas):
             raise SpecError(f"betas is {betas}: give one positive number for each of the {layers} layers, top first")
         if not extrapolate and not self.covers(betas):
+            grouped = "" if len(set(self.groups)) == layers else f", equal within the groups {self.groups}"
             raise SpecError(
-                f"betas is {betas}, outside the box {self.low:.4g} to {self.high:.4g} that this model was trained on: "
-                "choose betas inside it, or ask for extrapolation"
+                f"betas is {betas}, outside the box {self.low:.4g} to {self.high:.4g}{grouped} that this model was "
+                "trained on: choose betas inside it, or ask for extrapolation"
             )
 
 
