@@ -19,18 +19,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import least_squares
 
 from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.errors import SpecError
 from ratescape.evaluation.grid import measured_grid
+from ratescape.evaluation.solving import betas_for
 from ratescape.landscape import Landscape
-from ratescape.model.conditioning import Conditioned
 from ratescape.records import ACTIVE_RATE, layer_columns
 from ratescape.selection import USES, Choice, measured
 
 SEEDS = "seed"
+
+LEAST = 1e-3
+"""Nats asked for in place of a rate of nothing."""
 
 
 def better_of(landscapes: list[Landscape]) -> pd.DataFrame:
@@ -48,19 +50,6 @@ def side_by_side(conditioned: Landscape, dedicated: list[Landscape]) -> pd.DataF
     return both
 
 
-def rates_met(network: Conditioned, images: Images, wanted: np.ndarray) -> tuple[float, ...]:
-    """The betas of the box at which the network's rates are nearest to those wanted, by log rates."""
-    low, high = math.log(network.low), math.log(network.high)
-
-    def gap(logs: np.ndarray) -> np.ndarray:
-        (record,) = measured_grid(network, images, [tuple(np.exp(np.clip(logs, low, high)))], 0)
-        return np.log((np.array(record.rates) + 0.05) / (wanted + 0.05))
-
-    start = np.full(len(wanted), (low + high) / 2)
-    found = least_squares(gap, start, bounds=(low, high), diff_step=0.02, xtol=1e-4, max_nfev=25)
-    return tuple(np.exp(found.x).tolist())
-
-
 def distortion_at_equal_rates(both: pd.DataFrame, landscape: Landscape, data: ImageData, count: int) -> list[float]:
     """D of the network at the dedicated models' rates, less theirs, nats; NaN where it cannot have the rates."""
     tuning = Images((data.validation or data.test).pixels[:count], bool(data.spec.binary))
@@ -70,8 +59,9 @@ def distortion_at_equal_rates(both: pd.DataFrame, landscape: Landscape, data: Im
         network = landscape.network(seed=int(row[SEEDS]))
         names = layer_columns(both, "rate")
         wanted = row[[f"{name}_dedicated" for name in names]].to_numpy(float)
-        betas = rates_met(network, tuning, wanted)
-        (record,) = measured_grid(network, test, [betas], 0)
+        layers = len(names)
+        found = betas_for(network, tuning, {layers - i: max(rate, LEAST) for i, rate in enumerate(wanted)})
+        (record,) = measured_grid(network, test, [found.betas])
         reported = row[[f"test_{name}_dedicated" for name in names]].to_numpy(float)
         near = np.abs(np.array(record.rates) - reported) <= 0.05 * reported + 0.2
         differences.append(record.distortion - row["test_distortion_dedicated"] if near.all() else math.nan)
