@@ -33,6 +33,7 @@ from ratescape.evaluation.judges import Judge
 from ratescape.evaluation.pictures import reconstructions, samples
 from ratescape.evaluation.rates import active_units, rates
 from ratescape.evaluation.reconstruction import reconstruction
+from ratescape.evaluation.samples import SampleProbes, posterior_samples
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.networks import build, complete
 from ratescape.multipliers import FixedBetas
@@ -117,9 +118,13 @@ def without_probes(model: HVAE, data: ImageData, images: Images, labels: np.ndar
 
 def heldout(model: HVAE, data: ImageData, images: Images, labels: np.ndarray, noise: bool, watch: Watch) -> None:
     chosen = probes.fitting_images(len(data.train.pixels), 0)
+    fitted_to = Images(data.train.pixels[chosen], binary=True)
     with watch.stage("features"):
-        fit = probes.features(model, Images(data.train.pixels[chosen], binary=True), 0)
+        fit = probes.features(model, fitted_to, 0)
         score = probes.features(model, images, 0)
+    with watch.stage("RBF SVMs on samples"):
+        on_samples = SampleProbes(posterior_samples(model, fitted_to, 0, fitting=True), data.train.labels[chosen])
+        on_samples.score(posterior_samples(model, images, 0), labels)
     if noise:
         generator = np.random.default_rng(0)
         fit, score = ([generator.normal(size=x.shape).astype(np.float32) for x in layers] for layers in (fit, score))
