@@ -45,7 +45,7 @@ def side_by_side(conditioned: Landscape, dedicated: list[Landscape]) -> pd.DataF
     """Both models of every seed and beta point that both have."""
     theirs = better_of(dedicated)
     keys = [SEEDS, *layer_columns(theirs, "beta")]
-    both = measured(conditioned.records).merge(theirs, on=keys, suffixes=("", "_dedicated"))
+    both = measured(conditioned.records).merge(theirs, on=keys, suffixes=("", "_dedicated")).copy()
     both["excess"] = 100 * (both["test_loss"] / both["test_loss_dedicated"] - 1)
     return both
 
