@@ -14,7 +14,7 @@ from ratescape.data.catalog import ImageData, load_data
 from ratescape.data.prepared import read_prepared
 from ratescape.errors import SpecError
 from ratescape.evaluation import suite
-from ratescape.evaluation.grid import measured_grid
+from ratescape.evaluation.grid import grid_table, seen_images
 from ratescape.evaluation.solving import TOLERANCE, Solution, Status, betas_for
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
@@ -170,8 +170,7 @@ class Landscape:
         """
         network = self.network()
         seen = self._held_out(network, images, data_folder)
-        measured = measured_grid(network, seen, points)
-        return records.fine_columns([point._asdict() for point in measured])
+        return grid_table(network, seen, points)
 
     def at_rates(
         self,
@@ -205,9 +204,7 @@ class Landscape:
         data = _images_of(spec.data, self.folder.network(spec).path, fingerprint, data_folder)
         if count < 1:
             raise SpecError(f"images is {count}: measure on one at least")
-        (chosen_on, *_) = data.held_out.values()
-        like = next(network.parameters())
-        return Images(chosen_on.pixels[:count], bool(data.spec.binary), like.device, like.dtype)
+        return seen_images(network, data, count)
 
     def report(self) -> Path:
         """Draw the landscape and every figure of the paper, and write the report page; returns its path.

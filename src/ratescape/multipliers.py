@@ -136,6 +136,7 @@ class SampledBetas:
         self.seed = seed
         self.like = like
         self.axes = max(groups) + 1
+        self.lattice = _lattice(self.axes)
         self.first = [self.groups.index(axis) for axis in range(self.axes)]
         features = 1 + self.axes + self.axes * (self.axes + 1) // 2
         self.moments = torch.zeros(members, features, features, device=like.device, dtype=torch.float64)
@@ -153,7 +154,7 @@ class SampledBetas:
         """Where in the box, ``[B, axes]`` in [0, 1]."""
         generator = torch.Generator().manual_seed(stream(self.seed, "betas", step))
         shift = torch.rand(self.axes, generator=generator, dtype=torch.float64)
-        places = (torch.arange(images)[:, None] * _lattice(self.axes) + shift) % 1
+        places = (torch.arange(images)[:, None] * self.lattice + shift) % 1
         faces, diagonal = round(self.FACES * images), round(self.DIAGONAL * images)
         axis = torch.randint(self.axes, (faces,), generator=generator)
         side = torch.randint(2, (faces,), generator=generator)

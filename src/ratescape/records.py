@@ -169,8 +169,8 @@ def waited_for(path: Path) -> Iterator[None]:
 
 
 @dataclasses.dataclass(frozen=True)
-class RunFolder:
-    """The folder of one trained model."""
+class TrainingFolder:
+    """The folder of something trained."""
 
     path: Path
 
@@ -181,6 +181,15 @@ class RunFolder:
     @property
     def training(self) -> Path:
         return self.path / "training.jsonl"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The training in progress, where it has this folder to itself."""
+        return self.path / "checkpoint.safetensors"
+
+
+class RunFolder(TrainingFolder):
+    """The folder of one trained model."""
 
     @property
     def evaluation(self) -> Path:
@@ -207,24 +216,8 @@ class RunFolder:
         return _read_spec(RunSpec, self.path, {"network": FoldedSpec})
 
 
-@dataclasses.dataclass(frozen=True)
-class NetworkFolder:
+class NetworkFolder(TrainingFolder):
     """The folder of one network that is told its betas."""
-
-    path: Path
-
-    @property
-    def weights(self) -> Path:
-        return self.path / "weights.safetensors"
-
-    @property
-    def training(self) -> Path:
-        return self.path / "training.jsonl"
-
-    @property
-    def checkpoint(self) -> Path:
-        """The training in progress."""
-        return self.path / "checkpoint.safetensors"
 
     @property
     def steps(self) -> Path:

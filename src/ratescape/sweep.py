@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ratescape import checkpoint, engines, records
-from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData
 from ratescape.errors import RecordError
-from ratescape.evaluation.grid import measured_grid
+from ratescape.evaluation.grid import grid_table, seen_images
 from ratescape.model.networks import complete
 from ratescape.planning import Pack, chosen_device, planned
 from ratescape.provenance import note_provenance
@@ -115,10 +114,7 @@ def _measure_finely(spec: SweepSpec, data: ImageData, folder: SweepFolder, execu
         if records.fine(folder) is not None:
             return
     network, _ = checkpoint.load_network(source.weights, chosen_device(execution.device))
-    like = next(network.parameters())
-    (chosen_on, *_) = data.held_out.values()
-    images = Images(chosen_on.pixels[: records.FINE_IMAGES], bool(data.spec.binary), like.device, like.dtype)
-    table = records.fine_columns([point._asdict() for point in measured_grid(network, images, points)])
+    table = grid_table(network, seen_images(network, data), points)
     records.write_atomically(folder.fine, table.to_csv(index=False))
 
 
@@ -150,8 +146,7 @@ def run_single(
         if is_trained(folder):
             _refuse_other_images(folder.path, checkpoint.load(folder.weights)[1].get("fingerprint"), data)
         folder.write_spec(run)
-        path = folder.path / "checkpoint.safetensors"
-        complete_pack([run], [folder], path, data, evaluation, execution, progress)
+        complete_pack([run], [folder], folder.checkpoint, data, evaluation, execution, progress)
 
 
 def _same_images(folder: SweepFolder, data: ImageData) -> None:

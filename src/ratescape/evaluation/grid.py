@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import pandas as pd
+
 from ratescape.data.batches import Images
+from ratescape.data.catalog import ImageData
 from ratescape.evaluation.rates import rates
 from ratescape.evaluation.reconstruction import reconstruction
 from ratescape.model.conditioning import Conditioned
+from ratescape.records import FINE_IMAGES, fine_columns
 
 
 class GridPoint(NamedTuple):
@@ -19,6 +23,18 @@ class GridPoint(NamedTuple):
     nelbo: float
     psnr: float
     """dB."""
+
+
+def seen_images(network: Conditioned, data: ImageData, count: int = FINE_IMAGES) -> Images:
+    """The first images of the split that models are chosen on, as the network takes them."""
+    (chosen_on, *_) = data.held_out.values()
+    like = next(network.parameters())
+    return Images(chosen_on.pixels[:count], bool(data.spec.binary), like.device, like.dtype)
+
+
+def grid_table(network: Conditioned, images: Images, points: Sequence[tuple[float, ...]]) -> pd.DataFrame:
+    """:func:`measured_grid` as a table: see :func:`ratescape.records.fine`."""
+    return fine_columns([point._asdict() for point in measured_grid(network, images, points)])
 
 
 def measured_grid(

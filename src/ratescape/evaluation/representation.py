@@ -4,9 +4,12 @@ Probes see the posterior means mu_l, which is what users build on. The ceilings 
 of q(z_l | x), so one more probe is fitted to samples: if that is above a ceiling, a measurement is wrong.
 """
 
+import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData
@@ -26,6 +29,9 @@ from ratescape.evaluation.probes import (
 from ratescape.evaluation.samples import SampleProbes, posterior_samples
 from ratescape.model.hierarchy import HVAE
 from ratescape.specs import EvaluationSpec
+
+Means = Callable[[], list[npt.NDArray[np.float32]]]
+"""Gives the posterior means of every layer, top first, ``[N, D_l]``; measures them when first called."""
 
 NO_LABELS = "the images have no labels"
 ONE_CLASS = "the images are all of one class"
@@ -49,14 +55,19 @@ class Representation:
         self.model = model
         self.binary = bool(data.spec.binary)
         self.spec = spec
-        self.ridge = self._fitted_ridge(data.train) if spec.probes == "heldout" else None
-        labels = data.train.labels
         self.probes: Probes | None = None
+        self.ridge: Probes | None = None
         self.sample_probes: SampleProbes | None = None
-        if spec.probes == "heldout" and labels is not None:
-            chosen = fitting_images(len(labels), spec.seed)
-            images = self._images(Split(data.train.pixels[chosen], None))
-            self.probes = fit_probes(features(model, images, spec.seed), labels[chosen], seed=spec.seed)
+        labels, targets = data.train.labels, data.train.targets
+        if spec.probes != "heldout" or (labels is None and targets is None):
+            return
+        chosen = fitting_images(len(data.train.pixels), spec.seed)
+        images = self._images(data.train.pixels[chosen])
+        layers = features(model, images, spec.seed)
+        if targets is not None:
+            self.ridge = fit_probes(layers, numbers=targets[chosen])
+        if labels is not None:
+            self.probes = fit_probes(layers, labels[chosen], seed=spec.seed)
             if len(np.unique(labels[chosen])) > 1:
                 drawn = posterior_samples(model, images, spec.seed, fitting=True)
                 self.sample_probes = SampleProbes(drawn, labels[chosen])
@@ -67,14 +78,16 @@ class Representation:
         Args:
             rates: mean rates of the layers on this split, top first, nats.
         """
-        labelled, regressed = self._on_labels(split, rates), self._on_targets(split)
+        images = self._images(split.pixels)
+        # Both kinds of probes see the same features, measured once, if any are wanted.
+        means = functools.cache(lambda: features(self.model, images, self.spec.seed, self.spec.probes == "paper"))
+        labelled, regressed = self._on_labels(split, images, means, rates), self._on_targets(split, means)
         return Measured(labelled.metrics | regressed.metrics, labelled.absent | regressed.absent)
 
-    def _on_labels(self, split: Split, rates: list[float]) -> Measured:
+    def _on_labels(self, split: Split, images: Images, means: Means, rates: list[float]) -> Measured:
         reason = NO_LABELS if split.labels is None else ONE_CLASS if len(np.unique(split.labels)) < 2 else None
         if split.labels is None or reason is not None:
             return Measured({}, {"accuracy": str(reason), "information": str(reason)})
-        images = self._images(split)
         counts = np.bincount(split.labels)
         metrics: dict[str, Any] = {"ceiling_rate": rate_ceiling(rates, counts).tolist()}
         absent: dict[str, str] = {}
@@ -83,31 +96,22 @@ class Representation:
                 metrics |= self._information(images, split.labels, counts)
             except DataError as error:
                 absent["information"] = str(error)
-        scores = self._scores(images, split.labels)
+        scores = self._scores(means, split.labels)
         if scores is not None:
             metrics |= scores.metrics
             absent |= {name: reason for layer in scores.reasons for name, reason in layer.items()}
             metrics |= self._sample_scores(images, split.labels, metrics)
         return Measured(metrics, absent)
 
-    def _fitted_ridge(self, train: Split) -> Probes | None:
-        if train.targets is None:
-            return None
-        chosen = fitting_images(len(train.targets), self.spec.seed)
-        layers = features(self.model, self._images(Split(train.pixels[chosen], None)), self.spec.seed)
-        return fit_probes(layers, numbers=train.targets[chosen])
-
-    def _on_targets(self, split: Split) -> Measured:
+    def _on_targets(self, split: Split, means: Means) -> Measured:
         """``ridge_r2`` of each layer, where there are targets."""
         if split.targets is None or self.spec.probes == "none":
             return Measured({}, {})
-        images, seed = self._images(split), self.spec.seed
         try:
             if self.ridge is None:
-                layers = features(self.model, images, seed, sampled=True)
-                scores = paper_probes(layers, numbers=split.targets, seed=seed)
+                scores = paper_probes(means(), numbers=split.targets, seed=self.spec.seed)
             else:
-                scores = self.ridge.score(features(self.model, images, seed), numbers=split.targets)
+                scores = self.ridge.score(means(), numbers=split.targets)
         except DataError as error:
             return Measured({}, {"ridge_r2": str(error)})
         return Measured(scores.metrics, {name: reason for layer in scores.reasons for name, reason in layer.items()})
@@ -121,12 +125,10 @@ class Representation:
             "ceiling_information": accuracy_ceiling(largest, counts).tolist(),
         }
 
-    def _scores(self, images: Images, labels: np.ndarray) -> LayerScores | None:
+    def _scores(self, means: Means, labels: np.ndarray) -> LayerScores | None:
         if self.spec.probes == "paper":
-            return paper_probes(features(self.model, images, self.spec.seed, sampled=True), labels, seed=self.spec.seed)
-        if self.probes is None:
-            return None
-        return self.probes.score(features(self.model, images, self.spec.seed), labels)
+            return paper_probes(means(), labels, seed=self.spec.seed)
+        return None if self.probes is None else self.probes.score(means(), labels)
 
     def _sample_scores(self, images: Images, labels: np.ndarray, metrics: dict[str, Any]) -> dict[str, Any]:
         """``accuracy_sample`` of each layer, and a flag if one is above its ceiling."""
@@ -144,9 +146,9 @@ class Representation:
         accuracies = fitted.score(layers, labels)
         return {"accuracy_sample": accuracies, "flag": "; ".join(flags(accuracies, metrics, len(labels))) or None}
 
-    def _images(self, split: Split) -> Images:
+    def _images(self, pixels: np.ndarray) -> Images:
         like = next(self.model.parameters())
-        return Images(split.pixels, self.binary, like.device, like.dtype)
+        return Images(pixels, self.binary, like.device, like.dtype)
 
 
 def flags(accuracies: list[float | None], metrics: dict[str, Any], scored: int) -> list[str]:
