@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import shutil
 import signal
 import subprocess
@@ -237,14 +238,29 @@ def test_rates_asked_for_on_the_command_line(
     out = tmp_path / "model.safetensors"
     assert cli.main(["solve", str(finished.path), "--rates", *wanted, "--strict", "--out", str(out)]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith("betas (") and said[1].startswith("layer 2: ") and said[-1] == str(out)
+    assert "betas (" in said[0] and said[1].startswith("  layer 2: ") and said[-1] == str(out)
     load(out)
     assert cli.main(["solve", str(finished.path), "--rates", "2=1000"]) == 0
     assert "rate ceiling" in capsys.readouterr().out
     assert cli.main(["solve", str(finished.path), "--rates", "2=1000", "--strict"]) == 1
     assert "not every rate was reached" in capsys.readouterr().err
     assert cli.main(["solve", str(finished.path), "--rates", "top=3"]) == 1
-    assert "LAYER=NATS" in capsys.readouterr().err
+    assert "write LAYERS=RATE" in capsys.readouterr().err
+
+
+def test_answers_are_kept_for_the_report(finished: SweepFolder, tmp_path: Path) -> None:
+    folder = copied(finished, tmp_path / "copy")
+    landscape = Landscape(folder.path)
+    first, other = landscape.at_rates({2: 0.5}).answer, landscape.at_rates("total=2bits").answer
+    for answer in (first, other, first):
+        landscape.keep(answer)
+    assert landscape.answers() == [other, first]  # the same request has one answer
+    page = landscape.report().read_text(encoding="utf-8")
+    assert json.dumps(first.request) in page and other.outcomes[0].layers == (2, 1)
+    assert other.outcomes[0].wanted == pytest.approx(2 * math.log(2))
+    folder.answers.write_text('{"request": "2=1"}\n')
+    with pytest.raises(RecordError, match=r"answers\.jsonl is damaged: delete it"):
+        landscape.answers()
 
 
 def test_a_folded_model_can_be_kept(finished: SweepFolder, tmp_path: Path) -> None:
@@ -314,7 +330,7 @@ def test_betas_of_a_group_stay_equal(data: ImageData, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"equal within the groups \(0, 0\)"):
         network.at((0.5, 0.7))
     found = Landscape(folder.path).at_rates({2: 1e6, 1: 1e6})
-    assert found.solution.betas[0] == found.solution.betas[1]
+    assert found.answer.betas[0] == found.answer.betas[1]
 
 
 def test_measurements_are_shown_to_a_person(

@@ -18,6 +18,7 @@ from ratescape.errors import SpecError
 from ratescape.specs import (
     BetaGrid,
     ConditioningSpec,
+    ControlSpec,
     DataSpec,
     EvaluationSpec,
     ExecutionSpec,
@@ -228,8 +229,13 @@ OUT_OF_RANGE: list[tuple[type[Any], str, str, list[Any]]] = [
     (ConditioningSpec, "conditioning.", "fine", [1, -1]),
     (ConditioningSpec, "conditioning.", "refine", [-1]),
     (ConditioningSpec, "conditioning.", "refine_learning_rate", [0.0, -1.0, NAN, INF]),
-    (RunSpec, "", "betas", [(), (1.0,), (1.0, 1.0, 1.0), (1.0, 0.0), (1.0, -1.0), (1.0, NAN), (INF, 1.0)]),
+    (RunSpec, "", "betas", [(1.0,), (1.0, 1.0, 1.0), (1.0, 0.0), (1.0, -1.0), (1.0, NAN), (INF, 1.0)]),
     (RunSpec, "", "seed", [-1]),
+    (ControlSpec, "control.", "start", [0.0, -1.0, 1e3, NAN]),
+    (ControlSpec, "control.", "others", [0.0, -1.0, 1e3, NAN]),
+    (ControlSpec, "control.", "frozen", [-0.1, 1.0, NAN]),
+    (ControlSpec, "control.", "tail", [0.0, 0.9, NAN]),
+    (ControlSpec, "control.", "tolerance", [0.0, -1.0, NAN]),
     (SweepSpec, "", "groups", [(0,), (0, 2), (1, 1), (0, -1), ()]),
     (SweepSpec, "", "seeds", [(), (1, 1), (-1,)]),
     (ExecutionSpec, "execution.", "workers", [0]),
@@ -258,8 +264,9 @@ def test_every_number_is_checked() -> None:
         (ExecutionSpec, "engine"),
         (ExecutionSpec, "device"),
         (SweepSpec, "method"),
+        (SweepSpec, "target_rates"),  # tests/test_targets.py
     }
-    classes = (DataSpec, ModelSpec, TrainingSpec, BetaGrid, ConditioningSpec, EvaluationSpec)
+    classes = (DataSpec, ModelSpec, TrainingSpec, BetaGrid, ConditioningSpec, ControlSpec, EvaluationSpec)
     classes += (RunSpec, SweepSpec, ExecutionSpec)
     for cls in classes:
         for field in dataclasses.fields(cls):
@@ -398,6 +405,8 @@ def changed(spec: Any) -> list[tuple[str, Any]]:
                 (f"{field.name}.{name}", dataclasses.replace(spec, **{field.name: new})) for name, new in changed(value)
             ]
             continue
+        if field.name == "target_rates":  # goes with one method alone: see below
+            continue
         if field.name in options:
             new = options[field.name]
         elif isinstance(value, tuple):
@@ -422,7 +431,7 @@ FULL_SWEEP = SweepSpec(
 
 @pytest.mark.parametrize(
     "spec",
-    [RunSpec(**FULL), FULL_SWEEP],
+    [RunSpec(**FULL, betas=(1.0, 1.0)), FULL_SWEEP],
     ids=["run", "sweep"],
 )
 def test_every_field_changes_the_key_and_is_named_as_a_difference(spec: Any) -> None:
@@ -433,6 +442,13 @@ def test_every_field_changes_the_key_and_is_named_as_a_difference(spec: Any) -> 
     for name, variant in variants:
         assert differences(spec, variant) == [name]
     assert differences(spec, spec) == []
+
+
+def test_every_request_of_rates_has_its_key() -> None:
+    asked = [("2=3,1=4",), ("2=3",), ("total=7",), ("2=3,1=4", "2=3")]
+    specs = [SweepSpec(**FULL, method="targeted", target_rates=rates) for rates in asked]
+    assert len({key(spec) for spec in specs}) == 4 and len({key(run) for spec in specs for run in spec.runs()}) == 3
+    assert differences(specs[0], specs[1]) == ["target_rates"]
 
 
 def test_keys_do_not_depend_on_the_process() -> None:

@@ -15,7 +15,16 @@ import tyro
 from tyro.conf import Positional, arg
 
 from ratescape.errors import RatescapeError, SpecError
-from ratescape.specs import VERSION, EvaluationSpec, ExecutionSpec, RunSpec, SweepSpec, from_dict, read_mapping
+from ratescape.specs import (
+    VERSION,
+    ControlSpec,
+    EvaluationSpec,
+    ExecutionSpec,
+    RunSpec,
+    SweepSpec,
+    from_dict,
+    read_mapping,
+)
 
 # Modules that need torch are imported where they are used, so that --help and bad options answer at once.
 
@@ -48,13 +57,20 @@ class Map:
 
 @dataclasses.dataclass(frozen=True)
 class Train:
-    """Train and measure one model."""
+    """Train and measure one model of given betas, or models that get the rates asked for."""
 
     spec: Annotated[RunSpec, arg(name="")] = dataclasses.field(default_factory=RunSpec)
+    target_rates: Annotated[tuple[str, ...], arg(metavar="LAYER=RATE,... ...")] = ()
+    """In place of betas, rates in nats per image: 2=20,1=40 (the top of two layers is 2), 2=30bits, total=60,
+    total=60,2=25%, 3+2=20 (together). Several of these make several models; the folder is then a landscape of them."""
+    control: ControlSpec = dataclasses.field(default_factory=ControlSpec)
+    """How betas are steered towards target rates."""
+    strict: bool = False
+    """End with status 1 unless every target rate was reached."""
     evaluation: EvaluationSpec = dataclasses.field(default_factory=EvaluationSpec)
     execution: ExecutionSpec = dataclasses.field(default_factory=ExecutionSpec)
     out: Path | None = None
-    """Folder for the model; default: one named after the data and the spec. The same again takes it up."""
+    """Folder for the results; default: one named after the data and the spec. The same again takes it up."""
     data_folder: Path | None = None
     """Where to look first for the files of a known data set."""
     quiet: bool = False
@@ -65,12 +81,46 @@ class Train:
         from ratescape.landscape import train_spec
         from ratescape.records import read_json_lines
 
+        if self.target_rates:
+            self._run_targeted()
+            return
+        if self.strict:
+            raise SpecError("strict goes with target_rates: leave it out, or ask for rates")
         data = load_data(self.spec.data, folder=self.data_folder, progress=_shows(self.quiet))
         with _step_bar(self.quiet) as progress:
             folder = train_spec(self.spec, data, self.execution, self.out, progress, self.evaluation)
         if not self.quiet:
             _print_records(read_json_lines(folder.evaluation))
         _say(str(folder.path))
+
+    def _run_targeted(self) -> None:
+        from ratescape.data.catalog import load_data
+        from ratescape.landscape import map_spec
+
+        if self.spec.betas:
+            raise SpecError(
+                f"betas is {self.spec.betas}: where rates are asked for, betas are found; leave it out (control.others "
+                "is the beta of layers without a target)"
+            )
+        sweep = SweepSpec(
+            data=self.spec.data,
+            model=self.spec.model,
+            training=self.spec.training,
+            seeds=(self.spec.seed,),
+            method="targeted",
+            target_rates=self.target_rates,
+            control=self.control,
+            evaluation=self.evaluation,
+        )
+        data = load_data(sweep.data, folder=self.data_folder, progress=_shows(self.quiet))
+        with _sweep_bar(self.quiet) as progress:
+            landscape = map_spec(sweep, data, self.execution, self.out, progress)
+        if not self.quiet:
+            for answer in landscape.answers():
+                _say(str(answer))
+        _say(str(landscape.folder.path))
+        if self.strict and not all(answer.reached for answer in landscape.answers()):
+            raise SpecError("not every rate was reached: train longer (training.epochs), or ask for others")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,8 +196,9 @@ class Solve:
 
     landscape: Positional[Path]
     """Folder of a landscape mapped by --method conditioned."""
-    rates: Annotated[tuple[str, ...], arg(metavar="LAYER=NATS ...")]
-    """Rates in nats per image, such as 2=20 1=40: 20 nats in the top of two layers, 40 in the one below."""
+    rates: Annotated[tuple[str, ...], arg(metavar="LAYER=RATE ...")]
+    """Rates in nats per image, such as 2=20 1=40: 20 nats in the top of two layers, 40 in the one below; also 2=30bits,
+    total=60, total=60 2=25%, 3+2=20 (together)."""
     tolerance: float = 0.03
     """Largest relative error that counts as reached."""
     strict: bool = False
@@ -160,23 +211,17 @@ class Solve:
     def run(self) -> None:
         from ratescape.landscape import Landscape, save
 
-        rates = dict(map(_rate, self.rates))
-        solved = Landscape(self.landscape).at_rates(rates, tolerance=self.tolerance, data_folder=self.data_folder)
+        request = ",".join(self.rates)
+        landscape = Landscape(self.landscape)
+        solved = landscape.at_rates(request, tolerance=self.tolerance, data_folder=self.data_folder)
+        landscape.keep(solved.answer)
         _say(str(solved))
+        _say(f"`ratescape report {self.landscape}` shows it in the landscape")
         if self.out is not None:
             save(solved.model, self.out)
             _say(str(self.out))
-        if self.strict and not solved.solution.reached:
+        if self.strict and not solved.answer.reached:
             raise SpecError("not every rate was reached: ask for others, or map a larger box of betas")
-
-
-def _rate(text: str) -> tuple[int, float]:
-    """The layer and the rate of ``LAYER=NATS``."""
-    layer, _, rate = text.partition("=")
-    try:
-        return int(layer), float(rate)
-    except ValueError as error:
-        raise SpecError(f"rate is {text!r}: it must be LAYER=NATS, such as 2=20") from error
 
 
 def _demand(text: str) -> tuple[str, float]:

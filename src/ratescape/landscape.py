@@ -15,7 +15,7 @@ from ratescape.data.prepared import read_prepared
 from ratescape.errors import SpecError
 from ratescape.evaluation import suite
 from ratescape.evaluation.grid import grid_table, seen_images
-from ratescape.evaluation.solving import TOLERANCE, Solution, Status, betas_for
+from ratescape.evaluation.solving import TOLERANCE, betas_for
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.records import RunFolder, SweepFolder, Table
@@ -26,6 +26,7 @@ from ratescape.selection import Choice
 from ratescape.specs import (
     BetaGrid,
     ConditioningSpec,
+    ControlSpec,
     DataSpec,
     EvaluationSpec,
     ExecutionSpec,
@@ -36,17 +37,10 @@ from ratescape.specs import (
     TrainingSpec,
     key,
 )
+from ratescape.targets import Answer, requested
 
-MEANING: dict[Status, str] = {
-    "reached": "within the tolerance",
-    "rate_ceiling": "more is not to be had at the box's smallest beta",
-    "rate_floor": "less is not to be had at the box's largest beta",
-    "joint_infeasible": "not to be had together with the others",
-}
-"""What the statuses of :meth:`Landscape.at_rates` mean."""
-
-MANY = 1.5
-"""From such a freedom of the betas on, many serve."""
+Request = str | Mapping[int, float]
+"""Rates asked for: a text such as ``2=20,1=40``, or nats per image by layer number."""
 
 Source = str | Path | np.ndarray | DataSpec
 """A known name, a path, images as an array, or a full spec."""
@@ -76,24 +70,13 @@ class Best:
 class Solved:
     """A model found for rates that were asked for, without training."""
 
-    solution: Solution
+    answer: Answer
+    """Betas, rates, and whether they are those asked for."""
     model: HVAE
     """The ordinary model at the betas found."""
 
     def __str__(self) -> str:
-        found = self.solution
-        layers = len(found.betas)
-        betas = ", ".join(f"{beta:.4g}" for beta in found.betas)
-        lines = [f"betas ({betas}): distortion {found.distortion:.4g} nats/image, PSNR {found.psnr:.4g} dB"]
-        for layer, status in found.statuses.items():
-            rate, error, word = found.rates[layers - layer], found.errors[layer], status.replace("_", " ")
-            lines.append(f"layer {layer}: {rate:.4g} nats/image ({error:+.1%} off), {word}: {MEANING[status]}")
-        if found.freedom > MANY:
-            lines.append(
-                f"many betas serve: along one direction they may change by a factor of {found.freedom:.2g} while all "
-                "rates stay within the tolerance; these have the lowest distortion found"
-            )
-        return "\n".join(lines)
+        return str(self.answer)
 
 
 class Landscape:
@@ -174,7 +157,7 @@ class Landscape:
 
     def at_rates(
         self,
-        rates: Mapping[int, float],
+        rates: Request,
         *,
         tolerance: float = TOLERANCE,
         images: int = records.FINE_IMAGES,
@@ -183,7 +166,8 @@ class Landscape:
         """The model of a conditioned landscape that has the rates asked for, found without training.
 
         Args:
-            rates: nats per image by layer number (2 is the top of two layers), for one layer or more.
+            rates: nats per image by layer number (2 is the top of two layers), such as ``{2: 20, 1: 40}``, or a text
+                such as ``"2=20,1=40"``, ``"2=30bits"``, ``"total=60"``, ``"total=60,2=25%"``, ``"3+2=20"`` (together).
             tolerance: largest relative error that counts as reached.
             images: how many images of the split that models are chosen on to measure rates on, at most.
             data_folder: where to look for the images first.
@@ -194,8 +178,21 @@ class Landscape:
         """
         network = self.network()
         seen = self._held_out(network, images, data_folder)
-        found = betas_for(network, seen, rates, tolerance=tolerance)
+        targets = requested(_text(rates), len(network.latent_shapes))
+        found = betas_for(network, seen, targets, tolerance=tolerance)
         return Solved(found, network.at(found.betas))
+
+    def answers(self) -> list[Answer]:
+        """What was found for rates asked for: by models trained for them, and by requests that were kept.
+
+        Raises:
+            RecordError: a record is missing or damaged.
+        """
+        return records.answers(self.folder)
+
+    def keep(self, answer: Answer) -> None:
+        """Remember an answer of :meth:`at_rates`, so that the report shows it."""
+        records.add_answer(self.folder, answer)
 
     def _held_out(self, network: Conditioned, count: int, data_folder: Path | None) -> Images:
         """Images of the split that models are chosen on, as the first seed's network takes them."""
@@ -229,6 +226,8 @@ def map_landscape(
     groups: tuple[int, ...] | None = None,
     seeds: tuple[int, ...] = (0,),
     method: Method = "dedicated",
+    target_rates: Sequence[Request] = (),
+    control: ControlSpec | None = None,
     conditioning: ConditioningSpec | None = None,
     evaluation: EvaluationSpec | None = None,
     execution: ExecutionSpec | None = None,
@@ -242,6 +241,8 @@ def map_landscape(
         data: a known name, a path, or images ``[N, H, W]``, ``[N, H, W, C]`` or ``[N, C, H, W]``.
         labels: classes ``[N]`` of images given as an array.
         targets: numbers ``[N]`` or ``[N, T]`` that ridge regression shall read off their layers (``ridge_r2``).
+        target_rates: in place of a grid of betas, rates that models shall get by training, one request each, such as
+            ``[{2: 20, 1: 40}, "total=60bits"]``; see :meth:`Landscape.answers`.
         out: folder for the results; by default one named after the data and the spec, in the current folder.
 
     Raises:
@@ -254,7 +255,9 @@ def map_landscape(
         grid=grid or BetaGrid(),
         groups=groups,
         seeds=seeds,
-        method=method,
+        method="targeted" if target_rates else method,
+        target_rates=tuple(map(_text, target_rates)),
+        control=control or ControlSpec(),
         conditioning=conditioning or ConditioningSpec(),
         evaluation=evaluation or EvaluationSpec(),
     )
@@ -291,6 +294,11 @@ def train_spec(
     folder = RunFolder(out or Path(f"model-{_plain(data.spec.name)}-{key(whole)}"))
     sweep.run_single(whole, data, folder, evaluation or EvaluationSpec(), execution, progress)
     return folder
+
+
+def _text(request: Request) -> str:
+    """A request of rates as text."""
+    return request if isinstance(request, str) else ",".join(f"{layer}={rate!r}" for layer, rate in request.items())
 
 
 def _plain(name: str) -> str:
@@ -351,7 +359,7 @@ def evaluate(
         if betas is not None or extrapolate:
             raise SpecError(f"{folder} is a model of its own betas: leave out betas and extrapolate")
         model, header = checkpoint.load_model(RunFolder(folder).weights, chosen)
-        source, multipliers, outside = run.data, run.betas, False
+        source, multipliers, outside = run.data, tuple(header["betas"]), False
     else:
         network, header = checkpoint.load_network(folder / "weights.safetensors", chosen)
         if betas is None:

@@ -56,7 +56,7 @@ def _planned_size(spec: SweepSpec, data: ImageData, path: Path, execution: Execu
         size = int(json.loads(path.read_text(encoding="utf-8"))["pack"])
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise RecordError(f"{path} is damaged: delete {path.parent} and run the same command again") from error
-    if execution.pack is not None and min(execution.pack, len(spec.points())) != size:
+    if execution.pack is not None and min(execution.pack, spec.models()) != size:
         raise RecordError(
             f"{path.parent.parent} was begun with packs of {size}, not {execution.pack}: leave out execution.pack to "
             "finish it, or choose another folder with --out"
@@ -71,10 +71,10 @@ def pack_size(spec: SweepSpec, data: ImageData, execution: ExecutionSpec) -> int
         ResourceError: not even one member, or not as many as asked for, fit into the free memory.
     """
     device = chosen_device(execution.device)
-    points, models = len(spec.points()), len(spec.runs())
+    together, models = spec.models(), len(spec.runs())
     processes = max(1, min(workers(execution, device), models))
     each, free = member_bytes(spec, data), free_bytes(device)
-    wanted, fitting = min(execution.pack or 1, points), int(MEMORY_SHARE * free / processes / each)
+    wanted, fitting = min(execution.pack or 1, together), int(MEMORY_SHARE * free / processes / each)
     if fitting < wanted:
         smaller = f"set execution.pack to at most {fitting}, or take" if fitting else "take"
         raise ResourceError(
@@ -83,8 +83,8 @@ def pack_size(spec: SweepSpec, data: ImageData, execution: ExecutionSpec) -> int
         )
     if execution.pack is not None:
         return wanted
-    fast = CPU_PACK if device.type == "cpu" else points
-    return max(1, min(fast, fitting, points, -(-models // processes)))
+    fast = CPU_PACK if device.type == "cpu" else together
+    return max(1, min(fast, fitting, together, -(-models // processes)))
 
 
 def member_bytes(spec: SweepSpec, data: ImageData) -> int:

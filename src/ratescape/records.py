@@ -40,12 +40,14 @@ from ratescape.specs import (
     NetworkSpec,
     RunSpec,
     SweepSpec,
+    TargetedSpec,
     differences,
     from_dict,
     key,
     read_mapping,
     to_yaml,
 )
+from ratescape.targets import Answer
 
 FINE_IMAGES = 1000
 """Images that a fine landscape is measured on, at most."""
@@ -196,6 +198,11 @@ class RunFolder(TrainingFolder):
         return self.path / "evaluation.jsonl"
 
     @property
+    def control(self) -> Path:
+        """Betas and rates over the training of a model whose rates were asked for."""
+        return self.path / "control.jsonl"
+
+    @property
     def done(self) -> bool:
         """Whether training and its records are complete."""
         return (self.path / "done").exists()
@@ -208,12 +215,13 @@ class RunFolder(TrainingFolder):
         write_atomically(self.path / "spec.yaml", _stamped(spec))
 
     def spec(self) -> RunSpec:
-        """The run's spec (a :class:`FoldedSpec` where it came from a conditioned network).
+        """The run's spec (a :class:`FoldedSpec` where it came from a conditioned network, a
+        :class:`TargetedSpec` where rates were asked for).
 
         Raises:
             RecordError: it is missing, newer, or damaged.
         """
-        return _read_spec(RunSpec, self.path, {"network": FoldedSpec})
+        return _read_spec(RunSpec, self.path, {"network": FoldedSpec, "targets": TargetedSpec})
 
 
 class NetworkFolder(TrainingFolder):
@@ -245,6 +253,11 @@ class SweepFolder:
     def fine(self) -> Path:
         """Rates and PSNR on a fine grid of betas, where a conditioned network gives them without training."""
         return self.path / "fine.csv"
+
+    @property
+    def answers(self) -> Path:
+        """What was found for rates asked of the finished landscape, one request a line."""
+        return self.path / "answers.jsonl"
 
     @property
     def table(self) -> Path:
@@ -389,13 +402,62 @@ def _row(run: RunSpec, place: RunFolder, records: Mapping[Any, Any], split: str)
     row: dict[str, Any] = {"run": place.path.name, "seed": run.seed}
     try:
         row["status"] = epochs[-1]["status"]
-        row |= _by_layer("beta", list(run.betas))
+        row |= _by_layer("beta", list(records[split]["betas"]))
+        if isinstance(run, TargetedSpec):
+            row |= _requested(run, records[split]["targets"])
         row |= _columns(records[split])
         if split != "test":
             row |= {f"test_{name}": value for name, value in _columns(records["test"]).items()}
     except (KeyError, AttributeError) as error:
         raise RecordError(f"{place.path} has a record without {error}: {_remake(place.path)}") from error
     return row
+
+
+def answers(folder: SweepFolder) -> list[Answer]:
+    """What was found for the rates asked for: by runs that were trained for them, then without training.
+
+    Raises:
+        RecordError: a record is missing or damaged.
+    """
+    spec = folder.spec()
+    split = "validation" if spec.data.validation > 0 else "test"
+    trained = [(run, folder.run(run)) for run in spec.runs() if isinstance(run, TargetedSpec)]
+    found = [_answer(run, place, split) for run, place in trained if place.done]
+    if not folder.answers.exists():
+        return found
+    try:
+        return found + [Answer.from_dict(line) for line in read_json_lines(folder.answers)]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RecordError(f"{folder.answers} is damaged: delete it, and ask for the rates again") from error
+
+
+def add_answer(folder: SweepFolder, answer: Answer) -> None:
+    """Remember what was found for a request, in place of an earlier answer to the same."""
+    with locked(folder.path):
+        before = [one for one in answers(folder) if one.run is None and one.request != answer.request]
+        lines = [one.to_dict() for one in (*before, answer)]
+        write_atomically(folder.answers, to_json_lines(lines))
+
+
+def _answer(run: TargetedSpec, place: RunFolder, split: str) -> Answer:
+    lines = {line.get("split"): line for line in read_json_lines(place.evaluation)}
+    try:
+        line = lines[split]
+        numbers = {name: line["metrics"][name] for name in ("rates", "distortion", "psnr")}
+        values = {"betas": line["betas"], "outcomes": line["targets"]} | numbers
+        return Answer.from_dict({"request": ",".join(map(str, run.targets)), "run": place.path.name} | values)
+    except (KeyError, TypeError) as error:
+        raise RecordError(f"{place.evaluation} is damaged: {_remake(place.path)}") from error
+
+
+def _requested(run: TargetedSpec, outcomes: list[dict[str, Any]]) -> dict[str, Any]:
+    """What was asked of a run, and what became of it: the first status that is not ``reached``, the largest error."""
+    errors = [outcome["error"] for outcome in outcomes]
+    return {
+        "request": ",".join(map(str, run.targets)),
+        "outcome": next((one["status"] for one in outcomes if one["status"] != "reached"), "reached"),
+        "rate_error": None if None in errors else max(errors, key=abs),
+    }
 
 
 def _remake(folder: Path) -> str:

@@ -8,6 +8,7 @@ from typing import Any, cast
 import torch
 
 from ratescape import checkpoint, records
+from ratescape.control import ControlledBetas
 from ratescape.data.batches import Images, stream
 from ratescape.data.catalog import ImageData
 from ratescape.errors import ResourceError
@@ -19,8 +20,19 @@ from ratescape.model.packs import member, stack
 from ratescape.multipliers import FixedBetas, Multipliers, SampledBetas
 from ratescape.planning import chosen_device
 from ratescape.records import NetworkFolder, RunFolder
-from ratescape.specs import EvaluationSpec, ExecutionSpec, FoldedSpec, NetworkSpec, RunSpec, TrainingSpec, key, to_dict
-from ratescape.training import FLOAT, Saving, Trained, train, warmup_steps
+from ratescape.specs import (
+    EvaluationSpec,
+    ExecutionSpec,
+    FoldedSpec,
+    NetworkSpec,
+    RunSpec,
+    TargetedSpec,
+    TrainingSpec,
+    key,
+    to_dict,
+)
+from ratescape.targets import outcomes
+from ratescape.training import FLOAT, Saving, Trained, total_steps, train, warmup_steps
 
 
 def is_trained(place: RunFolder) -> bool:
@@ -102,14 +114,25 @@ def _train_pack(
     spec = runs[0]
     images = Images(data.train.pixels, bool(data.spec.binary), device, FLOAT[spec.training.precision])
     model = initial(spec, data.shape).to(device)
-    betas = torch.tensor([run.betas for run in runs], device=device, dtype=FLOAT[spec.training.precision])
-    multipliers = FixedBetas(betas, warmup_steps(spec.training, len(images)), spec.training.warmup_path)
+    multipliers = _multipliers(runs, len(images), torch.empty(0, device=device, dtype=FLOAT[spec.training.precision]))
     trained = _trained(
         spec.training, model, images, multipliers, len(runs), spec.seed, saving=saving, progress=progress
     )
     for index, (run, place) in enumerate(zip(runs, places, strict=True)):
         if not is_trained(place):
+            if isinstance(multipliers, ControlledBetas):
+                records.write_atomically(place.control, records.to_json_lines(multipliers.log(index)))
             write_run(run, place, trained, index, model, data, evaluation)
+
+
+def _multipliers(runs: list[RunSpec], count: int, like: torch.Tensor) -> FixedBetas | ControlledBetas:
+    """Where the betas of a pack's runs come from, for a training on so many images."""
+    spec = runs[0]
+    if isinstance(spec, TargetedSpec):
+        targets = [run.targets for run in runs if isinstance(run, TargetedSpec)]
+        return ControlledBetas(targets, spec.model.layers, total_steps(spec.training, count), spec.control, like)
+    betas = torch.tensor([run.betas for run in runs], device=like.device, dtype=like.dtype)
+    return FixedBetas(betas, warmup_steps(spec.training, count), spec.training.warmup_path)
 
 
 def _trained(
@@ -200,22 +223,32 @@ def write_run(
     place.write_spec(run)
     weights = member(trained.parameters, index)
     model.load_state_dict(weights)
-    header = {"image_shape": data.shape, "betas": run.betas, "run": key(run), "fingerprint": data.fingerprint}
+    betas = _betas(run, trained.history[index])
+    header = {"image_shape": data.shape, "betas": betas, "run": key(run), "fingerprint": data.fingerprint}
     checkpoint.save_model(place.weights, weights, run.model, run.data, header)
     records.write_atomically(place.training, records.to_json_lines(trained.history[index]))
-    _measure(run, place, model, data, spec, trained.diverged[index])
+    _measure(run, place, model, data, spec)
     place.mark_done()
 
 
-def _measure(
-    run: RunSpec, place: RunFolder, model: HVAE, data: ImageData, spec: EvaluationSpec, diverged: bool
-) -> None:
+def _betas(run: RunSpec, history: list[dict[str, Any]]) -> tuple[float, ...]:
+    """The betas that a model was trained at in the end, top layer first."""
+    return tuple(history[-1]["betas"]) if isinstance(run, TargetedSpec) else run.betas
+
+
+def _measure(run: RunSpec, place: RunFolder, model: HVAE, data: ImageData, spec: EvaluationSpec) -> None:
     """Measure one model on validation and test, and draw its pictures."""
     like = next(model.parameters())
+    history = records.read_json_lines(place.training)
+    diverged, betas = history[-1]["status"] == "diverged", _betas(run, history)
     if diverged:
-        lines = suite.blank(data, run.betas, spec)
+        lines = suite.blank(data, betas, spec)
     else:
-        lines = suite.measure(model, data, run.betas, spec, suite.judge_of(data, spec, like.device))
+        lines = suite.measure(model, data, betas, spec, suite.judge_of(data, spec, like.device))
+    if isinstance(run, TargetedSpec):
+        for line in lines:
+            found = outcomes(run.targets, line["metrics"]["rates"], betas, run.control.tolerance)
+            line["targets"] = [outcome._asdict() for outcome in found]
     test = Images(data.test.pixels[: spec.pictures], bool(data.spec.binary), like.device, like.dtype)
     if not diverged:
         records.write_atomically(
@@ -228,5 +261,4 @@ def _measure(
 def _measure_again(run: RunSpec, place: RunFolder, data: ImageData, spec: EvaluationSpec, device: torch.device) -> None:
     """Measure a finished model under new settings of evaluation."""
     model, _ = checkpoint.load_model(place.weights, device)
-    diverged = records.read_json_lines(place.training)[-1]["status"] == "diverged"
-    _measure(run, place, model, data, spec, diverged)
+    _measure(run, place, model, data, spec)

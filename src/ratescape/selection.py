@@ -106,7 +106,7 @@ def measured(table: Table) -> pd.DataFrame:
     if table.rows.empty:
         return table.rows
     rows = table.rows[table.rows["status"] == "ok"].reset_index(drop=True)
-    labels = {"run", "seed", "status", "flag", "test_flag"}
+    labels = {"run", "seed", "status", "flag", "test_flag", "request", "outcome"}
     return rows.astype({column: float for column in rows.columns if column not in labels})
 
 

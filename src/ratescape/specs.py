@@ -24,6 +24,7 @@ from typing import Any, Literal, TypeVar
 import yaml
 
 from ratescape.errors import SpecError
+from ratescape.targets import RateTarget, requested
 
 T = TypeVar("T")
 
@@ -190,7 +191,7 @@ class BetaGrid:
         return list(itertools.product(self.values(), repeat=axes))
 
 
-Method = Literal["dedicated", "conditioned"]
+Method = Literal["dedicated", "conditioned", "targeted"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,6 +221,30 @@ class ConditioningSpec:
         _require(self.refine >= 0, "conditioning.refine", self.refine, "at least 0")
         rate = self.refine_learning_rate
         _require(rate > 0 and math.isfinite(rate), "conditioning.refine_learning_rate", rate, "positive")
+
+
+@dataclasses.dataclass(frozen=True)
+class ControlSpec:
+    """How betas are steered towards rates that are asked for."""
+
+    start: float = 1.0
+    """Beta that they begin from."""
+    others: float = 1.0
+    """Beta of the layers that no rate is asked of."""
+    frozen: float = 0.2
+    """Share of the training, at its end, over which betas stand still."""
+    tail: float = 0.1
+    """Share of the training, before that, whose mean log betas they stand still at."""
+    tolerance: float = 0.02
+    """Largest relative error of a held-out rate that counts as reached."""
+
+    def __post_init__(self) -> None:
+        for name in ("start", "others"):
+            beta = getattr(self, name)
+            _require(1e-3 <= beta <= 400, f"control.{name}", beta, "between 0.001 and 400")
+        _require(0 <= self.frozen < 1, "control.frozen", self.frozen, "at least 0 and below 1")
+        _require(0 < self.tail <= 1 - self.frozen, "control.tail", self.tail, "above 0, and at most 1 - control.frozen")
+        _require(self.tolerance > 0, "control.tolerance", self.tolerance, "positive")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -263,13 +288,14 @@ class RunSpec:
     data: DataSpec = dataclasses.field(default_factory=DataSpec)
     model: ModelSpec = dataclasses.field(default_factory=ModelSpec)
     training: TrainingSpec = dataclasses.field(default_factory=TrainingSpec)
-    betas: tuple[float, ...] = (1.0, 1.0)
-    """One multiplier for each layer, top layer first."""
+    betas: tuple[float, ...] = ()
+    """One multiplier for each layer, top layer first; default: 1 for each, the ELBO's."""
     seed: int = 0
     """Seed of initial weights, order of images and noise."""
 
     def __post_init__(self) -> None:
-        check_betas(self.betas, self.model)
+        if self.betas:
+            check_betas(self.betas, self.model)
         _require(self.seed >= 0, "seed", self.seed, "at least 0")
 
 
@@ -304,8 +330,18 @@ class FoldedSpec(RunSpec):
 
 
 @dataclasses.dataclass(frozen=True)
+class TargetedSpec(RunSpec):
+    """A model whose betas are steered while it trains, until its layers have the rates asked for."""
+
+    targets: tuple[RateTarget, ...] = ()
+    """The rates asked for."""
+    control: ControlSpec = dataclasses.field(default_factory=ControlSpec)
+    """How betas are steered."""
+
+
+@dataclasses.dataclass(frozen=True)
 class SweepSpec:
-    """A family of models over a grid of betas."""
+    """A family of models: over a grid of betas, or one for each request of rates."""
 
     data: DataSpec = dataclasses.field(default_factory=DataSpec)
     model: ModelSpec = dataclasses.field(default_factory=ModelSpec)
@@ -317,9 +353,15 @@ class SweepSpec:
     """One model for every beta point and seed."""
     method: Method = "dedicated"
     """dedicated: train a model for each beta point, as the paper does; conditioned: train one network that is told its
-    betas (for each seed), and take the model of each beta point from it."""
+    betas (for each seed), and take the model of each beta point from it; targeted: train a model for each request of
+    rates, its betas found on the way."""
+    target_rates: tuple[str, ...] = ()
+    """Requests of rates, one model each, in nats per image: such as 2=20,1=40 (layer=rate, the top of two layers is 2),
+    2=30bits, total=60, total=60,2=25%, 3+2=20 (together); for method targeted."""
+    control: ControlSpec = dataclasses.field(default_factory=ControlSpec)
+    """How betas are steered towards rates; without meaning for the other methods."""
     conditioning: ConditioningSpec = dataclasses.field(default_factory=ConditioningSpec)
-    """How a conditioned network is made; without meaning for dedicated models."""
+    """How a conditioned network is made; without meaning for the other methods."""
     evaluation: EvaluationSpec = dataclasses.field(default_factory=EvaluationSpec)
 
     def __post_init__(self) -> None:
@@ -334,19 +376,47 @@ class SweepSpec:
             )
         if self.method == "conditioned":
             self._check_box()
-        if self.model.family == "bottom-up" and self.grid.steps > 1 and len(set(self.groups or (0, 1))) > 1:
+        wanted = "one or more with method targeted, and none with the others"
+        _require((self.method == "targeted") == bool(self.target_rates), "target_rates", self.target_rates, wanted)
+        for request in self.target_rates:
+            check_targets(requested(request, self.model.layers), self.model)
+        if (
+            self.method != "targeted"
+            and self.model.family == "bottom-up"
+            and self.grid.steps > 1
+            and len(set(self.groups or (0, 1))) > 1
+        ):
             raise SpecError(
                 f"groups is {self.groups}: a bottom-up sweep needs one beta for all layers, so groups "
                 f"{(0,) * self.model.layers}, since its layer rates cannot be tuned one by one (Sec. 3.1 of the paper)"
             )
 
     def points(self) -> list[tuple[float, ...]]:
-        """The beta points, one beta for each layer, top first."""
+        """The beta points, one beta for each layer, top first; none where betas are to be found."""
+        if self.method == "targeted":
+            return []
         groups = self._grouped()
         return [tuple(point[group] for group in groups) for point in self.grid.points(max(groups) + 1)]
 
+    def models(self) -> int:
+        """Models of each seed: those that may train together."""
+        return len(self.runs()) // len(self.seeds)
+
     def runs(self) -> list[RunSpec]:
-        """One run for every seed and beta point."""
+        """One run for every seed and beta point, or request of rates."""
+        if self.method == "targeted":
+            return [
+                TargetedSpec(
+                    data=self.data,
+                    model=self.model,
+                    training=self.training,
+                    seed=seed,
+                    targets=requested(request, self.model.layers),
+                    control=self.control,
+                )
+                for seed in self.seeds
+                for request in self.target_rates
+            ]
         if self.method == "dedicated":
             return [
                 RunSpec(data=self.data, model=self.model, training=self.training, betas=betas, seed=seed)
@@ -371,7 +441,7 @@ class SweepSpec:
 
     def networks(self) -> list[NetworkSpec]:
         """The networks that are told their betas, one for every seed; none where each point has a model of its own."""
-        if self.method == "dedicated":
+        if self.method != "conditioned":
             return []
         low, high = self.box()
         return [
@@ -382,7 +452,7 @@ class SweepSpec:
     def fine_points(self) -> list[tuple[float, ...]]:
         """The beta points of the fine landscape: none for dedicated models, or for other than two axes of betas."""
         groups = self._grouped()
-        if self.method == "dedicated" or max(groups) != 1 or self.conditioning.fine == 0 or self.grid.steps == 1:
+        if self.method != "conditioned" or max(groups) != 1 or self.conditioning.fine == 0 or self.grid.steps == 1:
             return []
         grid = BetaGrid(self.grid.low, self.grid.high, self.conditioning.fine)
         return [tuple(point[group] for group in groups) for point in grid.points(2)]
@@ -446,6 +516,15 @@ def check_betas(betas: tuple[float, ...], model: ModelSpec) -> None:
         raise SpecError(
             f"betas is {betas!r}: a bottom-up model takes equal betas only, since q(z2|z1) sees no data but through "
             "z1 and so its layer rates cannot be tuned one by one (Sec. 3.1 of the paper); use ghvae or lvae"
+        )
+
+
+def check_targets(targets: tuple[RateTarget, ...], model: ModelSpec) -> None:
+    """Refuse rates that a model cannot be asked for; raises :class:`SpecError`."""
+    if model.family == "bottom-up" and len(targets[0].layers) < model.layers:
+        raise SpecError(
+            "target_rates: a bottom-up model can be asked for its total rate only (total=60), since its layer rates "
+            "cannot be tuned one by one (Sec. 3.1 of the paper); use ghvae or lvae"
         )
 
 

@@ -52,7 +52,10 @@ def fitted(spec: Fitted, data: ImageData) -> Fitted:
         )
     training = completed(training, count)
     model = complete(spec.model, data.shape, bool(data.spec.binary))
-    return dataclasses.replace(spec, data=data.spec, model=model, training=training)
+    whole = dataclasses.replace(spec, data=data.spec, model=model, training=training)
+    if isinstance(whole, RunSpec) and not whole.betas:
+        return dataclasses.replace(whole, betas=(1.0,) * model.layers)
+    return whole
 
 
 def run_sweep(

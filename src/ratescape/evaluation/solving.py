@@ -1,26 +1,20 @@
 """The betas at which a conditioned network has the rates that were asked for: found, not trained."""
 
 import math
-from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import least_squares
 
 from ratescape.data.batches import Images
-from ratescape.errors import SpecError
 from ratescape.evaluation.grid import measured_grid
 from ratescape.evaluation.rates import rates
 from ratescape.model.conditioning import Conditioned
-
-Status = Literal["reached", "rate_ceiling", "rate_floor", "joint_infeasible"]
+from ratescape.targets import SMALL, Answer, Outcome, RateTarget, Status
 
 TOLERANCE = 0.03
 """Largest relative error of a rate that counts as reached."""
-
-SMALL = 0.05
-"""Nats added to rates before logarithms are taken: errors of a rate near nothing count in nats, not in per cent."""
 
 STARTS = 2
 """Points of a coarse grid that the search begins from, those nearest to the rates wanted."""
@@ -32,96 +26,70 @@ STEP = 0.05
 """Step in log beta over which slopes are measured, well above what float32 rounding hides."""
 
 
-class Solution(NamedTuple):
-    """What was found for rates that were asked for. Lists run over the layers, top first; nats per image."""
-
-    betas: tuple[float, ...]
-    rates: tuple[float, ...]
-    distortion: float
-    psnr: float
-    """dB."""
-    statuses: dict[int, Status]
-    """By the number of each layer with a target: whether its rate is within the tolerance, and if not, why."""
-    errors: dict[int, float]
-    """Relative error of each target, by layer."""
-    freedom: float
-    """Factor by which the betas may change along some direction, to first order, with all rates within the tolerance;
-    large where layers trade rate almost freely, near equal betas."""
-
-    @property
-    def reached(self) -> bool:
-        return all(status == "reached" for status in self.statuses.values())
-
-
 def betas_for(
-    network: Conditioned, images: Images, wanted: Mapping[int, float], *, seed: int = 0, tolerance: float = TOLERANCE
-) -> Solution:
+    network: Conditioned, images: Images, targets: Sequence[RateTarget], *, seed: int = 0, tolerance: float = TOLERANCE
+) -> Answer:
     """The betas in the network's box at which its mean rates on ``images`` are those wanted.
 
     Starts from the nearest points of a coarse grid, follows the log rates by least squares over the log betas, and of
     the ends within the tolerance takes the one of the lowest distortion; where there is none, the nearest.
 
     Args:
-        wanted: rates in nats by layer number (L is the top layer, 1 the lowest). Layers without one share a free beta
-            that is chosen for the lowest distortion: the box's smallest.
+        targets: one at least. Layers of one target have one beta, at which their sum has the lowest distortion;
+            layers without a target have the box's smallest, for the lowest distortion.
         seed: of the latents drawn, the same in every measurement, so that the search sees a smooth function.
         tolerance: largest relative error that counts as reached.
-
-    Raises:
-        SpecError: no rate was wanted, of a layer that is not there, or one that is not positive and finite.
     """
-    layers = len(network.latent_shapes)
-    for layer, rate in wanted.items():
-        if not 1 <= layer <= layers:
-            raise SpecError(f"a rate is wanted for layer {layer}: the layers are {layers} (top) to 1")
-        if not (rate > 0 and math.isfinite(rate)):
-            raise SpecError(f"the rate wanted for layer {layer} is {rate!r}: it must be above 0 and finite, in nats")
-    if not wanted:
-        raise SpecError("no rate was wanted: give one for one layer at least")
-    search = _Search(network, images, dict(sorted(wanted.items(), reverse=True)), seed)
+    search = _Search(network, images, targets, seed)
     ends = [search.follow(start) for start in search.starts()]
     within = [end for end in ends if np.abs(search.errors(end)).max() <= tolerance]
     if within:
         best = min(within, key=lambda logs: search.measure(logs)[1])
     else:
         best = min(ends, key=lambda logs: float(np.abs(search.gaps(logs)).max()))
-    return search.solution(best, tolerance)
+    return search.answer(best, tolerance)
 
 
 Logs = npt.NDArray[np.float64]
 
 
 class _Search:
-    """Measurements of one network at log betas of the groups that have a layer with a target, each made once."""
+    """Measurements of one network at the log betas of its targets, each made once.
 
-    def __init__(self, network: Conditioned, images: Images, wanted: dict[int, float], seed: int) -> None:
+    Targets whose layers the network always tells the same beta share theirs.
+    """
+
+    def __init__(self, network: Conditioned, images: Images, targets: Sequence[RateTarget], seed: int) -> None:
         self.network = network
         self.images = images
         self.seed = seed
         self.layers = len(network.latent_shapes)
-        self.places = [self.layers - layer for layer in wanted]
-        groups = [network.groups[place] for place in self.places]
-        self.axes = list(dict.fromkeys(groups))  # layers of a group share a beta
-        self.axis_of = [self.axes.index(group) for group in groups]
-        self.numbers = list(wanted)
-        self.wanted = np.array(list(wanted.values()))
+        self.targets = targets
+        self.places = [[self.layers - layer for layer in target.layers] for target in targets]
+        self.parts = _parts(network.groups, self.places)
+        self.axis_of = [self._axis(places[0]) for places in self.places]
+        self.wanted = np.array([target.rate for target in targets])
         self.low, self.high = math.log(network.low), math.log(network.high)
         self.known: dict[tuple[float, ...], tuple[Logs, float]] = {}
 
     def betas(self, logs: Logs) -> tuple[float, ...]:
         """Betas of all layers, top first."""
         full = np.full(self.layers, self.low)
-        for group, log in zip(self.axes, np.clip(logs, self.low, self.high), strict=True):
-            full[[place for place, of in enumerate(self.network.groups) if of == group]] = log
+        for part, log in zip(self.parts, np.clip(logs, self.low, self.high), strict=True):
+            full[sorted(part)] = log
         return tuple(float(f"{beta:.10g}") for beta in np.exp(full))
 
+    def _axis(self, place: int) -> int:
+        return next(axis for axis, part in enumerate(self.parts) if place in part)
+
     def measure(self, logs: Logs) -> tuple[Logs, float]:
-        """Rates of the layers with a target, and distortion."""
+        """Rates of the targets, and distortion."""
         betas = self.betas(logs)
         if betas not in self.known:
             measured = rates(self.network.at(betas), self.images, self.seed)
-            layers = measured.rates.mean(0).cpu().numpy()[self.places]
-            self.known[betas] = (layers, measured.distortion.mean().item())
+            layers = measured.rates.mean(0).cpu().numpy()
+            together = np.array([layers[places].sum() for places in self.places])
+            self.known[betas] = (together, measured.distortion.mean().item())
         return self.known[betas]
 
     def gaps(self, logs: Logs) -> Logs:
@@ -135,7 +103,7 @@ class _Search:
     def starts(self) -> list[Logs]:
         """The points of a coarse grid whose rates are nearest to those wanted."""
         axis = np.linspace(self.low, self.high, COARSE)
-        grid = np.stack(np.meshgrid(*[axis] * len(self.axes), indexing="ij"), -1).reshape(-1, len(self.axes))
+        grid = np.stack(np.meshgrid(*[axis] * len(self.parts), indexing="ij"), -1).reshape(-1, len(self.parts))
         return sorted(grid, key=lambda logs: float(np.square(self.gaps(logs)).sum()))[:STARTS]
 
     def slopes(self, logs: Logs) -> npt.NDArray[np.float64]:
@@ -155,21 +123,29 @@ class _Search:
         )
         return found.x
 
-    def solution(self, logs: Logs, tolerance: float) -> Solution:
+    def answer(self, logs: Logs, tolerance: float) -> Answer:
         errors = self.errors(logs)
-        (point,) = measured_grid(self.network, self.images, [self.betas(logs)], self.seed)
+        betas = self.betas(logs)
+        (point,) = measured_grid(self.network, self.images, [betas], self.seed)
         weakest = np.linalg.svd(self.slopes(logs), compute_uv=False).min()
-        statuses: dict[int, Status] = {
-            number: self._status(float(logs[axis]), float(error), tolerance)
-            for number, axis, error in zip(self.numbers, self.axis_of, errors, strict=True)
-        }
-        return Solution(
-            betas=self.betas(logs),
+        outcomes = [
+            Outcome(
+                target.layers,
+                target.rate,
+                target.rate * (1 + float(error)),
+                betas[places[0]],
+                float(error),
+                self._status(float(logs[axis]), float(error), tolerance),
+            )
+            for target, places, axis, error in zip(self.targets, self.places, self.axis_of, errors, strict=True)
+        ]
+        return Answer(
+            request=",".join(map(str, self.targets)),
+            betas=betas,
             rates=tuple(point.rates),
             distortion=point.distortion,
             psnr=point.psnr,
-            statuses=statuses,
-            errors={number: float(error) for number, error in zip(self.numbers, errors, strict=True)},
+            outcomes=tuple(outcomes),
             freedom=float(np.exp(min(tolerance / max(weakest, 1e-12), self.high - self.low))),
         )
 
@@ -182,3 +158,13 @@ class _Search:
         if error > 0 and log >= self.high - edge:
             return "rate_floor"
         return "joint_infeasible"
+
+
+def _parts(groups: Sequence[int], targets: Sequence[Sequence[int]]) -> list[set[int]]:
+    """Layers (by position, top first) that must have one beta: of one group, or of one target; those with a target."""
+    together = [{place for place, of in enumerate(groups) if of == group} for group in dict.fromkeys(groups)]
+    for target in targets:
+        met = [part for part in together if part & set(target)]
+        together = [part for part in together if part not in met] + [set().union(*met)]
+    asked = {place for target in targets for place in target}
+    return sorted((part for part in together if part & asked), key=min)

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ratescape.records import SweepFolder, Table, landscape, layer_columns
+from ratescape.report.control import save_control
 from ratescape.report.fine import fine_figure, fine_of
 from ratescape.report.planes import (
     beta_plane,
@@ -59,7 +60,8 @@ def landscape_figure(table: Table, metric: Metric) -> Figure:
 def save_figures(folder: SweepFolder) -> list[Path]:
     """Write ``figures/landscape.png`` and ``.pdf`` of a sweep; the metric is the first that was measured.
 
-    Where a conditioned network has measured a fine landscape, ``fine-landscape.png`` and ``.pdf`` are written too.
+    Where a conditioned network has measured a fine landscape, ``fine-landscape.png`` and ``.pdf`` are written too, and
+    where rates were asked for, ``control.png`` and ``.pdf``.
 
     Raises:
         RatescapeError: the folder is no sweep, has nothing to draw, or cannot be written.
@@ -71,4 +73,4 @@ def save_figures(folder: SweepFolder) -> list[Path]:
     between = fine_of(folder)
     if between is not None:
         paths += save(fine_figure(table, between), folder.path / "figures", "fine-landscape")
-    return paths
+    return paths + save_control(folder)

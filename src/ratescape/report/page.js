@@ -81,7 +81,7 @@ function hoverText(run) {
     data.layers > 1 ? `${rates.join(" · ")} · total ${written(values.rate)} nats` : `rate ${written(values.rate)} nats`,
     ...metrics.map((metric) => `${minus(metric.name)} ${withUnit(metric, values[metric.column])}`),
     ...run.collapsed.map((layer) => `${latent(layer)} has collapsed`),
-    ...(run.flag ? ["an accuracy is above its ceiling"] : []),
+    ...(run.flag ? ["an accuracy on samples is above its ceiling"] : []),
   ];
   return lines.join("<br>");
 }
@@ -92,10 +92,48 @@ function rateShape() {
   const y = data.runs.map((run, index) => run.values[state.split].rate - x[index]);
   const lower = Array.from({ length: data.layers - 1 }, (_, index) => latent(data.layers - 1 - index)).join(", ");
   return {
-    x, y, diagonals: true, colour: metricColour(),
+    x, y, diagonals: true, colour: metricColour(), asked: askedPlaces(),
     title: data.layers > 2 ? "Division of the rate: top layer and all below" : "Over the layer rates",
     xTitle: `R(${latent(data.layers)}), nats per image`, yTitle: `R(${lower}|${latent(data.layers)}), nats per image`,
   };
+}
+
+/** Where rates that were asked for lie in the plane of rates, and where the model found for them does. */
+function askedPlaces() {
+  const place = (rates) => (rates.every((rate) => rate !== null) ? [rates[0], rates.slice(1).reduce((sum, rate) => sum + rate, 0)] : null);
+  const places = data.answers.map((answer) => ({ answer, wanted: place(answer.wanted), found: place(answer.rates) }));
+  return places.filter(({ wanted, found }) => wanted && found);
+}
+
+function askedTraces(asked, look) {
+  const marks = (name, key, symbol, size) => ({
+    x: asked.map((one) => one[key][0]), y: asked.map((one) => one[key][1]), name, type: "scatter", mode: "markers", text: asked.map(({ answer }) => answerText(answer)),
+    hovertemplate: "%{text}<extra></extra>", marker: { symbol, size, color: look.ink, line: { width: 2, color: look.ink } },
+  });
+  const way = { x: asked.flatMap(({ wanted, found }) => [wanted[0], found[0], null]), y: asked.flatMap(({ wanted, found }) => [wanted[1], found[1], null]), name: "way", type: "scatter", mode: "lines", hoverinfo: "skip", line: { width: 1.2, color: look.ink } };
+  return asked.length ? [way, marks("asked for", "wanted", "diamond-open", 13), marks("found", "found", "x-thin", 8)] : [];
+}
+
+const off = (outcome) => (outcome.error === null ? "–" : `${outcome.error < 0 ? "−" : "+"}${Math.abs(100 * outcome.error).toFixed(1)} %`);
+const layersOf = (outcome) => outcome.layers.map(latent).join(" + ");
+
+function answerText(answer) {
+  const lines = answer.outcomes.map((one) => `${layersOf(one)}: ${written(one.achieved)} of ${written(one.wanted)} nats (${off(one)}), ${one.status.replaceAll("_", " ")}`);
+  return [`<b>asked for, and found at β ${answer.betas.map(short).join(", ")}</b>`, ...lines].join("<br>");
+}
+
+function drawAsked() {
+  element("asked-card").hidden = data.answers.length === 0;
+  if (!data.answers.length) return;
+  const trained = data.answers.some((answer) => answer.run !== null), solved = data.answers.some((answer) => answer.run === null);
+  const ways = [...(trained ? ["betas steered while a model trains"] : []), ...(solved ? ["betas found on the conditioned network, without training"] : [])];
+  element("asked-note").textContent = `${ways.join("; ")}. Rates are held out (${data.chosen_on}), in nats per image. Diamonds in the plane of rates are what was asked for, crosses what was found.`.replace(/^./, (first) => first.toUpperCase());
+  const rows = data.answers.flatMap((answer) => answer.outcomes.map((one, index) => [
+    index ? "" : answer.betas.map(short).join(", "), layersOf(one), written(one.wanted), written(one.achieved), off(one), one.status.replaceAll("_", " "), index ? "" : written(answer.distortion),
+  ]));
+  fillTable(element("asked"), ["β found", "layer", "asked for", "found", "off", "status", "distortion"], rows);
+  element("control").hidden = !data.control;
+  if (data.control) element("control").src = data.control;
 }
 
 function metricColour() {
@@ -110,14 +148,14 @@ function betaShape() {
       title: "Over β", xTitle: "β, the price of a nat", yTitle: labelOf(state.metric),
     };
   }
+  const words = { title: "Over the multipliers β", xTitle: "β₂, the price of a nat in z₂", yTitle: "β₁, the price of a nat in z₁" };
+  if (!data.gridded) return { x: data.runs.map((run) => run.betas[0]), y: data.runs.map((run) => run.betas[1]), logX: true, logY: true, colour: metricColour(), ...words };
   const columns = betaSteps(0), rows = betaSteps(1);
   const seeds = [...new Set([...data.runs, ...data.diverged].map((run) => run.seed))].sort((a, b) => a - b);
   const place = (run) => run.betas[0] * columns.ratio ** (((seeds.indexOf(run.seed) + 0.5) / seeds.length - 0.5) * 0.9);
   return {
     x: data.runs.map(place), y: data.runs.map((run) => run.betas[1]), logX: true, logY: true, colour: metricColour(),
-    cells: { columns, rows, seeds: seeds.length, crosses: data.diverged.map((run) => [place(run), run.betas[1]]) },
-    title: "Over the multipliers β",
-    xTitle: "β₂, the price of a nat in z₂", yTitle: "β₁, the price of a nat in z₁",
+    cells: { columns, rows, seeds: seeds.length, crosses: data.diverged.map((run) => [place(run), run.betas[1]]) }, ...words,
   };
 }
 
@@ -189,7 +227,7 @@ function traces(shape, size, look) {
   const ceilings = { x: shape.x, y: shape.ceilings ?? [], name: "ceilings", type: "scatter", mode: "markers", hoverinfo: "skip", marker: { symbol: "line-ew-open", size: 9, line: { width: 1.5 }, color: look.quiet } };
   const defects = { x: flagged.map((i) => shape.x[i]), y: flagged.map((i) => shape.y[i]), name: "flagged", type: "scatter", mode: "markers", hoverinfo: "skip", marker: { symbol: "x-thin", size: 11, line: { width: 3, color: look["beta-vae"] } } };
   return [
-    ...(shape.logX ? [] : [line]), ...(shape.ceilings ? [ceilings] : []), models, cross, ...(shape.ceilings ? [defects] : []),
+    ...askedTraces(shape.asked ?? [], look), ...(shape.logX ? [] : [line]), ...(shape.ceilings ? [ceilings] : []), models, cross, ...(shape.ceilings ? [defects] : []),
     ...ring("hull", hull, shape, base + 9, look.hull, 2, look.card),
     ...ring("beta-VAE", indices.filter((i) => data.runs[i].equal && !data.runs[i].vae && data.layers > 1), shape, base + 2, look["beta-vae"], 2, look.card),
     ...ring("VAE", indices.filter((i) => data.runs[i].vae), shape, base + 2, look.vae, 2, look.card),
@@ -247,12 +285,16 @@ function layout(shape, look, node) {
     Object.assign(x, { type: "log", range: cellLimits(shape.cells.columns), showgrid: false, ...betaTicks(shape.cells.columns.values) });
     Object.assign(y, { type: "log", range: cellLimits(shape.cells.rows), showgrid: false, scaleanchor: "x", constrain: "domain", constraintoward: "top", ...betaTicks(shape.cells.rows.values) });
     x.constrain = "domain";
+  } else if (shape.logY) {
+    for (const [axis, values] of [[x, shape.x], [y, shape.y]]) Object.assign(axis, { type: "log", range: [Math.log10(Math.min(...values) / 1.4), Math.log10(Math.max(...values) * 1.4)], dtick: "D2" });
   } else if (shape.logX) {
     Object.assign(x, { type: "log", ...betaTicks([...new Set(shape.x)].sort((a, b) => a - b)), minor: { ticks: "" } });
     y.range = limits(shape.y, false);
   } else {
-    x.range = limits(shape.x, true);
-    y.range = limits(shape.ceilings ? [...shape.y, ...shape.ceilings] : shape.y, Boolean(shape.diagonals));
+    // What was asked for far beyond the models must not push them into a corner: the line to it leaves the plot.
+    const asked = (axis, values) => (shape.asked ?? []).flatMap(({ wanted, found }) => [Math.min(wanted[axis], 1.3 * Math.max(...values)), found[axis]]);
+    x.range = limits([...shape.x, ...asked(0, shape.x)], true);
+    y.range = limits([...shape.y, ...(shape.ceilings ?? []), ...asked(1, shape.y)], Boolean(shape.diagonals));
   }
   if (shape.percent) Object.assign(y, { tickformat: ".0%", title: title(shape.yTitle.replace(" (%)", "")) });
   if (shape.diagonals) {
@@ -363,7 +405,7 @@ function drawNotes() {
   }
   const marks = data.metrics.filter((metric) => metric.use).map((metric) => `${USE_MARKS[metric.use]} best for ${metric.use}`);
   note.append(make("span", [...marks, "○ plain VAE"].join("   ") + ". Drag to turn.", "marks"));
-  element("ceiling-note").textContent = "A dash is a model's ceiling: the best accuracy that its rate in the top latent allows (Eq. 11).";
+  element("ceiling-note").textContent = "A dash is a ceiling: the best accuracy that a sample of a model's top latent allows at its rate (Eq. 11). Dots are read off its mean, which may tell more.";
 }
 
 // ---- the landscape in between
@@ -495,7 +537,7 @@ function badges(run) {
   if (run.vae) list.push(["plain VAE", "vae"]);
   else if (run.equal && data.layers > 1) list.push(["β-VAE", "beta-vae"]);
   if (data.hulls[state.split][column].includes(index)) list.push([`on the hull of ${minus(state.metric.name)}`, "hull"]);
-  if (run.flag) list.push(["an accuracy is above its ceiling", "warn"]);
+  if (run.flag) list.push(["an accuracy on samples is above its ceiling", "warn"]);
   run.collapsed.forEach((layer) => list.push([`${latent(layer)} has collapsed`, "warn"]));
   return list.map(([text, name]) => make("li", text, name));
 }
@@ -734,6 +776,7 @@ function connect() {
 drawFixed();
 drawPicks();
 drawTable1();
+drawAsked();
 drawNotes();
 drawPlots(); // makes the plots that connect() listens to
 connect();

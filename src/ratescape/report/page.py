@@ -23,6 +23,7 @@ from ratescape.errors import RecordError, SpecError
 from ratescape.records import (
     SweepFolder,
     Table,
+    answers,
     landscape,
     layer_columns,
     write_atomically,
@@ -46,6 +47,7 @@ from ratescape.selection import (
     plain_vaes,
 )
 from ratescape.specs import to_yaml
+from ratescape.targets import Answer
 
 LISTED = 12
 """Models named one by one in a warning; the rest are counted."""
@@ -109,6 +111,9 @@ def page_data(folder: SweepFolder, table: Table) -> dict[str, Any]:
             for split, prefix in splits.items()
         },
         "picks": sorted(picks, key=lambda pick: pick["metric"] not in uses),
+        "gridded": "request" not in rows,
+        "answers": [_answer(answer) for answer in answers(folder)],
+        "control": _picture(folder.path / "figures" / "control.png"),
         "surface": _surface(rows),
         "fine": _fine(folder),
         "table1": _table1(table),
@@ -171,6 +176,13 @@ def _fine(folder: SweepFolder) -> dict[str, Any] | None:
         },
         "images": IMAGES,
     }
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    """Rates asked for, and what was found; those of layers that were asked for one by one, top first."""
+    layers = len(answer.rates)
+    wanted = {one.layers[0]: one.wanted for one in answer.outcomes if len(one.layers) == 1}
+    return answer.to_dict() | {"wanted": [wanted.get(layer) for layer in range(layers, 0, -1)]}
 
 
 def _table1(table: Table) -> dict[str, Any] | None:

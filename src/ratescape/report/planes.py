@@ -141,7 +141,9 @@ def _draw_diagonals(axes: Axes) -> None:
 
 
 def beta_plane(axes: Axes, asked: pd.DataFrame, rows: pd.DataFrame, metric: Metric) -> ScalarMappable:
-    """One cell for each (beta_2, beta_1), coloured by a metric, with rings; returns the scale of colour.
+    """One cell (or point, where betas were found) for each (beta_2, beta_1), coloured by a metric, with rings.
+
+    Returns the scale of colour.
 
     Args:
         axes: where to draw.
@@ -150,7 +152,17 @@ def beta_plane(axes: Axes, asked: pd.DataFrame, rows: pd.DataFrame, metric: Metr
         metric: what colours the cells.
     """
     mappable = scale_of(rows, metric)
-    beta_cells(axes, asked, rows, mappable.to_rgba(rows[metric.column].to_numpy()))
+    if "request" in rows:  # betas that were found lie on no grid
+        beta_axes(axes, rows.assign(beta_2=rows["beta_2"].round(9), beta_1=rows["beta_1"].round(9)))
+        draw_points(
+            axes, rows["beta_2"], rows["beta_1"], rows[metric.column], colours_of(metric), norm_of(rows[metric.column])
+        )
+        for name, axis in (("beta_2", axes.xaxis), ("beta_1", axes.yaxis)):
+            low, high = rows[name].min() / 1.5, rows[name].max() * 1.5
+            axis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+            (axes.set_xlim if name == "beta_2" else axes.set_ylim)(low, high)
+    else:
+        beta_cells(axes, asked, rows, mappable.to_rgba(rows[metric.column].to_numpy()))
     draw_rings(axes, rows["beta_2"], rows["beta_1"], rows, hull_of(rows, metric))
     return mappable
 
