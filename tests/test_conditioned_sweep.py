@@ -236,6 +236,7 @@ def test_rates_asked_for_on_the_command_line(
     fine = pd.read_csv(finished.fine)
     wanted = [f"{layer}={fine[f'rate_{layer}'].iloc[4]:.6g}" for layer in (2, 1)]
     out = tmp_path / "model.safetensors"
+    finished = copied(finished, tmp_path / "copy")
     assert cli.main(["solve", str(finished.path), "--rates", *wanted, "--strict", "--out", str(out)]) == 0
     said = capsys.readouterr().out.splitlines()
     assert "betas (" in said[0] and said[1].startswith("  layer 2: ") and said[-1] == str(out)
@@ -277,6 +278,7 @@ def test_a_dedicated_landscape_has_no_network(data: ImageData, tmp_path: Path) -
     landscape = map_spec(spec, data, HERE, tmp_path / "dedicated")
     with pytest.raises(SpecError, match="mapped by dedicated models"):
         landscape.network()
+    assert landscape.between("distortion", 1e9) is None
     assert not landscape.folder.fine.exists() and not list(landscape.folder.path.glob("networks"))
 
 
@@ -357,3 +359,31 @@ def test_a_damaged_network_is_named_with_its_remedy(finished: SweepFolder, data:
     weights.unlink()
     run_sweep(asked(data), data, folder, HERE)
     np.testing.assert_allclose(table_of(folder)["psnr"], table_of(finished)["psnr"], rtol=1e-5)
+
+
+def test_a_budget_is_used_up_between_the_grid_points(
+    data: ImageData, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learnt = SweepFolder(tmp_path / "learnt")
+    run_sweep(asked(data, training=TrainingSpec(epochs=60, batch=32, learning_rate=3e-3)), data, learnt, HERE)
+    landscape = Landscape(learnt.path)
+    table = landscape.table
+    budget = float(table["rate"].sort_values().iloc[-2:].mean())  # between the two largest
+    between = landscape.between("distortion", budget)
+    assert between is not None and between.row["rate"] <= budget
+    assert between.row["distortion"] < between.choice.value(between.choice.row)
+    out = tmp_path / "best.safetensors"
+    words = ["recommend", str(learnt.path), "--for", "distortion", "--max-rate", str(budget), "--out", str(out)]
+    assert cli.main(words) == 0
+    said = capsys.readouterr().out
+    assert f"Between the grid points: betas ({', '.join(f'{beta:.4g}' for beta in between.betas)})" in said
+    images = np.zeros((2, 16, 16), np.uint8)
+    for one, other in zip(load(out).encode(images), between.model.encode(images), strict=True):
+        torch.testing.assert_close(one, other)
+
+    def gone(*arguments: Any, **more: Any) -> Any:
+        raise RecordError("the images are gone")
+
+    monkeypatch.setattr(Landscape, "between", gone)
+    assert cli.main(words[:-2]) == 0
+    assert "between the grid points: the images are gone" in capsys.readouterr().out

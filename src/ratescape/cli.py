@@ -179,15 +179,31 @@ class Recommend:
     """Largest total rate accepted, in nats per image."""
     demand: Annotated[tuple[str, ...], arg(metavar="COLUMN=WORST ...")] = ()
     """Worst values accepted of other columns of the table, such as psnr=18 inception_score=5 distortion=80."""
+    out: Path | None = None
+    """File to write the model to (.safetensors)."""
+    data_folder: Path | None = None
+    """Where to look for the images first, for a model between the grid points of a conditioned landscape."""
 
     def run(self) -> None:
-        from ratescape.landscape import Landscape
+        from ratescape.landscape import Landscape, save
 
-        demands = dict(map(_demand, self.demand))
-        best = Landscape(self.landscape).best(self.use, max_rate=self.max_rate, demands=demands)
+        demands, landscape = dict(map(_demand, self.demand)), Landscape(self.landscape)
+        best = landscape.best(self.use, max_rate=self.max_rate, demands=demands)
         _say(str(best))
         _say(f"Use it:  ratescape evaluate {best.folder.path}")
         _say(f'or:      model = ratescape.load("{best.folder.path}")')
+        between = None
+        if self.max_rate is not None:
+            try:
+                between = landscape.between(self.use, self.max_rate, demands=demands, data_folder=self.data_folder)
+            except RatescapeError as error:  # the images, say, are elsewhere: the grid's answer stands
+                _say(f"Nothing was looked for between the grid points: {error}")
+        if between is not None:
+            _say(str(between))
+            _say(f"Use it:  model = ratescape.Landscape({str(self.landscape)!r}).network().at({between.betas})")
+        if self.out is not None:
+            save(between.model if between is not None else best.load(), self.out)
+            _say(str(self.out))
 
 
 @dataclasses.dataclass(frozen=True)

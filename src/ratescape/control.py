@@ -1,6 +1,7 @@
 """Betas that are steered, step by step, until the layers have the rates that were asked for."""
 
 from collections.abc import Sequence
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -11,6 +12,16 @@ from ratescape.targets import RANGE, SMALL, RateTarget
 
 TRACE = 400
 """Moments of a training at which betas and rates are logged, at most."""
+
+
+class Moment(TypedDict):
+    """One step of a training, as it is logged."""
+
+    step: int
+    betas: list[float]
+    """Top layer first."""
+    rates: list[float]
+    """Means over the batch, nats per image, top layer first."""
 
 
 class ControlledBetas:
@@ -79,10 +90,8 @@ class ControlledBetas:
         memory = min(self.MEMORY, step / (step + 1))
         self.rates = torch.where(fine, torch.lerp(of_targets, self.rates, memory), self.rates)
         if step < self.frozen_from:
-            errors = ((self.rates + SMALL) / (self.wanted + SMALL)).log().clamp(-1, 1)
-            change = self.INTEGRAL * errors + self.PROPORTIONAL * (errors - self.errors) * (step > 0)
-            moved = (self.logs + torch.where(fine & self.used, change, 0.0)).clamp(*RANGE)
-            self.logs, self.errors = moved, torch.where(fine, errors, self.errors)
+            moved = torch.where(fine & self.used, self.moved(of_targets, fine), self.logs)
+            self.logs = moved.clamp(*RANGE)
             if step >= self.tail_from:
                 self.tail += self.logs / (self.frozen_from - self.tail_from)
             if step == self.frozen_from - 1:
@@ -90,6 +99,18 @@ class ControlledBetas:
         if step % self.every == 0:
             self.trace[:, step // self.every, 0] = drawn.betas.double()
             self.trace[:, step // self.every, 1] = mean
+
+    def moved(self, rates: Tensor, fine: Tensor) -> Tensor:
+        """Where the log betas of the targets go, ``[P, L]``.
+
+        Args:
+            rates: of the targets on this batch, nats per image ``[P, L]``.
+            fine: which of them can be believed ``[P, L]``.
+        """
+        errors = ((self.rates + SMALL) / (self.wanted + SMALL)).log().clamp(-1, 1)
+        change = self.INTEGRAL * errors + self.PROPORTIONAL * (errors - self.errors) * (self.step > 0)
+        self.errors = torch.where(fine, errors, self.errors)
+        return self.logs + change
 
     def state(self) -> dict[str, Tensor]:
         return {
@@ -104,10 +125,9 @@ class ControlledBetas:
         for name, tensor in self.state().items():
             tensor.copy_(state[name])
 
-    def log(self, member: int) -> list[dict[str, list[float] | int]]:
+    def log(self, member: int) -> list[Moment]:
         """Betas and mean rates (nats per image) of a batch, top layer first, at some 400 moments of the training."""
         rows = self.trace[member].tolist()
         return [
-            {"step": index * self.every + 1, "betas": betas, "rates": rates}
-            for index, (betas, rates) in enumerate(rows)
+            Moment(step=index * self.every + 1, betas=betas, rates=rates) for index, (betas, rates) in enumerate(rows)
         ]

@@ -37,7 +37,13 @@ from ratescape.specs import (
     TrainingSpec,
     key,
 )
-from ratescape.targets import Answer, requested
+from ratescape.targets import Answer, RateTarget, requested
+
+BUDGET = 0.005
+"""Share of a budget of rate that is left unused, since rates are found to a tolerance."""
+
+LEAST = 1e-3
+"""Nats asked for in place of those of a collapsed layer."""
 
 Request = str | Mapping[int, float]
 """Rates asked for: a text such as ``2=20,1=40``, or nats per image by layer number."""
@@ -64,6 +70,29 @@ class Best:
 
     def __str__(self) -> str:
         return self.choice.explanation
+
+
+@dataclasses.dataclass(frozen=True)
+class Between:
+    """A model of a conditioned landscape between its grid points that is better for a use than they are."""
+
+    choice: Choice
+    """The best of the grid."""
+    betas: tuple[float, ...]
+    """Its own, top layer first."""
+    row: pd.Series
+    """Its measurements, as a row of the landscape."""
+    model: HVAE
+
+    def __str__(self) -> str:
+        choice, betas = self.choice, ", ".join(f"{beta:.4g}" for beta in self.betas)
+        unit = f" {choice.metric.unit}" if choice.metric.unit else ""
+        numbers = f"{choice.metric.name} {choice.value(self.row):.4g}{unit}"
+        tested = "" if choice.split == "test" else f" ({choice.reported(self.row):.4g} on test)"
+        return (
+            f"Between the grid points: betas ({betas}), {numbers}{tested} at {self.row['rate']:.4g} nats/image, not "
+            f"{choice.value(choice.row):.4g}{unit} as at best on the grid."
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,6 +141,64 @@ class Landscape:
         """
         choice = selection.best(self.records, use, max_rate=max_rate, demands=demands)
         return Best(choice, RunFolder(self.folder.path / "runs" / choice.run))
+
+    def between(
+        self,
+        use: str,
+        max_rate: float,
+        *,
+        demands: Mapping[str, float] | None = None,
+        data_folder: Path | None = None,
+        device: str = "cpu",
+    ) -> Between | None:
+        """A model between the grid points that uses up a budget of rate, if it is better than the best of the grid.
+
+        Rates are divided among the layers as in the best of the grid, or of the fine landscape if it has measured what
+        decides; the betas of a rate that uses up the budget, divided alike, are found on the network without training.
+
+        Args:
+            use: as of :meth:`best`.
+            max_rate: largest total rate accepted, nats per image.
+            demands: as of :meth:`best`.
+            data_folder: where to look for the images first.
+
+        Returns:
+            None if every beta point has a network of its own, or nothing better was found.
+
+        Raises:
+            SpecError: as :meth:`best`.
+            RatescapeError: the network or the images are missing or damaged.
+        """
+        choice = self.best(use, max_rate=max_rate, demands=demands).choice
+        spec = self.folder.spec()
+        source = next((one for one in spec.networks() if one.seed == choice.row["seed"]), None)
+        if source is None:
+            return None
+        network, folder = self.network(source.seed, device), self.folder.network(source).path
+        data = _images_of(source.data, folder, self.folder.provenance().get("fingerprint"), data_folder)
+        like = self._finest(choice, max_rate)
+        share = max_rate * (1 - BUDGET) / like["rate"]
+        layers = len(choice.betas)
+        wanted = [RateTarget((n,), share * max(like[f"rate_{n}"], LEAST)) for n in range(layers, 0, -1)]
+        betas = betas_for(network, seen_images(network, data), wanted, tolerance=BUDGET).betas
+        model = network.at(betas)
+        lines = suite.measure(
+            model, data, betas, spec.evaluation, suite.judge_of(data, spec.evaluation, planning.chosen_device(device))
+        )
+        row = pd.Series(records.measured_columns({line["split"]: line for line in lines}, choice.split))
+        better = choice.metric.score(pd.Series([choice.value(row), choice.value(choice.row)]))
+        if better[0] <= better[1] or not selection.meets(row, max_rate, demands or {}):
+            return None
+        return Between(choice, betas, row, model)
+
+    def _finest(self, choice: Choice, max_rate: float) -> pd.Series:
+        """The best row within the budget that is known: of the fine landscape if it has the metric, else the choice."""
+        fine = records.fine(self.folder)
+        if fine is None or choice.metric.column not in fine:
+            return choice.row
+        within = fine[fine["rate"] <= max_rate]
+        score = choice.metric.score(within[choice.metric.column])
+        return choice.row if within.empty else within.loc[score.idxmax()]
 
     def network(self, seed: int | None = None, device: str = "cpu") -> Conditioned:
         """The network that is told its betas, of a landscape mapped by the conditioned method.

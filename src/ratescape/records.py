@@ -405,9 +405,7 @@ def _row(run: RunSpec, place: RunFolder, records: Mapping[Any, Any], split: str)
         row |= _by_layer("beta", list(records[split]["betas"]))
         if isinstance(run, TargetedSpec):
             row |= _requested(run, records[split]["targets"])
-        row |= _columns(records[split])
-        if split != "test":
-            row |= {f"test_{name}": value for name, value in _columns(records["test"]).items()}
+        row |= measured_columns(records, split)
     except (KeyError, AttributeError) as error:
         raise RecordError(f"{place.path} has a record without {error}: {_remake(place.path)}") from error
     return row
@@ -462,6 +460,14 @@ def _requested(run: TargetedSpec, outcomes: list[dict[str, Any]]) -> dict[str, A
 
 def _remake(folder: Path) -> str:
     return f"delete {folder} to make it again"
+
+
+def measured_columns(records: Mapping[Any, Any], split: str) -> dict[str, Any]:
+    """The measurements of one model, given by split, as columns: plain those of ``split``, and ``test_...``."""
+    columns = _columns(records[split])
+    if split != "test":
+        columns |= {f"test_{name}": value for name, value in _columns(records["test"]).items()}
+    return columns
 
 
 def _columns(record: dict[str, Any]) -> dict[str, Any]:

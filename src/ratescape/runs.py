@@ -121,7 +121,9 @@ def _train_pack(
     for index, (run, place) in enumerate(zip(runs, places, strict=True)):
         if not is_trained(place):
             if isinstance(multipliers, ControlledBetas):
-                records.write_atomically(place.control, records.to_json_lines(multipliers.log(index)))
+                records.write_atomically(
+                    place.control, records.to_json_lines([dict(line) for line in multipliers.log(index)])
+                )
             write_run(run, place, trained, index, model, data, evaluation)
 
 

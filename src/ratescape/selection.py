@@ -333,6 +333,14 @@ def _meeting(ranked: pd.DataFrame, max_rate: float | None, demands: Mapping[str,
     return accepted
 
 
+def meets(row: pd.Series, max_rate: float | None, demands: Mapping[str, float]) -> bool:
+    """Whether one model is within the rate budget and meets all demands."""
+    try:
+        return len(_meeting(row.to_frame().T.infer_objects(), max_rate, demands)) > 0
+    except SpecError:
+        return False
+
+
 def _nearest_to_vae(ranked: pd.DataFrame) -> pd.Series:
     """The row whose betas are nearest to all one, by distance in log beta; ties go to the better rank."""
     distance = (np.log(ranked[layer_columns(ranked, "beta")]) ** 2).sum(axis=1)
