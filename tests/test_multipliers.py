@@ -47,8 +47,10 @@ def test_weighted_is_the_sum_over_layers(per_image: bool) -> None:
 LOW, HIGH = 0.05, 20.0
 
 
-def sampled(groups: tuple[int, ...] = (0, 1), members: int = 1, warmup: int = 0, seed: int = 0) -> SampledBetas:
-    return SampledBetas(LOW, HIGH, groups, members, warmup, seed, torch.zeros(1, dtype=torch.float64))
+def sampled(
+    groups: tuple[int, ...] = (0, 1), members: int = 1, warmup: int = 0, seed: int = 0, least: float = 0.0
+) -> SampledBetas:
+    return SampledBetas(LOW, HIGH, groups, members, warmup, seed, torch.zeros(1, dtype=torch.float64), least)
 
 
 def told(multipliers: SampledBetas, step: int, images: int) -> torch.Tensor:
@@ -118,6 +120,18 @@ def test_weights_undo_the_loss_where_it_is_log_quadratic_in_the_betas() -> None:
     level = drawn.weights * losses(drawn.betas)
     # The ridge of 1e-4 leaves some percent; the losses themselves differ by factors.
     assert float((level.std(1) / level.mean(1)).max()) < 0.03 < 0.3 < float(losses(drawn.betas).std(1).min())
+
+
+def test_the_likelihoods_constant_has_no_say_in_the_weights() -> None:
+    plain, shifted = sampled(), sampled(least=1771.0)
+    for step in range(50):
+        for fitted, constant in ((plain, 0.0), (shifted, 1771.0)):
+            drawn = fitted.draw(step, 64)
+            fitted.observe(drawn, torch.zeros_like(drawn.betas), constant + drawn.betas.sum(2))
+    one, other = plain.draw(99, 64).weights, shifted.draw(99, 64).weights
+    assert one is not None and other is not None
+    torch.testing.assert_close(one, other)
+    assert one.max() > 3 * one.min()
 
 
 def test_images_count_alike_where_losses_may_be_negative() -> None:

@@ -91,8 +91,9 @@ class SampledBetas:
     where rates change fastest. Over the warm-up the betas of the loss rise linearly from 0, while the network is told
     what they will be: betas that are large from the start collapse the layers for good.
 
-    Losses differ by a factor of ten over the box. Each image is weighted by 1 / L(beta), where log L(beta) is a
-    quadratic function of the log betas, fitted to the losses as training goes on: so the mean *relative* excess is what
+    Losses differ by a factor of ten over the box. Each image is weighted by 1 / L(beta), where L is the loss above the
+    likelihood's constant (no model can avoid it, and it would make all weights alike) and log L(beta) is a quadratic
+    function of the log betas, fitted to the losses as training goes on: so the mean *relative* excess is what
     is minimised. An image's own loss would not do, since easy images would count more. Where losses are not all
     positive (densities may be above 1), relative excess means nothing, and all images count alike.
 
@@ -104,6 +105,7 @@ class SampledBetas:
         warmup: steps until the betas of the loss are what the network is told; 0 for none.
         seed: of the draws.
         like: a tensor of the device and precision to use.
+        least: the likelihood's constant, nats per image.
     """
 
     FACES = 0.25
@@ -128,8 +130,10 @@ class SampledBetas:
         warmup: int,
         seed: int,
         like: Tensor,
+        least: float = 0.0,
     ) -> None:
         self.low, self.high = low, high
+        self.least = least
         self.groups = list(groups)
         self.members = members
         self.warmup = warmup
@@ -176,7 +180,7 @@ class SampledBetas:
     def observe(self, drawn: Drawn, rates: Tensor, distortion: Tensor) -> None:
         if drawn.told is None:
             return
-        losses = distortion + weighted(rates, drawn.betas)
+        losses = distortion - self.least + weighted(rates, drawn.betas)
         finite = torch.isfinite(losses)
         fine = finite & (losses > 0)
         share = fine.sum(1) / finite.sum(1).clamp_min(1)

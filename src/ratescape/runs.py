@@ -1,6 +1,7 @@
 """The work itself, in this process: train one pack, write the folders of its runs, measure every model."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -63,7 +64,8 @@ def complete_network(
     network = initial_network(spec, data.shape).to(device)
     warmup = warmup_steps(spec.training, len(images))
     like = torch.empty(0, device=device, dtype=dtype)
-    multipliers = SampledBetas(spec.low, spec.high, spec.groups, 1, warmup, spec.seed, like)
+    least = network.model.likelihood.least(math.prod(data.shape))
+    multipliers = SampledBetas(spec.low, spec.high, spec.groups, 1, warmup, spec.seed, like, least)
     saving = Saving(place.checkpoint, execution.checkpoint_seconds, f"{data.fingerprint}-{key(spec)}")
     trained = _trained(spec.training, network, images, multipliers, 1, spec.seed, saving=saving, progress=progress)
     network.load_state_dict(network.state_dict() | member(trained.parameters, 0))

@@ -22,6 +22,7 @@ def test_gaussian_likelihood_has_its_constant() -> None:
     # The paper's sigma over 3072 dimensions: 3072 (ln 0.71 + 0.5 ln 2 pi) = 1770.85 nats for a perfect image.
     images = torch.rand(2, 3, 32, 32)
     assert FixedGaussian(0.71).distortion(images, images).tolist() == pytest.approx([1770.85] * 2, abs=0.005)
+    assert FixedGaussian(0.71).least(images[0].numel()) == pytest.approx(1770.85, abs=0.005)
 
 
 def test_fixed_and_learned_gaussian_agree_at_the_initial_sigma() -> None:

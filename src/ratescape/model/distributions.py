@@ -49,6 +49,10 @@ class Likelihood(nn.Module, ABC):
     def distortion(self, output: Tensor, images: Tensor) -> Tensor:
         """-log p(images | output) for each image, nats: ``[B, K, H, W], [B, C, H, W] -> [B]``."""
 
+    def least(self, values: int) -> float:
+        """Distortion of an image of so many values that are all predicted exactly, nats; 0 where nothing bounds it."""
+        return 0.0
+
     @abstractmethod
     def mean(self, output: Tensor) -> Tensor:
         """Expected pixels ``[B, K, H, W] -> [B, C, H, W]``; a Gaussian's may lie outside [0, 1]."""
@@ -78,9 +82,11 @@ class FixedGaussian(Likelihood):
         return channels
 
     def distortion(self, output: Tensor, images: Tensor) -> Tensor:
-        constant = math.log(self.sigma) + 0.5 * math.log(2 * math.pi)
         squares = ((images - output) / self.sigma).square().flatten(1).sum(1)
-        return 0.5 * squares + constant * images[0].numel()
+        return 0.5 * squares + self.least(images[0].numel())
+
+    def least(self, values: int) -> float:
+        return (math.log(self.sigma) + 0.5 * math.log(2 * math.pi)) * values
 
     def mean(self, output: Tensor) -> Tensor:
         return output
