@@ -38,29 +38,30 @@ BATCH = 256
 LEAN = EvaluationSpec(samples=0, information=False, probes="none")
 
 
-def plain_loop(pixels: np.ndarray, binary: bool, steps: int) -> float:
+def plain_loop(pixels: np.ndarray, binary: bool, steps: int, batch: int = BATCH, device: str = "cpu") -> float:
     """Seconds of the plain loop, after three steps to warm up."""
-    images = Images(pixels, binary)
+    images = Images(pixels, binary, device)
     shape = (images.pixels.shape[1], images.pixels.shape[2], images.pixels.shape[3])
-    model = build(complete(ModelSpec(), shape, binary), shape)
-    plain_steps(model, images, 3)
-    return plain_steps(model, images, steps)
+    model = build(complete(ModelSpec(), shape, binary), shape).to(device)
+    plain_steps(model, images, 3, batch)
+    return plain_steps(model, images, steps, batch)
 
 
-def plain_steps(model: HVAE, images: Images, steps: int) -> float:
+def plain_steps(model: HVAE, images: Images, steps: int, batch: int) -> float:
     optimiser = torch.optim.Adam(model.parameters(), 1e-3)
-    order = torch.randperm(len(images))
+    order = torch.randperm(len(images)).to(images.device)
+    loss = torch.zeros(())
     begun = time.perf_counter()
     for step in range(steps):
-        at = step * BATCH % (len(images) - BATCH)
-        batch = images.take(order[at : at + BATCH])
-        result = model(PosteriorSample(model.noise(len(batch))), batch)
+        at = step * batch % (len(images) - batch)
+        seen = images.take(order[at : at + batch])
+        result = model(PosteriorSample(model.noise(len(seen))), seen)
         loss = (result.distortion + result.rates.sum(1)).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        if not torch.isfinite(loss):
-            raise SystemExit("the plain loop diverged")
+    if not torch.isfinite(loss):  # reading it also waits for an accelerator
+        raise SystemExit("the plain loop diverged")
     return time.perf_counter() - begun
 
 

@@ -1,0 +1,207 @@
+"""How packs scale on one device, against a plain one-model PyTorch loop in the same call.
+
+    python benchmarks/scale.py [--members 1 8 64 441] [--device auto] [--batch 256] [--json FILE]
+
+The network is the paper's GHVAE on 32x32 colour images, as in the presets of SVHN and CIFAR-10; images are random, for a
+step's time does not depend on what they show. Printed, for packs of P members: model-images per second of the real
+training loop (`ratescape.training.train`), peak memory, the ratio to a plain loop (module, autograd, torch.optim.Adam,
+images on the device; a process of its own), and the time that the paper's SVHN grid would take at that speed. Rounds
+alternate, so that a machine's drift hits all alike; medians. Members that do not fit into memory together are trained as
+several packs, of which one is timed. Then the roofline: what a step must compute and move against what the device does
+in a large matrix product and a large copy, both measured in the same call; and which operators take the time.
+
+On two slow cores: `--members 1 8 --batch 64`.
+"""
+
+import argparse
+import ctypes
+import gc
+import json
+import math
+import multiprocessing
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+from roofline import Rates, Work, rates, shares, synchronise, work
+from training import plain_loop
+
+from ratescape.data.batches import Images
+from ratescape.model.hierarchy import HVAE
+from ratescape.model.networks import build, complete
+from ratescape.model.packs import stack, training_bytes
+from ratescape.multipliers import FixedBetas
+from ratescape.optimiser import PackAdam
+from ratescape.planning import MEMORY_SHARE, chosen_device, free_bytes
+from ratescape.specs import ModelSpec, TrainingSpec
+from ratescape.training import train
+
+SHAPE = (3, 32, 32)
+GRID = 441 * 500 * 73_257
+"""Model-images of the paper's SVHN grid: models, epochs, images."""
+WARM = 3
+"""Steps before the clock starts."""
+
+
+def random_images(count: int, shape: tuple[int, int, int], device: torch.device) -> Images:
+    pixels = np.random.default_rng(0).integers(0, 256, (count, *shape), dtype=np.uint8)
+    return Images(pixels, False, device)
+
+
+def network(spec: ModelSpec, shape: tuple[int, int, int], device: torch.device) -> HVAE:
+    return build(complete(spec, shape, False), shape).to(device)
+
+
+def step_seconds(model: HVAE, images: Images, members: int, batch: int) -> float:
+    """Seconds of a step of the real loop, over one epoch of the images but for its first steps."""
+    marks: list[float] = []
+
+    def progress(step: int, steps: int) -> None:
+        if step in (WARM, steps):
+            synchronise(images.device)
+            marks.append(time.perf_counter())
+
+    betas = FixedBetas(torch.ones(members, len(model.latent_shapes), device=images.device), 0)
+    train(TrainingSpec(epochs=1, batch=batch), model, images, betas, members, 0, progress=progress)
+    return (marks[1] - marks[0]) / (len(images) // batch - WARM)
+
+
+def peak_bytes(device: torch.device, act: Callable[[], object]) -> int:
+    """Memory that ``act`` takes at its peak, above what was in use before: of tensors on a GPU, else of the process."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        act()
+        return torch.cuda.max_memory_allocated(device) - before
+    ctypes.CDLL(None).malloc_trim(0)
+    before = psutil.Process().memory_info().rss
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak starts anew (Linux)
+    act()
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return 1024 * int(status.split("VmHWM:")[1].split()[0]) - before
+
+
+def packs_of(members: int, each: int, free: int) -> tuple[int, int]:
+    """How many packs, and of how many members, so that a pack fits into memory; (0, 0) if not even one member does."""
+    fitting = int(MEMORY_SHARE * free / each)
+    if not fitting:
+        return 0, 0
+    packs = math.ceil(members / fitting)
+    return packs, math.ceil(members / packs)
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Everything but the curves."""
+    device, batch = chosen_device(options.device), options.batch
+    images = random_images((WARM + options.steps) * batch, SHAPE, device)
+    model = network(ModelSpec(), SHAPE, device)
+    first = images.take(torch.arange(batch, device=device))
+    each, weights = training_bytes(model, first), sum(p.nbytes for p in model.parameters())
+    rows: list[dict[str, Any]] = []
+    for members in options.members:
+        packs, size = packs_of(members, each, free_bytes(device))
+        row = {"members": members, "packs": packs, "pack": size, "planned_bytes": each * size}
+        rows.append(row)
+        if size:
+            row["peak_bytes"] = peak_bytes(device, lambda n=size: step_seconds(model, images, n, batch))
+    plain: list[float] = []
+    times: dict[int, list[float]] = {row["pack"]: [] for row in rows if row["pack"]}
+    pixels = images.pixels.cpu().numpy()
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        for _ in range(options.rounds):
+            plain.append(process.submit(plain_loop, pixels, False, options.steps, batch, str(device)).result())
+            for size, seconds in times.items():
+                seconds.append(step_seconds(model, images, size, batch))
+    alone = batch * options.steps / statistics.median(plain)
+    for row in rows:
+        if row["pack"]:
+            row["model_images_per_second"] = row["pack"] * batch / statistics.median(times[row["pack"]])
+            row["ratio"] = row["model_images_per_second"] / alone
+            row["grid_hours"] = GRID / row["model_images_per_second"] / 3600
+    adam = PackAdam(list(stack([model]).values()))
+    moves = None if device.type == "cpu" else torch.ones(1, dtype=torch.bool, device=device)
+    counted = work(model, first, lambda gs: adam.step([g[None] for g in gs], 1e-3, moves), (each - 4 * weights) // 2)
+    largest = max(times, default=0)
+    busy, operators = (
+        shares(device, lambda: step_seconds(model, images, largest, batch)) if largest else (0.0, [])
+    )
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu",
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "batch": batch,
+        "steps": options.steps,
+        "rounds": options.rounds,
+        "free_bytes": free_bytes(device),
+        "member_bytes": each,
+        "plain_images_per_second": alone,
+        "rows": rows,
+        "work": counted._asdict(),
+        "rates": rates(device, torch.float32)._asdict(),
+        "profiled_pack": largest,
+        "busy": busy,
+        "operators": operators,
+    }
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print what :func:`measure` found."""
+    gib = 2**30
+    print(f"{found['device']}, torch {found['torch']}, {found['threads']} threads, batch {found['batch']}")
+    print(f"plain loop: {found['plain_images_per_second']:.0f} images/s\n")
+    print(f"{'P':>5} {'packs':>9} {'model-images/s':>15} {'x plain':>8} {'peak GiB':>9} {'planned':>8} {'paper grid':>12}")
+    for row in found["rows"]:
+        if not row["pack"]:
+            need, free = found["member_bytes"] / gib, found["free_bytes"] / gib
+            print(f"{row['members']:5} skipped: a member needs {need:.2f} GiB, {free:.2f} GiB are free")
+            continue
+        print(
+            f"{row['members']:5} {row['packs']:4} x {row['pack']:<3} {row['model_images_per_second']:14.0f} "
+            f"{row['ratio']:8.2f} {row['peak_bytes'] / gib:9.2f} {row['planned_bytes'] / gib:8.2f} "
+            f"{row['grid_hours']:10.1f} h"
+        )
+    done, can, batch = Work(**found["work"]), Rates(**found["rates"]), found["batch"]
+    flops, moved = done.forward + done.backward, done.passed + done.updated
+    print(
+        f"\na model-image: {done.forward / batch / 1e6:.1f} MFLOP forward, {done.backward / batch / 1e6:.1f} backward; "
+        f"operators move {done.passed / batch / 2**20:.2f} MiB in the passes, {done.updated / batch / 2**20:.2f} in Adam "
+        f"(at least {done.least / batch / 2**20:.2f} in all)"
+    )
+    print(f"the device: {can.matrix / 1e9:.0f} GFLOP/s in a large product, {can.copy / 1e9:.1f} GB/s in a large copy")
+    fastest = max((row["model_images_per_second"] for row in found["rows"] if row["pack"]), default=0.0)
+    for what, limit in (
+        ("arithmetic", can.matrix / flops),
+        ("bytes as PyTorch's operators move them", can.copy / moved),
+        ("bytes at least", can.copy / done.least),
+    ):
+        print(f"  roof of {what}: {limit * batch:.0f} model-images/s; reached {100 * fastest / (limit * batch):.0f} %")
+    print(f"\nP = {found['profiled_pack']}: operators run {100 * found['busy']:.0f} % of the wall time; of that")
+    for name, share in found["operators"]:
+        print(f"  {100 * share:5.1f} %  {name}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--members", type=int, nargs="+", default=[1, 8, 64, 441])
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--steps", type=int, default=10, help="timed steps of a round")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", type=Path, help="write the numbers to this file")
+    options = parser.parse_args()
+    found = measure(options)
+    show(found)
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
