@@ -2,13 +2,13 @@
 
     python benchmarks/scale.py [--members 1 8 64 441] [--device auto] [--batch 256] [--json FILE]
 
-The network is the paper's GHVAE on 32x32 colour images, as in the presets of SVHN and CIFAR-10; images are random, for a
-step's time does not depend on what they show. Printed, for packs of P members: model-images per second of the real
+The network is the paper's GHVAE on 32x32 colour images, as in the presets of SVHN and CIFAR-10; images are random, for
+a step's time does not depend on what they show. Printed, for packs of P members: model-images per second of the real
 training loop (`ratescape.training.train`), peak memory, the ratio to a plain loop (module, autograd, torch.optim.Adam,
 images on the device; a process of its own), and the time that the paper's SVHN grid would take at that speed. Rounds
-alternate, so that a machine's drift hits all alike; medians. Members that do not fit into memory together are trained as
-several packs, of which one is timed. Then the roofline: what a step must compute and move against what the device does
-in a large matrix product and a large copy, both measured in the same call; and which operators take the time.
+alternate, so that a machine's drift hits all alike; medians. Members that do not fit into memory together are trained
+as several packs, of which one is timed. Then the roofline: what a step must compute and move against what the device
+does in a large matrix product and a large copy, both measured in the same call; and which operators take the time.
 
 On two slow cores: `--members 1 8 --batch 64`.
 """
@@ -130,9 +130,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     moves = None if device.type == "cpu" else torch.ones(1, dtype=torch.bool, device=device)
     counted = work(model, first, lambda gs: adam.step([g[None] for g in gs], 1e-3, moves), (each - 4 * weights) // 2)
     largest = max(times, default=0)
-    busy, operators = (
-        shares(device, lambda: step_seconds(model, images, largest, batch)) if largest else (0.0, [])
-    )
+    busy, operators = shares(device, lambda: step_seconds(model, images, largest, batch)) if largest else (0.0, [])
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu",
         "torch": torch.__version__,
@@ -157,7 +155,9 @@ def show(found: dict[str, Any]) -> None:
     gib = 2**30
     print(f"{found['device']}, torch {found['torch']}, {found['threads']} threads, batch {found['batch']}")
     print(f"plain loop: {found['plain_images_per_second']:.0f} images/s\n")
-    print(f"{'P':>5} {'packs':>9} {'model-images/s':>15} {'x plain':>8} {'peak GiB':>9} {'planned':>8} {'paper grid':>12}")
+    print(
+        f"{'P':>5} {'packs':>9} {'model-images/s':>15} {'x plain':>8} {'peak GiB':>9} {'planned':>8} {'paper grid':>12}"
+    )
     for row in found["rows"]:
         if not row["pack"]:
             need, free = found["member_bytes"] / gib, found["free_bytes"] / gib
@@ -172,8 +172,8 @@ def show(found: dict[str, Any]) -> None:
     flops, moved = done.forward + done.backward, done.passed + done.updated
     print(
         f"\na model-image: {done.forward / batch / 1e6:.1f} MFLOP forward, {done.backward / batch / 1e6:.1f} backward; "
-        f"operators move {done.passed / batch / 2**20:.2f} MiB in the passes, {done.updated / batch / 2**20:.2f} in Adam "
-        f"(at least {done.least / batch / 2**20:.2f} in all)"
+        f"operators move {done.passed / batch / 2**20:.2f} MiB in the passes, {done.updated / batch / 2**20:.2f} in "
+        f"Adam (at least {done.least / batch / 2**20:.2f} in all)"
     )
     print(f"the device: {can.matrix / 1e9:.0f} GFLOP/s in a large product, {can.copy / 1e9:.1f} GB/s in a large copy")
     fastest = max((row["model_images_per_second"] for row in found["rows"] if row["pack"]), default=0.0)

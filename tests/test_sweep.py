@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,15 @@ from conftest import TINY, blobs
 from ratescape import checkpoint, engines, planning, runs
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.data.prepared import read_prepared, write_prepared
-from ratescape.errors import CheckpointError, DataError, RatescapeError, RecordError, ResourceError, SpecError
+from ratescape.errors import (
+    CheckpointError,
+    DataError,
+    MemoryShortage,
+    RatescapeError,
+    RecordError,
+    ResourceError,
+    SpecError,
+)
 from ratescape.landscape import evaluate, load
 from ratescape.records import RunFolder, SweepFolder, landscape, read_json_lines
 from ratescape.specs import BetaGrid, EvaluationSpec, ExecutionSpec, ModelSpec, RunSpec, SweepSpec, TrainingSpec, key
@@ -441,6 +450,79 @@ def test_the_same_oversized_pack_resumes(data: ImageData, tmp_path: Path, monkey
     interrupted(data, folder, monkeypatch, pack=9)
     assert json.loads((folder.packs / "plan.json").read_text()) == {"pack": 4}
     assert len(run_sweep(asked(data), data, folder, dataclasses.replace(HERE, pack=9)).rows) == 4
+
+
+SHORT = """
+from pathlib import Path
+from ratescape import runs
+
+train = runs.train
+
+def short_of_memory(recipe, model, images, betas, members, *rest, **how):
+    with Path("{log}").open("a") as log:
+        log.write(str(members))
+    if members > {fitting}:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+    return train(recipe, model, images, betas, members, *rest, **how)
+
+runs.train = short_of_memory
+"""
+"""Lets packs run out of memory; also as the sitecustomize.py of worker processes."""
+
+
+@pytest.mark.parametrize(
+    ("engine", "fitting", "tried"), [("in-process", 2, "422"), ("in-process", 1, "4211211"), ("workers", 1, "4211211")]
+)
+def test_a_pack_that_runs_out_of_memory_is_split(
+    finished: SweepFolder,
+    data: ImageData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    engine: Any,
+    fitting: int,
+    tried: str,
+) -> None:
+    code = SHORT.format(fitting=fitting, log=tmp_path / "log")
+    if engine == "workers":
+        (tmp_path / "sitecustomize.py").write_text(code)
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, sys.path)]))
+    else:
+        monkeypatch.setattr(runs, "train", runs.train)  # puts it back
+        exec(code, {})
+    told: list[Progress] = []
+    execution = ExecutionSpec(engine=engine, workers=1, pack=4, checkpoint_seconds=0.0)
+    table = run_sweep(asked(data), data, SweepFolder(tmp_path / "sweep"), execution, told.append)
+    assert_same_numbers(table.rows, landscape(finished).rows)
+    assert told[-1].steps == told[-1].total == 24
+    assert (tmp_path / "log").read_text() == tried
+
+
+def test_a_split_pack_is_taken_up_as_its_halves(
+    data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, asked_for, sizes = SweepFolder(tmp_path), asked(data), []
+
+    def short_then_killed(*given: Any, **how: Any) -> None:
+        sizes.append(given[4])
+        raise RuntimeError("CUDNN_STATUS_ALLOC_FAILED") if given[4] > 2 else KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "train", short_then_killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_sweep(asked_for, data, folder, dataclasses.replace(HERE, pack=4))
+    assert sizes == [4, 2]
+    packs = planning.planned(asked_for, data, folder, dataclasses.replace(HERE, pack=4))
+    assert [len(pack.runs) for pack in packs] == [2, 2]
+    assert [run for pack in packs for run in pack.runs] == asked_for.runs()
+
+
+def test_a_model_that_does_not_fit_alone_is_an_error(
+    data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "train", runs.train)
+    exec(SHORT.format(fitting=0, log=tmp_path / "log"), {})
+    with pytest.raises(MemoryShortage, match=r"while training 1 model\(s\) at once: .* smaller training\.batch"):
+        run_sweep(asked(data), data, SweepFolder(tmp_path), HERE)
 
 
 def test_a_killed_worker_is_a_clear_error_and_nothing_is_lost(

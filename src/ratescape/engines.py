@@ -19,9 +19,9 @@ from joblib.externals.loky import BrokenProcessPool, ProcessPoolExecutor, as_com
 from ratescape import records
 from ratescape.data.catalog import ImageData
 from ratescape.data.prepared import read_prepared, write_prepared
-from ratescape.errors import ResourceError
+from ratescape.errors import MemoryShortage, ResourceError
 from ratescape.evaluation.suite import judge_of
-from ratescape.planning import Pack, chosen_device, workers
+from ratescape.planning import Pack, chosen_device, split, workers
 from ratescape.records import SweepFolder
 from ratescape.runs import complete_network, complete_pack
 from ratescape.specs import EvaluationSpec, ExecutionSpec, FoldedSpec, NetworkSpec, key
@@ -142,7 +142,20 @@ def _noting(note: Path) -> Callable[[int, int], None]:
 def _pack_task(
     pack: Pack, folder: SweepFolder, handed: Path, evaluation: EvaluationSpec, execution: ExecutionSpec
 ) -> None:
-    """One pack of a sweep, with its progress noted beside its checkpoint."""
+    """One pack of a sweep; one that memory does not suffice for is split, and its halves are trained instead."""
+    if _fits(pack, folder, handed, evaluation, execution):
+        return
+    torch.cuda.empty_cache()  # does nothing without a GPU
+    for half in split(pack, folder):
+        _pack_task(half, folder, handed, evaluation, execution)
+
+
+def _fits(pack: Pack, folder: SweepFolder, handed: Path, evaluation: EvaluationSpec, execution: ExecutionSpec) -> bool:
+    """Carry out one pack, its progress noted beside its checkpoint; False where it is too large for the memory.
+
+    Raises:
+        MemoryShortage: not even a single model fits.
+    """
     progress = _noting(folder.packs / f"{pack.name}.steps")
     # A worker that a killed sweep left behind may still be at it; it ends by itself within a second.
     with records.waited_for(folder.packs / f"{pack.name}.lock"):
@@ -150,4 +163,11 @@ def _pack_task(
         path = folder.packs / f"{pack.name}.safetensors"
         first = pack.runs[0]
         network = folder.network(first.network) if isinstance(first, FoldedSpec) else None
-        complete_pack(list(pack.runs), places, path, read_prepared(handed), evaluation, execution, progress, network)
+        data = read_prepared(handed)
+        try:
+            complete_pack(list(pack.runs), places, path, data, evaluation, execution, progress, network)
+        except MemoryShortage:
+            if len(pack.runs) == 1:
+                raise
+            return False
+    return True

@@ -27,3 +27,7 @@ class CheckpointError(RatescapeError):
 
 class ResourceError(RatescapeError):
     """The machine cannot do it: not enough memory, or no such device."""
+
+
+class MemoryShortage(ResourceError):
+    """Memory ran out in training; fewer models at once may fit."""

@@ -35,6 +35,11 @@ class Pack:
     def name(self) -> str:
         return key(self.runs[0]) + f"-{len(self.runs)}"
 
+    def halves(self) -> tuple["Pack", "Pack"]:
+        """Two packs of half the members each."""
+        middle = -(-len(self.runs) // 2)
+        return Pack(self.runs[:middle]), Pack(self.runs[middle:])
+
 
 def planned(spec: SweepSpec, data: ImageData, folder: SweepFolder, execution: ExecutionSpec) -> list[Pack]:
     """The packs of a sweep."""
@@ -43,7 +48,24 @@ def planned(spec: SweepSpec, data: ImageData, folder: SweepFolder, execution: Ex
     for seed in spec.seeds:
         runs = [run for run in spec.runs() if run.seed == seed]
         packs += [Pack(tuple(runs[i : i + size])) for i in range(0, len(runs), size)]
-    return packs
+    return [piece for pack in packs for piece in pieces(pack, folder)]
+
+
+def split(pack: Pack, folder: SweepFolder) -> tuple[Pack, Pack]:
+    """The halves of a pack that turned out too large for the memory; a sweep taken up again starts from them."""
+    _split_mark(pack, folder).touch()
+    return pack.halves()
+
+
+def pieces(pack: Pack, folder: SweepFolder) -> list[Pack]:
+    """The packs that a pack is carried out as: itself, or what it was split into."""
+    if not _split_mark(pack, folder).exists():
+        return [pack]
+    return [piece for half in pack.halves() for piece in pieces(half, folder)]
+
+
+def _split_mark(pack: Pack, folder: SweepFolder) -> Path:
+    return folder.packs / f"{pack.name}.split"
 
 
 def _planned_size(spec: SweepSpec, data: ImageData, path: Path, execution: ExecutionSpec) -> int:

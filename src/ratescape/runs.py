@@ -12,7 +12,7 @@ from ratescape import checkpoint, records
 from ratescape.control import ControlledBetas
 from ratescape.data.batches import Images, stream
 from ratescape.data.catalog import ImageData
-from ratescape.errors import ResourceError
+from ratescape.errors import MemoryShortage
 from ratescape.evaluation import pictures, suite
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
@@ -148,15 +148,15 @@ def _trained(
     seed: int,
     **how: Any,
 ) -> Trained:
-    """Train; raises :class:`ResourceError` where memory runs out."""
+    """Train; raises :class:`MemoryShortage` where memory runs out."""
     try:
         return train(recipe, model, images, betas, members, seed, **how)
     except RuntimeError as error:
-        if "memory" not in str(error):
+        if "memory" not in str(error) and "ALLOC_FAILED" not in str(error):  # the latter by cuDNN and cuBLAS
             raise
-        smaller = "smaller training.batch" if members == 1 else "smaller execution.pack, or a smaller training.batch"
-        raise ResourceError(
-            f"out of memory while training {members} model(s) at once: choose another folder with --out and a {smaller}"
+        raise MemoryShortage(
+            f"out of memory while training {members} model(s) at once: choose another folder with --out and a smaller "
+            "training.batch"
         ) from error
 
 

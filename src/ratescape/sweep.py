@@ -18,7 +18,7 @@ from ratescape.data.catalog import ImageData
 from ratescape.errors import RecordError
 from ratescape.evaluation.grid import grid_table, seen_images
 from ratescape.model.networks import complete
-from ratescape.planning import Pack, chosen_device, planned
+from ratescape.planning import Pack, chosen_device, pieces, planned
 from ratescape.provenance import note_provenance
 from ratescape.records import RunFolder, SweepFolder
 from ratescape.runs import complete_pack, is_complete, is_trained, refining
@@ -208,7 +208,7 @@ class _Watch:
 
     def _look(self) -> Progress:
         steps = models = 0
-        for pack in self.packs:
+        for pack in [piece for whole in self.packs for piece in pieces(whole, self.folder)]:
             done = sum(self.folder.run(run).done for run in pack.runs)
             models += done
             steps += self.steps * done + _noted(self.folder.packs / f"{pack.name}.steps") * (len(pack.runs) - done)
