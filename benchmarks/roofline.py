@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from ratescape.model.hierarchy import HVAE, PosteriorSample
+from ratescape.precision import arithmetic, passes
 
 
 class Work(NamedTuple):
@@ -58,7 +59,7 @@ class Traffic(TorchDispatchMode):
         return out
 
 
-def work(model: HVAE, batch: Tensor, update: Callable[[list[Tensor]], None], kept: int) -> Work:
+def work(model: HVAE, batch: Tensor, precision: str, update: Callable[[list[Tensor]], None], kept: int) -> Work:
     """Count one step of one model.
 
     Args:
@@ -69,19 +70,20 @@ def work(model: HVAE, batch: Tensor, update: Callable[[list[Tensor]], None], kep
     weights = list(model.parameters())
 
     def losses() -> Tensor:
-        result = model(PosteriorSample(model.noise(len(batch))), batch)
+        with passes(precision, batch.device):
+            result = model(PosteriorSample(model.noise(len(batch))), batch)
         return (result.distortion + result.rates.sum(1)).mean()
 
     with FlopCounterMode(display=False) as flops:
         loss = losses()
         forward = flops.get_total_flops()
         torch.autograd.grad(loss, weights)
-    with Traffic() as passes:
+    with Traffic() as both:
         gradients = torch.autograd.grad(losses(), weights)
     with Traffic() as adam:
         update(list(gradients))
     size = sum(w.nbytes for w in weights)
-    return Work(forward, flops.get_total_flops() - forward, passes.bytes, adam.bytes, 10 * size + 2 * kept)
+    return Work(forward, flops.get_total_flops() - forward, both.bytes, adam.bytes, 10 * size + 2 * kept)
 
 
 def synchronise(device: torch.device) -> None:
@@ -90,15 +92,15 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def rates(device: torch.device, dtype: torch.dtype) -> Rates:
+def rates(device: torch.device, precision: str) -> Rates:
     """Measure the device: medians of seven."""
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     side, count = (8192, 1 << 28) if device.type == "cuda" else (2048, 1 << 25)
     one, other = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
     source, target = torch.ones(count, device=device), torch.empty(count, device=device)
-    return Rates(
-        2 * side**3 / _median(device, lambda: one @ other),
-        2 * source.nbytes / _median(device, lambda: target.copy_(source)),
-    )
+    with arithmetic(precision, device):
+        product = _median(device, lambda: one @ other)
+    return Rates(2 * side**3 / product, 2 * source.nbytes / _median(device, lambda: target.copy_(source)))
 
 
 def _median(device: torch.device, act: Callable[[], object]) -> float:

@@ -1,11 +1,13 @@
 """How packs scale on one device, against a plain one-model PyTorch loop in the same call.
 
-    python benchmarks/scale.py [--members 1 8 64 441] [--device auto] [--batch 256] [--json FILE]
+    python benchmarks/scale.py [--members 1 8 64 441] [--device auto] [--batch 256] [--precision bf16]
+        [--json FILE]
 
 The network is the paper's GHVAE on 32x32 colour images, as in the presets of SVHN and CIFAR-10; images are random, for
 a step's time does not depend on what they show. Printed, for packs of P members: model-images per second of the real
 training loop (`ratescape.training.train`), peak memory, the ratio to a plain loop (module, autograd, torch.optim.Adam,
-images on the device; a process of its own), and the time that the paper's SVHN grid would take at that speed. Rounds
+images on the device, in the precision PyTorch comes with or in bf16 if that is asked for and faster; a process of its
+own), and the time that the paper's SVHN grid would take at that speed. Rounds
 alternate, so that a machine's drift hits all alike; medians. Members that do not fit into memory together are trained
 as several packs, of which one is timed. Then the roofline: what a step must compute and move against what the device
 does in a large matrix product and a large copy, both measured in the same call; and which operators take the time.
@@ -24,6 +26,7 @@ import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +43,7 @@ from ratescape.model.packs import stack, training_bytes
 from ratescape.multipliers import FixedBetas
 from ratescape.optimiser import PackAdam
 from ratescape.planning import MEMORY_SHARE, chosen_device, free_bytes
+from ratescape.precision import FLOAT, passes
 from ratescape.specs import ModelSpec, TrainingSpec
 from ratescape.training import train
 
@@ -59,7 +63,7 @@ def network(spec: ModelSpec, shape: tuple[int, int, int], device: torch.device) 
     return build(complete(spec, shape, False), shape).to(device)
 
 
-def step_seconds(model: HVAE, images: Images, members: int, batch: int) -> float:
+def step_seconds(model: HVAE, images: Images, members: int, recipe: TrainingSpec) -> float:
     """Seconds of a step of the real loop, over one epoch of the images but for its first steps."""
     marks: list[float] = []
 
@@ -69,8 +73,8 @@ def step_seconds(model: HVAE, images: Images, members: int, batch: int) -> float
             marks.append(time.perf_counter())
 
     betas = FixedBetas(torch.ones(members, len(model.latent_shapes), device=images.device), 0)
-    train(TrainingSpec(epochs=1, batch=batch), model, images, betas, members, 0, progress=progress)
-    return (marks[1] - marks[0]) / (len(images) // batch - WARM)
+    train(recipe, model, images, betas, members, 0, progress=progress)
+    return (marks[1] - marks[0]) / (len(images) // recipe.batch - WARM)
 
 
 def peak_bytes(device: torch.device, act: Callable[[], object]) -> int:
@@ -98,29 +102,49 @@ def packs_of(members: int, each: int, free: int) -> tuple[int, int]:
     return packs, math.ceil(members / packs)
 
 
+def begun(members: int, model: HVAE, images: Images, recipe: TrainingSpec, each: int) -> dict[str, Any]:
+    """How ``members`` are packed, and the memory that a pack takes; more packs where memory runs out all the same."""
+    free = free_bytes(images.device)
+    packs, size = packs_of(members, each, free)
+    peak = 0
+    while size and not peak:
+        try:
+            peak = peak_bytes(images.device, partial(step_seconds, model, images, size, recipe))
+        except RuntimeError as error:
+            if "memory" not in str(error):
+                raise
+            packs, size = packs_of(members, each, int(each * (size - 1) / MEMORY_SHARE))
+    return {
+        "members": members,
+        "packs": packs,
+        "pack": size,
+        "planned_bytes": each * size,
+        "peak_bytes": peak,
+        "free_bytes": free,
+    }
+
+
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Everything but the curves."""
     device, batch = chosen_device(options.device), options.batch
+    recipe = TrainingSpec(epochs=1, batch=batch, precision=options.precision)
     images = random_images((WARM + options.steps) * batch, SHAPE, device)
     model = network(ModelSpec(), SHAPE, device)
     first = images.take(torch.arange(batch, device=device))
-    each, weights = training_bytes(model, first), sum(p.nbytes for p in model.parameters())
-    rows: list[dict[str, Any]] = []
-    for members in options.members:
-        packs, size = packs_of(members, each, free_bytes(device))
-        row = {"members": members, "packs": packs, "pack": size, "planned_bytes": each * size}
-        rows.append(row)
-        if size:
-            row["peak_bytes"] = peak_bytes(device, lambda n=size: step_seconds(model, images, n, batch))
-    plain: list[float] = []
+    with passes(recipe.precision, device):
+        each, weights = training_bytes(model, first), sum(p.nbytes for p in model.parameters())
+    rows = [begun(members, model, images, recipe, each) for members in options.members]
+    plain: dict[bool, list[float]] = {bf16: [] for bf16 in {False, recipe.precision == "bf16"}}
     times: dict[int, list[float]] = {row["pack"]: [] for row in rows if row["pack"]}
     pixels = images.pixels.cpu().numpy()
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
         for _ in range(options.rounds):
-            plain.append(process.submit(plain_loop, pixels, False, options.steps, batch, str(device)).result())
+            for bf16, seconds in plain.items():
+                one = process.submit(plain_loop, pixels, False, options.steps, batch, str(device), bf16)
+                seconds.append(one.result())
             for size, seconds in times.items():
-                seconds.append(step_seconds(model, images, size, batch))
-    alone = batch * options.steps / statistics.median(plain)
+                seconds.append(step_seconds(model, images, size, recipe))
+    alone = batch * options.steps / min(map(statistics.median, plain.values()))
     for row in rows:
         if row["pack"]:
             row["model_images_per_second"] = row["pack"] * batch / statistics.median(times[row["pack"]])
@@ -128,22 +152,28 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             row["grid_hours"] = GRID / row["model_images_per_second"] / 3600
     adam = PackAdam(list(stack([model]).values()))
     moves = None if device.type == "cpu" else torch.ones(1, dtype=torch.bool, device=device)
-    counted = work(model, first, lambda gs: adam.step([g[None] for g in gs], 1e-3, moves), (each - 4 * weights) // 2)
+    counted = work(
+        model,
+        first,
+        recipe.precision,
+        lambda gradients: adam.step([g[None] for g in gradients], 1e-3, moves),
+        (each - 4 * weights) // 2,
+    )
     largest = max(times, default=0)
-    busy, operators = shares(device, lambda: step_seconds(model, images, largest, batch)) if largest else (0.0, [])
+    busy, operators = shares(device, lambda: step_seconds(model, images, largest, recipe)) if largest else (0.0, [])
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu",
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "batch": batch,
+        "precision": recipe.precision,
         "steps": options.steps,
         "rounds": options.rounds,
-        "free_bytes": free_bytes(device),
         "member_bytes": each,
         "plain_images_per_second": alone,
         "rows": rows,
         "work": counted._asdict(),
-        "rates": rates(device, torch.float32)._asdict(),
+        "rates": rates(device, recipe.precision)._asdict(),
         "profiled_pack": largest,
         "busy": busy,
         "operators": operators,
@@ -153,14 +183,17 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 def show(found: dict[str, Any]) -> None:
     """Print what :func:`measure` found."""
     gib = 2**30
-    print(f"{found['device']}, torch {found['torch']}, {found['threads']} threads, batch {found['batch']}")
+    print(
+        f"{found['device']}, torch {found['torch']}, {found['threads']} threads, batch {found['batch']}, "
+        f"{found['precision']}"
+    )
     print(f"plain loop: {found['plain_images_per_second']:.0f} images/s\n")
     print(
         f"{'P':>5} {'packs':>9} {'model-images/s':>15} {'x plain':>8} {'peak GiB':>9} {'planned':>8} {'paper grid':>12}"
     )
     for row in found["rows"]:
         if not row["pack"]:
-            need, free = found["member_bytes"] / gib, found["free_bytes"] / gib
+            need, free = found["member_bytes"] / gib, row["free_bytes"] / gib
             print(f"{row['members']:5} skipped: a member needs {need:.2f} GiB, {free:.2f} GiB are free")
             continue
         print(
@@ -193,6 +226,7 @@ def main() -> None:
     parser.add_argument("--members", type=int, nargs="+", default=[1, 8, 64, 441])
     parser.add_argument("--device", default="auto")
     parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--precision", choices=list(FLOAT), default="float32")
     parser.add_argument("--steps", type=int, default=10, help="timed steps of a round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="write the numbers to this file")

@@ -38,16 +38,18 @@ BATCH = 256
 LEAN = EvaluationSpec(samples=0, information=False, probes="none")
 
 
-def plain_loop(pixels: np.ndarray, binary: bool, steps: int, batch: int = BATCH, device: str = "cpu") -> float:
-    """Seconds of the plain loop, after three steps to warm up."""
+def plain_loop(
+    pixels: np.ndarray, binary: bool, steps: int, batch: int = BATCH, device: str = "cpu", bf16: bool = False
+) -> float:
+    """Seconds of the plain loop, after three steps to warm up; in PyTorch's own precision, or with autocast."""
     images = Images(pixels, binary, device)
     shape = (images.pixels.shape[1], images.pixels.shape[2], images.pixels.shape[3])
     model = build(complete(ModelSpec(), shape, binary), shape).to(device)
-    plain_steps(model, images, 3, batch)
-    return plain_steps(model, images, steps, batch)
+    plain_steps(model, images, 3, batch, bf16)
+    return plain_steps(model, images, steps, batch, bf16)
 
 
-def plain_steps(model: HVAE, images: Images, steps: int, batch: int) -> float:
+def plain_steps(model: HVAE, images: Images, steps: int, batch: int, bf16: bool) -> float:
     optimiser = torch.optim.Adam(model.parameters(), 1e-3)
     order = torch.randperm(len(images)).to(images.device)
     loss = torch.zeros(())
@@ -55,7 +57,8 @@ def plain_steps(model: HVAE, images: Images, steps: int, batch: int) -> float:
     for step in range(steps):
         at = step * batch % (len(images) - batch)
         seen = images.take(order[at : at + batch])
-        result = model(PosteriorSample(model.noise(len(seen))), seen)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
+            result = model(PosteriorSample(model.noise(len(seen))), seen)
         loss = (result.distortion + result.rates.sum(1)).mean()
         optimiser.zero_grad()
         loss.backward()

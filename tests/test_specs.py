@@ -67,7 +67,7 @@ training_specs = st.builds(
     ema=st.none() | st.floats(0.1, 0.999),
     clip=st.none() | positive,
     patience=whole,
-    precision=st.sampled_from(["float32", "float64"]),
+    precision=st.sampled_from(["float32", "tf32", "bf16", "float64"]),
 )
 conditioning_specs = st.builds(
     ConditioningSpec,

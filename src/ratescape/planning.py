@@ -14,9 +14,9 @@ from ratescape.data.catalog import ImageData
 from ratescape.errors import RecordError, ResourceError
 from ratescape.model.networks import build
 from ratescape.model.packs import training_bytes
+from ratescape.precision import FLOAT, passes
 from ratescape.records import SweepFolder
 from ratescape.specs import ExecutionSpec, RunSpec, SweepSpec, key
-from ratescape.training import FLOAT
 
 CPU_PACK = 1
 """Members of a pack on a CPU: on one thread larger packs measured no faster (docs/results/training-speed.md)."""
@@ -114,7 +114,8 @@ def member_bytes(spec: SweepSpec, data: ImageData) -> int:
     dtype = FLOAT[spec.training.precision]
     few = Images(data.train.pixels[: spec.training.batch], bool(data.spec.binary), dtype=dtype)
     model = build(spec.model, data.shape).to(dtype)
-    return training_bytes(model, few.take(torch.arange(len(few))))
+    with passes(spec.training.precision, few.device):
+        return training_bytes(model, few.take(torch.arange(len(few))))
 
 
 def chosen_device(name: str) -> torch.device:

@@ -20,6 +20,7 @@ from ratescape.model.networks import build
 from ratescape.model.packs import member, stack
 from ratescape.multipliers import FixedBetas, Multipliers, SampledBetas
 from ratescape.planning import chosen_device
+from ratescape.precision import FLOAT, arithmetic
 from ratescape.records import NetworkFolder, RunFolder
 from ratescape.specs import (
     EvaluationSpec,
@@ -33,7 +34,7 @@ from ratescape.specs import (
     to_dict,
 )
 from ratescape.targets import outcomes
-from ratescape.training import FLOAT, Saving, Trained, total_steps, train, warmup_steps
+from ratescape.training import Saving, Trained, total_steps, train, warmup_steps
 
 
 def is_trained(place: RunFolder) -> bool:
@@ -248,7 +249,9 @@ def _measure(run: RunSpec, place: RunFolder, model: HVAE, data: ImageData, spec:
     if diverged:
         lines = suite.blank(data, betas, spec)
     else:
-        lines = suite.measure(model, data, betas, spec, suite.judge_of(data, spec, like.device))
+        judge = suite.judge_of(data, spec, like.device)
+        with arithmetic("float32", like.device):  # whatever training was done in
+            lines = suite.measure(model, data, betas, spec, judge)
     if isinstance(run, TargetedSpec):
         for line in lines:
             found = outcomes(run.targets, line["metrics"]["rates"], betas, run.control.tolerance)

@@ -138,8 +138,9 @@ class TrainingSpec:
     """Largest norm of a member's gradient; longer ones are scaled down; default: no clipping."""
     patience: int = 50
     """Steps in a row that a member may skip for a non-finite loss or gradient before it counts as diverged."""
-    precision: Literal["float32", "float64"] = "float32"
-    """Number format of weights and arithmetic."""
+    precision: Literal["float32", "tf32", "bf16", "float64"] = "float32"
+    """Number format of weights and arithmetic; tf32 and bf16: float32 weights, losses and measurements, but shorter
+    numbers inside matrix products and convolutions of training (tf32 on a GPU only)."""
 
     def __post_init__(self) -> None:
         _require(self.epochs is None or self.epochs > 0, "training.epochs", self.epochs, "positive")

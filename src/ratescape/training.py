@@ -19,6 +19,7 @@ from ratescape.model.hierarchy import HVAE, PosteriorSample
 from ratescape.model.packs import Parameters, pack_pass, stack
 from ratescape.multipliers import Multipliers, weighted
 from ratescape.optimiser import PackAdam, clipped, norms
+from ratescape.precision import arithmetic, passes
 from ratescape.specs import TrainingSpec
 
 EPOCHS, FEWEST_STEPS = 20, 1000
@@ -26,8 +27,6 @@ EPOCHS, FEWEST_STEPS = 20, 1000
 
 WARMUP_SHARE = 0.3
 """Share of training that is beta warm-up unless the spec says otherwise."""
-
-FLOAT = {"float32": torch.float32, "float64": torch.float64}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,40 +125,42 @@ def train(
     order = images.order(seed, state.step // per_epoch)
     begun, saved = time.monotonic() - state.seconds, time.monotonic()
 
-    while state.step < steps and not (state.step % per_epoch == 0 and state.all_frozen()):
-        epoch, position = divmod(state.step, per_epoch)
-        if position == 0:
-            order = images.order(seed, epoch)
-        batch = images.take(order[position * spec.batch : (position + 1) * spec.batch])  # [B, C, H, W]
-        noise = model.noise(len(batch), generator.manual_seed(stream(seed, "noise", state.step)))
-        drawn = multipliers.draw(state.step, len(batch))
+    with arithmetic(spec.precision, images.device):
+        while state.step < steps and not (state.step % per_epoch == 0 and state.all_frozen()):
+            epoch, position = divmod(state.step, per_epoch)
+            if position == 0:
+                order = images.order(seed, epoch)
+            batch = images.take(order[position * spec.batch : (position + 1) * spec.batch])  # [B, C, H, W]
+            noise = model.noise(len(batch), generator.manual_seed(stream(seed, "noise", state.step)))
+            drawn = multipliers.draw(state.step, len(batch))
 
-        result = pack_pass(model, state.parameters, PosteriorSample(noise), batch, drawn.told)
-        each = result.distortion + weighted(result.rates, drawn.betas)  # [P, B]
-        losses = (each if drawn.weights is None else each * drawn.weights).mean(1)  # [P]
-        gradients = torch.autograd.grad(losses.sum(), parameters)
+            with passes(spec.precision, images.device):
+                result = pack_pass(model, state.parameters, PosteriorSample(noise), batch, drawn.told)
+            each = result.distortion + weighted(result.rates, drawn.betas)  # [P, B]
+            losses = (each if drawn.weights is None else each * drawn.weights).mean(1)  # [P]
+            gradients = torch.autograd.grad(losses.sum(), parameters)
 
-        lengths = norms(gradients)  # [P]
-        moves = state.judge(losses, lengths)
-        if spec.clip is not None:
-            gradients = clipped(gradients, lengths, spec.clip)
-        rate = learning_rate(spec, state.step, steps)
-        # Reading the flags would make an accelerator wait at every step; a CPU has nothing to wait for.
-        unanimous = images.device.type == "cpu" and bool(moves.all())
-        state.optimiser.step(gradients, rate, None if unanimous else moves)
-        multipliers.observe(drawn, result.rates.detach(), result.distortion.detach())
+            lengths = norms(gradients)  # [P]
+            moves = state.judge(losses, lengths)
+            if spec.clip is not None:
+                gradients = clipped(gradients, lengths, spec.clip)
+            rate = learning_rate(spec, state.step, steps)
+            # Reading the flags would make an accelerator wait at every step; a CPU has nothing to wait for.
+            unanimous = images.device.type == "cpu" and bool(moves.all())
+            state.optimiser.step(gradients, rate, None if unanimous else moves)
+            multipliers.observe(drawn, result.rates.detach(), result.distortion.detach())
 
-        state.tally(result.rates.detach(), result.distortion.detach(), losses.detach(), moves)
-        state.step += 1
-        state.average(names)
-        state.seconds = time.monotonic() - begun
-        if position == per_epoch - 1:
-            state.close_epoch(drawn.betas, rate)
-        if progress is not None:
-            progress(state.step, steps)
-        if saving is not None and (state.step == steps or time.monotonic() - saved >= saving.seconds):
-            state.save(saving)
-            saved = time.monotonic()
+            state.tally(result.rates.detach(), result.distortion.detach(), losses.detach(), moves)
+            state.step += 1
+            state.average(names)
+            state.seconds = time.monotonic() - begun
+            if position == per_epoch - 1:
+                state.close_epoch(drawn.betas, rate)
+            if progress is not None:
+                progress(state.step, steps)
+            if saving is not None and (state.step == steps or time.monotonic() - saved >= saving.seconds):
+                state.save(saving)
+                saved = time.monotonic()
     return state.result()
 
 

@@ -10,6 +10,7 @@ from ratescape.data.catalog import ImageData
 from ratescape.evaluation.rates import rates
 from ratescape.evaluation.reconstruction import reconstruction
 from ratescape.model.conditioning import Conditioned
+from ratescape.precision import arithmetic
 from ratescape.records import FINE_IMAGES, fine_columns
 
 
@@ -53,8 +54,9 @@ def measured_grid(
     measured: list[GridPoint] = []
     for betas in points:
         model = network.at(betas)
-        per_image = rates(model, images, seed)
+        with arithmetic("float32", images.device):
+            per_image, restored = rates(model, images, seed), reconstruction(model, images)
         layers, distortion = per_image.rates.mean(0).tolist(), per_image.distortion.mean().item()
-        total, psnr = sum(layers), reconstruction(model, images).psnr
+        total, psnr = sum(layers), restored.psnr
         measured.append(GridPoint(list(betas), layers, total, distortion, distortion + total, psnr))
     return measured

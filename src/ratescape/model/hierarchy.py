@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ratescape.data.batches import unit
 from ratescape.errors import SpecError
 from ratescape.model.distributions import Bernoulli, Gaussian, Likelihood
+from ratescape.precision import at_least_float32
 from ratescape.specs import ModelSpec
 
 CHUNK = 1000
@@ -174,7 +175,7 @@ class HVAE(nn.Module):
             latents.append(z)
             priors.append(prior)
             state = layer.advance(state, z)
-        output = self.decoder(state)
+        output = at_least_float32(self.decoder(state))
         if images is None:
             return Pass(latents, output, output.new_empty(0, len(latents)), output.new_empty(0), priors, posteriors)
         distortion = self.likelihood.distortion(output, images)

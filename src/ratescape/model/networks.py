@@ -16,6 +16,7 @@ from ratescape.errors import SpecError
 from ratescape.model.distributions import Gaussian, likelihood
 from ratescape.model.hierarchy import HVAE, LatentSource
 from ratescape.numerics import positive
+from ratescape.precision import at_least_float32
 from ratescape.specs import ModelSpec
 
 SMALLEST_SIDE = 16
@@ -94,7 +95,7 @@ class Heads(nn.Module):
         self.shape = shape
 
     def forward(self, features: Tensor) -> Gaussian:
-        mean, spread = self.mean(features), self.spread(features)
+        mean, spread = at_least_float32(self.mean(features)), at_least_float32(self.spread(features))
         return Gaussian(mean.reshape(-1, *self.shape), positive(spread).reshape(-1, *self.shape))
 
 

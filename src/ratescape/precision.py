@@ -1,0 +1,40 @@
+"""Number formats of training: of the weights, and of the arithmetic in matrix products and convolutions."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+FLOAT = {"float32": torch.float32, "tf32": torch.float32, "bf16": torch.float32, "float64": torch.float64}
+"""Format of weights, gradients, Adam's moments, losses and rates by the precision's name in a spec."""
+
+
+def passes(precision: str, device: torch.device) -> torch.autocast:
+    """The context of a pass: with ``bf16``, its matrix products and convolutions take and give bfloat16."""
+    # Every weight is used once a pass: a cache of the cast ones would only hold memory.
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False)
+
+
+@contextlib.contextmanager
+def arithmetic(precision: str, device: torch.device) -> Iterator[None]:
+    """On a GPU, float32 products and convolutions in TF32 with ``tf32``, and in float32 itself otherwise.
+
+    PyTorch's own default is neither: TF32 in convolutions, float32 in products. It is put back afterwards.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    convolutions, products = cast(Any, torch.backends.cudnn), torch.backends.cuda.matmul
+    before = convolutions.allow_tf32, products.allow_tf32
+    try:
+        convolutions.allow_tf32 = products.allow_tf32 = precision == "tf32"
+        yield
+    finally:
+        convolutions.allow_tf32, products.allow_tf32 = before
+
+
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """The tensor out of bfloat16, whose 8 bits are too few for a KL or a log density; others as they are."""
+    return tensor.float() if tensor.dtype == torch.bfloat16 else tensor
