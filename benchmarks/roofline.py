@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
+from measures import synchronise
 from torch import Tensor
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
@@ -84,12 +85,6 @@ def work(model: HVAE, batch: Tensor, precision: str, update: Callable[[list[Tens
         update(list(gradients))
     size = sum(w.nbytes for w in weights)
     return Work(forward, flops.get_total_flops() - forward, both.bytes, adam.bytes, 10 * size + 2 * kept)
-
-
-def synchronise(device: torch.device) -> None:
-    """Wait until the device has done all it was told."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def rates(device: torch.device, precision: str) -> Rates:

@@ -13,84 +13,40 @@ as several packs, of which one is timed. Then the roofline: what a step must com
 does in a large matrix product and a large copy, both measured in the same call; and which operators take the time.
 
 On two slow cores: `--members 1 8 --batch 64`.
+
+    python benchmarks/scale.py --curves docs/results/scale --batch 64
+
+draws cost curves instead: time and memory against members, layers, image size and beta points.
 """
 
 import argparse
-import ctypes
-import gc
 import json
 import math
 import multiprocessing
 import platform
 import statistics
-import time
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import psutil
 import torch
-from roofline import Rates, Work, rates, shares, synchronise, work
+from curves import curves
+from measures import WARM, network, peak_bytes, random_images, step_seconds
+from roofline import Rates, Work, rates, shares, work
 from training import plain_loop
 
 from ratescape.data.batches import Images
 from ratescape.model.hierarchy import HVAE
-from ratescape.model.networks import build, complete
 from ratescape.model.packs import stack, training_bytes
-from ratescape.multipliers import FixedBetas
 from ratescape.optimiser import PackAdam
 from ratescape.planning import MEMORY_SHARE, chosen_device, free_bytes
 from ratescape.precision import FLOAT, passes
 from ratescape.specs import ModelSpec, TrainingSpec
-from ratescape.training import train
 
 SHAPE = (3, 32, 32)
 GRID = 441 * 500 * 73_257
 """Model-images of the paper's SVHN grid: models, epochs, images."""
-WARM = 3
-"""Steps before the clock starts."""
-
-
-def random_images(count: int, shape: tuple[int, int, int], device: torch.device) -> Images:
-    pixels = np.random.default_rng(0).integers(0, 256, (count, *shape), dtype=np.uint8)
-    return Images(pixels, False, device)
-
-
-def network(spec: ModelSpec, shape: tuple[int, int, int], device: torch.device) -> HVAE:
-    return build(complete(spec, shape, False), shape).to(device)
-
-
-def step_seconds(model: HVAE, images: Images, members: int, recipe: TrainingSpec) -> float:
-    """Seconds of a step of the real loop, over one epoch of the images but for its first steps."""
-    marks: list[float] = []
-
-    def progress(step: int, steps: int) -> None:
-        if step in (WARM, steps):
-            synchronise(images.device)
-            marks.append(time.perf_counter())
-
-    betas = FixedBetas(torch.ones(members, len(model.latent_shapes), device=images.device), 0)
-    train(recipe, model, images, betas, members, 0, progress=progress)
-    return (marks[1] - marks[0]) / (len(images) // recipe.batch - WARM)
-
-
-def peak_bytes(device: torch.device, act: Callable[[], object]) -> int:
-    """Memory that ``act`` takes at its peak, above what was in use before: of tensors on a GPU, else of the process."""
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        before = torch.cuda.memory_allocated(device)
-        act()
-        return torch.cuda.max_memory_allocated(device) - before
-    ctypes.CDLL(None).malloc_trim(0)
-    before = psutil.Process().memory_info().rss
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak starts anew (Linux)
-    act()
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return 1024 * int(status.split("VmHWM:")[1].split()[0]) - before
 
 
 def packs_of(members: int, each: int, free: int) -> tuple[int, int]:
@@ -230,7 +186,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10, help="timed steps of a round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
+    parser.add_argument("--curves", type=Path, metavar="FOLDER", help="measure cost curves instead, into this folder")
     options = parser.parse_args()
+    if options.curves:
+        recipe = TrainingSpec(epochs=1, batch=options.batch, precision=options.precision)
+        device = chosen_device(options.device)
+        curves(device, recipe, WARM + options.steps, options.rounds, options.curves)
+        return
     found = measure(options)
     show(found)
     if options.json:
