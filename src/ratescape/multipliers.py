@@ -141,7 +141,7 @@ class SampledBetas:
         self.like = like
         self.axes = max(groups) + 1
         self.lattice = _lattice(self.axes)
-        self.first = [self.groups.index(axis) for axis in range(self.axes)]
+        self.first = torch.tensor([self.groups.index(axis) for axis in range(self.axes)], device=like.device)
         features = 1 + self.axes + self.axes * (self.axes + 1) // 2
         self.moments = torch.zeros(members, features, features, device=like.device, dtype=torch.float64)
         self.products = torch.zeros(members, features, device=like.device, dtype=torch.float64)
@@ -150,7 +150,8 @@ class SampledBetas:
     def draw(self, step: int, images: int) -> Drawn:
         places = self._places(step, images)[:, self.groups]  # [B, L] in [0, 1]
         betas = self.low * (self.high / self.low) ** places
-        told = betas.to(self.like).expand(self.members, -1, -1)
+        # Not to wait for a GPU that is still at the last step.
+        told = betas.to(self.like.device, self.like.dtype, non_blocking=True).expand(self.members, -1, -1)
         share = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
         return Drawn(told * share, told, self._weights(told))
 

@@ -11,10 +11,18 @@ FLOAT = {"float32": torch.float32, "tf32": torch.float32, "bf16": torch.float32,
 """Format of weights, gradients, Adam's moments, losses and rates by the precision's name in a spec."""
 
 
-def passes(precision: str, device: torch.device) -> torch.autocast:
+def passes(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
     """The context of a pass: with ``bf16``, its matrix products and convolutions take and give bfloat16."""
+    if precision != "bf16":
+        return contextlib.nullcontext()
     # Every weight is used once a pass: a cache of the cast ones would only hold memory.
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False)
+    return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
+
+
+def in_full(device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """The context of a part of a pass whose products keep the precision of its weights."""
+    available = torch.amp.is_autocast_available(device.type)
+    return torch.autocast(device.type, enabled=False) if available else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

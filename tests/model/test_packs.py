@@ -1,0 +1,100 @@
+"""What a pack's pass and a step of its training become for the device."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from ratescape import training
+from ratescape.data.batches import Images
+from ratescape.model.conditioning import Conditioned
+from ratescape.model.hierarchy import HVAE, PosteriorSample
+from ratescape.model.networks import build, complete
+from ratescape.model.packs import pack_pass, stack
+from ratescape.multipliers import FixedBetas, SampledBetas
+from ratescape.specs import ModelSpec, TrainingSpec
+
+SHAPE = (3, 16, 16)
+MEMBERS = 5
+
+
+def model_of() -> HVAE:
+    torch.manual_seed(0)
+    return build(complete(ModelSpec(channels=4, latents=(3, 2)), SHAPE, binary=False), SHAPE)
+
+
+class Calls(TorchDispatchMode):
+    """Notes every operator's name, tensors and other arguments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[tuple[str, Any, Any]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        self.noted.append((func._schema.name, (args, kwargs), out))
+        return out
+
+
+def test_what_sees_the_shared_images_is_one_wide_convolution() -> None:
+    """Forward and backward: the images are neither copied for every member nor divided into groups."""
+    model, images = model_of(), torch.rand(6, *SHAPE)
+    parameters = {name: p.requires_grad_() for name, p in stack([model] * MEMBERS).items()}
+    with Calls() as calls:
+        result = pack_pass(model, parameters, PosteriorSample(model.noise(6)), images)
+        torch.autograd.grad(result.distortion.sum() + result.rates.sum(), list(parameters.values()))
+    width = 4 * MEMBERS
+    forward = [args for name, (args, _), _ in calls.noted if name == "aten::convolution" and args[0].shape[1] == 3]
+    backward = [
+        args for name, (args, _), _ in calls.noted if name == "aten::convolution_backward" and args[1].shape[1] == 3
+    ]
+    assert len(forward) == len(backward) == 2  # one for each tower of the encoder
+    for args in forward:
+        assert (tuple(args[0].shape), tuple(args[1].shape), args[8]) == ((6, *SHAPE), (width, 3, 4, 4), 1)
+    for args in backward:
+        assert (tuple(args[1].shape), tuple(args[2].shape), args[9]) == ((6, *SHAPE), (width, 3, 4, 4), 1)
+
+
+class Waits(TorchDispatchMode):
+    """Refuses copies of more than single numbers from the host, which may make it wait for the device."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        given, made = ([t for t in tree_leaves(x) if isinstance(t, Tensor)] for x in ((args, kwargs), out))
+        from_host = any(t.device.type == "cpu" and t.numel() > 1 for t in given)
+        if from_host and any(t.is_meta for t in (*given, *made)):
+            assert (kwargs or {}).get("non_blocking") is True, f"{func} waits for the device"
+        return out
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_step_never_waits_for_the_device(monkeypatch: pytest.MonkeyPatch, told: bool) -> None:
+    """Tensors of the device "meta" have no contents: whatever would read one on the host fails."""
+    generator = torch.Generator
+    monkeypatch.setattr(torch, "Generator", lambda *_: generator())  # there is none for "meta"
+    monkeypatch.setattr(training._State, "all_frozen", lambda _: False)  # asked once an epoch
+    model, images = model_of().to("meta"), Images(np.zeros((150, *SHAPE), np.uint8), False, "meta")
+    spec = TrainingSpec(epochs=1, batch=32, ema=0.9, clip=1.0)
+    if told:
+        multipliers = SampledBetas(0.1, 10.0, (0, 1), MEMBERS, 3, 0, torch.empty(0, device="meta"))
+        network = Conditioned(model, 0.1, 10.0, 8).to("meta")
+    else:
+        multipliers = FixedBetas(torch.ones(MEMBERS, 2, device="meta") * torch.tensor([[0.1, 1.0]], device="meta"), 3)
+        network = model
+    waits, steps = Waits(), []
+
+    def progress(step: int, _: int) -> None:
+        steps.append(step)
+        if step == 1:  # the first step comes after the epoch's order was copied
+            waits.__enter__()
+        if step == 4:
+            waits.__exit__(None, None, None)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        training.train(spec, network, images, multipliers, MEMBERS, 7, progress=progress)
+    assert steps == [1, 2, 3, 4]
