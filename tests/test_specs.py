@@ -211,6 +211,7 @@ OUT_OF_RANGE: list[tuple[type[Any], str, str, list[Any]]] = [
     (TrainingSpec, "training.", "epochs", [0, -1]),
     (TrainingSpec, "training.", "batch", [0]),
     (TrainingSpec, "training.", "learning_rate", [0.0, -1.0, NAN, INF]),
+    (TrainingSpec, "training.", "ramp", [-0.1, 1.1, NAN]),
     (TrainingSpec, "training.", "warmup", [-1.0, NAN]),
     (TrainingSpec, "training.", "ema", [0.0, 1.0, NAN]),
     (TrainingSpec, "training.", "clip", [0.0, -1.0, NAN]),

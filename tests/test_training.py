@@ -213,6 +213,16 @@ def test_open_fields_are_filled_in_for_the_images() -> None:
         completed(TrainingSpec(warmup=21), 60_000)
 
 
+def test_a_ramp_raises_the_learning_rate_from_nothing() -> None:
+    ramped = dataclasses.replace(SPEC, ramp=0.25)
+    rates = [learning_rate(ramped, step, 100) for step in range(100)]
+    plain = [learning_rate(SPEC, step, 100) for step in range(100)]
+    assert [rate / whole for rate, whole in zip(rates[:25], plain[:25], strict=True)] == pytest.approx(
+        [(step + 1) / 25 for step in range(25)]
+    )
+    assert rates[24:] == plain[24:]
+
+
 def test_learning_rate_schedules() -> None:
     cosine = [learning_rate(SPEC, step, 100) for step in range(100)]
     assert cosine[0] == SPEC.learning_rate and cosine[50] == pytest.approx(SPEC.learning_rate / 2)

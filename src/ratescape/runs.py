@@ -37,6 +37,10 @@ from ratescape.targets import outcomes
 from ratescape.training import Saving, Trained, total_steps, train, warmup_steps
 
 
+REFINING_RAMP = 0.25
+"""Share of refining over which its learning rate rises."""
+
+
 def is_trained(place: RunFolder) -> bool:
     """Whether a run is done; who deletes damaged weights, as the message about them says, asks for them again."""
     return place.done and place.weights.exists()
@@ -201,9 +205,18 @@ def _fold_pack(
 
 
 def refining(run: FoldedSpec) -> TrainingSpec:
-    """The recipe of refining: a few epochs at a falling learning rate, small enough to stay near the start."""
-    rate = run.refine_learning_rate
-    return dataclasses.replace(run.training, epochs=run.refine, learning_rate=rate, schedule="cosine", warmup=0.0)
+    """The recipe of refining: a few epochs at a learning rate small enough to stay near the start.
+
+    It rises first, since Adam's first steps, before it knows the gradients' sizes, throw models with a beta of 10 back.
+    """
+    return dataclasses.replace(
+        run.training,
+        epochs=run.refine,
+        learning_rate=run.refine_learning_rate,
+        schedule="cosine",
+        ramp=REFINING_RAMP,
+        warmup=0.0,
+    )
 
 
 def initial_network(spec: NetworkSpec, shape: tuple[int, int, int]) -> Conditioned:

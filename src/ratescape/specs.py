@@ -127,6 +127,8 @@ class TrainingSpec:
     """Adam's learning rate (its peak, with the cosine schedule)."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """Learning rate over training: constant as in the paper, or a cosine down to zero."""
+    ramp: float = 0.0
+    """Share of the steps, at the beginning, over which the learning rate rises from zero."""
     warmup: float | None = None
     """Epochs of beta warm-up; 0 for none; default: 0.3 of the epochs."""
     warmup_path: WarmupPath = "geometric"
@@ -147,6 +149,7 @@ class TrainingSpec:
         _require(self.batch > 0, "training.batch", self.batch, "positive")
         rate = self.learning_rate
         _require(rate > 0 and math.isfinite(rate), "training.learning_rate", rate, "positive")
+        _require(0 <= self.ramp <= 1, "training.ramp", self.ramp, "between 0 and 1")
         if self.warmup is not None:
             _require(
                 0 <= self.warmup <= (self.epochs or math.inf),

@@ -81,9 +81,10 @@ def warmup_steps(spec: TrainingSpec, count: int) -> int:
 
 def learning_rate(spec: TrainingSpec, step: int, steps: int) -> float:
     """Learning rate of a step (counted from 0) out of ``steps``."""
+    rising = min(1.0, (step + 1) / (spec.ramp * steps)) if spec.ramp else 1.0
     if spec.schedule == "constant":
-        return spec.learning_rate
-    return spec.learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
+        return spec.learning_rate * rising
+    return spec.learning_rate * rising * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 def train(
