@@ -28,6 +28,7 @@ from ratescape.evaluation.solving import betas_for
 from ratescape.landscape import Landscape
 from ratescape.records import ACTIVE_RATE, layer_columns
 from ratescape.selection import USES, Choice, measured
+from ratescape.targets import RateTarget
 
 SEEDS = "seed"
 
@@ -60,7 +61,9 @@ def distortion_at_equal_rates(both: pd.DataFrame, landscape: Landscape, data: Im
         names = layer_columns(both, "rate")
         wanted = row[[f"{name}_dedicated" for name in names]].to_numpy(float)
         layers = len(names)
-        found = betas_for(network, tuning, {layers - i: max(rate, LEAST) for i, rate in enumerate(wanted)})
+        found = betas_for(
+            network, tuning, [RateTarget((layers - i,), max(rate, LEAST)) for i, rate in enumerate(wanted)]
+        )
         (record,) = measured_grid(network, test, [found.betas])
         reported = row[[f"test_{name}_dedicated" for name in names]].to_numpy(float)
         near = np.abs(np.array(record.rates) - reported) <= 0.05 * reported + 0.2

@@ -226,6 +226,7 @@ OUT_OF_RANGE: list[tuple[type[Any], str, str, list[Any]]] = [
     (EvaluationSpec, "evaluation.", "judge_epochs", [0]),
     (ConditioningSpec, "conditioning.", "low", [0.0, -1.0, NAN, INF]),
     (ConditioningSpec, "conditioning.", "high", [0.0, -1.0, NAN, INF]),
+    (ConditioningSpec, "conditioning.", "rank", [-1]),
     (ConditioningSpec, "conditioning.", "width", [0]),
     (ConditioningSpec, "conditioning.", "fine", [1, -1]),
     (ConditioningSpec, "conditioning.", "refine", [-1]),

@@ -111,7 +111,7 @@ def load_network(path: Path, device: torch.device | str = "cpu") -> tuple[Condit
     try:
         spec = from_dict(NetworkSpec, header["network"])
         model = build(spec.model, tuple(header["image_shape"]))
-        network = Conditioned(model, spec.low, spec.high, spec.width, spec.groups)
+        network = Conditioned(model, spec.low, spec.high, spec.width, spec.groups, spec.rank)
         dtype = next(iter(tensors.values())).dtype
         network.to(dtype).load_state_dict(tensors)
     except (KeyError, RuntimeError, StopIteration) as error:

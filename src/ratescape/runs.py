@@ -36,7 +36,6 @@ from ratescape.specs import (
 from ratescape.targets import outcomes
 from ratescape.training import Saving, Trained, total_steps, train, warmup_steps
 
-
 REFINING_RAMP = 0.25
 """Share of refining over which its learning rate rises."""
 
@@ -223,7 +222,7 @@ def initial_network(spec: NetworkSpec, shape: tuple[int, int, int]) -> Condition
     """The untrained conditioned network of a spec: a function of its structure and seed alone, drawn in float32."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream(spec.seed, "weights"))
-        network = Conditioned(build(spec.model, shape), spec.low, spec.high, spec.width, spec.groups)
+        network = Conditioned(build(spec.model, shape), spec.low, spec.high, spec.width, spec.groups, spec.rank)
         return network.to(FLOAT[spec.training.precision])
 
 

@@ -208,6 +208,8 @@ class ConditioningSpec:
     """Largest beta of the box; default: a quarter above the grid's."""
     width: int = 64
     """Hidden units of the network that turns betas into gains and shifts."""
+    rank: int = 8
+    """Further linear maps of each layer next to the latents, whose strengths the betas decide; 0 for none."""
     fine: int = 21
     """Betas for each of two axes in the fine landscape that the network gives without training; 0 for none."""
     refine: int = 0
@@ -221,6 +223,7 @@ class ConditioningSpec:
         fine = high is None or (high > (low or 0.0) and math.isfinite(high))
         _require(fine, "conditioning.high", high, "above conditioning.low")
         _require(self.width > 0, "conditioning.width", self.width, "positive")
+        _require(self.rank >= 0, "conditioning.rank", self.rank, "at least 0")
         _require(self.fine == 0 or self.fine > 1, "conditioning.fine", self.fine, "0, or at least 2")
         _require(self.refine >= 0, "conditioning.refine", self.refine, "at least 0")
         rate = self.refine_learning_rate
@@ -318,6 +321,8 @@ class NetworkSpec:
     """Group of each layer, top first: layers of a group are always told the same beta."""
     width: int = 64
     """Hidden units of the network that turns betas into gains and shifts."""
+    rank: int = 8
+    """Further linear maps of each layer next to the latents, whose strengths the betas decide."""
     seed: int = 0
     """Seed of initial weights, order of images, noise and betas."""
 
@@ -448,8 +453,9 @@ class SweepSpec:
         if self.method != "conditioned":
             return []
         low, high = self.box()
+        how = self.conditioning
         return [
-            NetworkSpec(self.data, self.model, self.training, low, high, self._grouped(), self.conditioning.width, seed)
+            NetworkSpec(self.data, self.model, self.training, low, high, self._grouped(), how.width, how.rank, seed)
             for seed in self.seeds
         ]
 

@@ -31,10 +31,10 @@ def plain(name: str = "ghvae") -> HVAE:
     return build(complete(MODELS[name], SHAPE, binary=True), SHAPE).double()
 
 
-def conditioned(name: str = "ghvae", told: float = 0.1) -> Conditioned:
+def conditioned(name: str = "ghvae", told: float = 0.1, rank: int = 3) -> Conditioned:
     """A network whose gains and shifts deviate from the identity by about ``told``."""
     torch.manual_seed(1)
-    network = Conditioned(plain(name), LOW, HIGH, width=8).double()
+    network = Conditioned(plain(name), LOW, HIGH, width=8, rank=rank).double()
     torch.nn.init.normal_(network.film.head.weight, std=told)
     torch.nn.init.normal_(network.film.head.bias, std=told)
     return network
@@ -49,9 +49,12 @@ def inputs(network: HVAE | Conditioned, count: int = 5) -> tuple[Tensor, list[Te
     return images, noise, LOW * (HIGH / LOW) ** logs
 
 
+@pytest.mark.parametrize("rank", [0, 3])
 @pytest.mark.parametrize("name", MODELS)
-def test_folding_gives_the_same_pass_at_every_betas(name: str) -> None:
-    network = conditioned(name)
+def test_folding_gives_the_same_pass_at_every_betas(name: str, rank: int) -> None:
+    network = conditioned(name, rank=rank)
+    further = {part.split(".")[0] for part in network.film.into}
+    assert bool(further) == bool(rank)
     images, noise, betas = inputs(network)
     together = network(PosteriorSample(noise), images, betas)
     for index in range(len(images)):
@@ -62,15 +65,19 @@ def test_folding_gives_the_same_pass_at_every_betas(name: str) -> None:
     assert len({round(float(rate), 6) for rate in together.rates[:, 0].detach()}) == len(images)  # and betas matter
 
 
+@pytest.mark.parametrize("rank", [0, 3])
 @pytest.mark.parametrize("name", MODELS)
-def test_a_new_network_is_the_ordinary_one_and_can_learn_to_differ(name: str) -> None:
+def test_a_new_network_is_the_ordinary_one_and_can_learn_to_differ(name: str, rank: int) -> None:
     torch.manual_seed(1)
-    network = Conditioned(plain(name), LOW, HIGH, width=8).double()
+    network = Conditioned(plain(name), LOW, HIGH, width=8, rank=rank).double()
     images, noise, betas = inputs(network)
     told = network(PosteriorSample(noise), images, betas)
     torch.testing.assert_close(told.rates, plain(name)(PosteriorSample(noise), images).rates)
     gradients = torch.autograd.grad(told.distortion.sum() + told.rates.sum(), list(network.film.head.parameters()))
     assert all(float(gradient.abs().max()) > 0 for gradient in gradients)
+    if rank:  # strengths start at zero, but their heads have a gradient, after which the further maps have one
+        strengths = [size for _, buffer, size in network.film.parts if buffer == "strength"]
+        assert strengths and set(strengths) == {rank}
 
 
 def test_an_image_is_told_its_own_betas_only() -> None:
@@ -112,7 +119,7 @@ def test_what_is_folded_is_an_ordinary_model(tmp_path: Path) -> None:
 def test_a_network_on_disk_is_the_same_network_and_knows_its_box(tmp_path: Path) -> None:
     network = conditioned()
     path = tmp_path / "network.safetensors"
-    spec = NetworkSpec(DataSpec(), complete(MODELS["ghvae"], SHAPE, binary=True), low=LOW, high=HIGH, width=8)
+    spec = NetworkSpec(DataSpec(), complete(MODELS["ghvae"], SHAPE, binary=True), low=LOW, high=HIGH, width=8, rank=3)
     checkpoint.save_network(path, network.state_dict(), spec, {"image_shape": SHAPE})
     again, header = checkpoint.load_network(path)
     assert header["network"] == spec

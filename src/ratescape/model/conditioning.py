@@ -3,11 +3,15 @@
 A vector of log betas goes through a small shared MLP to a gain and a shift for every output channel of every
 convolution and fully connected layer, hidden or not (FiLM; Perez et al., 2018; for the weights of a loss: Dosovitskiy &
 Djolonga, "You only train once", ICLR 2020). Posteriors, learned priors and the decoder are all told: what is best for
-each depends on the betas. A gain and a shift after a linear map are again a linear map, so that at given betas the
-model *is* an ordinary one, weight for weight (:meth:`Conditioned.at`).
+each depends on the betas.
 
-The parts of a network need not know of it: gains and shifts are buffers of the layers, empty in an ordinary model, that
-are set for the length of one call.
+A gain cannot turn a representation: a lower layer that tells details beside a live top layer must code whole images
+where that one has collapsed. So the maps next to the latents have, beside gain and shift, a sum of ``rank`` further
+linear maps, each with a strength that depends on the betas.
+
+All of it is linear in the layer's input, so that at given betas the model *is* an ordinary one, weight for weight
+(:meth:`Conditioned.at`). The parts of a network need not know of it: what is set for one call are buffers of the
+layers, empty in an ordinary model.
 """
 
 import copy
@@ -18,6 +22,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn import functional
 
 from ratescape.errors import SpecError
 from ratescape.model.hierarchy import HVAE, LatentSource, Pass
@@ -26,37 +31,49 @@ from ratescape.precision import in_full
 Modulated = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
 
 
+BUFFERS = ("gain", "shift", "strength", "into", "back")
+"""What a modulated layer is given for the length of one call."""
+
 SLACK = 1 + 1e-6
 """By so much betas may leave a box, for rounding."""
 
 
 class Film(nn.Module):
-    """Betas to gains and shifts; the identity when new, since its heads start at zero.
+    """Betas to gains, shifts and strengths; the identity when new, since its heads start at zero.
 
     Args:
-        channels: outputs of each modulated layer, by name.
+        model: whose layers are modulated.
         layers: latent layers L.
         low: smallest beta of the box.
         high: largest beta of the box.
         width: hidden units.
+        rank: further maps of each layer next to the latents.
     """
 
     centre: Tensor
     reach: Tensor
 
-    def __init__(self, channels: dict[str, int], layers: int, low: float, high: float, width: int) -> None:
+    def __init__(self, model: HVAE, layers: int, low: float, high: float, width: int, rank: int) -> None:
         super().__init__()
-        self.channels = channels
+        # For each head: the layer, the buffer it fills, and how many numbers it takes.
+        self.parts: list[tuple[str, str, int]] = []
+        self.into, self.back = nn.ParameterDict(), nn.ParameterDict()
+        for name, layer in modulated_layers(model):
+            self.parts += [(name, "gain", _outputs(layer)), (name, "shift", _outputs(layer))]
+            if rank and _is_near_latents(name):
+                self.parts.append((name, "strength", rank))
+                into, back = _further_maps(layer, rank)
+                self.into[_plain(name)], self.back[_plain(name)] = nn.Parameter(into), nn.Parameter(back)
         self.register_buffer("centre", torch.tensor(math.log(low * high) / 2))
         self.register_buffer("reach", torch.tensor(math.log(high / low) / 2))
         inputs = layers + layers * (layers - 1) // 2
         self.trunk = nn.Sequential(nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
-        self.head = nn.Linear(width, 2 * sum(channels.values()))
+        self.head = nn.Linear(width, sum(size for _, _, size in self.parts))
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def forward(self, betas: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
-        """Gain and shift ``[B, C]`` of each modulated layer by its name.
+    def forward(self, betas: Tensor) -> dict[str, Tensor]:
+        """The buffers of all modulated layers by name: gains and shifts ``[B, C]``, strengths ``[B, rank]``, and maps.
 
         Args:
             betas: ``[B, L]``, top layer first.
@@ -64,10 +81,14 @@ class Film(nn.Module):
         logs = (betas.log() - self.centre) / self.reach  # the box is [-1, 1]^L
         above, below = torch.triu_indices(logs.shape[1], logs.shape[1], 1, device=logs.device)
         features = torch.cat([logs, logs[:, above] - logs[:, below]], 1)
-        sizes = [size for size in self.channels.values() for _ in range(2)]
         with in_full(features.device):  # a gain in bfloat16 would be off by 0.4 %
-            parts = iter(self.head(self.trunk(features)).split(sizes, 1))
-        return {name: (1 + next(parts), next(parts)) for name in self.channels}
+            split = self.head(self.trunk(features)).split([size for _, _, size in self.parts], 1)
+        buffers: dict[str, Tensor] = {}
+        for (name, buffer, _), values in zip(self.parts, split, strict=True):
+            buffers[f"{name}.{buffer}"] = 1 + values if buffer == "gain" else values
+            if buffer == "strength":
+                buffers |= {f"{name}.into": self.into[_plain(name)], f"{name}.back": self.back[_plain(name)]}
+        return buffers
 
 
 def modulated_layers(model: nn.Module) -> Iterator[tuple[str, Modulated]]:
@@ -84,20 +105,22 @@ class Conditioned(nn.Module):
         high: largest beta of the box.
         width: hidden units of the FiLM network.
         groups: group of each layer, top first: layers of a group are always told the same beta; default: each its own.
+        rank: further maps of each layer next to the latents.
     """
 
-    def __init__(self, model: HVAE, low: float, high: float, width: int, groups: tuple[int, ...] | None = None) -> None:
+    def __init__(
+        self, model: HVAE, low: float, high: float, width: int, groups: tuple[int, ...] | None = None, rank: int = 0
+    ) -> None:
         super().__init__()
         self.model = model
         self.low = low
         self.high = high
         self.groups = groups or tuple(range(len(model.latent_shapes)))
         for _, layer in modulated_layers(model):
-            layer.register_buffer("gain", None, persistent=False)
-            layer.register_buffer("shift", None, persistent=False)
+            for buffer in BUFFERS:
+                layer.register_buffer(buffer, None, persistent=False)
             layer.register_forward_hook(_modulate)
-        channels = {name: _outputs(layer) for name, layer in modulated_layers(model)}
-        self.film = Film(channels, len(model.latent_shapes), low, high, width)
+        self.film = Film(model, len(model.latent_shapes), low, high, width, rank)
 
     def forward(self, source: LatentSource, images: Tensor | None, betas: Tensor) -> Pass:
         """One pass, each image at its own betas.
@@ -107,10 +130,7 @@ class Conditioned(nn.Module):
             images: ``[B, C, H, W]`` in [0, 1], or None to use priors alone.
             betas: ``[B, L]``, top layer first.
         """
-        set_for_this_call: dict[str, Tensor] = {}
-        for name, (gain, shift) in self.film(betas).items():
-            set_for_this_call |= {f"{name}.gain": gain, f"{name}.shift": shift}
-        return functional_call(self.model, set_for_this_call, (source, images))
+        return functional_call(self.model, self.film(betas), (source, images))
 
     @property
     def latent_shapes(self) -> list[tuple[int, ...]]:
@@ -136,16 +156,22 @@ class Conditioned(nn.Module):
         like = next(self.parameters())
         plain = copy.deepcopy(self.model).requires_grad_(False)
         given = torch.tensor([betas], device=like.device, dtype=like.dtype)
-        modulations: dict[str, tuple[Tensor, Tensor]] = self.film(given)
+        buffers: dict[str, Tensor] = self.film(given)
         for name, layer in modulated_layers(plain):
-            gain, shift = (part[0] for part in modulations[name])
+            gain, shift = buffers[f"{name}.gain"][0], buffers[f"{name}.shift"][0]
             outputs = 1 if isinstance(layer, nn.ConvTranspose2d) else 0
+            if f"{name}.strength" in buffers:
+                into, back = (buffers[f"{name}.{part}"] for part in ("into", "back"))
+                maps = into.movedim(outputs, 0)  # [rank, ...]
+                further = (back * buffers[f"{name}.strength"]) @ maps.flatten(1)
+                layer.weight.add_(further.reshape(-1, *maps.shape[1:]).movedim(0, outputs))
             layer.weight.mul_(gain.reshape([-1 if axis == outputs else 1 for axis in range(layer.weight.ndim)]))
             if layer.bias is None:
                 raise TypeError(f"{name} has no bias to take up the shift")
             layer.bias.mul_(gain).add_(shift)
             layer._forward_hooks.clear()
-            del layer.gain, layer.shift
+            for buffer in BUFFERS:
+                delattr(layer, buffer)
         return plain.eval()
 
     def covers(self, betas: tuple[float, ...]) -> bool:
@@ -171,10 +197,47 @@ def _outputs(layer: Modulated) -> int:
     return layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
 
 
-def _modulate(layer: nn.Module, inputs: object, output: Tensor) -> Tensor:
-    """Forward hook of a modulated layer: gain and shift ``[B, C]`` of its output ``[B, C, ...]``, if they are set."""
-    gain, shift = cast(Tensor | None, layer.gain), cast(Tensor | None, layer.shift)
+def _is_near_latents(name: str) -> bool:
+    """Whether a layer makes latents or priors of latents, or is the first to read the lowest ones."""
+    return name.startswith(("layers.", "decoder.0"))
+
+
+def _plain(name: str) -> str:
+    """A layer's name without dots, which names of parameters must not have."""
+    return name.replace(".", "_")
+
+
+def _further_maps(layer: Modulated, rank: int) -> tuple[Tensor, Tensor]:
+    """Weights of ``rank`` maps of the layer's kind, drawn as a layer's, and ``[outputs, rank]`` back to its outputs."""
+    outputs = 1 if isinstance(layer, nn.ConvTranspose2d) else 0
+    shape = list(layer.weight.shape)
+    shape[outputs] = rank
+    reach = 1 / math.sqrt(layer.weight[0].numel() if outputs == 0 else layer.weight[:, 0].numel())
+    into = torch.empty(shape).uniform_(-reach, reach)
+    return into, torch.empty(_outputs(layer), rank).uniform_(-1, 1) / math.sqrt(rank)
+
+
+def _modulate(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    """Forward hook of a modulated layer with output ``[B, C, ...]``: what its buffers say, if they are set."""
+    gain, shift, strength, into, back = (cast(Tensor | None, getattr(layer, buffer)) for buffer in BUFFERS)
     if gain is None or shift is None:
         return output
-    across = (*gain.shape, *(1 for _ in output.shape[2:]))
-    return output * gain.reshape(across).to(output.dtype) + shift.reshape(across).to(output.dtype)
+    if strength is not None and into is not None and back is not None:
+        further = _applied(layer, inputs[0], into)
+        strong = further * _across(strength, further)
+        output = output + (strong.movedim(1, -1) @ back.T.to(strong.dtype)).movedim(-1, 1)
+    return output * _across(gain, output) + _across(shift, output)
+
+
+def _applied(layer: nn.Module, x: Tensor, weight: Tensor) -> Tensor:
+    """What the layer would give with another weight, and without a bias."""
+    if isinstance(layer, nn.ConvTranspose2d):
+        return functional.conv_transpose2d(x, weight, None, layer.stride, cast(tuple[int, int], layer.padding))
+    if isinstance(layer, nn.Conv2d):
+        return functional.conv2d(x, weight, None, layer.stride, cast(tuple[int, int], layer.padding))
+    return functional.linear(x, weight)
+
+
+def _across(values: Tensor, like: Tensor) -> Tensor:
+    """``[B, C]`` against ``like [B, C, ...]``."""
+    return values.reshape(*values.shape, *(1 for _ in like.shape[2:])).to(like.dtype)
