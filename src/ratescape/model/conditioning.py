@@ -31,7 +31,7 @@ from ratescape.precision import in_full
 Modulated = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
 
 
-BUFFERS = ("gain", "shift", "strength", "into", "back")
+BUFFERS = ("gain", "shift", "strength", "back")
 """What a modulated layer is given for the length of one call."""
 
 SLACK = 1 + 1e-6
@@ -130,7 +130,13 @@ class Conditioned(nn.Module):
             images: ``[B, C, H, W]`` in [0, 1], or None to use priors alone.
             betas: ``[B, L]``, top layer first.
         """
-        return functional_call(self.model, self.film(betas), (source, images))
+        buffers = self.film(betas)
+        for name, layer in modulated_layers(self.model):
+            if f"{name}.into" in buffers:  # as further outputs of the layer: one pass over its input for all
+                outputs, into = _axis_of_outputs(layer), buffers.pop(f"{name}.into")
+                buffers[f"{name}.weight"] = torch.cat([layer.weight, into], outputs)
+                buffers[f"{name}.bias"] = torch.cat([_bias(name, layer), into.new_zeros(into.shape[outputs])])
+        return functional_call(self.model, buffers, (source, images))
 
     @property
     def latent_shapes(self) -> list[tuple[int, ...]]:
@@ -159,16 +165,13 @@ class Conditioned(nn.Module):
         buffers: dict[str, Tensor] = self.film(given)
         for name, layer in modulated_layers(plain):
             gain, shift = buffers[f"{name}.gain"][0], buffers[f"{name}.shift"][0]
-            outputs = 1 if isinstance(layer, nn.ConvTranspose2d) else 0
+            outputs, bias = _axis_of_outputs(layer), _bias(name, layer)
             if f"{name}.strength" in buffers:
-                into, back = (buffers[f"{name}.{part}"] for part in ("into", "back"))
-                maps = into.movedim(outputs, 0)  # [rank, ...]
-                further = (back * buffers[f"{name}.strength"]) @ maps.flatten(1)
+                maps = buffers[f"{name}.into"].movedim(outputs, 0)  # [rank, ...]
+                further = (buffers[f"{name}.back"] * buffers[f"{name}.strength"]) @ maps.flatten(1)
                 layer.weight.add_(further.reshape(-1, *maps.shape[1:]).movedim(0, outputs))
             layer.weight.mul_(gain.reshape([-1 if axis == outputs else 1 for axis in range(layer.weight.ndim)]))
-            if layer.bias is None:
-                raise TypeError(f"{name} has no bias to take up the shift")
-            layer.bias.mul_(gain).add_(shift)
+            bias.mul_(gain).add_(shift)
             layer._forward_hooks.clear()
             for buffer in BUFFERS:
                 delattr(layer, buffer)
@@ -209,33 +212,36 @@ def _plain(name: str) -> str:
 
 def _further_maps(layer: Modulated, rank: int) -> tuple[Tensor, Tensor]:
     """Weights of ``rank`` maps of the layer's kind, drawn as a layer's, and ``[outputs, rank]`` back to its outputs."""
-    outputs = 1 if isinstance(layer, nn.ConvTranspose2d) else 0
+    outputs = _axis_of_outputs(layer)
     shape = list(layer.weight.shape)
     shape[outputs] = rank
-    reach = 1 / math.sqrt(layer.weight[0].numel() if outputs == 0 else layer.weight[:, 0].numel())
+    reach = 1 / math.sqrt(layer.weight.select(outputs, 0).numel())
     into = torch.empty(shape).uniform_(-reach, reach)
     return into, torch.empty(_outputs(layer), rank).uniform_(-1, 1) / math.sqrt(rank)
 
 
-def _modulate(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-    """Forward hook of a modulated layer with output ``[B, C, ...]``: what its buffers say, if they are set."""
-    gain, shift, strength, into, back = (cast(Tensor | None, getattr(layer, buffer)) for buffer in BUFFERS)
+def _modulate(layer: nn.Module, inputs: object, output: Tensor) -> Tensor:
+    """Forward hook of a modulated layer with output ``[B, C, ...]``: do what its buffers say, if set."""
+    gain, shift, strength, back = (cast(Tensor | None, getattr(layer, buffer)) for buffer in BUFFERS)
     if gain is None or shift is None:
         return output
-    if strength is not None and into is not None and back is not None:
-        further = _applied(layer, inputs[0], into)
-        strong = further * _across(strength, further)
-        output = output + (strong.movedim(1, -1) @ back.T.to(strong.dtype)).movedim(-1, 1)
+    if strength is not None and back is not None:
+        output, further = output.split([gain.shape[1], strength.shape[1]], 1)
+        strong, back = further * _across(strength, further), back.to(output.dtype)
+        maps = output.ndim > 2
+        output = output + (functional.conv2d(strong, back[:, :, None, None]) if maps else strong @ back.T)
     return output * _across(gain, output) + _across(shift, output)
 
 
-def _applied(layer: nn.Module, x: Tensor, weight: Tensor) -> Tensor:
-    """What the layer would give with another weight, and without a bias."""
-    if isinstance(layer, nn.ConvTranspose2d):
-        return functional.conv_transpose2d(x, weight, None, layer.stride, cast(tuple[int, int], layer.padding))
-    if isinstance(layer, nn.Conv2d):
-        return functional.conv2d(x, weight, None, layer.stride, cast(tuple[int, int], layer.padding))
-    return functional.linear(x, weight)
+def _axis_of_outputs(layer: Modulated) -> int:
+    """The axis of a layer's weight that runs over its outputs."""
+    return 1 if isinstance(layer, nn.ConvTranspose2d) else 0
+
+
+def _bias(name: str, layer: Modulated) -> Tensor:
+    if layer.bias is None:
+        raise TypeError(f"{name} has no bias to take up a shift")
+    return layer.bias
 
 
 def _across(values: Tensor, like: Tensor) -> Tensor:
