@@ -36,7 +36,7 @@ def network(spec: ModelSpec, shape: tuple[int, int, int], device: torch.device) 
     return build(complete(spec, shape, False), shape).to(device)
 
 
-def step_seconds(model: HVAE, images: Images, members: int, recipe: TrainingSpec) -> float:
+def step_seconds(model: HVAE, images: Images, members: int, recipe: TrainingSpec, fused: bool = False) -> float:
     """Seconds of a step of the real loop, over one epoch of the images but for its first steps."""
     marks: list[float] = []
 
@@ -46,7 +46,7 @@ def step_seconds(model: HVAE, images: Images, members: int, recipe: TrainingSpec
             marks.append(time.perf_counter())
 
     betas = FixedBetas(torch.ones(members, len(model.latent_shapes), device=images.device), 0)
-    train(recipe, model, images, betas, members, 0, progress=progress)
+    train(recipe, model, images, betas, members, 0, progress=progress, fused=fused)
     return (marks[1] - marks[0]) / (len(images) // recipe.batch - WARM)
 
 

@@ -25,6 +25,7 @@ import math
 import multiprocessing
 import platform
 import statistics
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -36,8 +37,6 @@ from measures import WARM, network, peak_bytes, random_images, step_seconds
 from roofline import Rates, Work, rates, shares, work
 from training import plain_loop
 
-from ratescape.data.batches import Images
-from ratescape.model.hierarchy import HVAE
 from ratescape.model.packs import stack, training_bytes
 from ratescape.optimiser import PackAdam
 from ratescape.planning import MEMORY_SHARE, chosen_device, free_bytes
@@ -58,14 +57,14 @@ def packs_of(members: int, each: int, free: int) -> tuple[int, int]:
     return packs, math.ceil(members / packs)
 
 
-def begun(members: int, model: HVAE, images: Images, recipe: TrainingSpec, each: int) -> dict[str, Any]:
+def begun(members: int, device: torch.device, timed: Callable[[int], float], each: int) -> dict[str, Any]:
     """How ``members`` are packed, and the memory that a pack takes; more packs where memory runs out all the same."""
-    free = free_bytes(images.device)
+    free = free_bytes(device)
     packs, size = packs_of(members, each, free)
     peak = 0
     while size and not peak:
         try:
-            peak = peak_bytes(images.device, partial(step_seconds, model, images, size, recipe))
+            peak = peak_bytes(device, partial(timed, size))
         except RuntimeError as error:
             if "memory" not in str(error):
                 raise
@@ -89,7 +88,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     first = images.take(torch.arange(batch, device=device))
     with passes(recipe.precision, device):
         each, weights = training_bytes(model, first), sum(p.nbytes for p in model.parameters())
-    rows = [begun(members, model, images, recipe, each) for members in options.members]
+    timed = partial(step_seconds, model, images, recipe=recipe, fused=options.compile)
+    rows = [begun(members, images.device, timed, each) for members in options.members]
     plain: dict[bool, list[float]] = {bf16: [] for bf16 in {False, recipe.precision == "bf16"}}
     times: dict[int, list[float]] = {row["pack"]: [] for row in rows if row["pack"]}
     pixels = images.pixels.cpu().numpy()
@@ -99,7 +99,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                 one = process.submit(plain_loop, pixels, False, options.steps, batch, str(device), bf16)
                 seconds.append(one.result())
             for size, seconds in times.items():
-                seconds.append(step_seconds(model, images, size, recipe))
+                seconds.append(timed(size))
     alone = batch * options.steps / min(map(statistics.median, plain.values()))
     for row in rows:
         if row["pack"]:
@@ -116,13 +116,14 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         (each - 4 * weights) // 2,
     )
     largest = max(times, default=0)
-    busy, operators = shares(device, lambda: step_seconds(model, images, largest, recipe)) if largest else (0.0, [])
+    busy, operators = shares(device, partial(timed, largest)) if largest else (0.0, [])
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu",
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "batch": batch,
         "precision": recipe.precision,
+        "compiled": options.compile,
         "steps": options.steps,
         "rounds": options.rounds,
         "member_bytes": each,
@@ -141,7 +142,7 @@ def show(found: dict[str, Any]) -> None:
     gib = 2**30
     print(
         f"{found['device']}, torch {found['torch']}, {found['threads']} threads, batch {found['batch']}, "
-        f"{found['precision']}"
+        f"{found['precision']}{', compiled' * found['compiled']}"
     )
     print(f"plain loop: {found['plain_images_per_second']:.0f} images/s\n")
     print(
@@ -183,6 +184,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--precision", choices=list(FLOAT), default="float32")
+    parser.add_argument("--compile", action="store_true", help="with execution.compile")
     parser.add_argument("--steps", type=int, default=10, help="timed steps of a round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="write the numbers to this file")

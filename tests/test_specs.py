@@ -265,6 +265,7 @@ def test_every_number_is_checked() -> None:
         (EvaluationSpec, "probes"),
         (ExecutionSpec, "engine"),
         (ExecutionSpec, "device"),
+        (ExecutionSpec, "compile"),
         (SweepSpec, "method"),
         (SweepSpec, "target_rates"),  # tests/test_targets.py
     }

@@ -19,6 +19,7 @@ import psutil
 import pytest
 import torch
 from conftest import TINY, blobs
+from torch._inductor.exc import InvalidCxxCompiler
 
 from ratescape import checkpoint, engines, planning, runs
 from ratescape.data.catalog import ImageData, load_data
@@ -495,6 +496,20 @@ def test_a_pack_that_runs_out_of_memory_is_split(
     assert_same_numbers(table.rows, landscape(finished).rows)
     assert told[-1].steps == told[-1].total == 24
     assert (tmp_path / "log").read_text() == tried
+
+
+def test_a_machine_that_cannot_compile_says_so(
+    data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "compile", failing_compile)
+    with pytest.raises(
+        ResourceError, match=r"execution\.compile does not work here \(No working C\+\+ .*: leave it out"
+    ):
+        run_sweep(asked(data), data, SweepFolder(tmp_path), dataclasses.replace(HERE, compile=True))
+
+
+def failing_compile(*_: Any, **__: Any) -> Any:
+    raise InvalidCxxCompiler
 
 
 def test_a_split_pack_is_taken_up_as_its_halves(

@@ -12,7 +12,7 @@ from ratescape import checkpoint, records
 from ratescape.control import ControlledBetas
 from ratescape.data.batches import Images, stream
 from ratescape.data.catalog import ImageData
-from ratescape.errors import MemoryShortage
+from ratescape.errors import MemoryShortage, ResourceError
 from ratescape.evaluation import pictures, suite
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
@@ -71,7 +71,8 @@ def complete_network(
     least = network.model.likelihood.least(math.prod(data.shape))
     multipliers = SampledBetas(spec.low, spec.high, spec.groups, 1, warmup, spec.seed, like, least)
     saving = Saving(place.checkpoint, execution.checkpoint_seconds, f"{data.fingerprint}-{key(spec)}")
-    trained = _trained(spec.training, network, images, multipliers, 1, spec.seed, saving=saving, progress=progress)
+    how = {"saving": saving, "progress": progress, "fused": execution.compile}
+    trained = _trained(spec.training, network, images, multipliers, 1, spec.seed, **how)
     network.load_state_dict(network.state_dict() | member(trained.parameters, 0))
     records.write_atomically(place.training, records.to_json_lines(trained.history[0]))
     header = {"image_shape": data.shape, "fingerprint": data.fingerprint, "run": key(spec)}
@@ -97,10 +98,11 @@ def complete_pack(
     device = chosen_device(execution.device)
     if not all(map(is_trained, places)):
         saving = Saving(path, execution.checkpoint_seconds, "-".join([data.fingerprint, *map(key, runs)]))
+        how = {"saving": saving, "progress": progress, "fused": execution.compile}
         if network is None:
-            _train_pack(runs, places, saving, data, evaluation, device, progress)
+            _train_pack(runs, places, data, evaluation, device, how)
         else:
-            _fold_pack(cast(list[FoldedSpec], runs), places, network, saving, data, evaluation, device, progress)
+            _fold_pack(cast(list[FoldedSpec], runs), places, network, data, evaluation, device, how)
     for run, place in zip(runs, places, strict=True):
         if not is_complete(place, evaluation):
             _measure_again(run, place, data, evaluation, device)
@@ -110,20 +112,17 @@ def complete_pack(
 def _train_pack(
     runs: list[RunSpec],
     places: list[RunFolder],
-    saving: Saving,
     data: ImageData,
     evaluation: EvaluationSpec,
     device: torch.device,
-    progress: Callable[[int, int], None] | None,
+    how: dict[str, Any],
 ) -> None:
     """Train one pack and write the folders of its runs; the runs differ in nothing but betas."""
     spec = runs[0]
     images = Images(data.train.pixels, bool(data.spec.binary), device, FLOAT[spec.training.precision])
     model = initial(spec, data.shape).to(device)
     multipliers = _multipliers(runs, len(images), torch.empty(0, device=device, dtype=FLOAT[spec.training.precision]))
-    trained = _trained(
-        spec.training, model, images, multipliers, len(runs), spec.seed, saving=saving, progress=progress
-    )
+    trained = _trained(spec.training, model, images, multipliers, len(runs), spec.seed, **how)
     for index, (run, place) in enumerate(zip(runs, places, strict=True)):
         if not is_trained(place):
             if isinstance(multipliers, ControlledBetas):
@@ -156,6 +155,9 @@ def _trained(
     try:
         return train(recipe, model, images, betas, members, seed, **how)
     except RuntimeError as error:
+        if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            reason = str(error).splitlines()[0]
+            raise ResourceError(f"execution.compile does not work here ({reason}): leave it out") from error
         if "memory" not in str(error) and "ALLOC_FAILED" not in str(error):  # the latter by cuDNN and cuBLAS
             raise
         raise MemoryShortage(
@@ -168,11 +170,10 @@ def _fold_pack(
     runs: list[FoldedSpec],
     places: list[RunFolder],
     source: NetworkFolder,
-    saving: Saving,
     data: ImageData,
     evaluation: EvaluationSpec,
     device: torch.device,
-    progress: Callable[[int, int], None] | None,
+    how: dict[str, Any],
 ) -> None:
     """Take one pack of models from a conditioned network, refine them if asked to, and write the folders."""
     network, _ = checkpoint.load_network(source.weights, device)
@@ -191,8 +192,7 @@ def _fold_pack(
             len(runs),
             spec.seed,
             initial=stack(models),
-            saving=saving,
-            progress=progress,
+            **how,
         )
     else:
         trained = Trained(stack(models), [diverged] * len(runs), [[] for _ in runs], 0.0)

@@ -504,6 +504,9 @@ class ExecutionSpec:
     """Models trained together as one batch of weights; default: what measured fastest and fits in memory."""
     device: str = "auto"
     """cpu, cuda, cuda:1, mps, ...; auto: a GPU if there is one."""
+    compile: bool = False
+    """Have PyTorch compile the training step: fewer passes over memory, but a minute or two before the first step of
+    every pack. Needs a C++ compiler."""
     checkpoint_seconds: float = 60.0
     """Seconds between checkpoints of a training in progress."""
 

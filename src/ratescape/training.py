@@ -15,7 +15,7 @@ from ratescape.allocator import keep_freed_memory
 from ratescape.data.batches import Images, stream
 from ratescape.errors import CheckpointError
 from ratescape.model.conditioning import Conditioned
-from ratescape.model.hierarchy import HVAE, PosteriorSample
+from ratescape.model.hierarchy import HVAE, Pass, PosteriorSample
 from ratescape.model.packs import Parameters, pack_pass, stack
 from ratescape.multipliers import Multipliers, weighted
 from ratescape.optimiser import PackAdam, clipped, norms
@@ -98,6 +98,7 @@ def train(
     initial: Parameters | None = None,
     saving: Saving | None = None,
     progress: Callable[[int, int], None] | None = None,
+    fused: bool = False,
 ) -> Trained:
     """Train ``members`` copies of ``model``, each under its own betas, on the same batches and noise.
 
@@ -113,6 +114,7 @@ def train(
         initial: weights ``[P, ...]`` to start from, taken over; default: those of ``model`` for every member.
         saving: keeps a checkpoint, and takes up the one that is there; None for neither.
         progress: called after every step with (steps done, steps in all).
+        fused: have the pass compiled by ``torch.compile``: once for full batches, once for the last, smaller one.
 
     Raises:
         CheckpointError: the checkpoint is damaged or belongs to another training.
@@ -121,7 +123,7 @@ def train(
     state = _begun(_State(spec, model, images, multipliers, initial or stack([model] * members)), images, saving)
     per_epoch = steps_per_epoch(len(images), spec.batch)
     steps = total_steps(spec, len(images))
-    generator = torch.Generator(images.device)
+    generator, passed = torch.Generator(images.device), _compiled_pass() if fused else pack_pass
     names, parameters = list(state.parameters), list(state.parameters.values())
     order = images.order(seed, state.step // per_epoch)
     begun, saved = time.monotonic() - state.seconds, time.monotonic()
@@ -136,7 +138,7 @@ def train(
             drawn = multipliers.draw(state.step, len(batch))
 
             with passes(spec.precision, images.device):
-                result = pack_pass(model, state.parameters, PosteriorSample(noise), batch, drawn.told)
+                result = passed(model, state.parameters, PosteriorSample(noise), batch, drawn.told)
             each = result.distortion + weighted(result.rates, drawn.betas)  # [P, B]
             losses = (each if drawn.weights is None else each * drawn.weights).mean(1)  # [P]
             gradients = torch.autograd.grad(losses.sum(), parameters)
@@ -163,6 +165,12 @@ def train(
                 state.save(saving)
                 saved = time.monotonic()
     return state.result()
+
+
+def _compiled_pass() -> Callable[..., Pass]:
+    """:func:`pack_pass`, compiled anew: every training has a network of its own, and PyTorch keeps but a few."""
+    torch.compiler.reset()
+    return torch.compile(pack_pass, dynamic=False)
 
 
 def _begun(state: "_State", images: Images, saving: Saving | None) -> "_State":

@@ -1,5 +1,6 @@
 """What a pack's pass and a step of its training become for the device."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -98,3 +99,19 @@ def test_a_step_never_waits_for_the_device(monkeypatch: pytest.MonkeyPatch, told
     with pytest.raises(KeyboardInterrupt):
         training.train(spec, network, images, multipliers, MEMBERS, 7, progress=progress)
     assert steps == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_compiled_step_is_the_same_step(monkeypatch: pytest.MonkeyPatch, told: bool) -> None:
+    """To 1e-6 after three steps, the last on a smaller batch; traced as for the C++ compiler, which takes minutes."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    images = Images(np.random.default_rng(0).integers(0, 256, (20, *SHAPE), np.uint8), False)
+    ends = []
+    for fused in (False, True):
+        network = Conditioned(model_of(), 0.1, 10.0, 8) if told else model_of()
+        fixed = FixedBetas(torch.tensor([[0.1, 1.0], [2.0, 3.0]]), 0)
+        multipliers = SampledBetas(0.1, 10.0, (0, 1), 2, 0, 0, torch.empty(0)) if told else fixed
+        spec = TrainingSpec(epochs=1, batch=8)
+        ends.append(training.train(spec, network, images, multipliers, 2, 7, fused=fused).parameters)
+    for name, weights in ends[0].items():
+        torch.testing.assert_close(ends[1][name], weights, rtol=0, atol=1e-6)
