@@ -106,7 +106,7 @@ execution_specs = st.builds(
     workers=st.none() | whole,
     pack=st.none() | whole,
     checkpoint_seconds=st.floats(0, 1e6),
-)
+) | st.builds(ExecutionSpec, engine=st.just("ray"), address=st.none() | st.just("auto"), results=st.none())
 
 
 # In and out
@@ -243,6 +243,8 @@ OUT_OF_RANGE: list[tuple[type[Any], str, str, list[Any]]] = [
     (ExecutionSpec, "execution.", "workers", [0]),
     (ExecutionSpec, "execution.", "pack", [0]),
     (ExecutionSpec, "execution.", "checkpoint_seconds", [-1.0, NAN]),
+    (ExecutionSpec, "execution.", "address", ["", "auto"]),
+    (ExecutionSpec, "execution.", "results", ["", "file:///tmp/results"]),
 ]
 
 

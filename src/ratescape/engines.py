@@ -127,14 +127,24 @@ def _network_task(spec: NetworkSpec, folder: SweepFolder, handed: Path, executio
 
 def _noting(note: Path) -> Callable[[int, int], None]:
     """A callback that notes the steps done in a file, now and then."""
+    return now_and_then(lambda step: note_steps(note, step))
+
+
+def note_steps(note: Path, step: int) -> None:
+    """Note the steps done in a file."""
+    with contextlib.suppress(OSError):  # a progress bar that stands still loses nothing
+        note.write_text(str(step))
+
+
+def now_and_then(tell: Callable[[int], None]) -> Callable[[int, int], None]:
+    """A callback that tells the steps done, a few times a second and at the end."""
     last = 0.0
 
     def progress(step: int, steps: int) -> None:
         nonlocal last
         if step == steps or time.monotonic() - last > 0.3:
             last = time.monotonic()
-            with contextlib.suppress(OSError):  # a progress bar that stands still loses nothing
-                note.write_text(str(step))
+            tell(step)
 
     return progress
 

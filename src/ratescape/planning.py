@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import joblib
@@ -16,7 +17,7 @@ from ratescape.model.networks import build
 from ratescape.model.packs import training_bytes
 from ratescape.precision import FLOAT, passes
 from ratescape.records import SweepFolder
-from ratescape.specs import ExecutionSpec, RunSpec, SweepSpec, key
+from ratescape.specs import ExecutionSpec, NetworkSpec, RunSpec, SweepSpec, key
 
 CPU_PACK = 1
 """Members of a pack on a CPU: on one thread larger packs measured no faster (docs/results/training-speed.md)."""
@@ -41,9 +42,18 @@ class Pack:
         return Pack(self.runs[:middle]), Pack(self.runs[middle:])
 
 
-def planned(spec: SweepSpec, data: ImageData, folder: SweepFolder, execution: ExecutionSpec) -> list[Pack]:
-    """The packs of a sweep."""
-    size = _planned_size(spec, data, folder.packs / "plan.json", execution)
+Sizing = Callable[[SweepSpec, ImageData, ExecutionSpec], int]
+
+
+def planned(
+    spec: SweepSpec, data: ImageData, folder: SweepFolder, execution: ExecutionSpec, sizing: Sizing | None = None
+) -> list[Pack]:
+    """The packs of a sweep.
+
+    Args:
+        sizing: says how many members a pack has; default: :func:`pack_size`, for this machine.
+    """
+    size = _planned_size(spec, data, folder.packs / "plan.json", execution, sizing or pack_size)
     packs: list[Pack] = []
     for seed in spec.seeds:
         runs = [run for run in spec.runs() if run.seed == seed]
@@ -68,10 +78,10 @@ def _split_mark(pack: Pack, folder: SweepFolder) -> Path:
     return folder.packs / f"{pack.name}.split"
 
 
-def _planned_size(spec: SweepSpec, data: ImageData, path: Path, execution: ExecutionSpec) -> int:
+def _planned_size(spec: SweepSpec, data: ImageData, path: Path, execution: ExecutionSpec, sizing: Sizing) -> int:
     """Members of a pack; what was planned first is kept, so that a resumed pack finds its checkpoint."""
     if not path.exists():
-        size = pack_size(spec, data, execution)
+        size = sizing(spec, data, execution)
         records.write_atomically(path, json.dumps({"pack": size}))
         return size
     try:
@@ -109,7 +119,7 @@ def pack_size(spec: SweepSpec, data: ImageData, execution: ExecutionSpec) -> int
     return max(1, min(fast, fitting, together, -(-models // processes)))
 
 
-def member_bytes(spec: SweepSpec, data: ImageData) -> int:
+def member_bytes(spec: SweepSpec | RunSpec | NetworkSpec, data: ImageData) -> int:
     """Memory that training takes for each member of a pack."""
     dtype = FLOAT[spec.training.precision]
     few = Images(data.train.pixels[: spec.training.batch], bool(data.spec.binary), dtype=dtype)

@@ -17,21 +17,27 @@ from ratescape.specs import ExecutionSpec
 from ratescape.version import __version__
 
 
-def note_provenance(folder: SweepFolder, data: ImageData, execution: ExecutionSpec, begun: float) -> None:
+def note_provenance(folder: SweepFolder, data: ImageData, begun: float, device: str, processes: int) -> None:
     """Note with what, where and for how long the sweep has been working; earlier sittings are kept."""
     path = folder.path / "provenance.json"
     new: dict[str, Any] = {"fingerprint": data.fingerprint, "sittings": []}
     known = folder.provenance() if path.exists() else new
-    device = chosen_device(execution.device)
     sitting = {
         "begun": datetime.datetime.fromtimestamp(begun, datetime.UTC).isoformat(timespec="seconds"),
         "seconds": round(time.time() - begun, 1),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
-        "processes": max(1, workers(execution, device)),
+        "device": device,
+        "processes": processes,
         "versions": versions(),
     }
     sittings = [one for one in known["sittings"] if one["begun"] != sitting["begun"]]
     folder.write_provenance(known | {"sittings": [*sittings, sitting]})
+
+
+def here(execution: ExecutionSpec) -> tuple[str, int]:
+    """The device of this machine that trains, and the processes that do."""
+    device = chosen_device(execution.device)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    return name, max(1, workers(execution, device))
 
 
 def versions() -> dict[str, str]:

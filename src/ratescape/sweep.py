@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ratescape import checkpoint, engines, records
 from ratescape.data.catalog import ImageData
@@ -19,11 +19,14 @@ from ratescape.errors import RecordError
 from ratescape.evaluation.grid import grid_table, seen_images
 from ratescape.model.networks import complete
 from ratescape.planning import Pack, chosen_device, pieces, planned
-from ratescape.provenance import note_provenance
+from ratescape.provenance import here, note_provenance
 from ratescape.records import RunFolder, SweepFolder
 from ratescape.runs import complete_pack, is_complete, is_trained, refining
 from ratescape.specs import EvaluationSpec, ExecutionSpec, FoldedSpec, RunSpec, SweepSpec, TrainingSpec, differences
 from ratescape.training import completed, total_steps
+
+if TYPE_CHECKING:
+    from ratescape.remote import Cluster
 
 Fitted = TypeVar("Fitted", SweepSpec, RunSpec)
 
@@ -96,14 +99,31 @@ def _finish(
 ) -> None:
     """Carry out what is not done yet."""
     begun = time.time()
-    packs = planned(spec, data, folder, execution)
-    pending = [pack for pack in packs if not all(is_complete(folder.run(run), spec.evaluation) for run in pack.runs)]
-    # The fingerprint comes before the images: whatever is handed over already is what it says.
-    note_provenance(folder, data, execution, begun)
-    handed = engines.hand_over(data, folder)
-    with _Watch(spec, len(data.train.pixels), folder, packs, progress).watching():
-        engines.carry_out(spec.networks(), pending, folder, handed, spec.evaluation, execution)
-    note_provenance(folder, data, execution, begun)
+    with _cluster(execution) as cluster:
+        packs = planned(spec, data, folder, execution, cluster.pack_size if cluster else None)
+        pending = [pack for pack in packs if not all(is_complete(folder.run(r), spec.evaluation) for r in pack.runs)]
+        where = (cluster.title, cluster.places) if cluster else here(execution)
+        # The fingerprint comes before the images: whatever is handed over already is what it says.
+        note_provenance(folder, data, begun, *where)
+        handed = engines.hand_over(data, folder)
+        with _Watch(spec, len(data.train.pixels), folder, packs, progress).watching():
+            if cluster:
+                cluster.carry_out(spec.networks(), pending, folder, data, spec.evaluation)
+            else:
+                engines.carry_out(spec.networks(), pending, folder, handed, spec.evaluation, execution)
+    note_provenance(folder, data, begun, *where)
+
+
+@contextlib.contextmanager
+def _cluster(execution: ExecutionSpec) -> Iterator["Cluster | None"]:
+    """The cluster that carries out the packs, if not this machine alone; Ray is imported only where it is asked for."""
+    if execution.engine != "ray":
+        yield None
+        return
+    from ratescape.cluster import joined
+
+    with joined(execution) as cluster:
+        yield cluster
 
 
 def _measure_finely(spec: SweepSpec, data: ImageData, folder: SweepFolder, execution: ExecutionSpec) -> None:
@@ -116,7 +136,8 @@ def _measure_finely(spec: SweepSpec, data: ImageData, folder: SweepFolder, execu
     with contextlib.suppress(RecordError):  # damaged, or of another grid: made anew
         if records.fine(folder) is not None:
             return
-    network, _ = checkpoint.load_network(source.weights, chosen_device(execution.device))
+    device = "auto" if execution.engine == "ray" else execution.device  # this machine's, not the cluster's
+    network, _ = checkpoint.load_network(source.weights, chosen_device(device))
     table = grid_table(network, seen_images(network, data), points)
     records.write_atomically(folder.fine, table.to_csv(index=False))
 

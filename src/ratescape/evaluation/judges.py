@@ -136,8 +136,7 @@ def judge(
     class_names(data)
     chosen = recipe(data) if spec is None else spec
     chosen = chosen if epochs is None else dataclasses.replace(chosen, epochs=epochs)
-    name = key(_Identity(dataclasses.replace(data.spec, name="any"), data.fingerprint, chosen))
-    path = (Path(pooch.os_cache("ratescape")) / "judges" if folder is None else folder) / f"{name}.safetensors"
+    path = place(data, chosen, folder)
     if not path.exists():
         with records.waited_for(path.with_suffix(".lock")):
             if not path.exists():
@@ -145,6 +144,12 @@ def judge(
     found = load_judge(path, device)
     found.check(data)
     return found
+
+
+def place(data: ImageData, spec: JudgeSpec, folder: Path | None = None) -> Path:
+    """Where a judge lies once it is trained, in the cache that ``folder`` names as for :func:`judge`."""
+    name = key(_Identity(dataclasses.replace(data.spec, name="any"), data.fingerprint, spec))
+    return (Path(pooch.os_cache("ratescape")) / "judges" if folder is None else folder) / f"{name}.safetensors"
 
 
 def load_judge(path: Path, device: torch.device | str = "cpu") -> Judge:

@@ -1,5 +1,6 @@
 """All measurements on one model, as records."""
 
+import dataclasses
 from typing import Any
 
 import torch
@@ -7,7 +8,8 @@ import torch
 from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData
 from ratescape.evaluation.generation import generation
-from ratescape.evaluation.judges import Judge, judge, light_recipe
+from ratescape.evaluation.judge_training import JudgeSpec
+from ratescape.evaluation.judges import Judge, judge, light_recipe, recipe
 from ratescape.evaluation.rates import active_units, rates
 from ratescape.evaluation.reconstruction import reconstruction
 from ratescape.evaluation.representation import Measured, Representation
@@ -66,10 +68,16 @@ def judge_of(data: ImageData, spec: EvaluationSpec, device: torch.device | str =
     Raises:
         RatescapeError: as :func:`ratescape.evaluation.judges.judge`.
     """
+    how = judge_spec(data, spec, device)
+    return None if how is None else judge(data, spec=how, device=device)
+
+
+def judge_spec(data: ImageData, spec: EvaluationSpec, device: torch.device | str) -> JudgeSpec | None:
+    """How the judge of the data's inception scores is made on a device; None where there will be no score."""
     if spec.samples == 0 or data.train.labels is None or len(data.classes or ()) < 2:
         return None
-    light = light_recipe(data) if torch.device(device).type == "cpu" else None
-    return judge(data, spec=light, epochs=spec.judge_epochs, device=device)
+    how = light_recipe(data) if torch.device(device).type == "cpu" else recipe(data)
+    return how if spec.judge_epochs is None else dataclasses.replace(how, epochs=spec.judge_epochs)
 
 
 def _stamp(split: str, images: int, betas: tuple[float, ...], spec: EvaluationSpec) -> dict[str, Any]:

@@ -1,0 +1,347 @@
+"""Sweeps on clusters of Ray: machines and drivers that die, memory that runs out, packages and stores that are missing."""
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+from conftest import TINY
+
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # clusters listen on 127.0.0.1 alone; read when Ray is imported
+ray = pytest.importorskip("ray", reason='Ray is not installed: pip install "ratescape[ray]"')
+
+from ray.cluster_utils import Cluster  # noqa: E402
+from ray.exceptions import NodeDiedError, OutOfMemoryError, RayTaskError  # noqa: E402
+
+from ratescape import cli, remote, tasks  # noqa: E402
+from ratescape.data.catalog import ImageData, load_data  # noqa: E402
+from ratescape.errors import RecordError, ResourceError, SpecError  # noqa: E402
+from ratescape.records import SweepFolder  # noqa: E402
+from ratescape.specs import EvaluationSpec, ExecutionSpec, SweepSpec  # noqa: E402
+from ratescape.sweep import Progress, fitted, run_sweep  # noqa: E402
+
+SMALL = [*TINY, "--grid.steps", "2", "--training.epochs", "300"]
+"""Four models of a second or so."""
+
+SCARCE = """
+import importlib.abc, importlib.util, os, sys
+class Scarce(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name != "ratescape.training":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        load = spec.loader.exec_module
+        def exec_module(module):
+            load(module)
+            train = module.train
+            def scarce(recipe, model, images, betas, members, *rest, **how):
+                with open(os.environ["TRAININGS"], "a") as file:
+                    file.write(f"{members}")
+                if members > int(os.environ["MEMBERS_THAT_FIT"]):
+                    raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+                return train(recipe, model, images, betas, members, *rest, **how)
+            module.train = scarce
+        spec.loader.exec_module = exec_module
+        return spec
+sys.meta_path.insert(0, Scarce())
+"""
+"""What a machine begins each Python with, so that memory runs out in large packs."""
+
+BARE = """
+import sys
+class Bare:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "ratescape":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Bare())
+"""
+"""The same, so that this package is not installed there."""
+
+
+class Machines:
+    """A cluster whose first machine works at nothing itself."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.client_port = free.getsockname()[1]
+        head = {"num_cpus": 0, "include_dashboard": False, "ray_client_server_port": self.client_port}
+        self.cluster = Cluster(initialize_head=True, head_node_args=head)
+
+    @contextlib.contextmanager
+    def added(self, begin: str = "", **environment: str) -> Iterator[Any]:
+        """One more machine, with something that its processes begin with."""
+        place = Path(tempfile.mkdtemp(dir=self.place))
+        (place / "sitecustomize.py").write_text(begin)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(
+                "PYTHONPATH", os.pathsep.join([str(place), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+            )
+            patch.setenv("XDG_CACHE_HOME", str(place / "cache"))
+            patch.setenv("MACHINE", str(place))
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            machine = self.cluster.add_node(num_cpus=1)
+        machine.place = place
+        try:
+            yield machine
+        finally:
+            if machine in self.cluster.worker_nodes:
+                self.cluster.remove_node(machine, allow_graceful=False)
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[Machines]:
+    place = Path(tempfile.mkdtemp(prefix="ray-"))  # sockets lie in it, whose names have to be short
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_TMPDIR", str(place))
+        patch.setenv("TMPDIR", str(place))
+        patch.setenv("XDG_CACHE_HOME", str(place / "cache"))
+        machines = Machines(place)
+        yield machines
+        machines.cluster.shutdown()
+    shutil.rmtree(place, ignore_errors=True)
+
+
+def asked(images_file: Path, *options: str) -> tuple[SweepSpec, ImageData]:
+    """What a command line asks for."""
+    command = cli.parse(["map", "--data.name", str(images_file), *SMALL, *options])
+    assert isinstance(command, cli.Map)
+    data = load_data(command.sweep.data)
+    return fitted(command.sweep, data), data
+
+
+def serial(spec: SweepSpec, data: ImageData, place: Path) -> bytes:
+    """The table of a sweep trained by one thread, one model after the other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        folder = SweepFolder(place)
+        run_sweep(spec, data, folder, ExecutionSpec(engine="in-process", pack=1))
+        return folder.table.read_bytes()
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def expected(images_file: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return serial(*asked(images_file), tmp_path_factory.mktemp("serial"))
+
+
+def on(machines: Machines, **fields: Any) -> ExecutionSpec:
+    return ExecutionSpec(**{"engine": "ray", "address": machines.cluster.address} | fields)
+
+
+def test_a_machine_killed_in_mid_sweep_costs_its_packs_alone(
+    machines: Machines, images_file: Path, expected: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, killed, told = SweepFolder(tmp_path / "sweep"), [], list[Progress]()
+    with machines.added(), machines.added() as second:
+
+        def kill(progress: Progress) -> None:
+            told.append(progress)
+            if not killed and any("pack_task" in name for name in names_of(second)):
+                killed.append(progress)
+                machines.cluster.remove_node(second, allow_graceful=False)
+
+        run_sweep(*asked(images_file), folder, on(machines), kill)
+    assert folder.table.read_bytes() == expected
+    assert killed and killed[0].models < 4
+    steps = 4 * 300 * 3  # models, epochs, batches
+    assert told[-1] == Progress(steps=steps, total=steps, models=4, total_models=4)
+    assert any(progress.steps % 900 > 0 for progress in told)  # seen in the midst of a training
+    assert folder.provenance()["sittings"][0]["device"] == "Ray cluster of 3 machine(s), 2 CPU(s)"
+    assert capsys.readouterr().out == ""
+
+
+def names_of(machine: Any) -> list[str]:
+    """Titles of the processes at work on a machine."""
+    found: list[str] = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("MACHINE") == str(machine.place):
+                found.append(" ".join(process.cmdline()))
+    return found
+
+
+def test_packs_too_large_for_memory_are_halved(
+    machines: Machines, images_file: Path, expected: bytes, tmp_path: Path
+) -> None:
+    folder, log = SweepFolder(tmp_path / "sweep"), tmp_path / "trainings"
+    with machines.added(SCARCE, TRAININGS=str(log), MEMBERS_THAT_FIT="1"):
+        run_sweep(*asked(images_file), folder, on(machines, pack=4))
+    assert folder.table.read_bytes() == expected
+    assert sorted(log.read_text(), reverse=True) == list("4221111")
+
+
+def test_one_model_too_large_for_memory_is_a_clear_error_and_so_is_a_machine_without_the_package(
+    machines: Machines, images_file: Path, tmp_path: Path
+) -> None:
+    spec, data = asked(images_file)
+    folder = SweepFolder(tmp_path / "sweep")
+    with (
+        machines.added(SCARCE, TRAININGS=str(tmp_path / "log"), MEMBERS_THAT_FIT="0"),
+        pytest.raises(ResourceError, match=r"^out of memory while training 1 model.*smaller training\.batch$"),
+    ):
+        run_sweep(spec, data, folder, on(machines, pack=2))
+    with machines.added(BARE), pytest.raises(ResourceError) as caught:
+        run_sweep(spec, data, folder, on(machines))
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(
+        "machine 127.0.0.1 of the Ray cluster lacks what ratescape needs (No module named"
+    )
+    assert 'pip install "ratescape[ray]' in str(caught.value)
+
+
+def test_networks_judge_and_models_travel_and_are_fetched_from_the_store(
+    machines: Machines, images_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through Ray's client, from a machine that is not of the cluster; caches are each machine's own."""
+    spec, data = asked(images_file, "--method", "conditioned", "--conditioning.fine", "0", "--training.epochs", "3")
+    evaluation = dataclasses.replace(spec.evaluation, samples=20, judge_epochs=1)
+    spec = dataclasses.replace(spec, evaluation=evaluation)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    address, store = f"ray://127.0.0.1:{machines.client_port}", tmp_path / "store"
+    execution = on(machines, address=address, results=store.as_uri())
+    first, again = SweepFolder(tmp_path / "first"), SweepFolder(tmp_path / "again")
+    with machines.added() as machine:
+        run_sweep(spec, data, first, execution)
+        (judge,) = tmp_path.glob("cache/**/judges/*.safetensors")
+        (theirs,) = machine.place.glob("cache/**/judges/*.safetensors")
+        assert judge.read_bytes() == theirs.read_bytes()
+        run_sweep(spec, data, again, execution)
+    assert first.table.read_bytes() == serial(spec, data, tmp_path / "serial")
+    for folder in (first, again):
+        files = {path.relative_to(folder.path) for path in folder.path.glob("*/*/*") if path.is_file()}
+        assert len(files) == 4 * 7 + 2
+        for file in files:  # logs with the very seconds that trainings took, so that nothing was trained twice
+            assert (folder.path / file).read_bytes() == (
+                store / data.fingerprint / file.parts[1] / file.name
+            ).read_bytes()
+    with pytest.raises(RecordError, match=r"execution\.results is 'nowhere://x', which cannot be used \(.*\): check"):
+        tasks.Store("nowhere://x", data.fingerprint)
+
+
+def test_interrupted_and_killed_drivers_leave_no_one_behind_and_resume(
+    images_file: Path, expected: bytes, tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """From the command line, on a cluster that it starts for itself."""
+    place = Path(tempfile.mkdtemp(prefix="ray-"))
+    words = ["map", "--data.name", images_file, *SMALL, "--out", tmp_path / "sweep", "--quiet"]
+    words += ["--execution.engine", "ray", "--execution.workers", "2"]
+    before = f"import os\nos.environ.update(RAY_TMPDIR={str(place)!r}, TMPDIR={str(place)!r})\n"
+    folder, done = SweepFolder(tmp_path / "sweep"), [0]
+    try:
+        for end in (signal.SIGINT, signal.SIGKILL):
+            process = start(*words, before=before)
+            wait_for(lambda: any(folder.packs.glob("*.steps")) or process.poll() is not None)
+            wait_for(lambda: len(list(folder.path.glob("runs/*/done"))) > done[-1] or process.poll() is not None)
+            assert process.poll() is None
+            os.killpg(process.pid, end) if end == signal.SIGINT else process.send_signal(end)
+            _, complaint = process.communicate()
+            if end == signal.SIGINT:
+                assert process.returncode == 130
+                assert complaint == "ratescape: interrupted; the same command takes it up again\n"
+            wait_for(lambda: not [p for p in of(place) if not helper(p)], 15)
+            assert end != signal.SIGINT or of(place) == []
+            done.append(len(list(folder.path.glob("runs/*/done"))))
+        kept = {path: path.stat().st_mtime_ns for path in folder.path.glob("runs/*/weights.safetensors")}
+        process = start(*words, before=before)
+        told, complaint = process.communicate()
+        assert (process.returncode, told, complaint) == (0, f"{folder.report}\n", "")
+        assert folder.table.read_bytes() == expected
+        assert all(path.stat().st_mtime_ns == time for path, time in kept.items() if (path.parent / "done").exists())
+        assert done[1] < 4
+    finally:
+        for process in of(place):
+            process.kill()
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def of(place: Path) -> list[psutil.Process]:
+    """Processes that belong to the cluster of a folder."""
+    found: list[psutil.Process] = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get("RAY_TMPDIR") == str(place):
+                found.append(process)
+    return found
+
+
+def helper(process: psutil.Process) -> bool:
+    """Two of Ray's processes notice late that theirs was killed: they idle for a minute, and go."""
+    with contextlib.suppress(psutil.Error):
+        return process.cmdline()[0] in ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
+    return True
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+# Without a cluster
+
+
+def test_without_the_extra_the_error_names_it(
+    images_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    words = ["map", "--data.name", str(images_file), *SMALL, "--execution.engine", "ray", "--out", str(tmp_path / "x")]
+    assert cli.main(words) == 1
+    line = 'execution.engine ray needs the package ray, which is missing: pip install "ratescape[ray]"\n'
+    assert capsys.readouterr().err == f"ratescape: {line}"
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"), [("127.0.0.1:1", "refused"), ("ray://127.0.0.1:1", "refused"), ("here", "not of the form")]
+)
+def test_a_cluster_that_does_not_answer_is_named_at_once(
+    images_file: Path, tmp_path: Path, address: str, reason: str
+) -> None:
+    spec, data = asked(images_file)
+    with pytest.raises(ResourceError, match=rf"cannot join the Ray cluster at {address} \(.*{reason}.*: check"):
+        run_sweep(spec, data, SweepFolder(tmp_path), ExecutionSpec(engine="ray", address=address))
+
+
+def failing(halves: list[Any]) -> remote.Piece:
+    return remote.Piece("7 model(s)", lambda: None, lambda _: None, lambda: halves)
+
+
+def test_what_is_tried_again_and_what_is_not() -> None:
+    """Ray's own words for what tasks end with."""
+    part = failing([])
+    assert remote.instead(failing([part]), OutOfMemoryError("killed")) == [part]
+    with pytest.raises(ResourceError, match=r"^7 model\(s\) at once did not fit into the memory of a machine"):
+        remote.instead(part, OutOfMemoryError("killed"))
+    for _ in range(remote.TRIES - 1):
+        assert remote.instead(part, NodeDiedError("gone")) == [part]
+    with pytest.raises(ResourceError, match=r"^machines or their processes died 4 times while working at 7 model\(s\)"):
+        remote.instead(part, NodeDiedError("gone"))
+    with pytest.raises(SpecError, match="^a wrong spec$"):
+        remote.instead(part, RayTaskError("pack_task", "", SpecError("a wrong spec")))
+    with pytest.raises(RayTaskError, match="ZeroDivisionError"):  # a defect of ours keeps its traceback
+        remote.instead(part, RayTaskError("pack_task", "ZeroDivisionError", ZeroDivisionError()))
+
+
+def test_another_ratescape_on_a_machine_is_refused() -> None:
+    job = tasks.Job(EvaluationSpec(), ExecutionSpec(), None, "0.0.0")
+    with pytest.raises(ResourceError, match=r"has ratescape .* and this one 0\.0\.0: install the same on all"):
+        job.begin()
