@@ -1,11 +1,10 @@
-"""Sweeps on clusters of Ray: machines and drivers that die, memory that runs out, packages and stores that are missing."""
+"""Sweeps on clusters of Ray: machines and drivers that die, memory that runs out, packages that are missing."""
 
 import contextlib
 import dataclasses
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -33,7 +32,10 @@ from ratescape.records import SweepFolder  # noqa: E402
 from ratescape.specs import EvaluationSpec, ExecutionSpec, SweepSpec  # noqa: E402
 from ratescape.sweep import Progress, fitted, run_sweep  # noqa: E402
 
-SMALL = [*TINY, "--grid.steps", "2", "--training.epochs", "300"]
+# Ray leaves files and sockets open when it starts clusters and when they end.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+
+SMALL = [*TINY, "--grid.steps", "2", "--training.epochs", "20"]
 """Four models of a second or so."""
 
 SCARCE = """
@@ -51,7 +53,7 @@ class Scarce(importlib.abc.MetaPathFinder):
             def scarce(recipe, model, images, betas, members, *rest, **how):
                 with open(os.environ["TRAININGS"], "a") as file:
                     file.write(f"{members}")
-                if members > int(os.environ["MEMBERS_THAT_FIT"]):
+                if members > int(open(os.environ["MEMBERS_THAT_FIT"]).read()):
                     raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
                 return train(recipe, model, images, betas, members, *rest, **how)
             module.train = scarce
@@ -77,11 +79,7 @@ class Machines:
 
     def __init__(self, place: Path) -> None:
         self.place = place
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.client_port = free.getsockname()[1]
-        head = {"num_cpus": 0, "include_dashboard": False, "ray_client_server_port": self.client_port}
-        self.cluster = Cluster(initialize_head=True, head_node_args=head)
+        self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
 
     @contextlib.contextmanager
     def added(self, begin: str = "", **environment: str) -> Iterator[Any]:
@@ -89,9 +87,7 @@ class Machines:
         place = Path(tempfile.mkdtemp(dir=self.place))
         (place / "sitecustomize.py").write_text(begin)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv(
-                "PYTHONPATH", os.pathsep.join([str(place), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
-            )
+            patch.setenv("PYTHONPATH", str(place), prepend=os.pathsep)
             patch.setenv("XDG_CACHE_HOME", str(place / "cache"))
             patch.setenv("MACHINE", str(place))
             for name, value in environment.items():
@@ -162,9 +158,9 @@ def test_a_machine_killed_in_mid_sweep_costs_its_packs_alone(
         run_sweep(*asked(images_file), folder, on(machines), kill)
     assert folder.table.read_bytes() == expected
     assert killed and killed[0].models < 4
-    steps = 4 * 300 * 3  # models, epochs, batches
+    steps = 4 * 20 * 3  # models, epochs, batches
     assert told[-1] == Progress(steps=steps, total=steps, models=4, total_models=4)
-    assert any(progress.steps % 900 > 0 for progress in told)  # seen in the midst of a training
+    assert any(progress.steps % 60 > 0 for progress in told)  # seen in the midst of a training
     assert folder.provenance()["sittings"][0]["device"] == "Ray cluster of 3 machine(s), 2 CPU(s)"
     assert capsys.readouterr().out == ""
 
@@ -182,42 +178,38 @@ def names_of(machine: Any) -> list[str]:
 def test_packs_too_large_for_memory_are_halved(
     machines: Machines, images_file: Path, expected: bytes, tmp_path: Path
 ) -> None:
-    folder, log = SweepFolder(tmp_path / "sweep"), tmp_path / "trainings"
-    with machines.added(SCARCE, TRAININGS=str(log), MEMBERS_THAT_FIT="1"):
-        run_sweep(*asked(images_file), folder, on(machines, pack=4))
-    assert folder.table.read_bytes() == expected
-    assert sorted(log.read_text(), reverse=True) == list("4221111")
+    folder, log, fitting = SweepFolder(tmp_path / "sweep"), tmp_path / "trainings", tmp_path / "fitting"
+    spec, data = asked(images_file)
+    with machines.added(SCARCE, TRAININGS=str(log), MEMBERS_THAT_FIT=str(fitting)):
+        fitting.write_text("1")
+        run_sweep(spec, data, folder, on(machines, pack=4))
+        assert folder.table.read_bytes() == expected
+        assert sorted(log.read_text(), reverse=True) == list("4221111")
+        fitting.write_text("0")
+        with pytest.raises(ResourceError, match=r"^out of memory while training 1 model.*smaller training\.batch$"):
+            run_sweep(spec, data, SweepFolder(tmp_path / "none"), on(machines, pack=2))
 
 
-def test_one_model_too_large_for_memory_is_a_clear_error_and_so_is_a_machine_without_the_package(
+def test_a_machine_without_the_package_is_named_with_the_remedy(
     machines: Machines, images_file: Path, tmp_path: Path
 ) -> None:
-    spec, data = asked(images_file)
-    folder = SweepFolder(tmp_path / "sweep")
-    with (
-        machines.added(SCARCE, TRAININGS=str(tmp_path / "log"), MEMBERS_THAT_FIT="0"),
-        pytest.raises(ResourceError, match=r"^out of memory while training 1 model.*smaller training\.batch$"),
-    ):
-        run_sweep(spec, data, folder, on(machines, pack=2))
     with machines.added(BARE), pytest.raises(ResourceError) as caught:
-        run_sweep(spec, data, folder, on(machines))
+        run_sweep(*asked(images_file), SweepFolder(tmp_path / "sweep"), on(machines))
     assert "\n" not in str(caught.value)
-    assert str(caught.value).startswith(
-        "machine 127.0.0.1 of the Ray cluster lacks what ratescape needs (No module named"
-    )
+    assert str(caught.value).startswith("machine 127.0.0.1 of the Ray cluster lacks what ratescape needs (No module")
     assert 'pip install "ratescape[ray]' in str(caught.value)
 
 
 def test_networks_judge_and_models_travel_and_are_fetched_from_the_store(
     machines: Machines, images_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Through Ray's client, from a machine that is not of the cluster; caches are each machine's own."""
+    """Caches are each machine's own."""
     spec, data = asked(images_file, "--method", "conditioned", "--conditioning.fine", "0", "--training.epochs", "3")
     evaluation = dataclasses.replace(spec.evaluation, samples=20, judge_epochs=1)
     spec = dataclasses.replace(spec, evaluation=evaluation)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    address, store = f"ray://127.0.0.1:{machines.client_port}", tmp_path / "store"
-    execution = on(machines, address=address, results=store.as_uri())
+    store = tmp_path / "store"
+    execution = on(machines, results=store.as_uri())
     first, again = SweepFolder(tmp_path / "first"), SweepFolder(tmp_path / "again")
     with machines.added() as machine:
         run_sweep(spec, data, first, execution)
@@ -230,9 +222,8 @@ def test_networks_judge_and_models_travel_and_are_fetched_from_the_store(
         files = {path.relative_to(folder.path) for path in folder.path.glob("*/*/*") if path.is_file()}
         assert len(files) == 4 * 7 + 2
         for file in files:  # logs with the very seconds that trainings took, so that nothing was trained twice
-            assert (folder.path / file).read_bytes() == (
-                store / data.fingerprint / file.parts[1] / file.name
-            ).read_bytes()
+            stored = store / data.fingerprint / file.parts[1] / file.name
+            assert (folder.path / file).read_bytes() == stored.read_bytes()
     with pytest.raises(RecordError, match=r"execution\.results is 'nowhere://x', which cannot be used \(.*\): check"):
         tasks.Store("nowhere://x", data.fingerprint)
 
@@ -243,30 +234,29 @@ def test_interrupted_and_killed_drivers_leave_no_one_behind_and_resume(
     """From the command line, on a cluster that it starts for itself."""
     place = Path(tempfile.mkdtemp(prefix="ray-"))
     words = ["map", "--data.name", images_file, *SMALL, "--out", tmp_path / "sweep", "--quiet"]
-    words += ["--execution.engine", "ray", "--execution.workers", "2"]
+    words += ["--execution.engine", "ray", "--execution.workers", "1"]
     before = f"import os\nos.environ.update(RAY_TMPDIR={str(place)!r}, TMPDIR={str(place)!r})\n"
-    folder, done = SweepFolder(tmp_path / "sweep"), [0]
+    folder = SweepFolder(tmp_path / "sweep")
     try:
-        for end in (signal.SIGINT, signal.SIGKILL):
-            process = start(*words, before=before)
-            wait_for(lambda: any(folder.packs.glob("*.steps")) or process.poll() is not None)
-            wait_for(lambda: len(list(folder.path.glob("runs/*/done"))) > done[-1] or process.poll() is not None)
-            assert process.poll() is None
-            os.killpg(process.pid, end) if end == signal.SIGINT else process.send_signal(end)
-            _, complaint = process.communicate()
-            if end == signal.SIGINT:
-                assert process.returncode == 130
-                assert complaint == "ratescape: interrupted; the same command takes it up again\n"
-            wait_for(lambda: not [p for p in of(place) if not helper(p)], 15)
-            assert end != signal.SIGINT or of(place) == []
-            done.append(len(list(folder.path.glob("runs/*/done"))))
-        kept = {path: path.stat().st_mtime_ns for path in folder.path.glob("runs/*/weights.safetensors")}
+        process = start(*words, before=before)
+        wait_for((folder.packs / "plan.json").exists)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        told, complaint = process.communicate()
+        line = "ratescape: interrupted; the same command takes it up again\n"
+        assert (process.returncode, told, complaint) == (130, "", line)
+        assert of(place) == []
+        process = start(*words, before=before)
+        wait_for(lambda: any(folder.path.glob("runs/*/done")))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        wait_for(lambda: all(map(helper, of(place))), 50)
+        kept = {path: path.stat().st_mtime_ns for path in folder.path.glob("runs/*/done")}
+        assert not folder.table.exists()
         process = start(*words, before=before)
         told, complaint = process.communicate()
         assert (process.returncode, told, complaint) == (0, f"{folder.report}\n", "")
         assert folder.table.read_bytes() == expected
-        assert all(path.stat().st_mtime_ns == time for path, time in kept.items() if (path.parent / "done").exists())
-        assert done[1] < 4
+        assert {path: path.stat().st_mtime_ns for path in kept} == kept
     finally:
         for process in of(place):
             process.kill()
@@ -290,7 +280,7 @@ def helper(process: psutil.Process) -> bool:
     return True
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 240) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
@@ -335,7 +325,7 @@ def test_what_is_tried_again_and_what_is_not() -> None:
         assert remote.instead(part, NodeDiedError("gone")) == [part]
     with pytest.raises(ResourceError, match=r"^machines or their processes died 4 times while working at 7 model\(s\)"):
         remote.instead(part, NodeDiedError("gone"))
-    with pytest.raises(SpecError, match="^a wrong spec$"):
+    with pytest.raises(SpecError, match=r"^a wrong spec$"):
         remote.instead(part, RayTaskError("pack_task", "", SpecError("a wrong spec")))
     with pytest.raises(RayTaskError, match="ZeroDivisionError"):  # a defect of ours keeps its traceback
         remote.instead(part, RayTaskError("pack_task", "ZeroDivisionError", ZeroDivisionError()))

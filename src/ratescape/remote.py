@@ -24,16 +24,17 @@ from ray.exceptions import (
 )
 
 from ratescape import records
+from ratescape.board import Board
 from ratescape.data.catalog import ImageData
 from ratescape.engines import note_steps
-from ratescape.errors import RatescapeError, RecordError, ResourceError
+from ratescape.errors import MemoryShortage, RatescapeError, RecordError, ResourceError
 from ratescape.evaluation import judges
 from ratescape.evaluation.suite import judge_spec
 from ratescape.planning import Pack, member_bytes, pack_size
 from ratescape.records import SweepFolder
 from ratescape.runs import is_complete, is_trained
 from ratescape.specs import EvaluationSpec, ExecutionSpec, FoldedSpec, NetworkSpec, RunSpec, SweepSpec, key
-from ratescape.tasks import Board, Files, Job, judge_task, network_task, pack_task, read_files, write_files
+from ratescape.tasks import Files, Job, judge_task, network_task, pack_task, read_files, write_files
 from ratescape.version import __version__
 
 TRIES = 4
@@ -151,6 +152,7 @@ class _Work:
         self.board: Any = ray.remote(Board).options(num_cpus=0, max_restarts=-1).remote()
         self.job = Job(evaluation, cluster.execution, self.board)
         self.store = self.job.store(data)
+        self.reading: Any = self.board.read.remote()
         self.judging: list[Any] = []
         self.networks: dict[NetworkSpec, Any] = {}
         self.each: int | None = None
@@ -211,8 +213,7 @@ class _Work:
                     write_files(place.path, made[place.path.name] or self._stored(place.path.name, "done"))
 
         def halves() -> list[Piece]:
-            middle = len(pack.runs) // 2
-            parts = [Pack(runs) for runs in (pack.runs[:middle], pack.runs[middle:]) if middle]
+            parts = pack.halves() if len(pack.runs) > 1 else ()
             return [self.pack(part, name) for part in parts if not all(self._complete(run) for run in part.runs)]
 
         return Piece(f"{len(pack.runs)} model(s)", begin, finish, halves, memory)
@@ -245,36 +246,49 @@ class _Work:
     def carry_out(self, waiting: list[Piece]) -> None:
         """Have all pieces done, in about the order given; what is lost or too large is begun again."""
         running: dict[Any, Piece] = {}
+        try:
+            while waiting or running:
+                self._begin(waiting, running)
+                for reference in ray.wait(list(running), timeout=0.5)[0]:
+                    piece = running.pop(reference)
+                    try:
+                        result = ray.get(reference)
+                    except RayError as error:
+                        waiting[:0] = instead(piece, error)
+                    else:
+                        piece.finish(result)
+                self._note_progress()
+        finally:
+            for reference in running:  # none, unless something went wrong: the cluster may not be ours to end
+                with contextlib.suppress(RayError, OSError):
+                    ray.cancel(reference, force=True)
+
+    def _begin(self, waiting: list[Piece], running: dict[Any, Piece]) -> None:
+        """Have Ray begin what waits, as far as it may; pieces too large for any machine are halved first."""
         most = self.cluster.execution.workers or math.inf
-        while waiting or running:
-            while waiting and len(running) < most:
-                piece = waiting.pop(0)
-                if piece.memory > self._largest_machine():
-                    waiting[:0] = smaller(piece, None)
-                else:
-                    running[piece.begin()] = piece
-            for reference in ray.wait(list(running), timeout=0.5)[0]:
-                piece = running.pop(reference)
-                try:
-                    result = ray.get(reference)
-                except RayError as error:
-                    waiting[:0] = instead(piece, error)
-                else:
-                    piece.finish(result)
-            self._note_progress()
+        while waiting and len(running) < most:
+            piece = waiting.pop(0)
+            if piece.memory > self._largest_machine():
+                waiting[:0] = smaller(piece, None)
+            else:
+                running[piece.begin()] = piece
 
     def _largest_machine(self) -> float:
         """Bytes of memory of the cluster's largest machine; a GPU's memory is its own."""
         if self.cluster.gpu:
             return math.inf
-        return max((node["Resources"].get("memory", 0) for node in ray.nodes() if node["Alive"]), default=0)
+        working = (node["Resources"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU"))
+        return max((resources.get("memory", 0) for resources in working), default=math.inf)  # others may come
 
     def _note_progress(self) -> None:
         """Copy the notes of running tasks to where they are looked for."""
+        if not ray.wait([self.reading], timeout=0)[0]:
+            return
         with contextlib.suppress(RayError):  # the machine with the board died; it is restarted elsewhere
-            noted: Any = ray.get(self.board.read.remote(), timeout=5)
+            noted: Any = ray.get(self.reading)
             for name, step in noted.items():
                 note_steps(self.folder.path / name, step)
+        self.reading = self.board.read.remote()
 
 
 def instead(piece: Piece, error: RayError) -> list[Piece]:
@@ -313,8 +327,8 @@ def _cause(error: RayError) -> BaseException:
 
 def _out_of_memory(cause: BaseException) -> bool:
     """Whether memory ran out: by our own words, by torch's, or by Ray's, which kills tasks before the system does."""
-    ours = isinstance(cause, RatescapeError | RuntimeError) and "out of memory" in str(cause)
-    return ours or isinstance(cause, MemoryError | OutOfMemoryError)
+    torchs = isinstance(cause, RuntimeError) and "out of memory" in str(cause)
+    return torchs or isinstance(cause, MemoryShortage | MemoryError | OutOfMemoryError)
 
 
 def _plain(error: RayError) -> Exception:

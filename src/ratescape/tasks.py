@@ -42,7 +42,7 @@ class Job:
     evaluation: EvaluationSpec
     execution: ExecutionSpec
     board: Any
-    """Handle of the :class:`Board`."""
+    """Handle of the :class:`ratescape.board.Board`."""
     version: str = __version__
 
     def begin(self) -> None:
@@ -56,19 +56,6 @@ class Job:
 
     def store(self, data: ImageData) -> "Store | None":
         return None if self.execution.results is None else Store(self.execution.results, data.fingerprint)
-
-
-class Board:
-    """An actor that knows how far the running tasks are."""
-
-    def __init__(self) -> None:
-        self.steps: dict[str, int] = {}
-
-    def note(self, name: str, step: int) -> None:
-        self.steps[name] = step
-
-    def read(self) -> dict[str, int]:
-        return self.steps
 
 
 def judge_task(job: Job, data: ImageData) -> bytes:
@@ -156,8 +143,9 @@ def _bench(*identity: str) -> Iterator[SweepFolder]:
 
 
 def read_files(place: Path) -> Files:
-    """The files of a finished run or network."""
-    return {path.name: path.read_bytes() for path in place.iterdir() if path.is_file() and path.name != "steps"}
+    """The files of a finished run or network, without what a killed process left half-written."""
+    found = (path for path in place.iterdir() if not path.name.startswith(".") and path.name != "steps")
+    return {path.name: path.read_bytes() for path in found}
 
 
 def write_files(place: Path, files: Mapping[str, bytes]) -> None:
