@@ -13,7 +13,7 @@ All rules share the training, the frozen end and its mean; they differ in how a 
 
 Reported: the largest relative error of a rate on validation; the distortion there; the first epoch after which the
 running mean of every rate stays within 5 % of its target; and how much the log betas still swing before they are frozen
-(standard deviation over the tail). cooper-optim is needed for the nupi rules: pip install cooper-optim.
+(standard deviation over the tail). cooper-optim, which the nupi rules need, comes with the extra dev.
 """
 
 import argparse

@@ -253,6 +253,9 @@ function betaTicks(values) {
   return { tickvals: shown, ticktext: shown.map((value) => Number(value.toPrecision(2)).toString()) };
 }
 
+const plainValues = [-3, -2, -1, 0, 1, 2].flatMap((power) => [1, 2, 5].map((digit) => Number((digit * 10 ** power).toPrecision(3))));
+const plainTicks = { tickvals: plainValues, ticktext: plainValues.map(String) };
+
 function niceStep(range) {
   const rough = range / 9, power = 10 ** Math.floor(Math.log10(rough));
   return power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
@@ -286,7 +289,7 @@ function layout(shape, look, node) {
     Object.assign(y, { type: "log", range: cellLimits(shape.cells.rows), showgrid: false, scaleanchor: "x", constrain: "domain", constraintoward: "top", ...betaTicks(shape.cells.rows.values) });
     x.constrain = "domain";
   } else if (shape.logY) {
-    for (const [axis, values] of [[x, shape.x], [y, shape.y]]) Object.assign(axis, { type: "log", range: [Math.log10(Math.min(...values) / 1.4), Math.log10(Math.max(...values) * 1.4)], dtick: "D2" });
+    for (const [axis, values] of [[x, shape.x], [y, shape.y]]) Object.assign(axis, { type: "log", range: [Math.log10(Math.min(...values) / 1.4), Math.log10(Math.max(...values) * 1.4)], ...plainTicks });
   } else if (shape.logX) {
     Object.assign(x, { type: "log", ...betaTicks([...new Set(shape.x)].sort((a, b) => a - b)), minor: { ticks: "" } });
     y.range = limits(shape.y, false);

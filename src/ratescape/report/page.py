@@ -155,8 +155,11 @@ def _surface(rows: pd.DataFrame) -> dict[str, Any] | None:
     """How the models of two layers span a surface: its triangles, and the colours of the betas."""
     if len(layer_columns(rows, "rate")) != 2 or beta_vaes(rows).all():
         return None
+    corners = triangles(rows).tolist()
+    if not corners:  # betas that were found lie on no grid
+        return None
     return {
-        "triangles": triangles(rows).tolist(),
+        "triangles": corners,
         "colours": [to_hex(colour) for colour in beta_colours(rows)],
         "corners": [to_hex(colour) for colour in CORNERS],
     }
