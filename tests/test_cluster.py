@@ -229,7 +229,11 @@ def test_networks_judge_and_models_travel_and_are_fetched_from_the_store(
 
 
 def test_interrupted_and_killed_drivers_leave_no_one_behind_and_resume(
-    images_file: Path, expected: bytes, tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+    images_file: Path,
+    expected: bytes,
+    tmp_path: Path,
+    start: Callable[..., subprocess.Popen[str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """From the command line, on a cluster that it starts for itself."""
     place = Path(tempfile.mkdtemp(prefix="ray-"))
@@ -252,9 +256,9 @@ def test_interrupted_and_killed_drivers_leave_no_one_behind_and_resume(
         wait_for(lambda: all(map(helper, of(place))), 50)
         kept = {path: path.stat().st_mtime_ns for path in folder.path.glob("runs/*/done")}
         assert not folder.table.exists()
-        process = start(*words, before=before)
-        told, complaint = process.communicate()
-        assert (process.returncode, told, complaint) == (0, f"{folder.report}\n", "")
+        monkeypatch.setenv("RAY_TMPDIR", str(place))
+        monkeypatch.setenv("TMPDIR", str(place))
+        run_sweep(*asked(images_file), folder, ExecutionSpec(engine="ray", workers=1))
         assert folder.table.read_bytes() == expected
         assert {path: path.stat().st_mtime_ns for path in kept} == kept
     finally:
