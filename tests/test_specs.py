@@ -399,7 +399,7 @@ def test_a_bottom_up_run_refuses_unequal_betas() -> None:
 
 def changed(spec: Any) -> list[tuple[str, Any]]:
     """For every field at any depth, the spec with that field alone changed."""
-    other: dict[type, Any] = {bool: lambda v: not v, int: lambda v: v + 1, float: lambda v: v * 0.9}
+    other: dict[type, Any] = {bool: lambda v: not v, int: lambda v: v + 1, float: lambda v: v * 0.9 or 0.5}
     options = {"family": "lvae", "likelihood": "learned-gaussian", "schedule": "constant", "precision": "float64"}
     options |= {"warmup_path": "linear", "probes": "paper", "samples": 500, "method": "conditioned"}
     found: list[tuple[str, Any]] = []
