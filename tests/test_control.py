@@ -57,6 +57,14 @@ def test_each_member_reaches_its_own_rates_and_settles() -> None:
     torch.testing.assert_close(betas[1].double().log(), tail.double(), rtol=0, atol=0.005)
 
 
+def test_betas_stay_where_they_begin_and_then_move_without_a_jump() -> None:
+    control, plant = ControlledBetas(targets((20.0, 5.0)), 2, 1000, ControlSpec(start=0.7), LIKE), Plant(1, noise=0)
+    held = steer(control, plant, 0, 101)
+    torch.testing.assert_close(held, torch.full((1, 2), 0.7), rtol=1e-6, atol=0)
+    moved = steer(control, plant, 101, 102)
+    assert 0 < (moved.log() - held.log()).abs().max() <= 0.02 + 1e-6  # the integral's share, of an error of 1 at most
+
+
 def test_members_do_not_see_each_other() -> None:
     asked = [(5.0, 20.0), (10.0, 10.0)]
     together = steer(ControlledBetas(targets(*asked), 2, 200, ControlSpec(), LIKE), Plant(2, noise=0), 0, 200)

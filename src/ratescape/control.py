@@ -32,8 +32,10 @@ class ControlledBetas:
     rates the gain means the same at 1 nat and at 100. Betas stay within a range, which also keeps the integral from
     winding up, and are positive: a rate is never forced up by a negative multiplier.
 
-    Over the last part of training the betas stand still, at the mean of their logarithms before it, while the learning
-    rate goes on falling: what is trained is an ordinary model of these betas.
+    Over the first part of training the betas stay where they begin: layers that have not learned anything yet carry
+    little, and would have their betas pulled down until they carry far too much. Over the last part they stand still,
+    at the mean of their logarithms before it, while the learning rate goes on falling: what is trained is an ordinary
+    model of these betas.
 
     Args:
         targets: of each of the P members, disjoint; members may ask for rates of other layers.
@@ -52,6 +54,7 @@ class ControlledBetas:
     ) -> None:
         members = len(targets)
         self.steps = steps
+        self.begun_at = round(control.hold * steps)
         self.frozen_from = steps - round(control.frozen * steps)
         self.tail_from = self.frozen_from - max(1, round(control.tail * steps))
         self.control = control
@@ -89,7 +92,7 @@ class ControlledBetas:
         fine = torch.isfinite(of_targets) & torch.isfinite(distortion.sum(1, keepdim=True))
         memory = min(self.MEMORY, step / (step + 1))
         self.rates = torch.where(fine, torch.lerp(of_targets, self.rates, memory), self.rates)
-        if step < self.frozen_from:
+        if self.begun_at <= step < self.frozen_from:
             moved = torch.where(fine & self.used, self.moved(of_targets, fine), self.logs)
             self.logs = moved.clamp(*RANGE)
             if step >= self.tail_from:
@@ -108,7 +111,8 @@ class ControlledBetas:
             fine: which of them can be believed ``[P, L]``.
         """
         errors = ((self.rates + SMALL) / (self.wanted + SMALL)).log().clamp(-1, 1)
-        change = self.INTEGRAL * errors + self.PROPORTIONAL * (errors - self.errors) * (self.step > 0)
+        before = self.errors if self.step > self.begun_at else errors
+        change = self.INTEGRAL * errors + self.PROPORTIONAL * (errors - before)
         self.errors = torch.where(fine, errors, self.errors)
         return self.logs + change
 

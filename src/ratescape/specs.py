@@ -238,6 +238,8 @@ class ControlSpec:
     """Beta that they begin from."""
     others: float = 1.0
     """Beta of the layers that no rate is asked of."""
+    hold: float = 0.1
+    """Share of the training, at its beginning, over which betas stay there."""
     frozen: float = 0.2
     """Share of the training, at its end, over which betas stand still."""
     tail: float = 0.1
@@ -250,7 +252,13 @@ class ControlSpec:
             beta = getattr(self, name)
             _require(1e-3 <= beta <= 400, f"control.{name}", beta, "between 0.001 and 400")
         _require(0 <= self.frozen < 1, "control.frozen", self.frozen, "at least 0 and below 1")
-        _require(0 < self.tail <= 1 - self.frozen, "control.tail", self.tail, "above 0, and at most 1 - control.frozen")
+        _require(
+            0 <= self.hold < 1 - self.frozen, "control.hold", self.hold, "at least 0, and below 1 - control.frozen"
+        )
+        most = 1 - self.frozen - self.hold
+        _require(
+            0 < self.tail <= most, "control.tail", self.tail, "above 0, and at most 1 - control.frozen - control.hold"
+        )
         _require(self.tolerance > 0, "control.tolerance", self.tolerance, "positive")
 
 
