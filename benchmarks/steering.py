@@ -100,6 +100,7 @@ def main() -> None:
     parser.add_argument("--targets", nargs="+", default=["2=5,1=20", "2=15,1=40"])
     parser.add_argument("--rules", nargs="+", default=list(RULES), choices=list(RULES))
     parser.add_argument("--nupi", nargs=2, type=float, default=[1e-3, 10.0], metavar=("RATE", "GAIN"))
+    parser.add_argument("--hold", type=float, default=0.0, help="share of the training before betas are steered")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     NuPI.rate, NuPI.proportional = asked.nupi
@@ -108,7 +109,7 @@ def main() -> None:
     images = Images(data.train.pixels, bool(data.spec.binary))
     held_out = Images((data.validation or data.test).pixels, bool(data.spec.binary))
     targets = [requested(text, run.model.layers) for text in asked.targets]
-    spec, steps = ControlSpec(), total_steps(run.training, len(images))
+    spec, steps = ControlSpec(hold=asked.hold), total_steps(run.training, len(images))
     print(f"{data.spec.name}, {asked.epochs} epochs, seed {asked.seed}; targets {' and '.join(asked.targets)}\n")
     print("| rule | target | betas | rates on validation | largest error | distortion | settled after epoch | swing |")
     print("|---|---|---|---|---:|---:|---:|---:|")
