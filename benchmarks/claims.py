@@ -20,10 +20,12 @@ import pandas as pd
 
 from ratescape.errors import RatescapeError, SpecError
 from ratescape.evaluation.bounds import exceeds
-from ratescape.records import ACTIVE_RATE, RunFolder, SweepFolder, Table, landscape, read_json_lines
+from ratescape.records.files import read_json_lines
+from ratescape.records.folders import RunFolder, SweepFolder
+from ratescape.records.table import ACTIVE_RATE, Table, read_table
 from ratescape.report.table import PROBES, as_markdown, table1
 from ratescape.selection import best, beta_vaes, finished, upper_hull
-from ratescape.specs import SweepSpec
+from ratescape.specs.sweep import SweepSpec
 
 SVHN, CIFAR, MNIST = "SVHN", "CIFAR-10", "MNIST"
 DATA_SETS = {"svhn": SVHN, "cifar10": CIFAR, "mnist": MNIST}
@@ -62,7 +64,7 @@ class Landscape(NamedTuple):
         """The paper's name of the data set, if the paper has it."""
         return next((name for begins, name in DATA_SETS.items() if self.spec.data.name.startswith(begins)), None)
 
-    def complete(self, *columns: str) -> "Landscape":
+    def resolved_model(self, *columns: str) -> "Landscape":
         """The models of which all these columns were measured, on both splits."""
         known = [rows.reindex(columns=list(columns)).notna().all(axis=1) for rows in (self.chosen, self.test)]
         return self._replace(chosen=self.chosen[known[0] & known[1]], test=self.test[known[0] & known[1]])
@@ -285,7 +287,7 @@ CLAIMS = (
 def read(path: Path) -> Landscape:
     """The landscape in a folder; an error if there is none, no model is finished, or it is not over two betas."""
     folder = SweepFolder(path)
-    spec, table = folder.spec(), landscape(folder)
+    spec, table = folder.spec(), read_table(folder)
     if spec.model.layers != 2 or len(set(spec.groups or (0, 1))) != 2 or spec.grid.steps < 2:
         raise SpecError(f"{path} is no grid over the betas of two layers, which the claims are about: give one that is")
     rows = finished(table)

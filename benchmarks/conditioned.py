@@ -24,11 +24,12 @@ from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.errors import SpecError
 from ratescape.evaluation.grid import measured_grid
-from ratescape.evaluation.solving import betas_for
 from ratescape.landscape import Landscape
-from ratescape.records import ACTIVE_RATE, layer_columns
-from ratescape.selection import USES, Choice, measured
-from ratescape.targets import RateTarget
+from ratescape.metrics import USES, layer_columns
+from ratescape.records.table import ACTIVE_RATE
+from ratescape.search.by_rates import betas_for
+from ratescape.selection import Choice, measured
+from ratescape.specs.rate_targets import RateTarget
 
 SEEDS = "seed"
 

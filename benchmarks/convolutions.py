@@ -22,7 +22,7 @@ from measures import synchronise
 from torch import Tensor
 from torch.nn import functional
 
-from ratescape.planning import chosen_device
+from ratescape.compute.devices import chosen_device
 
 
 class Layer(NamedTuple):

@@ -15,14 +15,15 @@ from measures import network, peak_bytes, random_images, step_seconds
 
 from ratescape.evaluation.grid import measured_grid
 from ratescape.model.conditioning import Conditioned
-from ratescape.specs import ModelSpec, TrainingSpec
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.training import TrainingSpec
 
 MEMBERS, LAYERS, SIDES, POINTS = (1, 2, 4, 8), (1, 2, 3, 5), (28, 32, 64), (1, 3, 9)
 EVALUATED = 512
 """Images that each beta point is measured on."""
 AXES = {
     "members": "members of a pack (GHVAE, 32x32)",
-    "layers": "layers L (ladder, 32x32, one member)",
+    "layers": "layers L (residual, 32x32, one member)",
     "side": "side of the image (GHVAE, one member)",
     "points": f"beta points measured ({EVALUATED} images)",
 }
@@ -54,7 +55,7 @@ def cases(device: torch.device, recipe: TrainingSpec, steps: int) -> list[Case]:
     seen = random_images(EVALUATED, (3, 32, 32), device)
     return [
         *(trained("members", members, ModelSpec(), 32, members) for members in MEMBERS),
-        *(trained("layers", n, ModelSpec(family="ladder", latents=(32,) * n), 32, 1) for n in LAYERS),
+        *(trained("layers", n, ModelSpec(family="residual", latents=(32,) * n), 32, 1) for n in LAYERS),
         *(trained("side", side, ModelSpec(), side, 1) for side in SIDES),
         *(Case("points", points, partial(measured, points)) for points in POINTS),
     ]

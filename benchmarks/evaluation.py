@@ -27,18 +27,19 @@ from ratescape.data.catalog import ImageData, load_data
 from ratescape.evaluation import probes
 from ratescape.evaluation.generation import generation
 from ratescape.evaluation.information import layer_information
-from ratescape.evaluation.judge_networks import network
-from ratescape.evaluation.judge_training import JudgeSpec
-from ratescape.evaluation.judges import Judge
 from ratescape.evaluation.pictures import reconstructions, samples
 from ratescape.evaluation.rates import active_units, rates
 from ratescape.evaluation.reconstruction import reconstruction
 from ratescape.evaluation.samples import SampleProbes, posterior_samples
+from ratescape.judges.cache import Judge
+from ratescape.judges.networks import network
+from ratescape.judges.training import JudgeSpec
 from ratescape.model.hierarchy import HVAE
-from ratescape.model.networks import build, complete
-from ratescape.multipliers import FixedBetas
-from ratescape.specs import ModelSpec, TrainingSpec
-from ratescape.training import train
+from ratescape.model.networks import build, resolved_model
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.training import TrainingSpec
+from ratescape.training.betas.fixed import FixedBetas
+from ratescape.training.loop import train
 
 BUDGET = 90.0
 """Seconds on the clock, on two cores."""
@@ -71,8 +72,8 @@ def trained(data: ImageData, run: Path | None) -> HVAE:
         return checkpoint.load_model(run / "weights.safetensors", torch.device("cpu"))[0]
     images = Images(data.train.pixels[:TRAINING_IMAGES], binary=True)
     torch.manual_seed(0)
-    model = build(complete(ModelSpec(), data.shape, binary=True), data.shape)
-    recipe = TrainingSpec(epochs=4, batch=64, learning_rate=3e-3, warmup=0)
+    model = build(resolved_model(ModelSpec(), data.shape, binary=True), data.shape)
+    recipe = TrainingSpec(epochs=4, batch=64, learning_rate=3e-3, annealing=0)
     result = train(recipe, model, images, FixedBetas(torch.ones(1, 2), 0), 1, 0)
     model.load_state_dict({name: value[0] for name, value in result.parameters.items()})
     return model.requires_grad_(False)

@@ -12,10 +12,11 @@ import torch
 
 from ratescape.data.batches import Images
 from ratescape.model.hierarchy import HVAE
-from ratescape.model.networks import build, complete
-from ratescape.multipliers import FixedBetas
-from ratescape.specs import ModelSpec, TrainingSpec
-from ratescape.training import train
+from ratescape.model.networks import build, resolved_model
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.training import TrainingSpec
+from ratescape.training.betas.fixed import FixedBetas
+from ratescape.training.loop import train
 
 WARM = 3
 """Steps before the clock starts."""
@@ -33,10 +34,10 @@ def random_images(count: int, shape: tuple[int, int, int], device: torch.device)
 
 
 def network(spec: ModelSpec, shape: tuple[int, int, int], device: torch.device) -> HVAE:
-    return build(complete(spec, shape, False), shape).to(device)
+    return build(resolved_model(spec, shape, False), shape).to(device)
 
 
-def step_seconds(model: HVAE, images: Images, members: int, recipe: TrainingSpec, fused: bool = False) -> float:
+def step_seconds(model: HVAE, images: Images, members: int, recipe: TrainingSpec, compiled: bool = False) -> float:
     """Seconds of a step of the real loop, over one epoch of the images but for its first steps."""
     marks: list[float] = []
 
@@ -46,7 +47,7 @@ def step_seconds(model: HVAE, images: Images, members: int, recipe: TrainingSpec
             marks.append(time.perf_counter())
 
     betas = FixedBetas(torch.ones(members, len(model.latent_shapes), device=images.device), 0)
-    train(recipe, model, images, betas, members, 0, progress=progress, fused=fused)
+    train(recipe, model, images, betas, members, 0, progress=progress, compiled=compiled)
     return (marks[1] - marks[0]) / (len(images) // recipe.batch - WARM)
 
 

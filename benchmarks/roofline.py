@@ -14,8 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from ratescape.compute.precision import arithmetic, passes
 from ratescape.model.hierarchy import HVAE, PosteriorSample
-from ratescape.precision import arithmetic, passes
 
 
 class Work(NamedTuple):

@@ -3,14 +3,14 @@
     python benchmarks/scale.py [--members 1 8 64 441] [--device auto] [--batch 256] [--precision bf16]
         [--json FILE]
 
-The network is the paper's GHVAE on 32x32 colour images, as in the presets of SVHN and CIFAR-10; images are random, for
-a step's time does not depend on what they show. Printed, for packs of P members: model-images per second of the real
-training loop (`ratescape.training.train`), peak memory, the ratio to a plain loop (module, autograd, torch.optim.Adam,
-images on the device, in the precision PyTorch comes with or in bf16 if that is asked for and faster; a process of its
-own), and the time that the paper's SVHN grid would take at that speed. Rounds
-alternate, so that a machine's drift hits all alike; medians. Members that do not fit into memory together are trained
-as several packs, of which one is timed. Then the roofline: what a step must compute and move against what the device
-does in a large matrix product and a large copy, both measured in the same call; and which operators take the time.
+The network is the paper's GHVAE on 32x32 colour images, as in the presets of SVHN and CIFAR-10; images are random,
+for a step's time does not depend on what they show. Printed, for packs of P members: model-images per second of the
+real training loop (`ratescape.training.loop.train`), peak memory, the ratio to a plain loop (module, autograd,
+torch.optim.Adam, images on the device, in the precision PyTorch comes with or in bf16 if that is asked for and
+faster; a process of its own), and the time that the paper's SVHN grid would take at that speed. Rounds alternate, so
+that a machine's drift hits all alike; medians. Members that do not fit into memory together are trained as several
+packs, of which one is timed. Then the roofline: what a step must compute and move against what the device does in a
+large matrix product and a large copy, both measured in the same call; and which operators take the time.
 
 On two slow cores: `--members 1 8 --batch 64`.
 
@@ -37,11 +37,14 @@ from measures import WARM, network, peak_bytes, random_images, step_seconds
 from roofline import Rates, Work, rates, shares, work
 from training import plain_loop
 
+from ratescape.compute.devices import chosen_device
+from ratescape.compute.memory import free_bytes
+from ratescape.compute.precision import FLOAT, passes
+from ratescape.execution.packing import MEMORY_SHARE
 from ratescape.model.packs import stack, training_bytes
-from ratescape.optimiser import PackAdam
-from ratescape.planning import MEMORY_SHARE, chosen_device, free_bytes
-from ratescape.precision import FLOAT, passes
-from ratescape.specs import ModelSpec, TrainingSpec
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.training import TrainingSpec
+from ratescape.training.optimiser import PackAdam
 
 SHAPE = (3, 32, 32)
 GRID = 441 * 500 * 73_257
@@ -88,7 +91,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     first = images.take(torch.arange(batch, device=device))
     with passes(recipe.precision, device):
         each, weights = training_bytes(model, first), sum(p.nbytes for p in model.parameters())
-    timed = partial(step_seconds, model, images, recipe=recipe, fused=options.compile)
+    timed = partial(step_seconds, model, images, recipe=recipe, compiled=options.compile)
     rows = [begun(members, images.device, timed, each) for members in options.members]
     plain: dict[bool, list[float]] = {bf16: [] for bf16 in {False, recipe.precision == "bf16"}}
     times: dict[int, list[float]] = {row["pack"]: [] for row in rows if row["pack"]}

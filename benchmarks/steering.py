@@ -6,7 +6,7 @@ All rules share the training, the frozen end and its mean; they differ in how a 
 
 - ours: PI on log rates (see ratescape.control);
 - nupi: nuPI of cooper-optim (Sohrabi et al., ICML 2024), a PI controller on a multiplier by the violation in nats; the
-  betas are the multipliers, with the learning rate and gain of --nupi;
+  betas are the policy, with the learning rate and gain of --nupi;
 - nupi-log: the same optimiser on log betas, fed with our errors of log rates and our gains;
 - geco: log beta += 0.01 x a moving average of the violation in nats (after Rezende & Viola, 2018, whose multiplier is
   updated by the exponential of the violation).
@@ -22,16 +22,20 @@ import time
 import torch
 from torch import Tensor
 
-from ratescape.control import ControlledBetas
 from ratescape.data.batches import Images
 from ratescape.data.catalog import load_data
 from ratescape.evaluation.rates import rates as measured_rates
+from ratescape.execution.sweep import resolved
+from ratescape.execution.work import initial
 from ratescape.model.packs import member
-from ratescape.runs import initial
-from ratescape.specs import ControlSpec, DataSpec, RunSpec, TrainingSpec
-from ratescape.sweep import fitted
-from ratescape.targets import SMALL, requested
-from ratescape.training import steps_per_epoch, total_steps, train
+from ratescape.specs.data import DataSpec
+from ratescape.specs.methods import ControlSpec
+from ratescape.specs.rate_targets import SMALL, requested
+from ratescape.specs.runs import RunSpec
+from ratescape.specs.training import TrainingSpec
+from ratescape.training.betas.controlled import ControlledBetas
+from ratescape.training.loop import train
+from ratescape.training.schedule import steps_per_epoch, total_steps
 
 SETTLED = 0.05
 """Relative error within which a rate counts as settled."""
@@ -100,16 +104,16 @@ def main() -> None:
     parser.add_argument("--targets", nargs="+", default=["2=5,1=20", "2=15,1=40"])
     parser.add_argument("--rules", nargs="+", default=list(RULES), choices=list(RULES))
     parser.add_argument("--nupi", nargs=2, type=float, default=[1e-3, 10.0], metavar=("RATE", "GAIN"))
-    parser.add_argument("--hold", type=float, default=0.0, help="share of the training before betas are steered")
+    parser.add_argument("--delay", type=float, default=0.0, help="share of the training before betas are steered")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     NuPI.rate, NuPI.proportional = asked.nupi
     data = load_data(DataSpec(name=asked.data))
-    run = fitted(RunSpec(data=data.spec, training=TrainingSpec(epochs=asked.epochs), seed=asked.seed), data)
+    run = resolved(RunSpec(data=data.spec, training=TrainingSpec(epochs=asked.epochs), seed=asked.seed), data)
     images = Images(data.train.pixels, bool(data.spec.binary))
     held_out = Images((data.validation or data.test).pixels, bool(data.spec.binary))
     targets = [requested(text, run.model.layers) for text in asked.targets]
-    spec, steps = ControlSpec(hold=asked.hold), total_steps(run.training, len(images))
+    spec, steps = ControlSpec(delay=asked.delay), total_steps(run.training, len(images))
     print(f"{data.spec.name}, {asked.epochs} epochs, seed {asked.seed}; targets {' and '.join(asked.targets)}\n")
     print("| rule | target | betas | rates on validation | largest error | distortion | settled after epoch | swing |")
     print("|---|---|---|---|---:|---:|---:|---:|")

@@ -25,14 +25,20 @@ import torch
 
 from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData, load_data
+from ratescape.execution.sweep import resolved, run_sweep
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE, PosteriorSample
-from ratescape.model.networks import build, complete
-from ratescape.multipliers import FixedBetas, SampledBetas
-from ratescape.records import SweepFolder
-from ratescape.specs import BetaGrid, EvaluationSpec, ExecutionSpec, ModelSpec, SweepSpec, TrainingSpec
-from ratescape.sweep import fitted, run_sweep
-from ratescape.training import train
+from ratescape.model.networks import build, resolved_model
+from ratescape.records.folders import SweepFolder
+from ratescape.specs.evaluation import EvaluationSpec
+from ratescape.specs.execution import ExecutionSpec
+from ratescape.specs.grid import BetaGrid
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.sweep import SweepSpec
+from ratescape.specs.training import TrainingSpec
+from ratescape.training.betas.fixed import FixedBetas
+from ratescape.training.betas.sampled import SampledBetas
+from ratescape.training.loop import train
 
 BATCH = 256
 LEAN = EvaluationSpec(samples=0, information=False, probes="none")
@@ -44,7 +50,7 @@ def plain_loop(
     """Seconds of the plain loop, after three steps to warm up; in PyTorch's own precision, or with autocast."""
     images = Images(pixels, binary, device)
     shape = (images.pixels.shape[1], images.pixels.shape[2], images.pixels.shape[3])
-    model = build(complete(ModelSpec(), shape, binary), shape).to(device)
+    model = build(resolved_model(ModelSpec(), shape, binary), shape).to(device)
     plain_steps(model, images, 3, batch, bf16)
     return plain_steps(model, images, steps, batch, bf16)
 
@@ -80,9 +86,9 @@ def told_loop(model: HVAE, images: Images, steps: int) -> float:
     """As :func:`our_loop`, for a network that is told its betas, another for every image."""
     few = Images(images.pixels[: steps * BATCH].numpy(), images.binary)
     network = Conditioned(copy.deepcopy(model), 0.08, 12.5, 64)
-    multipliers = SampledBetas(0.08, 12.5, (0, 1), 1, 0, 0, torch.empty(0))
+    policy = SampledBetas(0.08, 12.5, (0, 1), 1, 0, 0, torch.empty(0))
     begun = time.perf_counter()
-    train(TrainingSpec(epochs=1, batch=BATCH), network, few, multipliers, 1, 0)
+    train(TrainingSpec(epochs=1, batch=BATCH), network, few, policy, 1, 0)
     return time.perf_counter() - begun
 
 
@@ -92,7 +98,7 @@ def sweep_seconds(data: ImageData, members: int, epochs: int) -> float:
     spec = SweepSpec(data=data.spec, grid=BetaGrid(steps=members), groups=(0, 0), training=training, evaluation=LEAN)
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
-        run_sweep(fitted(spec, data), data, SweepFolder(Path(folder) / "sweep"), ExecutionSpec())
+        run_sweep(resolved(spec, data), data, SweepFolder(Path(folder) / "sweep"), ExecutionSpec())
         return time.perf_counter() - begun
 
 
@@ -100,7 +106,7 @@ def compare(name: str, data: ImageData, members: int, steps: int, rounds: int) -
     """Print one network's rows."""
     binary = bool(data.spec.binary)
     images = Images(data.train.pixels, binary)
-    model = build(complete(ModelSpec(), data.shape, binary), data.shape)
+    model = build(resolved_model(ModelSpec(), data.shape, binary), data.shape)
     plain = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
 
     def beside() -> float:

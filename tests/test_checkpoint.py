@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 
 from ratescape import checkpoint
 from ratescape.errors import CheckpointError
-from ratescape.model.networks import build, complete
-from ratescape.specs import VERSION, DataSpec, ModelSpec
+from ratescape.model.networks import build, resolved_model
+from ratescape.specs.data import DataSpec
+from ratescape.specs.identity import VERSION
+from ratescape.specs.model import ModelSpec
 
 SHAPE = (1, 16, 16)
-SPEC = complete(ModelSpec(channels=4, latents=(3, 2)), SHAPE, binary=True)
+SPEC = resolved_model(ModelSpec(channels=4, latents=(3, 2)), SHAPE, binary=True)
 
 
 @pytest.fixture

@@ -20,10 +20,13 @@ import pytest
 import yaml
 from conftest import TINY, blobs
 
-from ratescape import cli, planning
+from ratescape.cli import commands
+from ratescape.compute import memory
 from ratescape.landscape import Landscape
-from ratescape.records import RunFolder, SweepFolder
-from ratescape.specs import RunSpec, SweepSpec, key
+from ratescape.records.folders import RunFolder, SweepFolder
+from ratescape.specs.identity import key
+from ratescape.specs.runs import RunSpec
+from ratescape.specs.sweep import SweepSpec
 
 
 class Outcome(NamedTuple):
@@ -42,7 +45,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     def run(*words: str | Path) -> Outcome:
         capsys.readouterr()
         try:
-            status = cli.main([str(word) for word in words])
+            status = commands.main([str(word) for word in words])
         except SystemExit as end:
             status = int(end.code or 0)
         return Outcome(status, *capsys.readouterr())
@@ -67,7 +70,7 @@ SMALL = [*SHORT, "--grid.steps", "2", "--execution.engine", "in-process"]
 def mapped(images_file: Path, tmp_path_factory: pytest.TempPathFactory) -> SweepFolder:
     """A landscape made by `ratescape map`."""
     out = tmp_path_factory.mktemp("mapped")
-    assert cli.main(["map", "--data.name", str(images_file), *SMALL, "--out", str(out), "--quiet"]) == 0
+    assert commands.main(["map", "--data.name", str(images_file), *SMALL, "--out", str(out), "--quiet"]) == 0
     return SweepFolder(out)
 
 
@@ -76,19 +79,19 @@ def trained(images_file: Path, tmp_path_factory: pytest.TempPathFactory) -> RunF
     """A model made by `ratescape train`."""
     out = tmp_path_factory.mktemp("trained")
     words = ["train", "--data.name", str(images_file), *SHORT, "--betas", "0.1", "10", "--out", str(out), "--quiet"]
-    assert cli.main(words) == 0
+    assert commands.main(words) == 0
     return RunFolder(out)
 
 
 # Help
 
 
-@pytest.mark.parametrize("command", cli.COMMANDS)
+@pytest.mark.parametrize("command", commands.COMMANDS)
 def test_help_shows_every_option(run: Run, command: str) -> None:
     outcome = run(command, "--help")
     assert (outcome.status, outcome.err) == (0, "")
     assert outcome.out.startswith(f"usage: ratescape {command}")
-    options = {"map": ["--grid.steps", "--data-folder", "--quiet"], "train": ["--betas", "--training.warmup"]}
+    options = {"map": ["--grid.steps", "--data-folder", "--quiet"], "train": ["--betas", "--training.annealing"]}
     for option in options.get(command, []):
         assert option in outcome.out
     assert re.search(r"\(default: .*\)|\(required\)", outcome.out)
@@ -98,7 +101,7 @@ def test_help_shows_every_option(run: Run, command: str) -> None:
 def test_overall_help_lists_the_commands(run: Run, words: list[str]) -> None:
     outcome = run(*words)
     assert outcome.status == 0
-    for command in cli.COMMANDS:
+    for command in commands.COMMANDS:
         assert re.search(rf"^  {command} +[A-Z]", outcome.out, re.MULTILINE)
 
 
@@ -111,7 +114,9 @@ def test_version(run: Run) -> None:
 
 
 def test_help_does_not_wait_for_torch() -> None:
-    code = "import sys; from ratescape.cli import main\ntry: main(['map', '--help'])\nexcept SystemExit: pass\n"
+    code = (
+        "import sys; from ratescape.cli.commands import main\ntry: main(['map', '--help'])\nexcept SystemExit: pass\n"
+    )
     code += "sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
@@ -131,7 +136,10 @@ def test_help_does_not_wait_for_torch() -> None:
         (["map", "--grid.low", "0"], ["ratescape: grid.low is 0.0: it must be above 0"]),
         (["map", "--grid.low", "-1"], ["grid.low is -1.0: it must be above 0"]),
         (["map", "--seeds", "-1"], ["seeds is (-1,): it must be distinct numbers, at least 0"]),
-        (["map", "--training.epochs", "3", "--training.warmup", "4"], ["training.warmup is 4.0", "outlasts training"]),
+        (
+            ["map", "--training.epochs", "3", "--training.annealing", "4"],
+            ["training.annealing is 4.0", "outlasts training"],
+        ),
         (["map", "--model.family", "bottom-up"], ["groups", "Sec. 3.1"]),
         (["map", "--out"], ["--out"]),
         (["train", "--betas", "1", "0"], ["betas is (1.0, 0.0): it must be all above 0"]),
@@ -270,7 +278,7 @@ def test_map_writes_a_landscape_and_says_where(run: Run, mapped: SweepFolder, im
     }
     resolved = mapped.spec()
     assert (resolved.model.channels, resolved.model.likelihood, resolved.data.binary) == (4, "gaussian", False)
-    assert resolved.training.warmup == pytest.approx(0.6)
+    assert resolved.training.annealing == pytest.approx(0.6)
     weights = {path: path.stat().st_mtime_ns for path in mapped.path.rglob("weights.safetensors")}
     outcome = run("map", "--data.name", images_file, *SMALL, "--out", mapped.path)
     assert outcome.status == 0 and outcome.err == "" and "\x1b" not in outcome.out
@@ -289,10 +297,10 @@ def test_map_quietly_prints_the_report_alone(run: Run, mapped: SweepFolder, imag
 def test_a_results_spec_is_a_config_of_the_same_identity(
     run: Run, mapped: SweepFolder, trained: RunFolder, tmp_path: Path
 ) -> None:
-    command = cli.parse(["map", "--config", str(mapped.path / "spec.yaml")])
-    assert isinstance(command, cli.Map) and key(command.sweep) == key(mapped.spec())
-    alone = cli.parse(["train", f"--config={trained.path / 'spec.yaml'}"])
-    assert isinstance(alone, cli.Train) and key(alone.spec) == key(trained.spec())
+    command = commands.parse(["map", "--config", str(mapped.path / "spec.yaml")])
+    assert isinstance(command, commands.Map) and key(command.sweep) == key(mapped.spec())
+    alone = commands.parse(["train", f"--config={trained.path / 'spec.yaml'}"])
+    assert isinstance(alone, commands.Train) and key(alone.spec) == key(trained.spec())
     again = ["map", "--config", mapped.path / "spec.yaml", "--out", mapped.path, "--quiet"]
     assert run(*again).status == 0
 
@@ -301,17 +309,17 @@ def test_options_override_a_config(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     values = {"training": {"epochs": 7, "batch": 64}, "grid": {"steps": 3}, "execution": {"pack": 3}, "quiet": True}
     path.write_text(yaml.safe_dump(values | {"out": "somewhere"}))
-    command = cli.parse(["map", "--training.epochs", "9", "--config", str(path), "--grid.high", "20"])
-    assert isinstance(command, cli.Map)
+    command = commands.parse(["map", "--training.epochs", "9", "--config", str(path), "--grid.high", "20"])
+    assert isinstance(command, commands.Map)
     assert (command.sweep.training.epochs, command.sweep.training.batch) == (9, 64)
     assert (command.sweep.grid.steps, command.sweep.grid.high) == (3, 20.0)
     assert (command.execution.pack, command.quiet, command.out) == (3, True, Path("somewhere"))
 
 
 def test_no_options_are_the_defaults() -> None:
-    command, alone = cli.parse(["map"]), cli.parse(["train"])
-    assert isinstance(command, cli.Map) and command.sweep == SweepSpec()
-    assert isinstance(alone, cli.Train) and alone.spec == RunSpec()
+    command, alone = commands.parse(["map"]), commands.parse(["train"])
+    assert isinstance(command, commands.Map) and command.sweep == SweepSpec()
+    assert isinstance(alone, commands.Train) and alone.spec == RunSpec()
 
 
 def test_train_and_evaluate_print_json_lines_into_a_pipe(run: Run, trained: RunFolder, images_file: Path) -> None:
@@ -418,7 +426,7 @@ def test_folders_of_others_stay_untouched(
         before = snapshot(folder)
         refused(run(*words, folder), *parts)
         assert snapshot(folder) == before
-    monkeypatch.setattr(planning, "free_bytes", lambda _: 10_000)
+    monkeypatch.setattr(memory, "free_bytes", lambda _: 10_000)
     words = ["map", *source, *SMALL, "--execution.pack", "4", "--out", tmp_path / "new"]
     refused(run(*words), "a pack of 4 needs about", "GiB", "smaller training.batch")
     (tmp_path / "file").touch()
@@ -489,20 +497,20 @@ PRESETS = ["cifar10-ghvae", "mnist-ghvae", "svhn-ghvae", "svhn-lvae"]
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_the_papers_grids(name: str) -> None:
     data, family = name.split("-")
-    sweep = cli.parse(["map", "--config", name]).sweep  # type: ignore[union-attr]
+    sweep = commands.parse(["map", "--config", name]).sweep  # type: ignore[union-attr]
     assert (sweep.data.name, sweep.model.family, sweep.data.validation) == (data, family, 0)
     assert len(sweep.runs()) == 441 and sweep.points()[220] == (1.0, 1.0)
     training = sweep.training
     assert (training.epochs, training.batch, training.learning_rate, training.schedule) == (500, 256, 3e-4, "constant")
-    assert (training.warmup, training.warmup_path if training.warmup else None) == (
+    assert (training.annealing, training.annealing_path if training.annealing else None) == (
         (100, "linear") if family == "lvae" else (0, None)
     )
-    small = cli.parse(["map", "--config", f"{name}-small", "--grid.steps", "4"]).sweep  # type: ignore[union-attr]
+    small = commands.parse(["map", "--config", f"{name}-small", "--grid.steps", "4"]).sweep  # type: ignore[union-attr]
     assert (small.data.name, small.model.family, len(small.runs())) == (data, family, 16)
     assert small.data.validation > 0
 
 
 def test_an_unknown_preset_names_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["map", "--config", "mnist"]) == 1
+    assert commands.main(["map", "--config", "mnist"]) == 1
     told = capsys.readouterr().err
     assert all(name in told for name in PRESETS)

@@ -25,12 +25,15 @@ ray = pytest.importorskip("ray", reason='Ray is not installed: pip install "rate
 from ray.cluster_utils import Cluster  # noqa: E402
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RayTaskError  # noqa: E402
 
-from ratescape import cli, remote, tasks  # noqa: E402
+from ratescape.cli import commands  # noqa: E402
 from ratescape.data.catalog import ImageData, load_data  # noqa: E402
 from ratescape.errors import RecordError, ResourceError, SpecError  # noqa: E402
-from ratescape.records import SweepFolder  # noqa: E402
-from ratescape.specs import EvaluationSpec, ExecutionSpec, SweepSpec  # noqa: E402
-from ratescape.sweep import Progress, fitted, run_sweep  # noqa: E402
+from ratescape.execution.ray import driver, tasks  # noqa: E402
+from ratescape.execution.sweep import Progress, resolved, run_sweep  # noqa: E402
+from ratescape.records.folders import SweepFolder  # noqa: E402
+from ratescape.specs.evaluation import EvaluationSpec  # noqa: E402
+from ratescape.specs.execution import ExecutionSpec  # noqa: E402
+from ratescape.specs.sweep import SweepSpec  # noqa: E402
 
 # Ray leaves files and sockets open when it starts clusters and when they end.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -42,7 +45,7 @@ SCARCE = """
 import importlib.abc, importlib.util, os, sys
 class Scarce(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name != "ratescape.training":
+        if name != "ratescape.training.loop":
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
@@ -116,10 +119,10 @@ def machines() -> Iterator[Machines]:
 
 def asked(images_file: Path, *options: str) -> tuple[SweepSpec, ImageData]:
     """What a command line asks for."""
-    command = cli.parse(["map", "--data.name", str(images_file), *SMALL, *options])
-    assert isinstance(command, cli.Map)
+    command = commands.parse(["map", "--data.name", str(images_file), *SMALL, *options])
+    assert isinstance(command, commands.Map)
     data = load_data(command.sweep.data)
-    return fitted(command.sweep, data), data
+    return resolved(command.sweep, data), data
 
 
 def serial(spec: SweepSpec, data: ImageData, place: Path) -> bytes:
@@ -161,7 +164,7 @@ def test_a_machine_killed_in_mid_sweep_costs_its_packs_alone(
     steps = 4 * 20 * 3  # models, epochs, batches
     assert told[-1] == Progress(steps=steps, total=steps, models=4, total_models=4)
     assert any(progress.steps % 60 > 0 for progress in told)  # seen in the midst of a training
-    assert folder.provenance()["sittings"][0]["device"] == "Ray cluster of 3 machine(s), 2 CPU(s)"
+    assert folder.provenance()["sessions"][0]["device"] == "Ray cluster of 3 machine(s), 2 CPU(s)"
     assert capsys.readouterr().out == ""
 
 
@@ -299,7 +302,7 @@ def test_without_the_extra_the_error_names_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     words = ["map", "--data.name", str(images_file), *SMALL, "--execution.engine", "ray", "--out", str(tmp_path / "x")]
-    assert cli.main(words) == 1
+    assert commands.main(words) == 1
     line = 'execution.engine ray needs the package ray, which is missing: pip install "ratescape[ray]"\n'
     assert capsys.readouterr().err == f"ratescape: {line}"
 
@@ -315,24 +318,24 @@ def test_a_cluster_that_does_not_answer_is_named_at_once(
         run_sweep(spec, data, SweepFolder(tmp_path), ExecutionSpec(engine="ray", address=address))
 
 
-def failing(halves: list[Any]) -> remote.Piece:
-    return remote.Piece("7 model(s)", lambda: None, lambda _: None, lambda: halves)
+def failing(halves: list[Any]) -> driver.Piece:
+    return driver.Piece("7 model(s)", lambda: None, lambda _: None, lambda: halves)
 
 
 def test_what_is_tried_again_and_what_is_not() -> None:
     """Ray's own words for what tasks end with."""
     part = failing([])
-    assert remote.instead(failing([part]), OutOfMemoryError("killed")) == [part]
+    assert driver.instead(failing([part]), OutOfMemoryError("killed")) == [part]
     with pytest.raises(ResourceError, match=r"^7 model\(s\) at once did not fit into the memory of a machine"):
-        remote.instead(part, OutOfMemoryError("killed"))
-    for _ in range(remote.TRIES - 1):
-        assert remote.instead(part, NodeDiedError("gone")) == [part]
+        driver.instead(part, OutOfMemoryError("killed"))
+    for _ in range(driver.TRIES - 1):
+        assert driver.instead(part, NodeDiedError("gone")) == [part]
     with pytest.raises(ResourceError, match=r"^machines or their processes died 4 times while working at 7 model\(s\)"):
-        remote.instead(part, NodeDiedError("gone"))
+        driver.instead(part, NodeDiedError("gone"))
     with pytest.raises(SpecError, match=r"^a wrong spec$"):
-        remote.instead(part, RayTaskError("pack_task", "", SpecError("a wrong spec")))
+        driver.instead(part, RayTaskError("pack_task", "", SpecError("a wrong spec")))
     with pytest.raises(RayTaskError, match="ZeroDivisionError"):  # a defect of ours keeps its traceback
-        remote.instead(part, RayTaskError("pack_task", "ZeroDivisionError", ZeroDivisionError()))
+        driver.instead(part, RayTaskError("pack_task", "ZeroDivisionError", ZeroDivisionError()))
 
 
 def test_another_ratescape_on_a_machine_is_refused() -> None:

@@ -17,22 +17,23 @@ import pytest
 import torch
 from conftest import TINY
 
-from ratescape import checkpoint, cli, runs
+from ratescape import checkpoint
+from ratescape.cli import commands
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.errors import RecordError, SpecError
+from ratescape.execution import work
+from ratescape.execution.sweep import Progress, resolved, run_sweep
 from ratescape.landscape import Landscape, load, map_spec, save
-from ratescape.records import SweepFolder, read_json_lines
-from ratescape.specs import (
-    BetaGrid,
-    ConditioningSpec,
-    EvaluationSpec,
-    ExecutionSpec,
-    FoldedSpec,
-    ModelSpec,
-    SweepSpec,
-    TrainingSpec,
-)
-from ratescape.sweep import Progress, fitted, run_sweep
+from ratescape.records.files import read_json_lines
+from ratescape.records.folders import SweepFolder
+from ratescape.specs.evaluation import EvaluationSpec
+from ratescape.specs.execution import ExecutionSpec
+from ratescape.specs.grid import BetaGrid
+from ratescape.specs.methods import ConditioningSpec
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.runs import MergedSpec
+from ratescape.specs.sweep import SweepSpec
+from ratescape.specs.training import TrainingSpec
 
 LEAN = EvaluationSpec(samples=0, information=False, probes="none")
 HERE = ExecutionSpec(engine="in-process")
@@ -54,7 +55,7 @@ def asked(data: ImageData, **fields: Any) -> SweepSpec:
         conditioning=ConditioningSpec(width=8, fine=3),
         evaluation=LEAN,
     )
-    return fitted(dataclasses.replace(spec, **fields), data)
+    return resolved(dataclasses.replace(spec, **fields), data)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def test_one_training_gives_every_model(finished: SweepFolder) -> None:
     assert not finished.network(network).checkpoint.exists()
     for _, row in rows.iterrows():
         spec = finished.run(finished.spec().runs()[0]).spec()
-        assert isinstance(spec, FoldedSpec) and spec.network == network
+        assert isinstance(spec, MergedSpec) and spec.network == network
         model = load(finished.path / "runs" / str(row["run"]))
         whole = Landscape(finished.path).network().at((row["beta_2"], row["beta_1"]))
         for name, tensor in whole.state_dict().items():
@@ -133,7 +134,7 @@ def test_other_depths_and_groups(
     data: ImageData, tmp_path: Path, latents: tuple[int, ...], groups: tuple[int, ...] | None, fine: int
 ) -> None:
     folder = SweepFolder(tmp_path / "sweep")
-    run_sweep(asked(data, model=ModelSpec("ladder", 4, latents), groups=groups), data, folder, HERE)
+    run_sweep(asked(data, model=ModelSpec("residual", 4, latents), groups=groups), data, folder, HERE)
     rows = table_of(folder)
     assert len(rows) == (2 if groups is None else 4) and (rows["status"] == "ok").all()
     if groups:
@@ -162,7 +163,7 @@ def test_refined_models_start_from_the_network_and_are_trained_on(
 def test_a_network_that_diverged_leaves_models_without_numbers(
     data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = runs.initial_network
+    broken = work.initial_network
 
     def poisoned(*arguments: Any) -> Any:
         network = broken(*arguments)
@@ -170,8 +171,10 @@ def test_a_network_that_diverged_leaves_models_without_numbers(
             next(network.parameters()).fill_(float("nan"))
         return network
 
-    monkeypatch.setattr(runs, "initial_network", poisoned)
-    spec = asked(data, training=TrainingSpec(epochs=20, batch=32, patience=2), conditioning=ConditioningSpec(refine=1))
+    monkeypatch.setattr(work, "initial_network", poisoned)
+    spec = asked(
+        data, training=TrainingSpec(epochs=20, batch=32, max_skipped_steps=2), conditioning=ConditioningSpec(refine=1)
+    )
     run_sweep(spec, data, SweepFolder(tmp_path / "sweep"), HERE)
     folder = SweepFolder(tmp_path / "sweep")
     rows = table_of(folder)
@@ -183,7 +186,7 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(images_file: Path, t
     words = ["map", "--data.name", str(images_file), *SMALL, "--conditioning.refine", "1", "--conditioning.width", "8"]
     words += ["--execution.engine", "in-process", "--execution.checkpoint-seconds", "0", "--quiet"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert cli.main([*words, "--out", str(whole)]) == 0
+    assert commands.main([*words, "--out", str(whole)]) == 0
     command = [sys.executable, "-m", "ratescape", *words, "--out", str(killed)]
     generator = np.random.default_rng(0)
     for _ in range(3):
@@ -194,7 +197,7 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(images_file: Path, t
         time.sleep(generator.uniform(0, 0.6))
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert cli.main([*words, "--out", str(killed)]) == 0
+    assert commands.main([*words, "--out", str(killed)]) == 0
     assert (killed / "landscape.csv").read_bytes() == (whole / "landscape.csv").read_bytes()
     assert (killed / "fine.csv").read_bytes() == (whole / "fine.csv").read_bytes()
     assert not list(killed.rglob("checkpoint.safetensors")) and not (killed / "packs").exists()
@@ -205,26 +208,26 @@ def test_from_the_command_line_to_a_model_between_the_grid_points(
 ) -> None:
     out = tmp_path / "out"
     words = ["map", "--data.name", str(images_file), *SMALL, "--execution.engine", "in-process", "--out", str(out)]
-    assert cli.main(words) == 0
+    assert commands.main(words) == 0
     (network,) = out.glob("networks/*")
     lean = ["--evaluation.samples", "0", "--evaluation.probes", "none", "--evaluation.no-information"]
     capsys.readouterr()
-    assert cli.main(["evaluate", str(network), "--betas", "0.5", "2", *lean]) == 0
+    assert commands.main(["evaluate", str(network), "--betas", "0.5", "2", *lean]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["split"] for line in lines] == ["validation", "test"]
     assert lines[0]["betas"] == [0.5, 2.0] and "extrapolated" not in lines[0]
-    assert cli.main(["evaluate", str(network), "--betas", "0.5", "200", *lean]) == 1
+    assert commands.main(["evaluate", str(network), "--betas", "0.5", "200", *lean]) == 1
     assert "outside the box 0.08 to 12.5" in capsys.readouterr().err
-    assert cli.main(["evaluate", str(network), "--betas", "0.5", "200", "--extrapolate", *lean]) == 0
+    assert commands.main(["evaluate", str(network), "--betas", "0.5", "200", "--extrapolate", *lean]) == 0
     assert all(json.loads(line)["extrapolated"] for line in capsys.readouterr().out.splitlines())
-    assert cli.main(["evaluate", str(network), *lean]) == 1
+    assert commands.main(["evaluate", str(network), *lean]) == 1
     assert "is a network that is told its betas: say which" in capsys.readouterr().err
     run = next(out.glob("runs/*"))
-    assert cli.main(["evaluate", str(run), "--betas", "1", "1", *lean]) == 1
+    assert commands.main(["evaluate", str(run), "--betas", "1", "1", *lean]) == 1
     assert "is a model of its own betas" in capsys.readouterr().err
-    assert cli.main(["evaluate", str(tmp_path / "nowhere"), "--betas", "1", "1", *lean]) == 1
+    assert commands.main(["evaluate", str(tmp_path / "nowhere"), "--betas", "1", "1", *lean]) == 1
     assert "is not a results folder" in capsys.readouterr().err
-    assert cli.main(["train", "--config", str(run / "spec.yaml")]) == 1
+    assert commands.main(["train", "--config", str(run / "spec.yaml")]) == 1
     assert "taken from a conditioned network" in capsys.readouterr().err
     with pytest.raises(checkpoint.CheckpointError, match=r"told its betas: open its landscape, and ask \.network"):
         load(network)
@@ -237,15 +240,15 @@ def test_rates_asked_for_on_the_command_line(
     wanted = [f"{layer}={fine[f'rate_{layer}'].iloc[4]:.6g}" for layer in (2, 1)]
     out = tmp_path / "model.safetensors"
     finished = copied(finished, tmp_path / "copy")
-    assert cli.main(["solve", str(finished.path), "--rates", *wanted, "--strict", "--out", str(out)]) == 0
+    assert commands.main(["solve", str(finished.path), "--rates", *wanted, "--strict", "--out", str(out)]) == 0
     said = capsys.readouterr().out.splitlines()
     assert "betas (" in said[0] and said[1].startswith("  layer 2: ") and said[-1] == str(out)
     load(out)
-    assert cli.main(["solve", str(finished.path), "--rates", "2=1000"]) == 0
+    assert commands.main(["solve", str(finished.path), "--rates", "2=1000"]) == 0
     assert "rate ceiling" in capsys.readouterr().out
-    assert cli.main(["solve", str(finished.path), "--rates", "2=1000", "--strict"]) == 1
+    assert commands.main(["solve", str(finished.path), "--rates", "2=1000", "--strict"]) == 1
     assert "not every rate was reached" in capsys.readouterr().err
-    assert cli.main(["solve", str(finished.path), "--rates", "top=3"]) == 1
+    assert commands.main(["solve", str(finished.path), "--rates", "top=3"]) == 1
     assert "write LAYERS=RATE" in capsys.readouterr().err
 
 
@@ -313,8 +316,8 @@ def test_a_network_that_is_gone_is_made_again(finished: SweepFolder, data: Image
 def test_epochs_left_open_are_twice_those_of_a_dedicated_model(data: ImageData) -> None:
     dedicated = asked(data, method="dedicated", training=TrainingSpec(batch=32)).training.epochs
     assert dedicated is not None
-    whole = asked(data, training=TrainingSpec(batch=32, warmup=1.5 * dedicated)).training
-    assert whole.epochs == 2 * dedicated and whole.warmup == 1.5 * dedicated
+    whole = asked(data, training=TrainingSpec(batch=32, annealing=1.5 * dedicated)).training
+    assert whole.epochs == 2 * dedicated and whole.annealing == 1.5 * dedicated
 
 
 def test_lists_serve_as_tuples(data: ImageData, tmp_path: Path) -> None:
@@ -340,7 +343,7 @@ def test_measurements_are_shown_to_a_person(
 ) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     metrics = {"psnr": 17.25, "accuracy_rbf": [0.5, None], "flag": None, "note": "accuracy_sample_2 above ceiling_rate"}
-    cli._print_records(
+    commands._print_records(
         [{"split": "test", "images": 3, "metrics": metrics, "absent": {"information": "why"}, "extrapolated": True}]
     )
     said = capsys.readouterr().out
@@ -374,7 +377,7 @@ def test_a_budget_is_used_up_between_the_grid_points(
     assert between.row["distortion"] < between.choice.value(between.choice.row)
     out = tmp_path / "best.safetensors"
     words = ["recommend", str(learnt.path), "--for", "distortion", "--max-rate", str(budget), "--out", str(out)]
-    assert cli.main(words) == 0
+    assert commands.main(words) == 0
     said = capsys.readouterr().out
     assert f"Between the grid points: betas ({', '.join(f'{beta:.4g}' for beta in between.betas)})" in said
     images = np.zeros((2, 16, 16), np.uint8)
@@ -385,5 +388,5 @@ def test_a_budget_is_used_up_between_the_grid_points(
         raise RecordError("the images are gone")
 
     monkeypatch.setattr(Landscape, "between", gone)
-    assert cli.main(words[:-2]) == 0
+    assert commands.main(words[:-2]) == 0
     assert "between the grid points: the images are gone" in capsys.readouterr().out

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from ratescape.control import ControlledBetas
-from ratescape.specs import ControlSpec
-from ratescape.targets import RANGE, RateTarget
+from ratescape.specs.methods import ControlSpec
+from ratescape.specs.rate_targets import RANGE, RateTarget
+from ratescape.training.betas.controlled import ControlledBetas
 
 LIKE = torch.empty(0)
 

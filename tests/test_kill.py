@@ -15,7 +15,7 @@ import psutil
 import pytest
 from conftest import TINY
 
-from ratescape.records import SweepFolder
+from ratescape.records.folders import SweepFolder
 
 SEED = 20230501
 KILLS = {"in-process": 20, "workers": 4}
@@ -23,12 +23,12 @@ KILLS = {"in-process": 20, "workers": 4}
 
 SERVER = """
 import json, os, sys
-import ratescape.cli, ratescape.landscape
+import ratescape.cli.commands, ratescape.landscape
 for line in sys.stdin:
     pid = os.fork()
     if pid == 0:
         sys.stdout = open(os.devnull, "w")
-        os._exit(ratescape.cli.main(json.loads(line)))
+        os._exit(ratescape.cli.commands.main(json.loads(line)))
     print(pid, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """

@@ -3,13 +3,15 @@ import math
 import pytest
 import torch
 
-from ratescape.multipliers import FixedBetas, SampledBetas, weighted
-from ratescape.specs import WarmupPath
+from ratescape.specs.training import AnnealingPath
+from ratescape.training.betas.fixed import FixedBetas
+from ratescape.training.betas.policy import weighted
+from ratescape.training.betas.sampled import SampledBetas
 
 
 def test_warmup_rises_linearly_and_then_stays() -> None:
     betas = torch.tensor([[0.1, 10.0], [1.0, 1.0]])
-    fixed = FixedBetas(betas, warmup=4, path="linear")
+    fixed = FixedBetas(betas, annealing=4, path="linear")
     drawn = torch.stack([fixed.draw(step, 8).betas for step in range(8)])
     torch.testing.assert_close(drawn[:, 0, 1], torch.tensor([2.5, 5.0, 7.5, 10, 10, 10, 10, 10]))
     torch.testing.assert_close(drawn[3], betas)
@@ -17,7 +19,7 @@ def test_warmup_rises_linearly_and_then_stays() -> None:
 
 def test_geometric_warmup_goes_from_the_smallest_beta_in_equal_ratios() -> None:
     betas = torch.tensor([[0.1, 10.0], [4.0, 0.25], [3.0, 3.0]], dtype=torch.float64)
-    fixed = FixedBetas(betas, warmup=4, path="geometric")
+    fixed = FixedBetas(betas, annealing=4, path="geometric")
     drawn = torch.stack([fixed.draw(step, 8).betas for step in range(6)])
     expected = torch.tensor([0.1 * 100**share for share in (0.25, 0.5, 0.75, 1, 1, 1)], dtype=torch.float64)
     torch.testing.assert_close(drawn[:, 0, 1], expected)
@@ -27,9 +29,9 @@ def test_geometric_warmup_goes_from_the_smallest_beta_in_equal_ratios() -> None:
 
 
 @pytest.mark.parametrize("path", ["linear", "geometric"])
-def test_no_warmup(path: WarmupPath) -> None:
+def test_no_warmup(path: AnnealingPath) -> None:
     betas = torch.tensor([[0.1, 10.0]])
-    torch.testing.assert_close(FixedBetas(betas, warmup=0, path=path).draw(0, 8).betas, betas)
+    torch.testing.assert_close(FixedBetas(betas, annealing=0, path=path).draw(0, 8).betas, betas)
 
 
 @pytest.mark.parametrize("per_image", [False, True])
@@ -48,13 +50,13 @@ LOW, HIGH = 0.05, 20.0
 
 
 def sampled(
-    groups: tuple[int, ...] = (0, 1), members: int = 1, warmup: int = 0, seed: int = 0, least: float = 0.0
+    groups: tuple[int, ...] = (0, 1), members: int = 1, annealing: int = 0, seed: int = 0, least: float = 0.0
 ) -> SampledBetas:
-    return SampledBetas(LOW, HIGH, groups, members, warmup, seed, torch.zeros(1, dtype=torch.float64), least)
+    return SampledBetas(LOW, HIGH, groups, members, annealing, seed, torch.zeros(1, dtype=torch.float64), least)
 
 
-def told(multipliers: SampledBetas, step: int, images: int) -> torch.Tensor:
-    betas = multipliers.draw(step, images).told
+def told(policy: SampledBetas, step: int, images: int) -> torch.Tensor:
+    betas = policy.draw(step, images).told
     assert betas is not None
     return betas
 
@@ -95,7 +97,7 @@ def test_layers_of_a_group_share_their_beta() -> None:
 
 
 def test_the_betas_of_the_loss_rise_to_what_is_told() -> None:
-    rising = sampled(warmup=10)
+    rising = sampled(annealing=10)
     for step, share in ((0, 0.1), (4, 0.5), (9, 1.0), (30, 1.0)):
         drawn = rising.draw(step, 64)
         torch.testing.assert_close(drawn.told, sampled().draw(step, 64).betas)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
-from ratescape import numerics
+from ratescape.model import numerics
 
 FINITE = st.floats(-20, 20)
 SIGMA = st.floats(1e-4, 50)

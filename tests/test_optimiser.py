@@ -2,7 +2,7 @@
 
 import torch
 
-from ratescape.optimiser import PackAdam, clipped, norms
+from ratescape.training.optimiser import PackAdam, clipped, norms
 
 RATE = 3e-3
 

@@ -9,18 +9,21 @@ import torch
 from conftest import SIDE, blobs
 from torch import Tensor
 
+from ratescape.compute.precision import FLOAT, arithmetic, passes
 from ratescape.data.batches import Images
 from ratescape.data.catalog import load_data
 from ratescape.evaluation.rates import rates
+from ratescape.execution.packing import member_bytes
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE, PosteriorSample
-from ratescape.model.networks import build, complete
+from ratescape.model.networks import build, resolved_model
 from ratescape.model.packs import member
-from ratescape.multipliers import FixedBetas, SampledBetas
-from ratescape.planning import member_bytes
-from ratescape.precision import FLOAT, arithmetic, passes
-from ratescape.specs import ModelSpec, SweepSpec, TrainingSpec
-from ratescape.training import train
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.sweep import SweepSpec
+from ratescape.specs.training import TrainingSpec
+from ratescape.training.betas.fixed import FixedBetas
+from ratescape.training.betas.sampled import SampledBetas
+from ratescape.training.loop import train
 
 SHAPE = (1, SIDE, SIDE)
 SPEC = TrainingSpec(epochs=13, batch=32, learning_rate=3e-3)
@@ -30,7 +33,7 @@ MODELS = {
     "ghvae": ModelSpec(channels=4, latents=(3, 2)),
     "lvae": ModelSpec(family="lvae", channels=4, latents=(3, 2)),
     "bottom-up": ModelSpec(family="bottom-up", channels=4, latents=(3, 2)),
-    "ladder": ModelSpec(family="ladder", channels=4, latents=(3, 2, 1)),
+    "residual": ModelSpec(family="residual", channels=4, latents=(3, 2, 1)),
 }
 FLAGS = (torch.backends.cudnn, torch.backends.cuda.matmul)
 
@@ -42,7 +45,7 @@ def images() -> Images:
 
 def model_of(name: str) -> HVAE:
     torch.manual_seed(0)
-    return build(complete(MODELS[name], SHAPE, binary=True), SHAPE)
+    return build(resolved_model(MODELS[name], SHAPE, binary=True), SHAPE)
 
 
 def trained(images: Images, name: str, precision: Any, betas: list[tuple[float, ...]]) -> dict[str, Tensor]:
@@ -78,9 +81,9 @@ def test_bf16_trains_a_network_that_is_told_its_betas(images: Images) -> None:
     losses = []
     for precision in ("float32", "bf16"):
         network = Conditioned(model_of("ghvae"), 0.1, 10.0, 8)
-        multipliers = SampledBetas(0.1, 10.0, (0, 1), 1, 0, 0, torch.empty(0))
+        policy = SampledBetas(0.1, 10.0, (0, 1), 1, 0, 0, torch.empty(0))
         spec = dataclasses.replace(SPEC, precision=precision)
-        losses.append(train(spec, network, images, multipliers, 1, seed=7).history[0][-1]["loss"])
+        losses.append(train(spec, network, images, policy, 1, seed=7).history[0][-1]["loss"])
     assert losses[0] != losses[1] == pytest.approx(losses[0], rel=5e-3)
 
 
@@ -88,7 +91,7 @@ def test_bf16_trains_a_network_that_is_told_its_betas(images: Images) -> None:
 def test_losses_and_what_they_are_made_of_are_float32(likelihood: Any) -> None:
     batch = torch.rand(4, 3, SIDE, SIDE)
     spec = ModelSpec(channels=4, latents=(3, 2), likelihood=likelihood)
-    model = build(complete(spec, (3, SIDE, SIDE), binary=False), (3, SIDE, SIDE))
+    model = build(resolved_model(spec, (3, SIDE, SIDE), binary=False), (3, SIDE, SIDE))
     with passes("bf16", batch.device):
         result = model(PosteriorSample(model.noise(4)), batch)
     gaussians = [part for gaussian in (*result.priors, *result.posteriors) for part in gaussian]
@@ -121,6 +124,6 @@ def test_a_gpus_arithmetic_is_as_asked_for_and_put_back(precision: str) -> None:
 
 def test_bf16_is_planned_to_take_less_memory() -> None:
     data = load_data(blobs(96))
-    spec = SweepSpec(data=data.spec, model=complete(MODELS["ghvae"], SHAPE, binary=False))
+    spec = SweepSpec(data=data.spec, model=resolved_model(MODELS["ghvae"], SHAPE, binary=False))
     short = dataclasses.replace(spec, training=TrainingSpec(precision="bf16"))
     assert member_bytes(short, data) < 0.9 * member_bytes(spec, data)

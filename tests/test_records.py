@@ -14,18 +14,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratescape import records
 from ratescape.errors import RecordError
-from ratescape.records import RunFolder, SweepFolder, landscape, layer_columns, read_json_lines, to_json_lines
-from ratescape.specs import BetaGrid, DataSpec, EvaluationSpec, ModelSpec, RunSpec, SweepSpec, TrainingSpec, to_yaml
+from ratescape.metrics import layer_columns
+from ratescape.records import files
+from ratescape.records.files import read_json_lines, to_json_lines
+from ratescape.records.folders import RunFolder, SweepFolder
+from ratescape.records.table import read_table
+from ratescape.specs.codec import to_yaml
+from ratescape.specs.data import DataSpec
+from ratescape.specs.evaluation import EvaluationSpec
+from ratescape.specs.grid import BetaGrid
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.runs import RunSpec
+from ratescape.specs.sweep import SweepSpec
+from ratescape.specs.training import TrainingSpec
 
 # Writing
 
 
 def test_a_write_replaces_the_whole_file_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "file"
-    records.write_atomically(path, "a long first content")
-    records.write_atomically(path, b"\x00new")
+    files.write_atomically(path, "a long first content")
+    files.write_atomically(path, b"\x00new")
     assert path.read_bytes() == b"\x00new"
     assert list(path.parent.iterdir()) == [path]
 
@@ -33,14 +43,14 @@ def test_a_write_replaces_the_whole_file_and_leaves_nothing_beside_it(tmp_path: 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
     path = tmp_path / "file"
-    records.write_atomically(path, "old")
+    files.write_atomically(path, "old")
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(*((os, "fsync") if failing == "fsync" else (Path, "replace")), full)
     with pytest.raises(RecordError, match=r"^cannot write .*file \(No space left on device\): free some space or"):
-        records.write_atomically(path, "new")
+        files.write_atomically(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -50,12 +60,13 @@ def test_a_file_system_that_takes_no_more_leaves_the_old_file(tmp_path: Path) ->
     code = """
 import resource, sys
 from pathlib import Path
-from ratescape import errors, records
+from ratescape import errors
+from ratescape.records import files
 path = Path(sys.argv[1])
-records.write_atomically(path, "old")
+files.write_atomically(path, "old")
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
-    records.write_atomically(path, "new" * 1000)
+    files.write_atomically(path, "new" * 1000)
 except errors.RecordError as error:
     print(error)
 """
@@ -70,8 +81,8 @@ except errors.RecordError as error:
 def test_a_file_where_a_folder_should_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(RecordError, match=r"cannot write .*file/inside \(.*\): free some space or choose another"):
-        records.write_atomically(tmp_path / "file" / "inside", "x")
-    with pytest.raises(RecordError, match=r"cannot write .*file .*File exists"), records.locked(tmp_path / "file"):
+        files.write_atomically(tmp_path / "file" / "inside", "x")
+    with pytest.raises(RecordError, match=r"cannot write .*file .*File exists"), files.locked(tmp_path / "file"):
         pass
 
 
@@ -118,8 +129,8 @@ def test_missing_lines_name_the_file(tmp_path: Path) -> None:
 HOLDER = """
 import sys
 from pathlib import Path
-from ratescape import records
-with records.locked(Path(sys.argv[1])):
+from ratescape.records import files
+with files.locked(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -132,18 +143,18 @@ def test_a_second_process_is_kept_out_until_the_first_ends_however_it_ends(tmp_p
         assert holder.stdout is not None and holder.stdout.readline() == "held\n"
         with (
             pytest.raises(RecordError, match=rf"another ratescape is working in {folder}: wait"),
-            records.locked(folder),
+            files.locked(folder),
         ):
             pass
         holder.kill()
-    with records.locked(folder):
+    with files.locked(folder):
         pass
 
 
 def test_the_lock_is_let_go_when_the_block_fails(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), records.locked(tmp_path):
+    with pytest.raises(ZeroDivisionError), files.locked(tmp_path):
         raise ZeroDivisionError
-    with records.locked(tmp_path):
+    with files.locked(tmp_path):
         pass
 
 
@@ -235,11 +246,11 @@ def a_sweep(path: Path, **fields: Any) -> tuple[SweepFolder, list[RunSpec]]:
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
 def test_columns_run_from_the_top_layer_down(tmp_path: Path, layers: int) -> None:
-    model = ModelSpec(family="ladder", latents=(2,) * layers)
+    model = ModelSpec(family="residual", latents=(2,) * layers)
     folder, runs = a_sweep(tmp_path, model=model)
     for run in runs:
         write_run(folder.run(run), run)
-    table = landscape(folder)
+    table = read_table(folder)
     numbers = range(layers, 0, -1)
 
     def measured(prefix: str) -> list[str]:
@@ -265,7 +276,7 @@ def test_missing_diverged_and_broken_runs_are_told_apart(tmp_path: Path) -> None
     places[3].training.write_text("")
     write_run(places[4], runs[4], splits=("validation",))
     places[5].evaluation.write_text('{"split": "validation"}\n{"split": "test"}\n')
-    table = landscape(folder)
+    table = read_table(folder)
     assert table.missing == 1
     assert list(table.rows["run"]) == [place.path.name for place in (places[1], places[6], places[7])]
     assert list(table.rows["status"]) == ["diverged", "ok", "ok"]
@@ -279,7 +290,7 @@ def test_the_papers_protocol_has_test_alone(tmp_path: Path) -> None:
     folder, runs = a_sweep(tmp_path, data=DataSpec(validation=0.0))
     for run in runs:
         write_run(folder.run(run), run, splits=("test",))
-    table = landscape(folder)
+    table = read_table(folder)
     assert table.split == "test"
     assert (table.rows["rate_2"] == 20.5).all()
     assert not [column for column in table.rows if column.startswith("test_")]
@@ -287,7 +298,7 @@ def test_the_papers_protocol_has_test_alone(tmp_path: Path) -> None:
 
 def test_a_sweep_without_finished_runs_has_an_empty_table(tmp_path: Path) -> None:
     folder, runs = a_sweep(tmp_path)
-    table = landscape(folder)
+    table = read_table(folder)
     assert table.rows.empty and table.missing == len(runs)
 
 

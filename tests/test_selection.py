@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratescape import selection
+from ratescape import metrics, selection
 from ratescape.errors import SpecError
-from ratescape.records import Table
+from ratescape.records.table import Table
 
 WHOLE = st.integers(-20, 20)
 
@@ -101,9 +101,9 @@ def test_lower_is_better_takes_the_lowest() -> None:
 
 def test_hull_of_a_lower_is_better_metric_runs_along_the_low_side() -> None:
     rows = selection.measured(TABLE)
-    psnr, distortion = selection.METRICS["psnr"], selection.METRICS["distortion"]
+    psnr, distortion = metrics.METRICS["psnr"], metrics.METRICS["distortion"]
     assert selection.hull_of(rows, distortion) == selection.hull_of(rows, psnr) == [3, 0, 2, 1]
-    assert selection.hull_of(rows, selection.METRICS["loss"]) == []
+    assert selection.hull_of(rows, metrics.METRICS["loss"]) == []
 
 
 def test_without_a_vae_the_nearest_grid_point_stands_in_and_says_so() -> None:
@@ -151,8 +151,8 @@ def test_no_finished_model_is_an_error() -> None:
 
 
 def test_metrics_of_lists_what_is_measured_in_a_fixed_order() -> None:
-    assert [m.column for m in selection.metrics_of(TABLE.rows)] == ["psnr", "distortion", "rate", "loss"]
-    assert selection.METRICS["psnr"].label == "PSNR (dB)"
+    assert [m.column for m in metrics.measured_metrics(TABLE.rows)] == ["psnr", "distortion", "rate", "loss"]
+    assert metrics.METRICS["psnr"].label == "PSNR (dB)"
 
 
 def test_a_use_takes_its_first_measured_metric_of_the_top_layer() -> None:

@@ -15,25 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ratescape.errors import SpecError
-from ratescape.specs import (
-    BetaGrid,
-    ConditioningSpec,
-    ControlSpec,
-    DataSpec,
-    EvaluationSpec,
-    ExecutionSpec,
-    ModelSpec,
-    RunSpec,
-    SweepSpec,
-    TrainingSpec,
-    differences,
-    from_dict,
-    from_yaml,
-    key,
-    read_mapping,
-    to_dict,
-    to_yaml,
-)
+from ratescape.specs.codec import from_dict, from_yaml, read_mapping, to_dict, to_yaml
+from ratescape.specs.data import DataSpec
+from ratescape.specs.evaluation import EvaluationSpec
+from ratescape.specs.execution import ExecutionSpec
+from ratescape.specs.grid import BetaGrid
+from ratescape.specs.identity import differences, key
+from ratescape.specs.methods import ConditioningSpec, ControlSpec
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.runs import RunSpec
+from ratescape.specs.sweep import SweepSpec
+from ratescape.specs.training import TrainingSpec
 
 positive = st.floats(1e-6, 1e6)
 whole = st.integers(1, 10**6)
@@ -50,7 +42,7 @@ data_specs = st.builds(
 )
 model_specs = st.builds(
     ModelSpec,
-    family=st.sampled_from(["ghvae", "lvae", "ladder"]),
+    family=st.sampled_from(["ghvae", "lvae", "residual"]),
     channels=st.none() | whole,
     latents=st.none() | st.tuples(whole, whole),
     likelihood=st.sampled_from([None, "bernoulli", "gaussian", "learned-gaussian", "logistic-mixture"]),
@@ -63,10 +55,10 @@ training_specs = st.builds(
     batch=whole,
     learning_rate=positive,
     schedule=st.sampled_from(["cosine", "constant"]),
-    warmup=st.none() | st.floats(0, 100),
+    annealing=st.none() | st.floats(0, 100),
     ema=st.none() | st.floats(0.1, 0.999),
     clip=st.none() | positive,
-    patience=whole,
+    max_skipped_steps=whole,
     precision=st.sampled_from(["float32", "tf32", "bf16", "float64"]),
 )
 conditioning_specs = st.builds(
@@ -121,7 +113,7 @@ def test_yaml_reads_back_what_was_written(spec: Any) -> None:
 
 
 def test_a_file_reads_back_what_was_written(tmp_path: Path) -> None:
-    spec = SweepSpec(model=ModelSpec(family="ladder", latents=(5, 4, 3)), grid=BetaGrid(steps=3), groups=(0, 1, 1))
+    spec = SweepSpec(model=ModelSpec(family="residual", latents=(5, 4, 3)), grid=BetaGrid(steps=3), groups=(0, 1, 1))
     (tmp_path / "spec.yaml").write_text(to_yaml(spec))
     assert from_yaml(SweepSpec, tmp_path / "spec.yaml") == spec
 
@@ -211,11 +203,11 @@ OUT_OF_RANGE: list[tuple[type[Any], str, str, list[Any]]] = [
     (TrainingSpec, "training.", "epochs", [0, -1]),
     (TrainingSpec, "training.", "batch", [0]),
     (TrainingSpec, "training.", "learning_rate", [0.0, -1.0, NAN, INF]),
-    (TrainingSpec, "training.", "ramp", [-0.1, 1.1, NAN]),
-    (TrainingSpec, "training.", "warmup", [-1.0, NAN]),
+    (TrainingSpec, "training.", "lr_warmup", [-0.1, 1.1, NAN]),
+    (TrainingSpec, "training.", "annealing", [-1.0, NAN]),
     (TrainingSpec, "training.", "ema", [0.0, 1.0, NAN]),
     (TrainingSpec, "training.", "clip", [0.0, -1.0, NAN]),
-    (TrainingSpec, "training.", "patience", [0]),
+    (TrainingSpec, "training.", "max_skipped_steps", [0]),
     (BetaGrid, "grid.", "low", [0.0, -1.0, NAN, INF]),
     (BetaGrid, "grid.", "high", [0.05, NAN, INF]),
     (BetaGrid, "grid.", "steps", [0, 1]),
@@ -236,7 +228,7 @@ OUT_OF_RANGE: list[tuple[type[Any], str, str, list[Any]]] = [
     (ControlSpec, "control.", "start", [0.0, -1.0, 1e3, NAN]),
     (ControlSpec, "control.", "others", [0.0, -1.0, 1e3, NAN]),
     (ControlSpec, "control.", "frozen", [-0.1, 1.0, NAN]),
-    (ControlSpec, "control.", "hold", [-0.1, 0.8, NAN]),
+    (ControlSpec, "control.", "delay", [-0.1, 0.8, NAN]),
     (ControlSpec, "control.", "tail", [0.0, 0.75, NAN]),
     (ControlSpec, "control.", "tolerance", [0.0, -1.0, NAN]),
     (SweepSpec, "", "groups", [(0,), (0, 2), (1, 1), (0, -1), ()]),
@@ -263,7 +255,7 @@ def test_every_number_is_checked() -> None:
     free = {(DataSpec, "binary"), (ModelSpec, "family"), (ModelSpec, "likelihood"), (TrainingSpec, "schedule")}
     free |= {
         (TrainingSpec, "precision"),
-        (TrainingSpec, "warmup_path"),
+        (TrainingSpec, "annealing_path"),
         (EvaluationSpec, "information"),
         (EvaluationSpec, "probes"),
         (ExecutionSpec, "engine"),
@@ -281,15 +273,15 @@ def test_every_number_is_checked() -> None:
 
 
 def test_a_warmup_that_outlasts_training_says_why() -> None:
-    assert TrainingSpec(epochs=5, warmup=5).warmup == 5
+    assert TrainingSpec(epochs=5, annealing=5).annealing == 5
     with pytest.raises(SpecError, match=r"training\.epochs \(5\): a warm-up that outlasts training"):
-        TrainingSpec(epochs=5, warmup=5.5)
+        TrainingSpec(epochs=5, annealing=5.5)
 
 
 def test_only_the_ladder_takes_other_than_two_layers() -> None:
-    assert ModelSpec(family="ladder", latents=(4,)).layers == 1
-    assert ModelSpec(family="ladder", latents=(5, 4, 3, 2, 1)).layers == 5
-    with pytest.raises(SpecError, match=r"two sizes for lvae \(the ladder"):
+    assert ModelSpec(family="residual", latents=(4,)).layers == 1
+    assert ModelSpec(family="residual", latents=(5, 4, 3, 2, 1)).layers == 5
+    with pytest.raises(SpecError, match=r"two sizes for lvae \(the residual"):
         ModelSpec(family="lvae", latents=(4,))
 
 
@@ -324,7 +316,7 @@ def test_one_step_and_extreme_grids() -> None:
 
 
 def test_groups_share_a_beta() -> None:
-    model = ModelSpec(family="ladder", latents=(4, 3, 2))
+    model = ModelSpec(family="residual", latents=(4, 3, 2))
     grid = BetaGrid(steps=2)
     shared = SweepSpec(model=model, grid=grid, groups=(0, 1, 1)).points()
     assert shared == [(0.1, 0.1, 0.1), (0.1, 10.0, 10.0), (10.0, 0.1, 0.1), (10.0, 10.0, 10.0)]
@@ -355,7 +347,7 @@ def test_the_fine_landscape_is_for_two_axes_of_betas() -> None:
     spec = SweepSpec(method="conditioned")
     points = spec.fine_points()
     assert len(points) == 441 and points[0] == (0.1, 0.1) and points[-1] == (10.0, 10.0)
-    three = ModelSpec(family="ladder", latents=(4, 3, 2))
+    three = ModelSpec(family="residual", latents=(4, 3, 2))
     assert dataclasses.replace(spec, model=three).fine_points() == []
     assert dataclasses.replace(spec, model=three, groups=(0, 1, 1)).fine_points()[1] == (
         0.1,
@@ -402,7 +394,7 @@ def changed(spec: Any) -> list[tuple[str, Any]]:
     """For every field at any depth, the spec with that field alone changed."""
     other: dict[type, Any] = {bool: lambda v: not v, int: lambda v: v + 1, float: lambda v: v * 0.9 or 0.5}
     options = {"family": "lvae", "likelihood": "learned-gaussian", "schedule": "constant", "precision": "float64"}
-    options |= {"warmup_path": "linear", "probes": "paper", "samples": 500, "method": "conditioned"}
+    options |= {"annealing_path": "linear", "probes": "paper", "samples": 500, "method": "conditioned"}
     found: list[tuple[str, Any]] = []
     for field in dataclasses.fields(spec):
         value = getattr(spec, field.name)
@@ -428,7 +420,7 @@ def changed(spec: Any) -> list[tuple[str, Any]]:
 FULL: dict[str, Any] = {
     "data": DataSpec(binary=True, limit=100),
     "model": ModelSpec(channels=4, latents=(3, 2), likelihood="gaussian"),
-    "training": TrainingSpec(epochs=20, warmup=3.0, ema=0.9, clip=1.0),
+    "training": TrainingSpec(epochs=20, annealing=3.0, ema=0.9, clip=1.0),
 }
 FULL_SWEEP = SweepSpec(
     **FULL, groups=(0, 1), conditioning=ConditioningSpec(0.05, 20.0), evaluation=EvaluationSpec(judge_epochs=3)
@@ -458,7 +450,8 @@ def test_every_request_of_rates_has_its_key() -> None:
 
 
 def test_keys_do_not_depend_on_the_process() -> None:
-    code = "from ratescape.specs import *; print(key(SweepSpec()), key(RunSpec(seed=3)))"
+    code = "from ratescape.specs.identity import key; from ratescape.specs.runs import RunSpec; "
+    code += "from ratescape.specs.sweep import SweepSpec; print(key(SweepSpec()), key(RunSpec(seed=3)))"
     keys = {
         subprocess.run(
             [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
@@ -470,8 +463,8 @@ def test_keys_do_not_depend_on_the_process() -> None:
 
 
 def test_numbers_of_other_types_are_the_same_spec() -> None:
-    whole = SweepSpec(training=TrainingSpec(warmup=3, learning_rate=1), grid=BetaGrid(1, 10, 3))
-    real = SweepSpec(training=TrainingSpec(warmup=3.0, learning_rate=1.0), grid=BetaGrid(1.0, 10.0, 3))
+    whole = SweepSpec(training=TrainingSpec(annealing=3, learning_rate=1), grid=BetaGrid(1, 10, 3))
+    real = SweepSpec(training=TrainingSpec(annealing=3.0, learning_rate=1.0), grid=BetaGrid(1.0, 10.0, 3))
     assert key(whole) == key(real) == key(from_dict(SweepSpec, yaml.safe_load(to_yaml(whole))))
     assert key(RunSpec(seed=np.int64(3), betas=(1, np.float32(2)))) == key(RunSpec(seed=3, betas=(1.0, 2.0)))
 

@@ -21,7 +21,8 @@ import torch
 from conftest import TINY, blobs
 from torch._inductor.exc import InvalidCxxCompiler
 
-from ratescape import checkpoint, engines, planning, runs
+from ratescape import checkpoint
+from ratescape.compute import memory
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.data.prepared import read_prepared, write_prepared
 from ratescape.errors import (
@@ -33,10 +34,20 @@ from ratescape.errors import (
     ResourceError,
     SpecError,
 )
+from ratescape.execution import local, packing, work
+from ratescape.execution.sweep import Progress, resolved, run_single, run_sweep
 from ratescape.landscape import evaluate, load
-from ratescape.records import RunFolder, SweepFolder, landscape, read_json_lines
-from ratescape.specs import BetaGrid, EvaluationSpec, ExecutionSpec, ModelSpec, RunSpec, SweepSpec, TrainingSpec, key
-from ratescape.sweep import Progress, fitted, run_single, run_sweep
+from ratescape.records.files import read_json_lines
+from ratescape.records.folders import RunFolder, SweepFolder
+from ratescape.records.table import read_table
+from ratescape.specs.evaluation import EvaluationSpec
+from ratescape.specs.execution import ExecutionSpec
+from ratescape.specs.grid import BetaGrid
+from ratescape.specs.identity import key
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.runs import RunSpec
+from ratescape.specs.sweep import SweepSpec
+from ratescape.specs.training import TrainingSpec
 
 LEAN = EvaluationSpec(samples=0, information=False, probes="none")
 """Leaves out what needs a judge or classifiers."""
@@ -53,7 +64,7 @@ def data(images_file: Path) -> ImageData:
 
 def asked(data: ImageData, **fields: Any) -> SweepSpec:
     spec = SweepSpec(data=data.spec, model=MODEL, training=TRAINING, grid=BetaGrid(steps=2), evaluation=LEAN)
-    return fitted(dataclasses.replace(spec, **fields), data)
+    return resolved(dataclasses.replace(spec, **fields), data)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +96,7 @@ def assert_same_numbers(one: pd.DataFrame, other: pd.DataFrame) -> None:
 
 
 def test_a_sweep_measures_every_model(finished: SweepFolder, data: ImageData) -> None:
-    table = landscape(finished)
+    table = read_table(finished)
     assert (table.missing, table.broken) == (0, ())
     assert list(table.rows["status"]) == ["ok"] * 4
     assert not table.rows.isna().any().any()
@@ -112,7 +123,7 @@ def test_every_run_folder_is_whole(finished: SweepFolder) -> None:
 
 
 def test_weights_on_disk_give_the_numbers_of_the_table(finished: SweepFolder) -> None:
-    rows = landscape(finished).rows
+    rows = read_table(finished).rows
     place = RunFolder(finished.path / "runs" / rows.loc[2, "run"])
     validation, test = evaluate(place.path)
     assert validation["metrics"]["rates"] == pytest.approx([rows.loc[2, "rate_2"], rows.loc[2, "rate_1"]], rel=1e-5)
@@ -124,7 +135,7 @@ def test_weights_on_disk_give_the_numbers_of_the_table(finished: SweepFolder) ->
 def test_packs_of_all_sizes_agree(finished: SweepFolder, data: ImageData, tmp_path: Path, pack: int) -> None:
     execution = dataclasses.replace(HERE, pack=pack)
     table = run_sweep(asked(data), data, SweepFolder(tmp_path), execution)
-    assert_same_numbers(table.rows, landscape(finished).rows)
+    assert_same_numbers(table.rows, read_table(finished).rows)
 
 
 @pytest.mark.parametrize(("workers", "pack"), [(2, 1), (1, 4)])
@@ -133,7 +144,7 @@ def test_engines_agree(finished: SweepFolder, data: ImageData, tmp_path: Path, w
     execution = ExecutionSpec(engine="workers", workers=workers, pack=pack)
     told: list[Progress] = []
     table = run_sweep(asked(data), data, SweepFolder(tmp_path), execution, told.append)
-    assert_same_numbers(table.rows, landscape(finished).rows)
+    assert_same_numbers(table.rows, read_table(finished).rows)
     steps = 4 * 2 * 3  # models, epochs, batches
     assert told[-1] == Progress(steps=steps, total=steps, models=4, total_models=4)
     assert [p.steps for p in told] == sorted(p.steps for p in told)
@@ -142,16 +153,16 @@ def test_engines_agree(finished: SweepFolder, data: ImageData, tmp_path: Path, w
 def test_the_engine_is_a_function_of_the_settings_alone() -> None:
     """Else a resumed sweep would round otherwise than an uninterrupted one."""
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
-    assert planning.workers(ExecutionSpec(), cpu) >= 1
-    assert planning.workers(ExecutionSpec(workers=3), cpu) == 3
-    assert planning.workers(ExecutionSpec(workers=3), cuda) == 0
-    assert planning.workers(ExecutionSpec(engine="in-process"), cpu) == 0
-    assert planning.workers(ExecutionSpec(engine="workers", workers=1), cuda) == 1
+    assert packing.workers(ExecutionSpec(), cpu) >= 1
+    assert packing.workers(ExecutionSpec(workers=3), cpu) == 3
+    assert packing.workers(ExecutionSpec(workers=3), cuda) == 0
+    assert packing.workers(ExecutionSpec(engine="in-process"), cpu) == 0
+    assert packing.workers(ExecutionSpec(engine="workers", workers=1), cuda) == 1
 
 
 @pytest.mark.parametrize(("latents", "groups"), [((3,), None), ((3, 2, 2), (0, 1, 1))])
 def test_ladders_of_other_depths(data: ImageData, tmp_path: Path, latents: tuple[int, ...], groups: Any) -> None:
-    model = ModelSpec(family="ladder", channels=4, latents=latents)
+    model = ModelSpec(family="residual", channels=4, latents=latents)
     spec = asked(data, model=model, groups=groups, training=TrainingSpec(epochs=1, batch=64))
     rows = run_sweep(spec, data, SweepFolder(tmp_path), HERE).rows
     assert len(rows) == 2 ** (1 if groups is None else 2)
@@ -166,7 +177,7 @@ def test_seeds_give_models_of_their_own(data: ImageData, finished: SweepFolder, 
     rows = run_sweep(asked(data, grid=grid, seeds=(0, 5)), data, SweepFolder(tmp_path), HERE).rows
     assert list(rows["seed"]) == [0, 5]
     assert rows.loc[0, "nelbo"] != rows.loc[1, "nelbo"]
-    assert rows.loc[0, "nelbo"] == pytest.approx(landscape(finished).rows.loc[0, "nelbo"], rel=1e-4)
+    assert rows.loc[0, "nelbo"] == pytest.approx(read_table(finished).rows.loc[0, "nelbo"], rel=1e-4)
 
 
 def test_images_given_as_an_array_are_kept_for_later(tmp_path: Path) -> None:
@@ -220,7 +231,7 @@ def test_other_settings_of_evaluation_measure_again_without_training(
     spec = asked(data, evaluation=dataclasses.replace(LEAN, draws=4, pictures=3))
     rows = run_sweep(spec, data, folder, HERE).rows
     assert (times(folder, "weights.safetensors"), times(folder, "training.jsonl")) == (weights, training)
-    old = landscape(finished).rows
+    old = read_table(finished).rows
     assert (rows["nelbo"] != old["nelbo"]).all()
     np.testing.assert_allclose(rows["nelbo"], old["nelbo"], rtol=0.05)
     np.testing.assert_allclose(rows["psnr"], old["psnr"])
@@ -258,7 +269,7 @@ def test_deleted_runs_and_weights_are_made_again_alike(finished: SweepFolder, da
 def test_another_spec_is_refused(finished: SweepFolder, data: ImageData) -> None:
     before = times(finished, "*")
     with pytest.raises(RecordError, match=r"another spec \(it differs in training\.epochs\)"):
-        run_sweep(asked(data, training=TrainingSpec(epochs=3, warmup=0.6, batch=32)), data, finished, HERE)
+        run_sweep(asked(data, training=TrainingSpec(epochs=3, annealing=0.6, batch=32)), data, finished, HERE)
     assert times(finished, "*") == before
 
 
@@ -280,7 +291,7 @@ def test_images_changed_between_a_kill_and_the_next_run_are_refused(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(engines, "carry_out", killed)
+        patch.setattr(local, "carry_out", killed)
         with pytest.raises(KeyboardInterrupt):
             run_sweep(asked(data), data, folder, HERE)
     with pytest.raises(RecordError, match="other images"):
@@ -300,11 +311,11 @@ def test_the_same_folder_made_anew_sees_the_new_images(data: ImageData, tmp_path
 def test_a_pack_that_does_not_fit_is_refused_with_advice(
     data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    each = planning.member_bytes(asked(data), data)
-    monkeypatch.setattr(planning, "free_bytes", lambda _: int(2.5 * each / planning.MEMORY_SHARE))
+    each = packing.member_bytes(asked(data), data)
+    monkeypatch.setattr(memory, "free_bytes", lambda _: int(2.5 * each / packing.MEMORY_SHARE))
     with pytest.raises(ResourceError, match=r"a pack of 4 needs about .* GiB .*: set execution\.pack to at most 2, or"):
         run_sweep(asked(data), data, SweepFolder(tmp_path / "four"), dataclasses.replace(HERE, pack=4))
-    monkeypatch.setattr(planning, "free_bytes", lambda _: each // 2)
+    monkeypatch.setattr(memory, "free_bytes", lambda _: each // 2)
     with pytest.raises(ResourceError, match=r"a pack of 1 needs .*: take fewer execution\.workers or a smaller"):
         run_sweep(asked(data), data, SweepFolder(tmp_path / "one"), ExecutionSpec())
 
@@ -312,19 +323,19 @@ def test_a_pack_that_does_not_fit_is_refused_with_advice(
 def test_a_finished_sweep_needs_no_memory(
     finished: SweepFolder, data: ImageData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning, "free_bytes", lambda _: 0)
+    monkeypatch.setattr(memory, "free_bytes", lambda _: 0)
     assert len(run_sweep(asked(data), data, finished, ExecutionSpec()).rows) == 4
 
 
 def test_automatic_packs_are_as_large_as_fits(data: ImageData, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = asked(data)
-    monkeypatch.setattr(planning, "CPU_PACK", 2)
-    assert planning.pack_size(spec, data, ExecutionSpec(engine="in-process")) == 2
-    assert planning.pack_size(spec, data, ExecutionSpec(workers=4)) == 1
-    assert planning.pack_size(spec, data, ExecutionSpec(engine="in-process", pack=100)) == 4
-    each = planning.member_bytes(spec, data)
-    monkeypatch.setattr(planning, "free_bytes", lambda _: int(1.5 * each / planning.MEMORY_SHARE))
-    assert planning.pack_size(spec, data, ExecutionSpec(engine="in-process")) == 1
+    monkeypatch.setattr(packing, "CPU_PACK", 2)
+    assert packing.pack_size(spec, data, ExecutionSpec(engine="in-process")) == 2
+    assert packing.pack_size(spec, data, ExecutionSpec(workers=4)) == 1
+    assert packing.pack_size(spec, data, ExecutionSpec(engine="in-process", pack=100)) == 4
+    each = packing.member_bytes(spec, data)
+    monkeypatch.setattr(memory, "free_bytes", lambda _: int(1.5 * each / packing.MEMORY_SHARE))
+    assert packing.pack_size(spec, data, ExecutionSpec(engine="in-process")) == 1
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "nonsense", "meta:x"])
@@ -367,7 +378,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
 
 def test_members_that_diverge_are_recorded_and_the_others_finish(data: ImageData, tmp_path: Path) -> None:
     """A beta of 1e30 makes gradients whose squares no float32 holds."""
-    training = dataclasses.replace(TRAINING, warmup=0.0, patience=3)
+    training = dataclasses.replace(TRAINING, annealing=0.0, max_skipped_steps=3)
     folder = SweepFolder(tmp_path)
     spec = asked(data, training=training, grid=BetaGrid(low=1.0, high=1e30, steps=2))
     rows = run_sweep(spec, data, folder, dataclasses.replace(HERE, pack=4)).rows
@@ -391,7 +402,7 @@ def interrupted(data: ImageData, folder: SweepFolder, monkeypatch: pytest.Monkey
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "write_run", killed)
+        patch.setattr(work, "write_run", killed)
         with pytest.raises(KeyboardInterrupt):
             run_sweep(asked(data), data, folder, dataclasses.replace(HERE, pack=pack))
     (path,) = folder.packs.glob("*.safetensors")
@@ -423,7 +434,7 @@ def test_damaged_weights_are_named_with_their_remedy(finished: SweepFolder, data
         run_sweep(spec, data, folder, HERE)
     weights.unlink()
     run_sweep(spec, data, folder, HERE)
-    assert landscape(folder).missing == 0
+    assert read_table(folder).missing == 0
 
 
 def test_other_damage_is_named_with_its_remedy(
@@ -455,9 +466,9 @@ def test_the_same_oversized_pack_resumes(data: ImageData, tmp_path: Path, monkey
 
 SHORT = """
 from pathlib import Path
-from ratescape import runs
+from ratescape.execution import work
 
-train = runs.train
+train = work.train
 
 def short_of_memory(recipe, model, images, betas, members, *rest, **how):
     with Path("{log}").open("a") as log:
@@ -466,7 +477,7 @@ def short_of_memory(recipe, model, images, betas, members, *rest, **how):
         raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
     return train(recipe, model, images, betas, members, *rest, **how)
 
-runs.train = short_of_memory
+work.train = short_of_memory
 """
 """Lets packs run out of memory; also as the sitecustomize.py of worker processes."""
 
@@ -488,12 +499,12 @@ def test_a_pack_that_runs_out_of_memory_is_split(
         (tmp_path / "sitecustomize.py").write_text(code)
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, sys.path)]))
     else:
-        monkeypatch.setattr(runs, "train", runs.train)  # puts it back
+        monkeypatch.setattr(work, "train", work.train)  # puts it back
         exec(code, {})
     told: list[Progress] = []
     execution = ExecutionSpec(engine=engine, workers=1, pack=4, checkpoint_seconds=0.0)
     table = run_sweep(asked(data), data, SweepFolder(tmp_path / "sweep"), execution, told.append)
-    assert_same_numbers(table.rows, landscape(finished).rows)
+    assert_same_numbers(table.rows, read_table(finished).rows)
     assert told[-1].steps == told[-1].total == 24
     assert (tmp_path / "log").read_text() == tried
 
@@ -522,11 +533,11 @@ def test_a_split_pack_is_taken_up_as_its_halves(
         raise RuntimeError("CUDNN_STATUS_ALLOC_FAILED") if given[4] > 2 else KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "train", short_then_killed)
+        patch.setattr(work, "train", short_then_killed)
         with pytest.raises(KeyboardInterrupt):
             run_sweep(asked_for, data, folder, dataclasses.replace(HERE, pack=4))
     assert sizes == [4, 2]
-    packs = planning.planned(asked_for, data, folder, dataclasses.replace(HERE, pack=4))
+    packs = packing.planned(asked_for, data, folder, dataclasses.replace(HERE, pack=4))
     assert [len(pack.runs) for pack in packs] == [2, 2]
     assert [run for pack in packs for run in pack.runs] == asked_for.runs()
 
@@ -534,7 +545,7 @@ def test_a_split_pack_is_taken_up_as_its_halves(
 def test_a_model_that_does_not_fit_alone_is_an_error(
     data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "train", runs.train)
+    monkeypatch.setattr(work, "train", work.train)
     exec(SHORT.format(fitting=0, log=tmp_path / "log"), {})
     with pytest.raises(MemoryShortage, match=r"while training 1 model\(s\) at once: .* smaller training\.batch"):
         run_sweep(asked(data), data, SweepFolder(tmp_path), HERE)
@@ -554,7 +565,7 @@ def test_a_killed_worker_is_a_clear_error_and_nothing_is_lost(
     with pytest.raises(ResourceError, match=r"a worker process was killed, .*: run the same command again with fewer"):
         run_sweep(asked(data), data, folder, execution, kill_one)
     run_sweep(asked(data), data, folder, HERE)
-    assert_same_numbers(landscape(folder).rows, landscape(finished).rows)
+    assert_same_numbers(read_table(folder).rows, read_table(finished).rows)
 
 
 def test_a_full_disk_at_any_write_loses_nothing(
@@ -600,7 +611,7 @@ def test_images_that_cannot_be_handed_over_are_a_clear_error(data: ImageData, tm
 
 def single(data: ImageData, **fields: Any) -> RunSpec:
     spec = RunSpec(data=data.spec, model=MODEL, training=TRAINING, betas=(0.1, 10.0))
-    return fitted(dataclasses.replace(spec, **fields), data)
+    return resolved(dataclasses.replace(spec, **fields), data)
 
 
 def test_one_model_is_as_in_a_sweep_and_is_not_made_twice(
@@ -610,7 +621,7 @@ def test_one_model_is_as_in_a_sweep_and_is_not_made_twice(
     assert key(run) in {path.name for path in (finished.path / "runs").iterdir()}
     run_single(run, data, folder, LEAN, HERE)
     metrics = read_json_lines(folder.evaluation)[1]["metrics"]
-    rows = landscape(finished).rows.set_index("run")
+    rows = read_table(finished).rows.set_index("run")
     assert metrics["nelbo"] == pytest.approx(rows.loc[key(run), "test_nelbo"], rel=1e-4)
     before = folder.weights.stat().st_mtime_ns
     run_single(run, data, folder, LEAN, HERE)

@@ -12,12 +12,19 @@ import pytest
 import yaml
 from conftest import TINY
 
-from ratescape import cli, training
+from ratescape.cli import commands
 from ratescape.data.catalog import ImageData, load_data
+from ratescape.execution.sweep import resolved, run_sweep
 from ratescape.landscape import Landscape, evaluate, map_landscape
-from ratescape.records import SweepFolder, read_json_lines
-from ratescape.specs import EvaluationSpec, ExecutionSpec, ModelSpec, SweepSpec, TargetedSpec, TrainingSpec
-from ratescape.sweep import fitted, run_sweep
+from ratescape.records.files import read_json_lines
+from ratescape.records.folders import SweepFolder
+from ratescape.specs.evaluation import EvaluationSpec
+from ratescape.specs.execution import ExecutionSpec
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.runs import TargetedSpec
+from ratescape.specs.sweep import SweepSpec
+from ratescape.specs.training import TrainingSpec
+from ratescape.training import loop
 
 LEAN = EvaluationSpec(samples=0, information=False, probes="none")
 HERE = ExecutionSpec(engine="in-process")
@@ -38,7 +45,7 @@ def asked(data: ImageData, **fields: Any) -> SweepSpec:
         target_rates=REQUESTS,
         evaluation=LEAN,
     )
-    return fitted(dataclasses.replace(spec, **fields), data)
+    return resolved(dataclasses.replace(spec, **fields), data)
 
 
 def made(spec: SweepSpec, data: ImageData, place: Path, execution: ExecutionSpec = HERE) -> SweepFolder:
@@ -83,7 +90,7 @@ def test_interrupted_it_ends_as_if_it_had_not_been(
     data: ImageData, tmp_path: Path, finished: SweepFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = 0
-    before = training.pack_pass
+    before = loop.pack_pass
 
     def dies(*arguments: Any) -> Any:
         nonlocal steps
@@ -92,7 +99,7 @@ def test_interrupted_it_ends_as_if_it_had_not_been(
             raise KeyboardInterrupt
         return before(*arguments)
 
-    monkeypatch.setattr(training, "pack_pass", dies)
+    monkeypatch.setattr(loop, "pack_pass", dies)
     often = ExecutionSpec(engine="in-process", checkpoint_seconds=0)
     with pytest.raises(KeyboardInterrupt):
         made(asked(data), data, tmp_path / "cut", often)
@@ -107,9 +114,9 @@ def test_interrupted_it_ends_as_if_it_had_not_been(
 @pytest.mark.parametrize(
     ("model", "request_"),
     [
-        (ModelSpec(family="ladder", channels=4, latents=(3,)), "1=2"),
-        (ModelSpec(family="ladder", channels=4, latents=(3, 2, 2)), "3=1,2=0.5,1=0.5"),
-        (ModelSpec(family="ladder", channels=4, latents=(3, 2, 2, 1, 1)), "5=1,4+3=1,2=0.5"),
+        (ModelSpec(family="residual", channels=4, latents=(3,)), "1=2"),
+        (ModelSpec(family="residual", channels=4, latents=(3, 2, 2)), "3=1,2=0.5,1=0.5"),
+        (ModelSpec(family="residual", channels=4, latents=(3, 2, 2, 1, 1)), "5=1,4+3=1,2=0.5"),
         (ModelSpec(family="lvae", channels=4, latents=(3, 2)), "2=1,1=1"),
         (ModelSpec(family="bottom-up", channels=4, latents=(3, 2)), "total=2"),
     ],
@@ -137,7 +144,7 @@ def test_new_settings_of_evaluation_keep_the_models(finished: SweepFolder, data:
 
 
 def test_a_diverged_training_is_said_to_have_missed(data: ImageData, tmp_path: Path) -> None:
-    wild = TrainingSpec(epochs=2, batch=32, learning_rate=1e30, patience=1)
+    wild = TrainingSpec(epochs=2, batch=32, learning_rate=1e30, max_skipped_steps=1)
     landscape = Landscape(made(asked(data, training=wild), data, tmp_path / "wild").path)
     assert (landscape.table["status"] == "diverged").all()
     for answer in landscape.answers():
@@ -150,23 +157,23 @@ def test_on_the_command_line_and_in_a_config(
     small = [*TINY, "--data.name", str(images_file), "--training.epochs", "2", "--execution.engine", "in-process"]
     out = tmp_path / "asked"
     ask = ["train", *small, "--target-rates", "2=0.8,1=1.5", "--out", str(out)]
-    assert cli.main(ask) == 0
+    assert commands.main(ask) == 0
     said = capsys.readouterr().out
     assert "2=0.8,1=1.5: betas (" in said and "layer 2: " in said and said.splitlines()[-1] == str(out)
     (run,) = (out / "runs").iterdir()
     assert isinstance(SweepFolder(out).spec().runs()[0], TargetedSpec)
     assert evaluate(run, LEAN)[0]["metrics"]["loss"] == pytest.approx(Landscape(out).table["loss"][0])
-    assert cli.main([*ask, "--strict"]) in (0, 1)
+    assert commands.main([*ask, "--strict"]) in (0, 1)
     missed = not Landscape(out).answers()[0].reached
     assert missed == ("not every rate was reached" in capsys.readouterr().err)
 
     config = tmp_path / "asked.yaml"
     config.write_text(yaml.safe_dump({"target_rates": ["2=0.8,1=1.5"], "control": {"tail": 0.2}}))
-    assert cli.main(["train", "--config", str(config), *small, "--quiet", "--out", str(tmp_path / "config")]) == 0
+    assert commands.main(["train", "--config", str(config), *small, "--quiet", "--out", str(tmp_path / "config")]) == 0
     assert SweepFolder(tmp_path / "config").spec().control.tail == 0.2
     again = tmp_path / "again.yaml"
     again.write_text((out / "spec.yaml").read_text())
-    assert cli.main(["map", "--config", str(again), "--quiet", "--out", str(out)]) == 0
+    assert commands.main(["map", "--config", str(again), "--quiet", "--out", str(out)]) == 0
     capsys.readouterr()
 
     for words, message in (
@@ -175,7 +182,7 @@ def test_on_the_command_line_and_in_a_config(
         (["--target-rates", "2=-1"], "rates must be above 0"),
         (["--strict"], "strict goes with target_rates"),
     ):
-        assert cli.main(["train", *small, *words, "--out", str(tmp_path / "none")]) == 1
+        assert commands.main(["train", *small, *words, "--out", str(tmp_path / "none")]) == 1
         error = capsys.readouterr().err
         assert message in error and error.count("\n") == 1 and not (tmp_path / "none").exists()
 

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ratescape.errors import SpecError
-from ratescape.specs import ModelSpec, SweepSpec
-from ratescape.targets import Answer, RateTarget, outcomes, requested
+from ratescape.records.answers import Answer, outcomes
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.rate_targets import RateTarget, requested
+from ratescape.specs.sweep import SweepSpec
 
 BIT = math.log(2)
 

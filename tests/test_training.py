@@ -12,36 +12,31 @@ import torch
 from ratescape.data.batches import Images, stream
 from ratescape.errors import CheckpointError, SpecError
 from ratescape.model.hierarchy import HVAE, PosteriorSample
-from ratescape.model.networks import build, complete
+from ratescape.model.networks import build, resolved_model
 from ratescape.model.packs import member, pack_pass, stack, training_bytes
-from ratescape.multipliers import Drawn, FixedBetas
-from ratescape.specs import ModelSpec, TrainingSpec
-from ratescape.training import (
-    Saving,
-    Trained,
-    completed,
-    learning_rate,
-    steps_per_epoch,
-    total_steps,
-    train,
-    warmup_steps,
-)
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.training import TrainingSpec
+from ratescape.training.betas.fixed import FixedBetas
+from ratescape.training.betas.policy import StepBetas
+from ratescape.training.loop import train
+from ratescape.training.schedule import annealing_steps, learning_rate, resolved_training, steps_per_epoch, total_steps
+from ratescape.training.state import Saving, Trained
 
 SHAPE = (1, 16, 16)
 BETAS = [(1.0, 1.0), (0.1, 10.0), (5.0, 0.2)]
-SPEC = TrainingSpec(epochs=10, batch=32, warmup=3, warmup_path="linear", precision="float64")
+SPEC = TrainingSpec(epochs=10, batch=32, annealing=3, annealing_path="linear", precision="float64")
 MODELS = {
     "ghvae": ModelSpec(channels=4, latents=(3, 2)),
     "lvae": ModelSpec(family="lvae", channels=4, latents=(3, 2)),
-    "ladder-1": ModelSpec(family="ladder", channels=4, latents=(3,)),
-    "ladder-3": ModelSpec(family="ladder", channels=4, latents=(3, 2, 1)),
-    "ladder-5": ModelSpec(family="ladder", channels=4, latents=(3, 2, 1, 1, 1)),
+    "residual-1": ModelSpec(family="residual", channels=4, latents=(3,)),
+    "residual-3": ModelSpec(family="residual", channels=4, latents=(3, 2, 1)),
+    "residual-5": ModelSpec(family="residual", channels=4, latents=(3, 2, 1, 1, 1)),
 }
 
 
 def model_of(name: str = "ghvae", seed: int = 0) -> HVAE:
     torch.manual_seed(seed)
-    return build(complete(MODELS[name], SHAPE, binary=True), SHAPE).double()
+    return build(resolved_model(MODELS[name], SHAPE, binary=True), SHAPE).double()
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +52,10 @@ def images() -> Images:
 def run(
     images: Images, betas: list[tuple[float, ...]], spec: TrainingSpec = SPEC, name: str = "ghvae", **rest: object
 ) -> Trained:
-    multipliers = FixedBetas(
-        torch.tensor(betas, dtype=torch.float64), warmup_steps(spec, len(images)), spec.warmup_path
+    policy = FixedBetas(
+        torch.tensor(betas, dtype=torch.float64), annealing_steps(spec, len(images)), spec.annealing_path
     )
-    return train(spec, model_of(name), images, multipliers, len(betas), seed=7, **rest)  # type: ignore[arg-type]
+    return train(spec, model_of(name), images, policy, len(betas), seed=7, **rest)  # type: ignore[arg-type]
 
 
 def betas_for(name: str) -> list[tuple[float, ...]]:
@@ -150,7 +145,7 @@ def test_another_trainings_checkpoint_is_refused(images: Images, tmp_path: Path)
 
 def test_one_sick_member_is_frozen_and_the_others_do_not_notice(images: Images) -> None:
     """A member whose beta is NaN from the start never moves; the rest end exactly where they would without it."""
-    spec = dataclasses.replace(SPEC, patience=4)
+    spec = dataclasses.replace(SPEC, max_skipped_steps=4)
     sick = run(images, [BETAS[0], (float("nan"), 1.0), BETAS[2]], spec)
     well = run(images, [BETAS[0], BETAS[1], BETAS[2]], spec)
     assert sick.diverged == [False, True, False]
@@ -166,13 +161,13 @@ def test_one_sick_member_is_frozen_and_the_others_do_not_notice(images: Images) 
 
 def test_a_passing_fault_is_skipped_and_counted(images: Images) -> None:
     class Faulty(FixedBetas):
-        def draw(self, step: int, images: int) -> Drawn:
+        def draw(self, step: int, images: int) -> StepBetas:
             betas = super().draw(step, images).betas.clone()
             if step in (10, 11, 30):
                 betas[1] = float("inf")
-            return Drawn(betas)
+            return StepBetas(betas)
 
-    spec = dataclasses.replace(SPEC, patience=3)
+    spec = dataclasses.replace(SPEC, max_skipped_steps=3)
     trained = train(spec, model_of(), images, Faulty(torch.tensor(BETAS).double(), 15, "linear"), 3, seed=7)
     assert trained.diverged == [False] * 3
     assert [history[-1]["skipped"] for history in trained.history] == [0, 3, 0]
@@ -180,7 +175,7 @@ def test_a_passing_fault_is_skipped_and_counted(images: Images) -> None:
 
 
 def test_a_training_in_which_all_have_diverged_ends_early(images: Images) -> None:
-    spec = dataclasses.replace(SPEC, patience=2)
+    spec = dataclasses.replace(SPEC, max_skipped_steps=2)
     trained = run(images, [(float("nan"), 1.0)], spec)
     assert trained.diverged == [True] and len(trained.history[0]) == 1
 
@@ -200,21 +195,23 @@ def test_the_effective_beta_is_logged(images: Images) -> None:
 
 
 def test_training_learns(images: Images) -> None:
-    history = run(images, [(1.0, 1.0)], dataclasses.replace(SPEC, epochs=40, learning_rate=3e-3, warmup=5)).history[0]
+    history = run(images, [(1.0, 1.0)], dataclasses.replace(SPEC, epochs=40, learning_rate=3e-3, annealing=5)).history[
+        0
+    ]
     assert history[-1]["loss"] < 0.5 * history[0]["loss"]
 
 
 def test_open_fields_are_filled_in_for_the_images() -> None:
-    many, few = completed(TrainingSpec(), 60_000), completed(TrainingSpec(), 3600)
-    assert (many.epochs, many.warmup) == (20, 6) and total_steps(TrainingSpec(), 60_000) == 20 * 235
+    many, few = resolved_training(TrainingSpec(), 60_000), resolved_training(TrainingSpec(), 3600)
+    assert (many.epochs, many.annealing) == (20, 6) and total_steps(TrainingSpec(), 60_000) == 20 * 235
     assert few.epochs == 67 and total_steps(TrainingSpec(), 3600) == 67 * 15 >= 1000 > 66 * 15
-    assert completed(TrainingSpec(epochs=3, warmup=1), 3600) == TrainingSpec(epochs=3, warmup=1)
+    assert resolved_training(TrainingSpec(epochs=3, annealing=1), 3600) == TrainingSpec(epochs=3, annealing=1)
     with pytest.raises(SpecError, match="outlasts training"):
-        completed(TrainingSpec(warmup=21), 60_000)
+        resolved_training(TrainingSpec(annealing=21), 60_000)
 
 
 def test_a_ramp_raises_the_learning_rate_from_nothing() -> None:
-    ramped = dataclasses.replace(SPEC, ramp=0.25)
+    ramped = dataclasses.replace(SPEC, lr_warmup=0.25)
     rates = [learning_rate(ramped, step, 100) for step in range(100)]
     plain = [learning_rate(SPEC, step, 100) for step in range(100)]
     assert [rate / whole for rate, whole in zip(rates[:25], plain[:25], strict=True)] == pytest.approx(
@@ -276,7 +273,7 @@ def test_binary_pixels_round_at_one_half() -> None:
 def test_every_likelihood_can_be_trained(name: Any) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (40, *SHAPE), np.uint8)
     images = Images(pixels, binary=False, dtype=torch.float64)
-    spec = complete(ModelSpec(channels=4, latents=(3, 2), likelihood=name, mixtures=2), SHAPE, binary=False)
+    spec = resolved_model(ModelSpec(channels=4, latents=(3, 2), likelihood=name, mixtures=2), SHAPE, binary=False)
     torch.manual_seed(0)
     model = build(spec, SHAPE).double()
     recipe = TrainingSpec(epochs=6, batch=20, clip=100.0, precision="float64")

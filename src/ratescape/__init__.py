@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from ratescape.landscape import load as load
     from ratescape.landscape import map_landscape as map_landscape
     from ratescape.landscape import save as save
-    from ratescape.specs import BetaGrid as BetaGrid
-    from ratescape.specs import ConditioningSpec as ConditioningSpec
-    from ratescape.specs import DataSpec as DataSpec
-    from ratescape.specs import EvaluationSpec as EvaluationSpec
-    from ratescape.specs import ExecutionSpec as ExecutionSpec
-    from ratescape.specs import ModelSpec as ModelSpec
-    from ratescape.specs import TrainingSpec as TrainingSpec
+    from ratescape.specs.data import DataSpec as DataSpec
+    from ratescape.specs.evaluation import EvaluationSpec as EvaluationSpec
+    from ratescape.specs.execution import ExecutionSpec as ExecutionSpec
+    from ratescape.specs.grid import BetaGrid as BetaGrid
+    from ratescape.specs.methods import ConditioningSpec as ConditioningSpec
+    from ratescape.specs.model import ModelSpec as ModelSpec
+    from ratescape.specs.training import TrainingSpec as TrainingSpec
 
 _HOMES = {
     "ratescape.data.catalog": ["load_data"],

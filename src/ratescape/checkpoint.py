@@ -18,8 +18,12 @@ from ratescape.errors import CheckpointError
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.networks import build
-from ratescape.records import write_atomically
-from ratescape.specs import VERSION, DataSpec, ModelSpec, NetworkSpec, from_dict, to_dict
+from ratescape.records.files import write_atomically
+from ratescape.specs.codec import from_dict, to_dict
+from ratescape.specs.data import DataSpec
+from ratescape.specs.identity import VERSION
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.runs import NetworkSpec
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:

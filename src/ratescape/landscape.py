@@ -8,36 +8,37 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ratescape import checkpoint, planning, records, selection, sweep
+from ratescape import checkpoint, selection
+from ratescape.compute import devices
 from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.data.prepared import read_prepared
 from ratescape.errors import SpecError
 from ratescape.evaluation import suite
 from ratescape.evaluation.grid import grid_table, seen_images
-from ratescape.evaluation.solving import TOLERANCE, betas_for
+from ratescape.execution import sweep
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
-from ratescape.records import RunFolder, SweepFolder, Table
+from ratescape.records import answers
+from ratescape.records.answers import Answer
+from ratescape.records.folders import RunFolder, SweepFolder
+from ratescape.records.table import FINE_IMAGES, Table, measured_columns, read_fine, read_table
 from ratescape.report.figures import save_figures
 from ratescape.report.page import write_page
 from ratescape.report.paper import save_paper_figures
+from ratescape.search.by_rates import TOLERANCE, betas_for
 from ratescape.selection import Choice
-from ratescape.specs import (
-    BetaGrid,
-    ConditioningSpec,
-    ControlSpec,
-    DataSpec,
-    EvaluationSpec,
-    ExecutionSpec,
-    Method,
-    ModelSpec,
-    RunSpec,
-    SweepSpec,
-    TrainingSpec,
-    key,
-)
-from ratescape.targets import Answer, RateTarget, requested
+from ratescape.specs.data import DataSpec
+from ratescape.specs.evaluation import EvaluationSpec
+from ratescape.specs.execution import ExecutionSpec
+from ratescape.specs.grid import BetaGrid
+from ratescape.specs.identity import key
+from ratescape.specs.methods import ConditioningSpec, ControlSpec, Method
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.rate_targets import RateTarget, requested
+from ratescape.specs.runs import RunSpec
+from ratescape.specs.sweep import SweepSpec
+from ratescape.specs.training import TrainingSpec
 
 BUDGET = 0.005
 """Share of a budget of rate that is left unused, since rates are found to a tolerance."""
@@ -61,7 +62,7 @@ class Best:
 
     @property
     def betas(self) -> tuple[float, ...]:
-        """Its multipliers, top layer first."""
+        """Its policy, top layer first."""
         return self.choice.betas
 
     def load(self, device: str = "cpu") -> HVAE:
@@ -120,11 +121,11 @@ class Landscape:
 
     def __init__(self, path: str | Path) -> None:
         self.folder = SweepFolder(Path(path))
-        self.records: Table = records.landscape(self.folder)
+        self.records: Table = read_table(self.folder)
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row for each model: see :func:`ratescape.records.landscape`."""
+        """One row for each model: see :func:`ratescape.records.read_table`."""
         return self.records.rows
 
     def best(self, use: str, *, max_rate: float | None = None, demands: Mapping[str, float] | None = None) -> Best:
@@ -183,9 +184,9 @@ class Landscape:
         betas = betas_for(network, seen_images(network, data), wanted, tolerance=BUDGET).betas
         model = network.at(betas)
         lines = suite.measure(
-            model, data, betas, spec.evaluation, suite.judge_of(data, spec.evaluation, planning.chosen_device(device))
+            model, data, betas, spec.evaluation, suite.judge_of(data, spec.evaluation, devices.chosen_device(device))
         )
-        row = pd.Series(records.measured_columns({line["split"]: line for line in lines}, choice.split))
+        row = pd.Series(measured_columns({line["split"]: line for line in lines}, choice.split))
         better = choice.metric.score(pd.Series([choice.value(row), choice.value(choice.row)]))
         if better[0] <= better[1] or not selection.meets(row, max_rate, demands or {}):
             return None
@@ -193,7 +194,7 @@ class Landscape:
 
     def _finest(self, choice: Choice, max_rate: float) -> pd.Series:
         """The best row within the budget that is known: of the fine landscape if it has the metric, else the choice."""
-        fine = records.fine(self.folder)
+        fine = read_fine(self.folder)
         if fine is None or choice.metric.column not in fine:
             return choice.row
         within = fine[fine["rate"] <= max_rate]
@@ -219,7 +220,7 @@ class Landscape:
         return checkpoint.load_network(self.folder.network(networks[chosen]).weights, device)[0]
 
     def measure(
-        self, points: Sequence[tuple[float, ...]], *, images: int = records.FINE_IMAGES, data_folder: Path | None = None
+        self, points: Sequence[tuple[float, ...]], *, images: int = FINE_IMAGES, data_folder: Path | None = None
     ) -> pd.DataFrame:
         """Rates, distortion, -ELBO (nats per image) and PSNR (dB) at any betas, of a conditioned landscape.
 
@@ -247,7 +248,7 @@ class Landscape:
         rates: Request,
         *,
         tolerance: float = TOLERANCE,
-        images: int = records.FINE_IMAGES,
+        images: int = FINE_IMAGES,
         data_folder: Path | None = None,
     ) -> Solved:
         """The model of a conditioned landscape that has the rates asked for, found without training.
@@ -275,11 +276,11 @@ class Landscape:
         Raises:
             RecordError: a record is missing or damaged.
         """
-        return records.answers(self.folder)
+        return answers.answers(self.folder)
 
     def keep(self, answer: Answer) -> None:
         """Remember an answer of :meth:`at_rates`, so that the report shows it."""
-        records.add_answer(self.folder, answer)
+        answers.add_answer(self.folder, answer)
 
     def _held_out(self, network: Conditioned, count: int, data_folder: Path | None) -> Images:
         """Images of the split that models are chosen on, as the first seed's network takes them."""
@@ -360,7 +361,7 @@ def map_spec(
     progress: Callable[[sweep.Progress], None] | None = None,
 ) -> Landscape:
     """Carry out a sweep that is fully said, on images that are loaded; as :func:`map_landscape`."""
-    whole = sweep.fitted(spec, data)
+    whole = sweep.resolved(spec, data)
     landscape_path = out or Path(f"landscape-{_plain(data.spec.name)}-{key(whole)}")
     sweep.run_sweep(whole, data, SweepFolder(landscape_path), execution, progress)
     landscape = Landscape(landscape_path)
@@ -377,7 +378,7 @@ def train_spec(
     evaluation: EvaluationSpec | None = None,
 ) -> RunFolder:
     """Train and measure one model; the same call takes up what was interrupted. Returns its folder."""
-    whole = sweep.fitted(run, data)
+    whole = sweep.resolved(run, data)
     folder = RunFolder(out or Path(f"model-{_plain(data.spec.name)}-{key(whole)}"))
     sweep.run_single(whole, data, folder, evaluation or EvaluationSpec(), execution, progress)
     return folder
@@ -440,21 +441,21 @@ def evaluate(
         RatescapeError: the model, its weights or its images are missing or damaged, or betas that do not fit.
     """
     folder, spec = Path(path), evaluation or EvaluationSpec()
-    chosen = planning.chosen_device(device)
+    chosen = devices.chosen_device(device)
     if (folder / "spec.yaml").exists() or not (folder / "weights.safetensors").exists():
         run = RunFolder(folder).spec()
         if betas is not None or extrapolate:
             raise SpecError(f"{folder} is a model of its own betas: leave out betas and extrapolate")
         model, header = checkpoint.load_model(RunFolder(folder).weights, chosen)
-        source, multipliers, outside = run.data, tuple(header["betas"]), False
+        source, policy, outside = run.data, tuple(header["betas"]), False
     else:
         network, header = checkpoint.load_network(folder / "weights.safetensors", chosen)
         if betas is None:
             raise SpecError(f"{folder} is a network that is told its betas: say which, one for each layer")
-        model, source, multipliers = network.at(betas, extrapolate=extrapolate), header["network"].data, betas
+        model, source, policy = network.at(betas, extrapolate=extrapolate), header["network"].data, betas
         outside = not network.covers(betas)
     data = _images_of(source, folder, header.get("fingerprint"), data_folder)
-    lines = suite.measure(model, data, multipliers, spec, suite.judge_of(data, spec, chosen))
+    lines = suite.measure(model, data, policy, spec, suite.judge_of(data, spec, chosen))
     return [line | {"extrapolated": True} for line in lines] if outside else lines
 
 

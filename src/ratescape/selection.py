@@ -13,92 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from ratescape.errors import SpecError
-from ratescape.records import ACTIVE_RATE, Table, layer_columns
-
-
-@dataclasses.dataclass(frozen=True)
-class Metric:
-    """One measured quantity: its column, how to write it, and which direction is good."""
-
-    column: str
-    name: str
-    unit: str
-    higher_is_better: bool | None
-    """None for a quantity that describes models but does not rank them."""
-    explanation: str
-
-    @property
-    def label(self) -> str:
-        """Text for axes and colour bars."""
-        return f"{self.name} ({self.unit})" if self.unit else self.name
-
-    def score(self, values: pd.Series) -> pd.Series:
-        """Values with the sign that makes higher better."""
-        return -values if self.higher_is_better is False else values
-
-
-_NATS = "nats/image"
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-
-METRICS: dict[str, Metric] = {
-    metric.column: metric
-    for metric in (
-        Metric("psnr", "PSNR", "dB", True, "fidelity of reconstructions: 3 dB more is half the squared error"),
-        Metric(
-            "nelbo",
-            "-ELBO",
-            _NATS,
-            False,
-            "distortion + total rate: at least -log p(x), what it costs to store an image exactly",
-        ),
-        Metric("inception_score", "inception score", "", True, "samples that are of one class each, of all classes"),
-        Metric("diversity", "diversity", "", True, "exp H[p(y)] of the judge over samples: how many classes appear"),
-        Metric("sharpness", "sharpness", "", True, "exp -E H[p(y|x)]: how sure the judge is of each sample's class"),
-        Metric("distortion", "distortion", _NATS, False, "-log p(x|z): what the latents do not tell about an image"),
-        Metric("rate", "total rate", _NATS, None, "information that all latents together carry about an image"),
-        Metric("loss", "training loss", _NATS, None, "distortion + sum of beta x rate: comparable at equal betas only"),
-    )
-}
-"""Known metrics by column, in the order they are offered. Measurements added later add an entry here."""
-
-LAYER_METRICS: dict[str, Metric] = {
-    metric.column: metric
-    for metric in (
-        Metric("accuracy_rbf", "RBF SVM accuracy", "", True, "labels that an RBF SVM reads off the posterior mean"),
-        Metric(
-            "accuracy_knn", "kNN accuracy", "", True, "labels that 5 nearest neighbours read off the posterior mean"
-        ),
-        Metric("accuracy_logistic", "logistic regression accuracy", "", True, "labels read off linearly"),
-        Metric("accuracy_linear_svm", "linear SVM accuracy", "", True, "labels read off linearly, by a margin"),
-        Metric("accuracy_sample", "RBF SVM accuracy", "", True, "labels read off a sample, which Eq. 11 bounds"),
-        Metric("information", "label information", "nats", True, "mutual information of label and latents"),
-        Metric("clustering_nmi", "clustering NMI", "", True, "agreement of k-means clusters with the classes"),
-        Metric("ridge_r2", "ridge R²", "", True, "share of the targets' variance that is read off linearly"),
-    )
-}
-"""Known metrics of single layers, by column without the layer's number."""
-
-USES: dict[str, tuple[str, ...]] = {
-    "reconstruction": ("psnr",),
-    "representation": ("accuracy_rbf", "information", "ridge_r2"),
-    "generation": ("inception_score",),
-}
-"""Columns that tell how good a model is for a use, the preferred one first; of the top layer, if of a layer."""
-
-
-def metrics_of(rows: pd.DataFrame) -> list[Metric]:
-    """The known metrics that a table has measured, in the order they are offered; of layers, the top one first."""
-    known = list(METRICS.values())
-    for metric in LAYER_METRICS.values():
-        known += [_of_layer(metric, column) for column in layer_columns(rows, metric.column)]
-    return [metric for metric in known if metric.column in rows.columns and rows[metric.column].notna().any()]
-
-
-def _of_layer(metric: Metric, column: str) -> Metric:
-    """The metric of one layer, by its column."""
-    layer = column.removeprefix(metric.column + "_").translate(_SUBSCRIPTS)
-    seen = "z" if metric.column in ("information", "accuracy_sample") else "μ"  # of samples; other probes see means
-    return dataclasses.replace(metric, column=column, name=f"{metric.name} on {seen}{layer}")
+from ratescape.metrics import LAYER_METRICS, METRICS, SUBSCRIPTS, USES, Metric, layer_columns, measured_metrics
+from ratescape.records.table import ACTIVE_RATE, Table
 
 
 def measured(table: Table) -> pd.DataFrame:
@@ -290,7 +206,7 @@ def metric_for(rows: pd.DataFrame, use: str) -> Metric:
     Raises:
         SpecError: the use is unknown, its metrics were not measured, or the metric does not rank models.
     """
-    available = {metric.column: metric for metric in metrics_of(rows) if metric.higher_is_better is not None}
+    available = {metric.column: metric for metric in measured_metrics(rows) if metric.higher_is_better is not None}
     for name in USES.get(use, (use,)):
         column = next(iter(layer_columns(rows, name)), name) if name in LAYER_METRICS else name
         if column in available:
@@ -364,7 +280,7 @@ def collapse_warnings(table: Table) -> list[str]:
     for layer in sorted({layer for layers in found for layer in layers}, reverse=True):
         count = sum(layer in layers for layers in found)
         lines.append(
-            f"z{str(layer).translate(_SUBSCRIPTS)} has collapsed in {count} of {len(found)} models (less than "
+            f"z{str(layer).translate(SUBSCRIPTS)} has collapsed in {count} of {len(found)} models (less than "
             f"{ACTIVE_RATE:g} nats, or no active unit: it carries nothing there)"
         )
     return lines

@@ -13,7 +13,8 @@ import pytest
 from ratescape.data import catalog, sources
 from ratescape.data.catalog import ImageData, describe, listing, load_data
 from ratescape.errors import DataError, SpecError
-from ratescape.specs import DataSpec, from_dict, to_dict
+from ratescape.specs.codec import from_dict, to_dict
+from ratescape.specs.data import DataSpec
 
 
 @pytest.fixture

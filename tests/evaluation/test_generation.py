@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from ratescape.data.batches import stream
 from ratescape.errors import DataError, SpecError
 from ratescape.evaluation.generation import generation, inception
-from ratescape.evaluation.judges import Judge, JudgeSpec
+from ratescape.judges.cache import Judge
+from ratescape.judges.training import JudgeSpec
 from ratescape.model.hierarchy import HVAE
-from ratescape.model.networks import build, complete
-from ratescape.specs import ModelSpec
+from ratescape.model.networks import build, resolved_model
+from ratescape.specs.model import ModelSpec
 
 SHAPE = (1, 16, 16)
 
@@ -100,7 +101,7 @@ def judge() -> Judge:
 @pytest.fixture
 def model() -> HVAE:
     torch.manual_seed(0)
-    return build(complete(ModelSpec(channels=4, latents=(3, 2)), SHAPE, binary=True), SHAPE).requires_grad_(False)
+    return build(resolved_model(ModelSpec(channels=4, latents=(3, 2)), SHAPE, binary=True), SHAPE).requires_grad_(False)
 
 
 def test_samples_are_prior_draws_decoded_to_means(model: HVAE, judge: Judge) -> None:
@@ -128,7 +129,7 @@ def test_what_cannot_be_scored_is_refused(model: HVAE, judge: Judge) -> None:
     with pytest.raises(SpecError, match="99 samples in 5 splits"):
         generation(model, judge, 99)
     grey = ModelSpec(channels=4, latents=(3, 2))
-    larger = build(complete(grey, (1, 20, 20), binary=True), (1, 20, 20))
+    larger = build(resolved_model(grey, (1, 20, 20), binary=True), (1, 20, 20))
     with pytest.raises(DataError, match=r"\(1, 20, 20\).*trained on \(1, 16, 16\)"):
         generation(larger, judge, 100)
     for parameter in model.decoder.parameters():

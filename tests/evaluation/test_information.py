@@ -17,8 +17,8 @@ from ratescape.evaluation.information import Information, layer_information, mut
 from ratescape.evaluation.rates import rates
 from ratescape.model.distributions import Gaussian
 from ratescape.model.hierarchy import HVAE
-from ratescape.model.networks import build, complete
-from ratescape.specs import ModelSpec
+from ratescape.model.networks import build, resolved_model
+from ratescape.specs.model import ModelSpec
 
 SHAPE = (1, 16, 16)
 
@@ -261,7 +261,7 @@ def images() -> Images:
 
 
 @pytest.mark.parametrize(
-    ("family", "latents"), [("ghvae", (3, 2)), ("lvae", (3, 2)), ("bottom-up", (3, 2)), ("ladder", (3, 2, 1))]
+    ("family", "latents"), [("ghvae", (3, 2)), ("lvae", (3, 2)), ("bottom-up", (3, 2)), ("residual", (3, 2, 1))]
 )
 def test_layers_are_measured_from_one_pass(
     family: str, latents: tuple[int, ...], images: Images, monkeypatch: pytest.MonkeyPatch
@@ -269,7 +269,7 @@ def test_layers_are_measured_from_one_pass(
     """Each layer's sample is drawn from the posterior it is compared with, top first, images in their order."""
     torch.manual_seed(0)
     spec = ModelSpec(family=family, channels=4, latents=latents)
-    model = build(complete(spec, SHAPE, binary=True), SHAPE).requires_grad_(False)
+    model = build(resolved_model(spec, SHAPE, binary=True), SHAPE).requires_grad_(False)
     labels = np.arange(1040) % 3
     seen: list[tuple[Tensor, Tensor, Tensor]] = []
     measure = information.mutual_information
@@ -293,7 +293,9 @@ def test_layers_are_measured_from_one_pass(
 
 def test_latents_are_those_of_the_rates(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
-    model = build(complete(ModelSpec(channels=4, latents=(3, 2)), SHAPE, binary=True), SHAPE).requires_grad_(False)
+    model = build(resolved_model(ModelSpec(channels=4, latents=(3, 2)), SHAPE, binary=True), SHAPE).requires_grad_(
+        False
+    )
     drawn: list[Tensor] = []
     draw = Gaussian.at
 

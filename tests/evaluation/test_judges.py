@@ -15,9 +15,9 @@ from ratescape.data.batches import unit
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.data.formats import Split
 from ratescape.errors import CheckpointError, DataError, RecordError, SpecError
-from ratescape.evaluation.judge_networks import network
-from ratescape.evaluation.judge_training import crop_and_flip, learning_rate, train_judge
-from ratescape.evaluation.judges import JudgeSpec, judge, recipe
+from ratescape.judges.cache import judge, recipe
+from ratescape.judges.networks import network
+from ratescape.judges.training import JudgeSpec, crop_and_flip, learning_rate, train_judge
 
 QUICK = JudgeSpec(epochs=6, batch=16)
 CLASSES = ("left", "none", "right")

@@ -19,8 +19,9 @@ from ratescape.evaluation.rates import active_units, rates
 from ratescape.evaluation.reconstruction import Reconstruction, reconstruction
 from ratescape.evaluation.representation import flags
 from ratescape.model.hierarchy import HVAE, PosteriorMode, PosteriorSample
-from ratescape.model.networks import build, complete
-from ratescape.specs import EvaluationSpec, ModelSpec
+from ratescape.model.networks import build, resolved_model
+from ratescape.specs.evaluation import EvaluationSpec
+from ratescape.specs.model import ModelSpec
 
 SHAPE = (1, 16, 16)
 
@@ -28,7 +29,7 @@ SHAPE = (1, 16, 16)
 @pytest.fixture
 def model() -> HVAE:
     torch.manual_seed(0)
-    return build(complete(ModelSpec(channels=4, latents=(3, 2)), SHAPE, binary=True), SHAPE).requires_grad_(False)
+    return build(resolved_model(ModelSpec(channels=4, latents=(3, 2)), SHAPE, binary=True), SHAPE).requires_grad_(False)
 
 
 @pytest.fixture

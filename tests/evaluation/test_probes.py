@@ -31,8 +31,8 @@ from ratescape.evaluation.probes import (
 )
 from ratescape.evaluation.rates import rates
 from ratescape.model.hierarchy import HVAE, Given, PosteriorMode, PosteriorSample
-from ratescape.model.networks import build, complete
-from ratescape.specs import Family, ModelSpec
+from ratescape.model.networks import build, resolved_model
+from ratescape.specs.model import Family, ModelSpec
 
 SHAPE = (1, 16, 16)
 ACCURACIES = LABEL_MEASURES[:4]
@@ -40,7 +40,7 @@ ACCURACIES = LABEL_MEASURES[:4]
 
 def network(family: Family = "ghvae", seed: int = 0, **fields: Any) -> HVAE:
     torch.manual_seed(seed)
-    spec = complete(ModelSpec(family=family, channels=4, **({"latents": (3, 2)} | fields)), SHAPE, binary=True)
+    spec = resolved_model(ModelSpec(family=family, channels=4, **({"latents": (3, 2)} | fields)), SHAPE, binary=True)
     return build(spec, SHAPE).requires_grad_(False)
 
 
@@ -74,7 +74,7 @@ def only(scored: LayerScores) -> dict[str, float | None]:
 
 @pytest.mark.parametrize("sampled", [False, True])
 def test_features_are_posterior_means_given_the_layers_above(pictures: Images, sampled: bool) -> None:
-    model = network("ladder", latents=(3, 2, 1))
+    model = network("residual", latents=(3, 2, 1))
     everything = pictures.take(torch.arange(len(pictures)))
     measured = features(model, pictures, seed=3, sampled=sampled)
     assert [x.shape for x in measured] == [(1100, 3), (1100, 8), (1100, 4)]
@@ -122,7 +122,7 @@ def test_the_same_split_for_every_model(pictures: Images, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(probes, "fit_probes", watched)
     first = Images(pictures.pixels[:40].numpy(), binary=True)
-    for model in (network(), network(seed=1), network("ladder", latents=(3, 2, 1))):
+    for model in (network(), network(seed=1), network("residual", latents=(3, 2, 1))):
         paper_probes(features(model, first, 0, sampled=True), np.arange(40) % 2, np.arange(40), seed=4)
     fit, score = paper_split(40, 4)
     assert len(seen) == 3 and all(np.array_equal(numbers.ravel(), fit) for numbers in seen)

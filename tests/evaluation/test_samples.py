@@ -11,8 +11,8 @@ from ratescape.errors import DataError
 from ratescape.evaluation.bounds import exceeds, f_inverse
 from ratescape.evaluation.samples import SampleProbes, posterior_samples
 from ratescape.model.hierarchy import PosteriorSample
-from ratescape.model.networks import build, complete
-from ratescape.specs import ModelSpec
+from ratescape.model.networks import build, resolved_model
+from ratescape.specs.model import ModelSpec
 
 CLASSES = 4
 SHIFT = 0.6
@@ -30,7 +30,7 @@ def blobs(count: int, noise: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def test_samples_are_one_joint_draw_of_the_posterior() -> None:
     torch.manual_seed(0)
-    model = build(complete(ModelSpec(latents=(3, 2)), (1, 16, 16), True), (1, 16, 16))
+    model = build(resolved_model(ModelSpec(latents=(3, 2)), (1, 16, 16), True), (1, 16, 16))
     pixels = np.random.default_rng(0).integers(0, 256, (20, 1, 16, 16), np.uint8)
     images = Images(pixels, binary=True)
     drawn = posterior_samples(model, images, 5)

@@ -8,14 +8,15 @@ import pytest
 import torch
 
 from ratescape.data.batches import Images
-from ratescape.evaluation import solving
 from ratescape.evaluation.grid import GridPoint
 from ratescape.evaluation.rates import Rates
-from ratescape.evaluation.solving import betas_for
 from ratescape.model.conditioning import Conditioned
-from ratescape.model.networks import build, complete
-from ratescape.specs import ModelSpec
-from ratescape.targets import Answer, RateTarget
+from ratescape.model.networks import build, resolved_model
+from ratescape.records.answers import Answer
+from ratescape.search import by_rates
+from ratescape.search.by_rates import betas_for
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.rate_targets import RateTarget
 
 LOW, HIGH = 0.1, 10.0
 IMAGES = Images(np.zeros((4, 1, 16, 16), np.uint8), binary=True)
@@ -45,7 +46,7 @@ def degenerate(betas: tuple[float, ...]) -> tuple[float, float]:
 def network(monkeypatch: pytest.MonkeyPatch) -> Conditioned:
     stand_in(monkeypatch, known)
     spec = ModelSpec(channels=4, latents=(3, 2))
-    return Conditioned(build(complete(spec, (1, 16, 16), True), (1, 16, 16)), LOW, HIGH, 8)
+    return Conditioned(build(resolved_model(spec, (1, 16, 16), True), (1, 16, 16)), LOW, HIGH, 8)
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, function: Any) -> None:
@@ -59,8 +60,8 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, function: Any) -> None:
         return [GridPoint(list(p), list(function(p)), sum(function(p)), 100 - function(p)[0], 0.0, 0.0) for p in points]
 
     monkeypatch.setattr(Conditioned, "at", lambda self, betas: betas)
-    monkeypatch.setattr(solving, "rates", measured)
-    monkeypatch.setattr(solving, "measured_grid", grid)
+    monkeypatch.setattr(by_rates, "rates", measured)
+    monkeypatch.setattr(by_rates, "measured_grid", grid)
 
 
 @pytest.mark.parametrize("betas", [(1.0, 1.0), (0.3, 4.0), (7.0, 0.2), (0.11, 0.12)])

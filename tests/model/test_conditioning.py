@@ -11,9 +11,11 @@ from ratescape import checkpoint
 from ratescape.errors import CheckpointError, SpecError
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE, PosteriorSample, PriorSample
-from ratescape.model.networks import build, complete
+from ratescape.model.networks import build, resolved_model
 from ratescape.model.packs import member, pack_pass, stack
-from ratescape.specs import DataSpec, ModelSpec, NetworkSpec
+from ratescape.specs.data import DataSpec
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.runs import NetworkSpec
 
 SHAPE = (1, 16, 16)
 LOW, HIGH = 0.05, 20.0
@@ -21,14 +23,14 @@ MODELS = {
     "ghvae": ModelSpec(channels=4, latents=(3, 2)),
     "lvae": ModelSpec(family="lvae", channels=4, latents=(3, 2)),
     "bottom-up": ModelSpec(family="bottom-up", channels=4, latents=(3, 2)),
-    "ladder of 1": ModelSpec(family="ladder", channels=4, latents=(3,)),
-    "ladder of 4": ModelSpec(family="ladder", channels=4, latents=(3, 2, 2, 1)),
+    "residual of 1": ModelSpec(family="residual", channels=4, latents=(3,)),
+    "residual of 4": ModelSpec(family="residual", channels=4, latents=(3, 2, 2, 1)),
 }
 
 
 def plain(name: str = "ghvae") -> HVAE:
     torch.manual_seed(0)
-    return build(complete(MODELS[name], SHAPE, binary=True), SHAPE).double()
+    return build(resolved_model(MODELS[name], SHAPE, binary=True), SHAPE).double()
 
 
 def conditioned(name: str = "ghvae", told: float = 0.1, rank: int = 3) -> Conditioned:
@@ -119,7 +121,9 @@ def test_what_is_folded_is_an_ordinary_model(tmp_path: Path) -> None:
 def test_a_network_on_disk_is_the_same_network_and_knows_its_box(tmp_path: Path) -> None:
     network = conditioned()
     path = tmp_path / "network.safetensors"
-    spec = NetworkSpec(DataSpec(), complete(MODELS["ghvae"], SHAPE, binary=True), low=LOW, high=HIGH, width=8, rank=3)
+    spec = NetworkSpec(
+        DataSpec(), resolved_model(MODELS["ghvae"], SHAPE, binary=True), low=LOW, high=HIGH, width=8, rank=3
+    )
     checkpoint.save_network(path, network.state_dict(), spec, {"image_shape": SHAPE})
     again, header = checkpoint.load_network(path)
     assert header["network"] == spec

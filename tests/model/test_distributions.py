@@ -15,7 +15,7 @@ from ratescape.model.distributions import (
     LogisticMixture,
     likelihood,
 )
-from ratescape.specs import ModelSpec
+from ratescape.specs.model import ModelSpec
 
 
 def test_gaussian_likelihood_has_its_constant() -> None:

@@ -8,18 +8,18 @@ import torch
 
 from ratescape.errors import SpecError
 from ratescape.model.hierarchy import HVAE, Given, PosteriorMode, PosteriorSample, PriorMode, PriorSample
-from ratescape.model.networks import build, complete
-from ratescape.specs import ModelSpec
+from ratescape.model.networks import build, resolved_model
+from ratescape.specs.model import ModelSpec
 
 SHAPE = (1, 16, 20)
 SPECS = {
     "ghvae": ModelSpec(family="ghvae", channels=4, latents=(3, 2)),
     "lvae": ModelSpec(family="lvae", channels=4, latents=(3, 2)),
     "bottom-up": ModelSpec(family="bottom-up", channels=4, latents=(3, 2)),
-    "ladder-1": ModelSpec(family="ladder", channels=4, latents=(3,)),
-    "ladder-2": ModelSpec(family="ladder", channels=4, latents=(3, 2)),
-    "ladder-3": ModelSpec(family="ladder", channels=4, latents=(3, 2, 1)),
-    "ladder-5": ModelSpec(family="ladder", channels=4, latents=(3, 2, 1, 2, 1)),
+    "residual-1": ModelSpec(family="residual", channels=4, latents=(3,)),
+    "residual-2": ModelSpec(family="residual", channels=4, latents=(3, 2)),
+    "residual-3": ModelSpec(family="residual", channels=4, latents=(3, 2, 1)),
+    "residual-5": ModelSpec(family="residual", channels=4, latents=(3, 2, 1, 2, 1)),
 }
 
 
@@ -31,7 +31,7 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def model(name: str) -> HVAE:
     torch.manual_seed(0)
-    return build(complete(SPECS[name], SHAPE, binary=True), SHAPE).double().requires_grad_(False)
+    return build(resolved_model(SPECS[name], SHAPE, binary=True), SHAPE).double().requires_grad_(False)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_rates_and_distortion_are_those_of_the_joint_density(model: HVAE, name: 
 
 
 def test_rates_are_zero_where_the_posterior_is_the_prior(images: torch.Tensor) -> None:
-    model = build(complete(SPECS["ladder-1"], SHAPE, binary=True), SHAPE).double()
+    model = build(resolved_model(SPECS["residual-1"], SHAPE, binary=True), SHAPE).double()
     top = model.layers[0]
     for head in (top.heads.mean, top.heads.spread):
         torch.nn.init.zeros_(head.weight)
@@ -95,7 +95,7 @@ def test_zero_noise_is_the_mode(model: HVAE, images: torch.Tensor) -> None:
 
 
 def test_every_parameter_gets_a_gradient(name: str, images: torch.Tensor) -> None:
-    model = build(complete(SPECS[name], SHAPE, binary=True), SHAPE).double()
+    model = build(resolved_model(SPECS[name], SHAPE, binary=True), SHAPE).double()
     result = model(PosteriorSample(model.noise(6)), images)
     (result.distortion + result.rates.sum(1)).mean().backward()
     assert [n for n, p in model.named_parameters() if p.grad is None] == []
@@ -142,7 +142,7 @@ def test_wrong_latents_are_refused(model: HVAE, name: str) -> None:
 
 @pytest.mark.parametrize("form", ["uint8", "float", "flat", "last", "numpy"])
 def test_images_are_taken_in_every_usual_form(form: str) -> None:
-    model = build(complete(SPECS["ghvae"], SHAPE, binary=True), SHAPE)
+    model = build(resolved_model(SPECS["ghvae"], SHAPE, binary=True), SHAPE)
     levels = torch.randint(0, 256, (5, *SHAPE), dtype=torch.uint8)
     forms = {
         "uint8": levels,
@@ -156,7 +156,7 @@ def test_images_are_taken_in_every_usual_form(form: str) -> None:
 
 
 def test_unusable_images_are_refused() -> None:
-    model = build(complete(SPECS["ghvae"], SHAPE, binary=True), SHAPE)
+    model = build(resolved_model(SPECS["ghvae"], SHAPE, binary=True), SHAPE)
     for bad in (torch.zeros(2, 1, 28, 28), torch.full((2, *SHAPE), 2.0), torch.full((2, *SHAPE), math.nan)):
         with pytest.raises(SpecError, match="images"):
             model.encode(bad)

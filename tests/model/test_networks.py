@@ -5,8 +5,8 @@ import torch
 
 from ratescape.errors import SpecError
 from ratescape.model.distributions import Gaussian
-from ratescape.model.networks import Geometry, PrecisionWeightedLayer, build, complete
-from ratescape.specs import ModelSpec
+from ratescape.model.networks import Geometry, PrecisionWeightedLayer, build, resolved_model
+from ratescape.specs.model import ModelSpec
 
 COLOUR, BINARY = (3, 32, 32), (1, 28, 28)
 
@@ -16,16 +16,16 @@ COLOUR, BINARY = (3, 32, 32), (1, 28, 28)
     [("ghvae", COLOUR, 475_811), ("ghvae", BINARY, 122_713), ("lvae", COLOUR, 408_131), ("lvae", BINARY, 104_745)],
 )
 def test_parameter_totals_are_the_papers(family: str, shape: tuple[int, int, int], total: int) -> None:
-    spec = complete(ModelSpec(family=family), shape, binary=shape == BINARY)  # type: ignore[arg-type]
+    spec = resolved_model(ModelSpec(family=family), shape, binary=shape == BINARY)  # type: ignore[arg-type]
     assert sum(p.numel() for p in build(spec, shape).parameters()) == total
 
 
 @pytest.mark.parametrize(("side", "grid"), [(16, 2), (20, 2), (24, 3), (28, 4), (32, 4), (36, 6), (64, 8)])
-@pytest.mark.parametrize("family", ["ghvae", "lvae", "bottom-up", "ladder"])
+@pytest.mark.parametrize("family", ["ghvae", "lvae", "bottom-up", "residual"])
 def test_every_allowed_size_comes_back_as_it_was(family: str, side: int, grid: int) -> None:
     shape = (3, side, 32)
     assert Geometry(*shape).grid == (grid, 4)
-    spec = complete(ModelSpec(family=family, channels=2, latents=(3, 2)), shape, binary=False)  # type: ignore[arg-type]
+    spec = resolved_model(ModelSpec(family=family, channels=2, latents=(3, 2)), shape, binary=False)  # type: ignore[arg-type]
     model = build(spec, shape)
     assert model.reconstruct(torch.rand(2, *shape)).shape == (2, *shape)
 
@@ -33,20 +33,20 @@ def test_every_allowed_size_comes_back_as_it_was(family: str, side: int, grid: i
 @pytest.mark.parametrize("shape", [(1, 30, 28), (1, 28, 12), (2, 28, 28), (1, 27, 27)])
 def test_other_sizes_are_refused_with_those_that_work(shape: tuple[int, int, int]) -> None:
     with pytest.raises(SpecError, match=r"multiples of 4|1 \(grey\)"):
-        complete(ModelSpec(), shape, binary=True)
+        resolved_model(ModelSpec(), shape, binary=True)
 
 
 def test_defaults_fit_the_images() -> None:
-    grey, colour = complete(ModelSpec(), BINARY, True), complete(ModelSpec(), COLOUR, False)
+    grey, colour = resolved_model(ModelSpec(), BINARY, True), resolved_model(ModelSpec(), COLOUR, False)
     assert (grey.channels, grey.latents, grey.likelihood) == (16, (20, 16), "bernoulli")
     assert (colour.channels, colour.latents, colour.likelihood) == (32, (32, 32), "gaussian")
 
 
 def test_likelihoods_that_do_not_fit_the_pixels_are_refused() -> None:
     with pytest.raises(SpecError, match=r"data\.binary"):
-        complete(ModelSpec(likelihood="bernoulli"), BINARY, binary=False)
+        resolved_model(ModelSpec(likelihood="bernoulli"), BINARY, binary=False)
     with pytest.raises(SpecError, match=r"data\.binary"):
-        complete(ModelSpec(likelihood="logistic-mixture"), BINARY, binary=True)
+        resolved_model(ModelSpec(likelihood="logistic-mixture"), BINARY, binary=True)
     with pytest.raises(SpecError, match="complete"):
         build(ModelSpec(), BINARY)
 
@@ -55,7 +55,7 @@ def test_likelihoods_that_do_not_fit_the_pixels_are_refused() -> None:
 @pytest.mark.parametrize("shape", [COLOUR, (1, 20, 20)])
 def test_every_likelihood_trains(likelihood: str, shape: tuple[int, int, int]) -> None:
     torch.manual_seed(0)
-    spec = complete(ModelSpec(channels=4, latents=(3, 2), likelihood=likelihood), shape, False)  # type: ignore[arg-type]
+    spec = resolved_model(ModelSpec(channels=4, latents=(3, 2), likelihood=likelihood), shape, False)  # type: ignore[arg-type]
     model = build(spec, shape)
     images = torch.randint(0, 256, (8, *shape)) / 255 * 0.1
     optimiser = torch.optim.Adam(model.parameters(), 3e-3)

@@ -10,14 +10,16 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ratescape import training
 from ratescape.data.batches import Images
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE, PosteriorSample
-from ratescape.model.networks import build, complete
+from ratescape.model.networks import build, resolved_model
 from ratescape.model.packs import pack_pass, stack
-from ratescape.multipliers import FixedBetas, SampledBetas
-from ratescape.specs import ModelSpec, TrainingSpec
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.training import TrainingSpec
+from ratescape.training import loop, state
+from ratescape.training.betas.fixed import FixedBetas
+from ratescape.training.betas.sampled import SampledBetas
 
 SHAPE = (3, 16, 16)
 MEMBERS = 5
@@ -25,7 +27,7 @@ MEMBERS = 5
 
 def model_of() -> HVAE:
     torch.manual_seed(0)
-    return build(complete(ModelSpec(channels=4, latents=(3, 2)), SHAPE, binary=False), SHAPE)
+    return build(resolved_model(ModelSpec(channels=4, latents=(3, 2)), SHAPE, binary=False), SHAPE)
 
 
 class Calls(TorchDispatchMode):
@@ -77,14 +79,14 @@ def test_a_step_never_waits_for_the_device(monkeypatch: pytest.MonkeyPatch, told
     """Tensors of the device "meta" have no contents: whatever would read one on the host fails."""
     generator = torch.Generator
     monkeypatch.setattr(torch, "Generator", lambda *_: generator())  # there is none for "meta"
-    monkeypatch.setattr(training._State, "all_frozen", lambda _: False)  # asked once an epoch
+    monkeypatch.setattr(state.TrainingState, "all_frozen", lambda _: False)  # asked once an epoch
     model, images = model_of().to("meta"), Images(np.zeros((150, *SHAPE), np.uint8), False, "meta")
     spec = TrainingSpec(epochs=1, batch=32, ema=0.9, clip=1.0)
     if told:
-        multipliers = SampledBetas(0.1, 10.0, (0, 1), MEMBERS, 3, 0, torch.empty(0, device="meta"))
+        policy = SampledBetas(0.1, 10.0, (0, 1), MEMBERS, 3, 0, torch.empty(0, device="meta"))
         network = Conditioned(model, 0.1, 10.0, 8).to("meta")
     else:
-        multipliers = FixedBetas(torch.ones(MEMBERS, 2, device="meta") * torch.tensor([[0.1, 1.0]], device="meta"), 3)
+        policy = FixedBetas(torch.ones(MEMBERS, 2, device="meta") * torch.tensor([[0.1, 1.0]], device="meta"), 3)
         network = model
     waits, steps = Waits(), []
 
@@ -97,7 +99,7 @@ def test_a_step_never_waits_for_the_device(monkeypatch: pytest.MonkeyPatch, told
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        training.train(spec, network, images, multipliers, MEMBERS, 7, progress=progress)
+        loop.train(spec, network, images, policy, MEMBERS, 7, progress=progress)
     assert steps == [1, 2, 3, 4]
 
 
@@ -106,10 +108,10 @@ def test_a_compiled_step_is_the_same_step(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     images = Images(np.random.default_rng(0).integers(0, 256, (20, *SHAPE), np.uint8), False)
     ends = []
-    for fused in (False, True):
+    for compiled in (False, True):
         network = Conditioned(model_of(), 0.1, 10.0, 8)
-        multipliers = SampledBetas(0.1, 10.0, (0, 1), 2, 0, 0, torch.empty(0))
+        policy = SampledBetas(0.1, 10.0, (0, 1), 2, 0, 0, torch.empty(0))
         spec = TrainingSpec(epochs=1, batch=8)
-        ends.append(training.train(spec, network, images, multipliers, 2, 7, fused=fused).parameters)
+        ends.append(loop.train(spec, network, images, policy, 2, 7, compiled=compiled).parameters)
     for name, weights in ends[0].items():
         torch.testing.assert_close(ends[1][name], weights, rtol=0, atol=1e-6)

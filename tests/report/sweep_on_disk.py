@@ -7,8 +7,14 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from ratescape.records import RunFolder, SweepFolder, fine_columns, to_json_lines, write_atomically
-from ratescape.specs import BetaGrid, DataSpec, ModelSpec, RunSpec, SweepSpec
+from ratescape.records.files import to_json_lines, write_atomically
+from ratescape.records.folders import RunFolder, SweepFolder
+from ratescape.records.table import fine_columns
+from ratescape.specs.data import DataSpec
+from ratescape.specs.grid import BetaGrid
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.runs import RunSpec
+from ratescape.specs.sweep import SweepSpec
 
 SIDE = 28
 CLASSES = 10
@@ -35,7 +41,7 @@ def sweep(
     With ``labels`` all that needs a label is measured too; the accuracy of run ``flagged`` is above its ceiling.
     A ``conditioned`` sweep has a fine landscape.
     """
-    model = ModelSpec(family="ladder", latents=latents) if latents else ModelSpec()
+    model = ModelSpec(family="residual", latents=latents) if latents else ModelSpec()
     spec = SweepSpec(
         data=DataSpec(name=name, validation=validation),
         model=model,

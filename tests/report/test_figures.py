@@ -12,9 +12,10 @@ from PIL import Image
 from sweep_on_disk import damage, sweep
 
 from ratescape.errors import SpecError
-from ratescape.records import Table, landscape
+from ratescape.metrics import METRICS
+from ratescape.records.table import Table, read_table
 from ratescape.report import figures, planes
-from ratescape.selection import METRICS, hull_of, measured
+from ratescape.selection import hull_of, measured
 
 PSNR = METRICS["psnr"]
 
@@ -29,7 +30,7 @@ def collections(axes: Axes, colour: str | None = None) -> list[PathCollection]:
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Table:
-    return landscape(sweep(tmp_path_factory.mktemp("two"), pictures=False))
+    return read_table(sweep(tmp_path_factory.mktemp("two"), pictures=False))
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +87,8 @@ def test_good_is_bright_whichever_way_the_metric_points(table: Table) -> None:
 def test_footnote_counts_what_is_not_drawn(tmp_path: Path) -> None:
     folder = sweep(tmp_path, pictures=False)
     damage(folder, 7)
-    assert planes.footnote(landscape(folder)) == "22 of 25 runs shown; not shown: 1 diverged, 1 not done, 1 unreadable"
-    whole = landscape(sweep(tmp_path / "whole", steps=2, diverged=None, missing=None, pictures=False))
+    assert planes.footnote(read_table(folder)) == "22 of 25 runs shown; not shown: 1 diverged, 1 not done, 1 unreadable"
+    whole = read_table(sweep(tmp_path / "whole", steps=2, diverged=None, missing=None, pictures=False))
     assert planes.footnote(whole) == "4 of 4 runs shown"
 
 
@@ -95,7 +96,7 @@ def test_footnote_counts_what_is_not_drawn(tmp_path: Path) -> None:
 def test_other_numbers_of_layers_show_the_metric_over_the_total_rate(
     tmp_path: Path, latents: tuple[int, ...], steps: int, shown: int
 ) -> None:
-    table = landscape(sweep(tmp_path, latents=latents, steps=steps, pictures=False))
+    table = read_table(sweep(tmp_path, latents=latents, steps=steps, pictures=False))
     figure = figures.landscape_figure(table, PSNR)
     rows = measured(table)
     (points,) = collections(figure.axes[0])
@@ -109,7 +110,7 @@ def test_other_numbers_of_layers_show_the_metric_over_the_total_rate(
 
 
 def test_one_shared_beta_is_drawn_over_beta(tmp_path: Path) -> None:
-    table = landscape(sweep(tmp_path, groups=(0, 0), steps=3, pictures=False))
+    table = read_table(sweep(tmp_path, groups=(0, 0), steps=3, pictures=False))
     (points,) = collections(figures.landscape_figure(table, PSNR).axes[1])
     np.testing.assert_allclose(points.get_offsets(), measured(table)[["beta_1", "psnr"]])
 

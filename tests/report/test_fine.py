@@ -17,7 +17,8 @@ from PIL import Image
 from sweep_on_disk import in_between, sweep
 
 from ratescape.errors import RecordError
-from ratescape.records import SweepFolder, fine, landscape
+from ratescape.records.folders import SweepFolder
+from ratescape.records.table import read_fine, read_table
 from ratescape.report import figures, planes
 from ratescape.report.fine import fine_figure, fine_of, over_grid
 from ratescape.report.page import page_data, write_page
@@ -40,14 +41,14 @@ def between(folder: SweepFolder) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def figure(folder: SweepFolder, between: pd.DataFrame) -> Figure:
-    return fine_figure(landscape(folder), between)
+    return fine_figure(read_table(folder), between)
 
 
 # ---- the file
 
 
 def test_it_holds_every_point_to_the_last_digit(folder: SweepFolder) -> None:
-    found = fine(folder)
+    found = read_fine(folder)
     assert found is not None and len(found) == 441
     wanted = in_between((10.0, 0.1))
     row = found[(found["beta_2"] == 10) & (found["beta_1"] == 0.1)].iloc[0]
@@ -59,17 +60,17 @@ def test_it_holds_every_point_to_the_last_digit(folder: SweepFolder) -> None:
 
 def test_most_landscapes_have_none(tmp_path: Path) -> None:
     dedicated = sweep(tmp_path / "dedicated", steps=2, diverged=None, missing=None, pictures=False)
-    assert fine(dedicated) is None
-    assert page_data(dedicated, landscape(dedicated))["fine"] is None
+    assert read_fine(dedicated) is None
+    assert page_data(dedicated, read_table(dedicated))["fine"] is None
     assert [path.name for path in figures.save_figures(dedicated)] == ["landscape.png", "landscape.pdf"]
     unfinished = sweep(tmp_path / "unfinished", steps=2, conditioned=True, pictures=False)
     unfinished.fine.unlink()
-    assert fine(unfinished) is None
+    assert read_fine(unfinished) is None
 
 
 def test_three_layers_are_read_but_not_drawn(tmp_path: Path) -> None:
     deep = sweep(tmp_path, latents=(4, 4, 4), groups=(0, 0, 1), steps=2, conditioned=True, pictures=False)
-    found = fine(deep)
+    found = read_fine(deep)
     assert found is not None and found["beta_3"].equals(found["beta_2"])
     assert fine_of(deep) is None
 
@@ -130,7 +131,7 @@ def test_a_contour_lies_where_the_metric_has_its_value(figure: Figure) -> None:
 def test_dots_are_the_models_and_the_dashed_line_the_beta_vaes(
     folder: SweepFolder, between: pd.DataFrame, figure: Figure, side: int, columns: list[str]
 ) -> None:
-    axes, rows = figure.axes[side], measured(landscape(folder))
+    axes, rows = figure.axes[side], measured(read_table(folder))
     (dots,) = [c for c in axes.collections if isinstance(c, PathCollection)]
     np.testing.assert_allclose(dots.get_offsets(), rows[columns])
     np.testing.assert_allclose(np.asarray(dots.get_array()), rows["psnr"])
@@ -159,7 +160,7 @@ def test_a_fold_and_a_hole_leave_a_figure(folder: SweepFolder, between: pd.DataF
     folded["rate"] = folded["rate_2"] + folded["rate_1"]
     folded["psnr"] = 12 + 0.1 * folded["rate"]
     folded.loc[5, folded.columns[2:]] = np.nan
-    figure = fine_figure(landscape(folder), folded)
+    figure = fine_figure(read_table(folder), folded)
     figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())
     corners = [over_grid(folded, name) for name in ("rate_2", "rate_1")]
@@ -185,7 +186,7 @@ def test_it_is_saved_beside_the_landscape_the_same_each_time(folder: SweepFolder
 
 
 def test_the_page_holds_the_grid_by_beta_1_and_beta_2(folder: SweepFolder) -> None:
-    data = page_data(folder, landscape(folder))["fine"]
+    data = page_data(folder, read_table(folder))["fine"]
     across, up = data["betas"]
     assert len(across) == len(up) == 21
     for row, column in ((0, 0), (3, 17), (20, 5)):
@@ -213,7 +214,7 @@ TRACE = "document.getElementById('fine-{}').data.find((trace) => trace.name === 
 @without_browser
 def test_the_section_shows_both_planes_on_a_phone_and_switches(browser: Chromium, folder: SweepFolder) -> None:
     browser.open(write_page(folder), 390, 844, phone=True, dark=True)
-    values = page_data(folder, landscape(folder))["fine"]["values"]
+    values = page_data(folder, read_table(folder))["fine"]["values"]
     browser.wait("document.querySelectorAll('#fine .main-svg').length > 0")
     for column in ("psnr", "nelbo"):
         browser.evaluate(

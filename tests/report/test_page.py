@@ -12,9 +12,11 @@ from chromium import EXECUTABLE, Chromium
 from sweep_on_disk import damage, sweep
 
 from ratescape.errors import SpecError
-from ratescape.records import SweepFolder, landscape
+from ratescape.metrics import measured_metrics
+from ratescape.records.folders import SweepFolder
+from ratescape.records.table import read_table
 from ratescape.report.page import page_data, write_page
-from ratescape.selection import best, hull_of, measured, metrics_of
+from ratescape.selection import best, hull_of, measured
 
 without_browser = pytest.mark.skipif(EXECUTABLE is None, reason="no Chromium or Chrome on this machine")
 
@@ -35,7 +37,7 @@ def embedded(page: Path) -> dict[str, Any]:
 
 
 def test_data_hold_every_model_with_its_numbers_on_both_splits(folder: SweepFolder) -> None:
-    data, table = embedded(folder.report), landscape(folder)
+    data, table = embedded(folder.report), read_table(folder)
     rows = measured(table)
     assert [run["run"] for run in data["runs"]] == rows["run"].tolist()
     for run, (_, row) in zip(data["runs"], rows.iterrows(), strict=True):
@@ -44,13 +46,13 @@ def test_data_hold_every_model_with_its_numbers_on_both_splits(folder: SweepFold
             values = run["values"][split]
             assert values["rates"] == [row[prefix + "rate_2"], row[prefix + "rate_1"]]
             assert values["active"] == [row[prefix + "active_2"], row[prefix + "active_1"]]
-            for metric in metrics_of(rows):
+            for metric in measured_metrics(rows):
                 assert values[metric.column] == row[prefix + metric.column]
 
 
 def test_hulls_and_picks_are_those_of_selection(folder: SweepFolder) -> None:
-    data, table = embedded(folder.report), landscape(folder)
-    for metric in metrics_of(measured(table)):
+    data, table = embedded(folder.report), read_table(folder)
+    for metric in measured_metrics(measured(table)):
         assert data["hulls"]["validation"][metric.column] == hull_of(measured(table), metric)
         assert data["hulls"]["test"][metric.column] == hull_of(measured(table), metric, "test_")
     assert data["selected"] == best(table, "reconstruction").run
@@ -68,7 +70,7 @@ def test_warnings_tell_of_all_that_is_wrong(tmp_path: Path) -> None:
     folder = sweep(tmp_path, pictures=False)
     damage(folder, 7)
     (tmp_path / "provenance.json").unlink()
-    data = page_data(folder, landscape(folder))
+    data = page_data(folder, read_table(folder))
     diverged, missing, broken, collapsed = data["warnings"]
     assert "1 training diverged" in diverged and "(0.1, 0.316)" in diverged
     assert "1 run not done" in missing
@@ -106,7 +108,7 @@ def test_names_cannot_break_out_of_the_page(tmp_path: Path) -> None:
 
 def test_table_1_flags_and_ceilings_reach_the_page(tmp_path: Path) -> None:
     folder = sweep(tmp_path, labels=True, flagged=20, pictures=False)
-    table = landscape(folder)
+    table = read_table(folder)
     data, rows = page_data(folder, table), measured(table)
     best = rows["accuracy_knn_1"].idxmax()
     cell = data["table1"]["cells"][1][data["table1"]["classifiers"].index("kNN")]

@@ -13,9 +13,11 @@ from PIL import Image
 from sweep_on_disk import sweep
 
 from ratescape.errors import RecordError, SpecError
-from ratescape.records import SweepFolder, Table, landscape
+from ratescape.metrics import METRICS
+from ratescape.records.folders import SweepFolder
+from ratescape.records.table import Table, read_table
 from ratescape.report import panels, paper, surface, table, uses
-from ratescape.selection import METRICS, hull_of, measured
+from ratescape.selection import hull_of, measured
 
 
 def dots(axes: Axes) -> PathCollection:
@@ -40,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> SweepFolder:
 
 @pytest.fixture(scope="module")
 def labelled(folder: SweepFolder) -> Table:
-    return landscape(folder)
+    return read_table(folder)
 
 
 # ---- the surface
@@ -58,7 +60,7 @@ def test_surface_joins_neighbours_in_the_grid_and_leaves_small_holes(labelled: T
 
 
 def test_surface_of_several_seeds_is_that_of_the_first(tmp_path: Path) -> None:
-    rows = measured(landscape(sweep(tmp_path, seeds=(0, 1), steps=3, diverged=None, missing=None, pictures=False)))
+    rows = measured(read_table(sweep(tmp_path, seeds=(0, 1), steps=3, diverged=None, missing=None, pictures=False)))
     assert set(rows["seed"].iloc[surface.triangles(rows).ravel()]) == {0}
     assert len(surface.triangles(rows)) == 8
 
@@ -166,7 +168,7 @@ def test_damaged_picture_is_one_clear_error(tmp_path: Path) -> None:
     for path in tmp_path.glob("runs/*/samples.png"):
         path.write_bytes(path.read_bytes()[:60])
     with pytest.raises(RecordError, match=r"samples.png is damaged: delete .* and run the sweep's command again"):
-        paper.pictures(folder, landscape(folder))
+        paper.pictures(folder, read_table(folder))
 
 
 # ---- Table 1
@@ -193,7 +195,7 @@ def test_table_1_of_hand_written_numbers_with_a_gap() -> None:
 
 def test_table_1_without_labels_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="accuracies, which were not measured"):
-        table.table1(landscape(sweep(tmp_path, steps=2, diverged=None, missing=None, pictures=False)))
+        table.table1(read_table(sweep(tmp_path, steps=2, diverged=None, missing=None, pictures=False)))
 
 
 # ---- all of them at once
@@ -214,7 +216,7 @@ def test_every_figure_and_table_1_are_written(folder: SweepFolder) -> None:
             edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
             assert edge.min() == 255, f"{path.name} is clipped"
     stored = pd.read_csv(folder.path / "figures" / "table-1.csv", index_col="features")
-    np.testing.assert_allclose(stored, table.table1(landscape(folder)), atol=0.006)
+    np.testing.assert_allclose(stored, table.table1(read_table(folder)), atol=0.006)
 
 
 LABELLED = {"figure-5-generation", "figure-6-accuracy", "figure-7-representation", "table-1"}

@@ -24,7 +24,8 @@ from ratescape.data.fetching import fetch_files
 from ratescape.data.formats import Images, Split
 from ratescape.data.sources import SOURCES
 from ratescape.errors import DataError
-from ratescape.specs import DataSpec, from_dict, to_dict
+from ratescape.specs.codec import from_dict, to_dict
+from ratescape.specs.data import DataSpec
 
 FOLDER_VARIABLE: Final = "RATESCAPE_DATA"
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ratescape import records
 from ratescape.data.catalog import ImageData
 from ratescape.data.formats import Split
 from ratescape.errors import DataError
-from ratescape.specs import DataSpec, from_dict, to_dict
+from ratescape.records import files
+from ratescape.specs.codec import from_dict, to_dict
+from ratescape.specs.data import DataSpec
 
 SPLITS = ("train", "validation", "test")
 
@@ -29,9 +30,9 @@ def write_prepared(data: ImageData, folder: Path) -> None:
                     if array is not None:
                         np.save(folder / f"{name}-{what}.npy", array)
     except OSError as error:
-        raise records.unwritable(folder, error) from error
+        raise files.unwritable(folder, error) from error
     facts = {"spec": to_dict(data.spec), "classes": data.classes, "fingerprint": data.fingerprint}
-    records.write_atomically(folder / "facts.json", json.dumps(facts))
+    files.write_atomically(folder / "facts.json", json.dumps(facts))
 
 
 def read_prepared(folder: Path) -> ImageData:

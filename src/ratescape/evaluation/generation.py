@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ratescape.data.batches import stream
 from ratescape.errors import DataError, SpecError
-from ratescape.evaluation.judges import Judge
+from ratescape.judges.cache import Judge
 from ratescape.model.hierarchy import CHUNK, HVAE
 
 

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from ratescape.compute.precision import arithmetic
 from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData
 from ratescape.evaluation.rates import rates
 from ratescape.evaluation.reconstruction import reconstruction
 from ratescape.model.conditioning import Conditioned
-from ratescape.precision import arithmetic
-from ratescape.records import FINE_IMAGES, fine_columns
+from ratescape.records.table import FINE_IMAGES, fine_columns
 
 
 class GridPoint(NamedTuple):
@@ -34,7 +34,7 @@ def seen_images(network: Conditioned, data: ImageData, count: int = FINE_IMAGES)
 
 
 def grid_table(network: Conditioned, images: Images, points: Sequence[tuple[float, ...]]) -> pd.DataFrame:
-    """:func:`measured_grid` as a table: see :func:`ratescape.records.fine`."""
+    """:func:`measured_grid` as a table: see :func:`ratescape.records.table.read_fine`."""
     return fine_columns([point._asdict() for point in measured_grid(network, images, points)])
 
 

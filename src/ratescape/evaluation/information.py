@@ -11,7 +11,7 @@ from torch import Tensor
 from ratescape.data.batches import Images, stream
 from ratescape.errors import DataError
 from ratescape.model.hierarchy import CHUNK, HVAE, PosteriorSample
-from ratescape.numerics import gaussian_log_density
+from ratescape.model.numerics import gaussian_log_density
 
 ROWS = 64
 """Samples whose densities under all posteriors are held at once, 13 MB for N = 26,032: more would leave the cache."""

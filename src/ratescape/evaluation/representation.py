@@ -28,7 +28,7 @@ from ratescape.evaluation.probes import (
 )
 from ratescape.evaluation.samples import SampleProbes, posterior_samples
 from ratescape.model.hierarchy import HVAE
-from ratescape.specs import EvaluationSpec
+from ratescape.specs.evaluation import EvaluationSpec
 
 Means = Callable[[], list[npt.NDArray[np.float32]]]
 """Gives the posterior means of every layer, top first, ``[N, D_l]``; measures them when first called."""

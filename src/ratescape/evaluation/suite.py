@@ -8,13 +8,14 @@ import torch
 from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData
 from ratescape.evaluation.generation import generation
-from ratescape.evaluation.judge_training import JudgeSpec
-from ratescape.evaluation.judges import Judge, judge, light_recipe, recipe
 from ratescape.evaluation.rates import active_units, rates
 from ratescape.evaluation.reconstruction import reconstruction
 from ratescape.evaluation.representation import Measured, Representation
+from ratescape.judges.cache import Judge, judge, light_recipe, recipe
+from ratescape.judges.training import JudgeSpec
 from ratescape.model.hierarchy import HVAE
-from ratescape.specs import SCORE_SPLITS, EvaluationSpec, to_dict
+from ratescape.specs.codec import to_dict
+from ratescape.specs.evaluation import SCORE_SPLITS, EvaluationSpec
 
 
 def measure(
@@ -66,7 +67,7 @@ def judge_of(data: ImageData, spec: EvaluationSpec, device: torch.device | str =
     On a CPU all data get the small judge, whatever the recipe: a DenseNet would hold up the sweep for weeks.
 
     Raises:
-        RatescapeError: as :func:`ratescape.evaluation.judges.judge`.
+        RatescapeError: as :func:`ratescape.judges.cache.judge`.
     """
     how = judge_spec(data, spec, device)
     return None if how is None else judge(data, spec=how, device=device)

@@ -24,9 +24,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
+from ratescape.compute.precision import in_full
 from ratescape.errors import SpecError
 from ratescape.model.hierarchy import HVAE, LatentSource, Pass
-from ratescape.precision import in_full
 
 Modulated = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
 

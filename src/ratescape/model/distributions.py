@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ratescape.errors import SpecError
-from ratescape.numerics import (
+from ratescape.model.numerics import (
     bernoulli_nll,
     discretised_logistic_log_mass,
     gaussian_kl,
@@ -16,7 +16,7 @@ from ratescape.numerics import (
     inverse_softplus,
     positive,
 )
-from ratescape.specs import ModelSpec
+from ratescape.specs.model import ModelSpec
 
 
 class Gaussian(NamedTuple):

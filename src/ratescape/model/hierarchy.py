@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ratescape.compute.precision import at_least_float32
 from ratescape.data.batches import unit
 from ratescape.errors import SpecError
 from ratescape.model.distributions import Bernoulli, Gaussian, Likelihood
-from ratescape.precision import at_least_float32
-from ratescape.specs import ModelSpec
+from ratescape.specs.model import ModelSpec
 
 CHUNK = 1000
 """Images that pass through the network at once where a method takes any number of them."""

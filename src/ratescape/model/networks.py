@@ -1,4 +1,4 @@
-"""The networks: the paper's GHVAE and LVAE, its bottom-up structure, and a ladder of any number of layers.
+"""The networks: the paper's GHVAE and LVAE, its bottom-up structure, and a residual of any number of layers.
 
 Source: Fig. 2 and Tables 2-3 of Xiao & Bamler (ICLR 2023). Written for any image whose sides are multiples of 4:
 two strided convolutions quarter each side, a third brings it to the *grid*, half that where it is even (32: 8 -> 4)
@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ratescape.compute.precision import at_least_float32
 from ratescape.errors import SpecError
 from ratescape.model.distributions import Gaussian, likelihood
 from ratescape.model.hierarchy import HVAE, LatentSource
-from ratescape.numerics import positive
-from ratescape.precision import at_least_float32
-from ratescape.specs import ModelSpec
+from ratescape.model.numerics import positive
+from ratescape.specs.model import ModelSpec
 
 SMALLEST_SIDE = 16
 
@@ -238,8 +238,8 @@ class InferredLayer(nn.Module):
         return latents
 
 
-class LadderLayer(nn.Module):
-    """A lower layer of the ladder: a map on the grid; prior and posterior see all layers above through the state."""
+class ResidualLayer(nn.Module):
+    """A lower layer of the residual: a map on the grid; prior and posterior see all layers above through the state."""
 
     closed_form = True
 
@@ -262,8 +262,8 @@ class LadderLayer(nn.Module):
         return state + self.update(torch.cat([state, latents], 1))
 
 
-class LadderTop(TopLayer):
-    """z_L of the ladder: a vector that is spread into the first state, a map on the grid."""
+class ResidualTop(TopLayer):
+    """z_L of the residual: a vector that is spread into the first state, a map on the grid."""
 
     def __init__(self, geometry: Geometry, width: int, size: int) -> None:
         super().__init__(size, geometry.cells(width))
@@ -316,7 +316,7 @@ class BottomUpEncoder(nn.Module):
 
 
 class RepeatedTower(nn.Module):
-    """The ladder's encoder: one map on the grid, seen by every layer."""
+    """The residual's encoder: one map on the grid, seen by every layer."""
 
     def __init__(self, geometry: Geometry, width: int, layers: int) -> None:
         super().__init__()
@@ -327,7 +327,7 @@ class RepeatedTower(nn.Module):
         return [self.tower(images)] * self.layers
 
 
-def complete(spec: ModelSpec, image_shape: tuple[int, int, int], binary: bool) -> ModelSpec:
+def resolved_model(spec: ModelSpec, image_shape: tuple[int, int, int], binary: bool) -> ModelSpec:
     """Fill the fields that were left to fit the data.
 
     Args:
@@ -362,7 +362,7 @@ def build(spec: ModelSpec, image_shape: tuple[int, int, int]) -> HVAE:
     """The network of a completed spec, with PyTorch's default initialisation.
 
     Args:
-        spec: as returned by :func:`complete`.
+        spec: as returned by :func:`resolved_model`.
         image_shape: (C, H, W).
 
     Raises:
@@ -386,9 +386,9 @@ def build(spec: ModelSpec, image_shape: tuple[int, int, int]) -> HVAE:
             lower = (sizes[1], *geometry.grid)
             prior = VectorPrior(sizes[0], 8 * width, lower)
             layers = [InferredLayer((sizes[0],), None, True), InferredLayer(lower, prior, False)]
-        case "ladder":
+        case "residual":
             encoder = RepeatedTower(geometry, width, len(sizes))
-            layers = [LadderTop(geometry, width, sizes[0])]
-            layers += [LadderLayer(geometry, width, size) for size in sizes[1:]]
+            layers = [ResidualTop(geometry, width, sizes[0])]
+            layers += [ResidualLayer(geometry, width, size) for size in sizes[1:]]
             return HVAE(encoder, layers, image_decoder(geometry, width, width, outputs), pixels, image_shape, spec)
     return HVAE(encoder, layers, image_decoder(geometry, sizes[-1], width, outputs), pixels, image_shape, spec)

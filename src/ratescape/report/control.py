@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from ratescape.records import RunFolder, SweepFolder, read_json_lines
+from ratescape.records.files import read_json_lines
+from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.report.planes import GREY, save
-from ratescape.specs import TargetedSpec
+from ratescape.specs.runs import TargetedSpec
 
 SHOWN = 6
 """Models drawn at most."""

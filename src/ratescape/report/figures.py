@@ -6,14 +6,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from ratescape.records import SweepFolder, Table, landscape, layer_columns
+from ratescape.metrics import METRICS, Metric, layer_columns, measured_metrics
+from ratescape.records.folders import SweepFolder
+from ratescape.records.table import Table, read_table
 from ratescape.report.control import save_control
 from ratescape.report.fine import fine_figure, fine_of
 from ratescape.report.planes import (
     beta_plane,
     colour_bar,
     footnote,
-    label_of,
     legend,
     over_beta,
     over_rate,
@@ -22,7 +23,7 @@ from ratescape.report.planes import (
     rings_of,
     save,
 )
-from ratescape.selection import METRICS, Metric, beta_vaes, finished, metrics_of
+from ratescape.selection import beta_vaes, finished
 
 
 def landscape_figure(table: Table, metric: Metric) -> Figure:
@@ -40,7 +41,7 @@ def landscape_figure(table: Table, metric: Metric) -> Figure:
     left, right = figure.subplots(1, 2)
     layers = len(layer_columns(rows, "rate"))
     if layers == 2:
-        colour_bar(left, rate_plane(left, rows, metric), label_of(metric))
+        colour_bar(left, rate_plane(left, rows, metric), metric.label)
     else:
         over_rate_bar(left, over_rate(left, rows, metric), rows)
     if layers > 2:
@@ -49,8 +50,8 @@ def landscape_figure(table: Table, metric: Metric) -> Figure:
         drawn = over_beta(right, rows, metric)
     else:
         drawn = beta_plane(right, table.rows, rows, metric)
-    colour_bar(right, drawn, label_of(metric))
-    figure.suptitle(f"{label_of(metric)} on {table.split}", fontsize=13, x=0.02, ha="left")
+    colour_bar(right, drawn, metric.label)
+    figure.suptitle(f"{metric.label} on {table.split}", fontsize=13, x=0.02, ha="left")
     legend(figure, rings_of(rows, [metric], metric.name))
     figure.supxlabel(footnote(table), fontsize=8, color="#555555")
     FigureCanvasAgg(figure)
@@ -66,8 +67,8 @@ def save_figures(folder: SweepFolder) -> list[Path]:
     Raises:
         RatescapeError: the folder is no sweep, has nothing to draw, or cannot be written.
     """
-    table = landscape(folder)
-    metrics = metrics_of(finished(table))
+    table = read_table(folder)
+    metrics = measured_metrics(finished(table))
     figure = landscape_figure(table, metrics[0] if metrics else METRICS["rate"])
     paths = save(figure, folder.path / "figures", "landscape")
     between = fine_of(folder)

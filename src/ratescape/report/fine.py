@@ -14,7 +14,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from ratescape.records import FINE_IMAGES, SweepFolder, Table, fine, layer_columns
+from ratescape.metrics import METRICS, Metric, layer_columns
+from ratescape.records.folders import SweepFolder
+from ratescape.records.table import FINE_IMAGES, Table, read_fine
 from ratescape.report.planes import (
     BETA_VAE,
     OUTLINE,
@@ -22,12 +24,11 @@ from ratescape.report.planes import (
     colour_bar,
     colours_of,
     draw_points,
-    label_of,
     legend,
     rate_axes,
 )
 from ratescape.report.surface import triangles
-from ratescape.selection import METRICS, Metric, finished
+from ratescape.selection import finished
 
 IMAGES = f"up to {FINE_IMAGES:,} images"
 """What the fine landscape is measured on, as a sweep does it."""
@@ -49,12 +50,12 @@ _ROUND = [1, 2, 5, 10]
 
 
 def fine_of(folder: SweepFolder) -> pd.DataFrame | None:
-    """The fine landscape of two layers (see :func:`ratescape.records.fine`); None where there is none to draw.
+    """The fine landscape of two layers (:func:`ratescape.records.table.read_fine`); None where there is none to draw.
 
     Raises:
         RecordError: its file is damaged.
     """
-    found = fine(folder)
+    found = read_fine(folder)
     if found is None or len(layer_columns(found, "rate")) != 2 or found.dropna().empty:
         return None
     return found
@@ -94,8 +95,8 @@ def fine_figure(table: Table, between: pd.DataFrame) -> Figure:
         axes.plot(equal[x], equal[y], "--", color=BETA_VAE, lw=1.6, zorder=2.5, path_effects=[OUTLINE])
         dots = draw_points(axes, rows[x], rows[y], rows[metric.column], colours_of(metric), scale)
         dots.set(sizes=[22], edgecolor=_INK, lw=0.7)
-    colour_bar(right, bands, label_of(metric))
-    figure.suptitle(f"{label_of(metric)} on {table.split}: the landscape in between", fontsize=13, x=0.02, ha="left")
+    colour_bar(right, bands, metric.label)
+    figure.suptitle(f"{metric.label} on {table.split}: the landscape in between", fontsize=13, x=0.02, ha="left")
     legend(figure, _entries())
     figure.supxlabel(
         f"areas: one network that is told its betas, at {len(between)} of them, on {IMAGES}; dots: {len(rows)} models",

@@ -499,7 +499,7 @@ function drawControls() {
   const [low, high] = extent(data.runs.map((run) => valueOf(run)));
   element("bar-low").textContent = shown(state.metric, low);
   element("bar-high").textContent = shown(state.metric, high);
-  element("ramp").style.background = `linear-gradient(to right, ${scaleColours(state.metric).join(", ")})`;
+  element("lr_warmup").style.background = `linear-gradient(to right, ${scaleColours(state.metric).join(", ")})`;
   element("bar-hint").textContent = [state.metric.percent ? "%" : state.metric.unit, higher === null ? "" : "yellow is better"].filter(Boolean).join("; ");
   element("bar").setAttribute("aria-label", `Colour scale of ${label}, from ${shown(state.metric, low)} to ${shown(state.metric, high)}`);
   element("explanation").textContent = `${label}: ${minus(explanation)}.`;
@@ -668,7 +668,7 @@ function drawPressed() {
 function drawFixed() {
   document.body.classList.add(data.layers === 1 ? "one" : data.layers === 2 ? "two" : "many");
   const layers = data.layers === 1 ? "1 latent layer" : `${data.layers} latent layers`;
-  const facts = [data.family === "ladder" ? "ladder VAE" : data.family === "bottom-up" ? "bottom-up HVAE" : data.family.toUpperCase(), layers, `${data.runs.length} of ${data.asked} models shown`];
+  const facts = [data.family === "residual" ? "residual VAE" : data.family === "bottom-up" ? "bottom-up HVAE" : data.family.toUpperCase(), layers, `${data.runs.length} of ${data.asked} models shown`];
   element("facts").textContent = facts.join(" · ");
   if (data.warnings.length) {
     const link = make("a", data.warnings.length === 1 ? "1 warning" : `${data.warnings.length} warnings`);

@@ -20,21 +20,15 @@ import plotly.offline
 from matplotlib.colors import to_hex
 
 from ratescape.errors import RecordError, SpecError
-from ratescape.records import (
-    SweepFolder,
-    Table,
-    answers,
-    landscape,
-    layer_columns,
-    write_atomically,
-)
+from ratescape.metrics import USES, Metric, layer_columns, measured_metrics
+from ratescape.records.answers import Answer, answers
+from ratescape.records.files import write_atomically
+from ratescape.records.folders import SweepFolder
+from ratescape.records.table import Table, read_table
 from ratescape.report.fine import IMAGES, SHOWN, fine_of, over_grid
-from ratescape.report.planes import is_fraction
 from ratescape.report.surface import CORNERS, beta_colours, triangles
 from ratescape.report.table import caption, flags_of, table1, winners
 from ratescape.selection import (
-    USES,
-    Metric,
     best,
     beta_vaes,
     betas_of,
@@ -43,11 +37,9 @@ from ratescape.selection import (
     finished,
     hull_of,
     metric_for,
-    metrics_of,
     plain_vaes,
 )
-from ratescape.specs import to_yaml
-from ratescape.targets import Answer
+from ratescape.specs.codec import to_yaml
 
 LISTED = 12
 """Models named one by one in a warning; the rest are counted."""
@@ -62,7 +54,7 @@ def write_page(folder: SweepFolder, not_drawn: Mapping[str, str] | None = None) 
     Raises:
         RecordError: the folder is no sweep, has no run to show, or cannot be written.
     """
-    data = page_data(folder, landscape(folder))
+    data = page_data(folder, read_table(folder))
     data["warnings"] += [f"Not drawn: {name} {reason}." for name, reason in (not_drawn or {}).items()]
     write_atomically(folder.report, render(data))
     return folder.report
@@ -87,7 +79,7 @@ def _resource(name: str) -> str:
 def page_data(folder: SweepFolder, table: Table) -> dict[str, Any]:
     """Everything the page shows, ready for JSON: numbers that are not finite are None."""
     rows = finished(table)
-    metrics = metrics_of(rows)
+    metrics = measured_metrics(rows)
     uses = _uses(rows)
     spec = folder.spec()
     splits = {table.split: "", "test": "" if table.split == "test" else "test_"}
@@ -147,7 +139,7 @@ def _metric(metric: Metric, uses: Mapping[str, str]) -> dict[str, Any]:
         "explanation": metric.explanation,
         "use": uses.get(metric.column),
         "layer": int(layer[1]) if layer else None,
-        "percent": is_fraction(metric.column),
+        "percent": metric.percent,
     }
 
 
@@ -302,8 +294,8 @@ def _provenance(folder: SweepFolder) -> dict[str, str]:
         known = folder.provenance()
     except RecordError as error:
         return {"unknown": str(error)}
-    sittings = {f"sitting {i}": _sitting(one) for i, one in enumerate(known.pop("sittings", []), 1)}
-    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in known.items()} | sittings
+    sessions = {f"session {i}": _sitting(one) for i, one in enumerate(known.pop("sessions", []), 1)}
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in known.items()} | sessions
 
 
 def _sitting(facts: Mapping[str, Any]) -> str:

@@ -14,20 +14,20 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import offset_copy
 
 from ratescape.errors import SpecError
-from ratescape.records import Table, layer_columns
+from ratescape.metrics import METRICS, Metric, layer_columns, measured_metrics
+from ratescape.records.table import Table
 from ratescape.report.planes import (
     OUTLINE,
     colour_bar,
     footnote,
     formatter_of,
-    label_of,
     legend,
     over_rate,
     over_rate_bar,
     rate_plane,
     rings_of,
 )
-from ratescape.selection import METRICS, Metric, beta_vaes, finished, metrics_of
+from ratescape.selection import beta_vaes, finished
 
 PROBES = ("logistic", "linear_svm", "rbf", "knn")
 """Classifiers, by the key in their columns."""
@@ -65,7 +65,7 @@ def among(rows: pd.DataFrame, columns: Sequence[str]) -> tuple[list[Metric], lis
     Raises:
         CannotDraw: none of them was measured.
     """
-    known = {metric.column: metric for metric in metrics_of(rows)}
+    known = {metric.column: metric for metric in measured_metrics(rows)}
     found = [known[column] for column in columns if column in known]
     if not found:
         raise CannotDraw(f"needs {' or '.join(columns)}, which this landscape has not measured")
@@ -127,7 +127,7 @@ def marked_models(rows: pd.DataFrame) -> dict[int, str]:
     """
     distance = (np.log(rows[layer_columns(rows, "beta")]) ** 2).sum(axis=1)
     orders: list[tuple[pd.Series, str, str]] = [(-distance, "the plain VAE", "nearest to the plain VAE")]
-    known = {metric.column for metric in metrics_of(rows)}
+    known = {metric.column for metric in measured_metrics(rows)}
     for column in ("inception_score" if "inception_score" in known else "nelbo", "psnr"):
         if column in known:
             score = METRICS[column].score(rows[column])
@@ -185,7 +185,7 @@ def panel(axes: Axes, rows: pd.DataFrame, metric: Metric, marked: Sequence[int] 
         axes.set_ylabel("")
         draw_marks(axes, rows["rate"], rows[metric.column], marked)
         over_rate_bar(axes, drawn, rows)
-    axes.set_title(textwrap.fill(label_of(metric) + some, _TITLE_WIDTH), fontsize=10.5)
+    axes.set_title(textwrap.fill(metric.label + some, _TITLE_WIDTH), fontsize=10.5)
 
 
 def sheet(table: Table, columns: Sequence[str], across: int, title: str, marked: bool = False) -> Figure:
@@ -229,5 +229,5 @@ def representation(table: Table) -> Figure:
 
 def all_metrics(table: Table) -> Figure:
     """Figs. 8 to 10: every metric that ranks models, one sheet for a landscape."""
-    ranking = [metric.column for metric in metrics_of(finished(table)) if metric.higher_is_better is not None]
+    ranking = [metric.column for metric in measured_metrics(finished(table)) if metric.higher_is_better is not None]
     return sheet(table, ranking or ["rate"], _SHEET, "All metrics")

@@ -20,7 +20,10 @@ from mpl_toolkits.mplot3d.axes3d import Axes3D
 from PIL import Image
 
 from ratescape.errors import RecordError, SpecError
-from ratescape.records import SweepFolder, Table, landscape, layer_columns, write_atomically
+from ratescape.metrics import Metric, layer_columns, measured_metrics
+from ratescape.records.files import write_atomically
+from ratescape.records.folders import SweepFolder
+from ratescape.records.table import Table, read_table
 from ratescape.report.panels import (
     MARK,
     CannotDraw,
@@ -44,7 +47,6 @@ from ratescape.report.planes import (
     colour_bar,
     draw_points,
     draw_rings,
-    label_of,
     legend,
     norm_of,
     rings_of,
@@ -54,7 +56,7 @@ from ratescape.report.planes import (
 from ratescape.report.surface import draw_surface, name_axes, triangles
 from ratescape.report.table import as_markdown, flags_of, table1
 from ratescape.report.uses import three_uses
-from ratescape.selection import Metric, betas_of, finished, hull_of, metrics_of
+from ratescape.selection import betas_of, finished, hull_of
 
 _FLAG = "#c1121f"
 
@@ -74,7 +76,7 @@ def save_paper_figures(folder: SweepFolder) -> Drawn:
     Raises:
         RatescapeError: the folder is no sweep, has no finished model, or cannot be written.
     """
-    table = landscape(folder)
+    table = read_table(folder)
     finished(table)
     drawings: dict[str, Callable[[], Figure]] = {
         "figure-1-three-uses": lambda: three_uses(table),
@@ -126,7 +128,7 @@ def reconstruction(table: Table) -> Figure:
         axes = cast(Axes3D, left.add_axes((0.0, 0.03, 0.96, 0.94), projection="3d"))
         colours = scale_of(rows, metric).to_rgba(rows["psnr"].to_numpy())[:, :3]
         draw_surface(axes, rows[["rate_2", "rate_1", "psnr"]].to_numpy(), triangles(rows), colours)
-        name_axes(axes, ["R(z$_2$)  (nats/image)", "R(z$_1$ | z$_2$)  (nats/image)", label_of(metric)])
+        name_axes(axes, ["R(z$_2$)  (nats/image)", "R(z$_1$ | z$_2$)  (nats/image)", metric.label])
     panel(right.subplots(), rows, metric, list(marked_models(rows)))
     legend(figure, [*rings_of(rows, [metric], metric.name), cross()], "outside lower center")
     return finish(figure, "Reconstruction: PSNR", table)
@@ -204,7 +206,7 @@ def _described(rows: pd.DataFrame, position: int) -> str:
     layers = range(layers_of(rows), 0, -1)
     betas = ", ".join(f"$\\beta_{k}$ = {beta:.3g}" for k, beta in zip(layers, betas_of(row), strict=True))
     rates = " + ".join(f"{row[column]:.1f}" for column in layer_columns(rows, "rate"))
-    shown = [metric for metric in metrics_of(rows) if metric.column in ("psnr", "inception_score")]
+    shown = [metric for metric in measured_metrics(rows) if metric.column in ("psnr", "inception_score")]
     values = [f"{metric.name} {row[metric.column]:.3g} {metric.unit}".rstrip() for metric in shown]
     return " · ".join([betas, f"rates {rates} nats", *values])
 
@@ -260,7 +262,7 @@ def _under_ceiling(axes: Axes, rows: pd.DataFrame, metric: Metric, x: pd.Series,
         axes.plot(x, rows[samples], ls="", marker="v", color=GREY, ms=3.5, zorder=1)
     flags = flags_of(rows).str.contains(samples, regex=False)
     axes.plot(x[flags], y[flags], "x", color=_FLAG, ms=10, mew=2.4, zorder=6)
-    axes.set_ylabel(label_of(metric))
+    axes.set_ylabel(metric.label)
     axes.yaxis.set_major_formatter(PERCENT)
     axes.grid(color="#e6e8eb", lw=0.6)
     return drawn

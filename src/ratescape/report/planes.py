@@ -34,8 +34,10 @@ from matplotlib.ticker import (
     ScalarFormatter,
 )
 
-from ratescape.records import Table, layer_columns, write_atomically
-from ratescape.selection import Metric, beta_vaes, hull_of, plain_vaes
+from ratescape.metrics import Metric, layer_columns
+from ratescape.records.files import write_atomically
+from ratescape.records.table import Table
+from ratescape.selection import beta_vaes, hull_of, plain_vaes
 
 HULL, BETA_VAE, VAE = "#8e24aa", "#d62728", "#000000"
 """Colours of the rings, as in the paper."""
@@ -52,19 +54,9 @@ OUTLINE = withStroke(linewidth=2.5, foreground="white")
 _GRID = "#e6e8eb"
 
 
-def is_fraction(column: str) -> bool:
-    """Whether a column holds fractions in [0, 1] that are written in percent."""
-    return column.removeprefix("test_").startswith(("accuracy_", "ceiling_"))
-
-
-def label_of(metric: Metric) -> str:
-    """Text for axes and colour bars; accuracies are shown in percent."""
-    return f"{metric.name} (%)" if is_fraction(metric.column) else metric.label
-
-
 def formatter_of(metric: Metric) -> Formatter:
     """How numbers of a metric are written on axes and colour bars."""
-    return PERCENT if is_fraction(metric.column) else ScalarFormatter(useOffset=False)
+    return PERCENT if metric.percent else ScalarFormatter(useOffset=False)
 
 
 def colours_of(metric: Metric) -> str:
@@ -224,7 +216,7 @@ def over_rate(axes: Axes, rows: pd.DataFrame, metric: Metric) -> PathCollection:
     drawn = draw_points(axes, rows["rate"], value, colour, "cividis", scale)
     draw_rings(axes, rows["rate"], value, rows, hull)
     axes.set_xlabel("total rate  (nats/image)")
-    axes.set_ylabel(label_of(metric))
+    axes.set_ylabel(metric.label)
     axes.yaxis.set_major_formatter(formatter_of(metric))
     axes.grid(color=_GRID, lw=0.6)
     return drawn
@@ -252,7 +244,7 @@ def over_beta(axes: Axes, rows: pd.DataFrame, metric: Metric) -> PathCollection:
     draw_rings(axes, rows["beta_1"], value, rows, hull_of(rows, metric))
     _beta_axis(axes.xaxis, rows["beta_1"])
     axes.set_xlabel(r"$\beta$  (price of a nat)")
-    axes.set_ylabel(label_of(metric))
+    axes.set_ylabel(metric.label)
     axes.yaxis.set_major_formatter(formatter_of(metric))
     axes.grid(color=_GRID, lw=0.6)
     return drawn

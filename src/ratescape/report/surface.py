@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 from mpl_toolkits.mplot3d.axes3d import Axes3D
 
-from ratescape.records import layer_columns
+from ratescape.metrics import layer_columns
 
 CORNERS = np.array([to_rgb(colour) for colour in ("#23232b", "#e8801c", "#2c7fd6", "#eee6da")])
 """Colours where (beta_2, beta_1) are (least, least), (most, least), (least, most) and (most, most).

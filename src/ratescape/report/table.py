@@ -5,7 +5,8 @@ import math
 import pandas as pd
 
 from ratescape.errors import SpecError
-from ratescape.records import Table, layer_columns
+from ratescape.metrics import layer_columns
+from ratescape.records.table import Table
 from ratescape.selection import finished
 
 PROBES = {"logistic": "log. reg.", "linear_svm": "linear SVM", "rbf": "RBF SVM", "knn": "kNN"}

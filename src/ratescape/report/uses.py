@@ -9,7 +9,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 from mpl_toolkits.mplot3d.axes3d import Axes3D
 
-from ratescape.records import Table
+from ratescape.metrics import Metric
+from ratescape.records.table import Table
 from ratescape.report.panels import CannotDraw, finish, having, needed, new_figure, spans_surface
 from ratescape.report.planes import (
     BETA_VAE,
@@ -18,14 +19,13 @@ from ratescape.report.planes import (
     beta_cells,
     colour_bar,
     formatter_of,
-    label_of,
     legend,
     rate_axes,
     ring,
     scale_of,
 )
 from ratescape.report.surface import beta_colours, draw_surface, name_axes, triangles
-from ratescape.selection import Metric, beta_vaes, finished, plain_vaes
+from ratescape.selection import beta_vaes, finished, plain_vaes
 
 AXES = {"reconstruction": "psnr", "generation": "inception_score", "representation": "accuracy_rbf_2"}
 """The column that stands for each use, in the order of the three axes."""
@@ -71,7 +71,7 @@ def _three_metrics(figure: SubFigure, rows: pd.DataFrame, metrics: dict[str, Met
     for use, metric in metrics.items():
         best = points[metric.score(rows[metric.column]).argmax()]
         axes.scatter(*best, marker=MARKS[use], s=170, c="white", edgecolors="black", lw=1.4, depthshade=False, zorder=5)
-    name_axes(axes, [label_of(metric) for metric in metrics.values()])
+    name_axes(axes, [metric.label for metric in metrics.values()])
     axes.zaxis.set_major_formatter(formatter_of(metrics["representation"]))
 
 
@@ -98,7 +98,7 @@ def _performance(axes: Axes, table: Table, rows: pd.DataFrame, metric: Metric, m
     place.set(zorder=6, clip_on=False)  # the best models like corners
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(LogLocator(10))
-    axes.set_title(label_of(metric), fontsize=9)
+    axes.set_title(metric.label, fontsize=9)
     colour_bar(axes, scale, "", format=formatter_of(metric), location="bottom", shrink=0.9, aspect=18)
 
 

@@ -1,0 +1,206 @@
+"""Every measured quantity: its column, how to write it, and which direction is good.
+
+Evaluation, selection, figures, page and table all read this one registry. A new metric is one entry here
+(:func:`register`) and one function that measures it (:func:`ratescape.evaluation.suite.register`).
+"""
+
+import dataclasses
+from typing import Literal
+
+import pandas as pd
+
+from ratescape.errors import SpecError
+
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """One measured quantity of a model, or of each of its layers.
+
+    Example::
+
+        register(Metric("sparsity", "sparsity", "", True, "share of latents near zero", percent=True, of_layer=True))
+    """
+
+    column: str
+    """Its column in the table; of a layer without the layer's number: ``rate`` for ``rate_2, rate_1``."""
+    name: str
+    unit: str
+    higher_is_better: bool | None
+    """None for a quantity that describes models but does not rank them."""
+    explanation: str
+    percent: bool = False
+    """A fraction in [0, 1] that is written in percent."""
+    of_layer: bool = False
+    """One number for each layer."""
+    seen_from: Literal["mean", "sample"] | None = None
+    """What a metric of a layer is read off: the posterior mean mu_l, or a sample of z_l."""
+    offered: bool = True
+    """Whether page and figures offer it by itself; others only accompany those."""
+    layer: int | None = None
+    """The layer that this entry is of (see :meth:`at`); L is the top one."""
+
+    @property
+    def label(self) -> str:
+        """Text for axes and colour bars."""
+        unit = "%" if self.percent else self.unit
+        return f"{self.name} ({unit})" if unit else self.name
+
+    def at(self, layer: int) -> "Metric":
+        """The metric of one layer, with its own column and name."""
+        symbol = {"mean": "μ", "sample": "z", None: "z"}[self.seen_from]
+        name = f"{self.name} on {symbol}{str(layer).translate(SUBSCRIPTS)}"
+        return dataclasses.replace(self, column=f"{self.column}_{layer}", name=name, layer=layer)
+
+    def score(self, values: pd.Series) -> pd.Series:
+        """Values with the sign that makes higher better."""
+        return -values if self.higher_is_better is False else values
+
+
+_NATS = "nats/image"
+
+METRICS: dict[str, Metric] = {}
+"""Metrics of a model by column, in the order they are offered."""
+
+LAYER_METRICS: dict[str, Metric] = {}
+"""Metrics of each layer, by column without the layer's number."""
+
+USES: dict[str, tuple[str, ...]] = {
+    "reconstruction": ("psnr",),
+    "representation": ("accuracy_rbf", "information", "ridge_r2"),
+    "generation": ("inception_score",),
+}
+"""Columns that tell how good a model is for a use, the preferred one first; of the top layer, if of a layer."""
+
+
+def register(metric: Metric) -> Metric:
+    """Make a metric known: table, choice, figures and page then treat it as their own.
+
+    Raises:
+        SpecError: another metric has this column.
+    """
+    known = LAYER_METRICS if metric.of_layer else METRICS
+    if known.get(metric.column, metric) != metric:
+        raise SpecError(f"metric {metric.column} is registered already: choose another column")
+    known[metric.column] = metric
+    return metric
+
+
+def metric_at(column: str) -> Metric | None:
+    """The metric of a table's column (``psnr``, ``rate_2``, ``test_accuracy_rbf_1``); None if it is of no metric."""
+    plain = column.removeprefix("test_")
+    name, _, layer = plain.rpartition("_")
+    if plain in METRICS:
+        return METRICS[plain]
+    return LAYER_METRICS[name].at(int(layer)) if layer.isdigit() and name in LAYER_METRICS else None
+
+
+def measured_metrics(rows: pd.DataFrame) -> list[Metric]:
+    """The offered metrics that a table has measured, in the order of the registry; of layers, the top one first."""
+    known = list(METRICS.values())
+    for metric in LAYER_METRICS.values():
+        known += [metric.at(int(column.rpartition("_")[2])) for column in layer_columns(rows, metric.column)]
+    return [one for one in known if one.offered and one.column in rows.columns and rows[one.column].notna().any()]
+
+
+def layer_columns(table: pd.DataFrame, name: str) -> list[str]:
+    """The table's columns ``name_L .. name_1``, top layer first."""
+    numbers = [int(c.removeprefix(name + "_")) for c in table.columns if c.removeprefix(name + "_").isdigit()]
+    return [f"{name}_{number}" for number in sorted(numbers, reverse=True)]
+
+
+for _metric in (
+    Metric("psnr", "PSNR", "dB", True, "fidelity of reconstructions: 3 dB more is half the squared error"),
+    Metric(
+        "nelbo",
+        "-ELBO",
+        _NATS,
+        False,
+        "distortion + total rate: at least -log p(x), what it costs to store an image exactly",
+    ),
+    Metric("inception_score", "inception score", "", True, "samples that are of one class each, of all classes"),
+    Metric("diversity", "diversity", "", True, "exp H[p(y)] of the judge over samples: how many classes appear"),
+    Metric("sharpness", "sharpness", "", True, "exp -E H[p(y|x)]: how sure the judge is of each sample's class"),
+    Metric("distortion", "distortion", _NATS, False, "-log p(x|z): what the latents do not tell about an image"),
+    Metric("rate", "total rate", _NATS, None, "information that all latents together carry about an image"),
+    Metric("loss", "training loss", _NATS, None, "distortion + sum of beta x rate: comparable at equal betas only"),
+    Metric("judge_accuracy", "accuracy of the judge", "", None, "on test images", percent=True, offered=False),
+):
+    register(_metric)
+
+
+def _of_layers(column: str, name: str, explanation: str, seen_from: Literal["mean", "sample"]) -> Metric:
+    """A fraction of each layer that ranks models, the higher the better."""
+    return Metric(column, name, "", True, explanation, percent=True, of_layer=True, seen_from=seen_from)
+
+
+for _metric in (
+    _of_layers("accuracy_rbf", "RBF SVM accuracy", "labels that an RBF SVM reads off the posterior mean", "mean"),
+    _of_layers("accuracy_knn", "kNN accuracy", "labels that 5 nearest neighbours read off the posterior mean", "mean"),
+    _of_layers("accuracy_logistic", "logistic regression accuracy", "labels read off linearly", "mean"),
+    _of_layers("accuracy_linear_svm", "linear SVM accuracy", "labels read off linearly, by a margin", "mean"),
+    _of_layers("accuracy_sample", "RBF SVM accuracy", "labels read off a sample, which Eq. 11 bounds", "sample"),
+    Metric(
+        "information",
+        "label information",
+        "nats",
+        True,
+        "mutual information of label and latents",
+        of_layer=True,
+        seen_from="sample",
+    ),
+    Metric(
+        "clustering_nmi",
+        "clustering NMI",
+        "",
+        True,
+        "agreement of k-means clusters with the classes",
+        of_layer=True,
+        seen_from="mean",
+    ),
+    Metric(
+        "ridge_r2",
+        "ridge R²",
+        "",
+        True,
+        "share of the targets' variance that is read off linearly",
+        of_layer=True,
+        seen_from="mean",
+    ),
+    Metric("rate", "rate", _NATS, None, "what a layer tells beyond those above it", of_layer=True, offered=False),
+    Metric("active", "active units", "", None, "units whose mean varies", of_layer=True, offered=False),
+    Metric(
+        "information_paper",
+        "label information, the paper's estimate",
+        "nats",
+        None,
+        "mutual information of label and latents, estimated from above",
+        of_layer=True,
+        seen_from="sample",
+        offered=False,
+    ),
+    Metric(
+        "ceiling_rate",
+        "ceiling by the rate",
+        "",
+        None,
+        "best accuracy on samples that the rates allow (Eq. 11)",
+        percent=True,
+        of_layer=True,
+        seen_from="sample",
+        offered=False,
+    ),
+    Metric(
+        "ceiling_information",
+        "ceiling by information",
+        "",
+        None,
+        "best accuracy on samples that the information allows (Eq. 11)",
+        percent=True,
+        of_layer=True,
+        seen_from="sample",
+        offered=False,
+    ),
+):
+    register(_metric)

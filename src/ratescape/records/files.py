@@ -1,0 +1,116 @@
+"""Whole files or none: atomic writes, JSON lines, locks."""
+
+import contextlib
+import fcntl
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ratescape.errors import RecordError
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Write a whole file so that it is never seen half-written, even after a crash.
+
+    Raises:
+        RecordError: the file cannot be written (full disk, no permission); an older file stays as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> RecordError:
+    """The error for a failed write; nothing written before is lost."""
+    return RecordError(
+        f"cannot write {path} ({error.strerror or error}): free some space or choose another folder, then run the "
+        "same command again; what is finished is kept"
+    )
+
+
+def to_json_lines(records: list[dict[str, Any]]) -> str:
+    """Records as JSON lines; a number that is not finite is written as null."""
+    return "".join(json.dumps(finite(record)) + "\n" for record in records)
+
+
+def finite(value: Any) -> Any:
+    """A value for JSON: numbers that are not finite, at any depth, become None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: finite(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return value
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """All records of a JSON-lines file.
+
+    Raises:
+        RecordError: the file is missing or a line is not a JSON object.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        records = [json.loads(line) for line in lines]
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path} is missing or damaged ({error}): {remake(path.parent)}") from error
+    if not all(isinstance(record, dict) for record in records):
+        raise RecordError(f"{path} is damaged: {remake(path.parent)}")
+    return records
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a results folder for this process alone; the system lets go of it however the process ends.
+
+    Raises:
+        RecordError: another process holds it, or the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / "lock").open("w")
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RecordError(
+                f"another ratescape is working in {folder}: wait for it to end, or choose another folder with --out"
+            ) from error
+        yield
+
+
+@contextlib.contextmanager
+def waited_for(path: Path) -> Iterator[None]:
+    """Hold the lock file ``path``, once no other process does; the system lets go of it however a process ends.
+
+    Raises:
+        RecordError: the file cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    except OSError as error:
+        raise unwritable(path, error) from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def remake(folder: Path) -> str:
+    """The remedy for a damaged run."""
+    return f"delete {folder} to make it again"

@@ -1,0 +1,192 @@
+"""Folders of results."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ratescape.errors import RecordError, SpecError
+from ratescape.records.files import finite, write_atomically
+from ratescape.specs.codec import from_dict, read_mapping, to_yaml
+from ratescape.specs.identity import VERSION, differences, key
+from ratescape.specs.runs import MergedSpec, NetworkSpec, RunSpec, TargetedSpec
+from ratescape.specs.sweep import SweepSpec
+
+
+def refuse_differences(folder: Path, fields: list[str]) -> None:
+    """Refuse to put one spec's results into the folder of another.
+
+    Args:
+        fields: dotted names of the fields in which the two specs differ.
+
+    Raises:
+        RecordError: there are any.
+    """
+    if fields:
+        raise RecordError(
+            f"{folder} was made by another spec (it differs in {', '.join(fields)}): choose another folder with --out, "
+            "or ask for the same again"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingFolder:
+    """The folder of something trained."""
+
+    path: Path
+
+    @property
+    def weights(self) -> Path:
+        return self.path / "weights.safetensors"
+
+    @property
+    def training(self) -> Path:
+        return self.path / "training.jsonl"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The training in progress, where it has this folder to itself."""
+        return self.path / "checkpoint.safetensors"
+
+
+class RunFolder(TrainingFolder):
+    """The folder of one trained model."""
+
+    @property
+    def evaluation(self) -> Path:
+        return self.path / "evaluation.jsonl"
+
+    @property
+    def control(self) -> Path:
+        """Betas and rates over the training of a model whose rates were asked for."""
+        return self.path / "control.jsonl"
+
+    @property
+    def done(self) -> bool:
+        """Whether training and its records are complete."""
+        return (self.path / "done").exists()
+
+    def mark_done(self) -> None:
+        """Write the mark that says everything else is complete."""
+        write_atomically(self.path / "done", "")
+
+    def write_spec(self, spec: RunSpec) -> None:
+        write_atomically(self.path / "spec.yaml", stamped(spec))
+
+    def spec(self) -> RunSpec:
+        """The run's spec (a :class:`MergedSpec` where it came from a conditioned network, a
+        :class:`TargetedSpec` where rates were asked for).
+
+        Raises:
+            RecordError: it is missing, newer, or damaged.
+        """
+        return read_spec(RunSpec, self.path, {"network": MergedSpec, "targets": TargetedSpec})
+
+
+class NetworkFolder(TrainingFolder):
+    """The folder of one network that is told its betas."""
+
+    @property
+    def steps(self) -> Path:
+        """A note of how far the training in progress is."""
+        return self.path / "steps"
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepFolder:
+    """The folder of a sweep."""
+
+    path: Path
+
+    def run(self, spec: RunSpec) -> RunFolder:
+        return RunFolder(self.path / "runs" / key(spec))
+
+    def network(self, spec: NetworkSpec) -> NetworkFolder:
+        return NetworkFolder(self.path / "networks" / key(spec))
+
+    @property
+    def packs(self) -> Path:
+        return self.path / "packs"
+
+    @property
+    def fine(self) -> Path:
+        """Rates and PSNR on a fine grid of betas, where a conditioned network gives them without training."""
+        return self.path / "fine.csv"
+
+    @property
+    def answers(self) -> Path:
+        """What was found for rates asked of the finished landscape, one request a line."""
+        return self.path / "answers.jsonl"
+
+    @property
+    def table(self) -> Path:
+        return self.path / "landscape.csv"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    def spec(self) -> SweepSpec:
+        """The sweep's spec; raises :class:`RecordError` if it is missing, newer, or damaged."""
+        return read_spec(SweepSpec, self.path)
+
+    def claim(self, spec: SweepSpec) -> None:
+        """Make this the folder of ``spec``, or check that it is.
+
+        A folder made by the same spec is taken up again; settings of evaluation may change, models stay. A conditioned
+        network serves other grids of betas, and other refining, too: what is there already stays.
+
+        Raises:
+            RecordError: the folder holds another spec's results (names the fields) or those of a newer version.
+        """
+        if (self.path / "spec.yaml").exists():
+            before = self.spec()
+            fields = [name for name in differences(before, spec) if not name.startswith("evaluation")]
+            networks = spec.networks()
+            if not networks or networks != before.networks():
+                refuse_differences(self.path, fields)
+        write_atomically(self.path / "spec.yaml", stamped(spec))
+
+    def write_provenance(self, provenance: Mapping[str, Any]) -> None:
+        write_atomically(self.path / "provenance.json", json.dumps(finite(provenance), indent=1) + "\n")
+
+    def provenance(self) -> dict[str, Any]:
+        """What is known of how the sweep was made; raises :class:`RecordError` if missing or damaged."""
+        path = self.path / "provenance.json"
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RecordError(f"{path} is missing or damaged: {_AGAIN}") from error
+        if not isinstance(values, dict):
+            raise RecordError(f"{path} is damaged: {_AGAIN}")
+        return values
+
+
+_AGAIN = "delete it if it is there, and run the sweep's command again"
+
+
+def stamped(spec: Any) -> str:
+    """A spec as YAML text under the version of the format."""
+    return f"version: {VERSION}\n" + to_yaml(spec)
+
+
+def read_spec(cls: type, folder: Path, others: Mapping[str, type] | None = None) -> Any:
+    """Read the version-stamped spec.yaml of a results folder; ``others`` are classes known by a field of theirs."""
+    path = folder / "spec.yaml"
+    if not path.exists():
+        raise RecordError(f"{folder} is not a results folder (it has no spec.yaml): check the path")
+    try:
+        values = read_mapping(path)
+        version = values.pop("version", None)
+        if not isinstance(version, int) or version > VERSION:
+            raise RecordError(
+                f"{folder} was made by a newer ratescape (version {version} of the format, this one reads up to "
+                f"{VERSION}): upgrade ratescape"
+            )
+        return from_dict(next((other for name, other in (others or {}).items() if name in values), cls), values)
+    except SpecError as error:
+        kind = "landscape" if cls is SweepSpec else "model"
+        raise RecordError(
+            f"{path} does not describe a {kind} ({error}): check the path, restore the file, or start a new folder"
+        ) from error

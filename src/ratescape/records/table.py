@@ -1,0 +1,158 @@
+"""The tidy table over the records of a sweep."""
+
+import dataclasses
+import io
+import math
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from ratescape.errors import RecordError
+from ratescape.records.files import read_json_lines, remake
+from ratescape.records.folders import RunFolder, SweepFolder
+from ratescape.specs.runs import RunSpec, TargetedSpec
+
+FINE_IMAGES = 1000
+"""Images that a fine landscape is measured on, at most."""
+
+ACTIVE_RATE = 0.1
+"""A layer that carries less than so many nats, or has no active unit, counts as collapsed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """The tidy landscape over a sweep, and what is wrong with it."""
+
+    rows: pd.DataFrame
+    """One row for each run: see :func:`read_table`."""
+    missing: int
+    """Runs asked for that are not done."""
+    broken: tuple[str, ...]
+    """One line for each run whose records cannot be read."""
+    split: str
+    """The split that the plain columns were measured on: "validation", or "test" under the paper's protocol."""
+    absent: tuple[str, ...] = ()
+    """One line for each reason why something was not measured: what, why, and in how many models."""
+
+
+def read_table(folder: SweepFolder) -> Table:
+    """Read the records of a sweep into one tidy table; never opens a model.
+
+    Columns, for L layers: ``run, seed, status, beta_L .. beta_1``, then measured on the split that models are
+    chosen on ``rate_L .. rate_1, rate`` (total), ``distortion`` (nats per image), ``loss`` (distortion + sum of
+    beta x rate), ``nelbo`` (-ELBO), ``psnr`` (dB), ``active_L .. active_1``, and any further metric found in the
+    records; and the same measured on test as ``test_...``. ``status`` is ``ok``, or ``diverged`` for a training
+    that broke down: such rows carry no numbers.
+
+    Raises:
+        RecordError: the folder is not a sweep.
+    """
+    spec = folder.spec()
+    split = "validation" if spec.data.validation > 0 else "test"
+    rows: list[dict[str, Any]] = []
+    broken: list[str] = []
+    reasons: Counter[tuple[str, str]] = Counter()
+    missing = 0
+    for run in spec.runs():
+        place = folder.run(run)
+        if not place.done:
+            missing += 1
+            continue
+        try:
+            records = {record.get("split"): record for record in read_json_lines(place.evaluation)}
+            rows.append(_row(run, place, records, split))
+            reasons.update((reason, name) for name, reason in records[split].get("absent", {}).items())
+        except RecordError as error:
+            broken.append(str(error))
+    return Table(pd.DataFrame(rows), missing, tuple(broken), split, _absent(reasons, len(rows)))
+
+
+def _absent(reasons: Mapping[tuple[str, str], int], models: int) -> tuple[str, ...]:
+    """Reasons why measures (reason, measure) are absent in so many models, as lines."""
+    grouped: dict[tuple[str, int], list[str]] = {}
+    for (reason, name), count in reasons.items():
+        grouped.setdefault((reason, count), []).append(name)
+    return tuple(
+        f"not measured{'' if count == models else f' in {count} of {models} models'}: {', '.join(names)} ({reason})"
+        for (reason, count), names in grouped.items()
+    )
+
+
+def fine_columns(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """The table of the fine landscape from its records: see :attr:`SweepFolder.fine`."""
+    return pd.DataFrame([_columns({"metrics": record}) for record in records])
+
+
+def _row(run: RunSpec, place: RunFolder, records: Mapping[Any, Any], split: str) -> dict[str, Any]:
+    epochs = read_json_lines(place.training)
+    if not epochs or split not in records or "test" not in records:
+        raise RecordError(f"{place.path} lacks its last epoch or the {split} or test split: {remake(place.path)}")
+    row: dict[str, Any] = {"run": place.path.name, "seed": run.seed}
+    try:
+        row["status"] = epochs[-1]["status"]
+        row |= _by_layer("beta", list(records[split]["betas"]))
+        if isinstance(run, TargetedSpec):
+            row |= _requested(run, records[split]["targets"])
+        row |= measured_columns(records, split)
+    except (KeyError, AttributeError) as error:
+        raise RecordError(f"{place.path} has a record without {error}: {remake(place.path)}") from error
+    return row
+
+
+def _requested(run: TargetedSpec, outcomes: list[dict[str, Any]]) -> dict[str, Any]:
+    """What was asked of a run, and what became of it: the first status that is not ``reached``, the largest error."""
+    errors = [outcome["error"] for outcome in outcomes]
+    return {
+        "request": ",".join(map(str, run.targets)),
+        "outcome": next((one["status"] for one in outcomes if one["status"] != "reached"), "reached"),
+        "rate_error": None if None in errors else max(errors, key=abs),
+    }
+
+
+def measured_columns(records: Mapping[Any, Any], split: str) -> dict[str, Any]:
+    """The measurements of one model, given by split, as columns: plain those of ``split``, and ``test_...``."""
+    columns = _columns(records[split])
+    if split != "test":
+        columns |= {f"test_{name}": value for name, value in _columns(records["test"]).items()}
+    return columns
+
+
+def _columns(record: dict[str, Any]) -> dict[str, Any]:
+    """The measurements of one record as flat columns."""
+    columns: dict[str, Any] = {}
+    for name, value in record["metrics"].items():
+        columns |= _by_layer(name.removesuffix("s"), value) if isinstance(value, list) else {name: value}
+    return columns
+
+
+def _by_layer(name: str, values: list[Any]) -> dict[str, Any]:
+    """One column for each layer, top first: ``name_L .. name_1``."""
+    return {f"{name}_{len(values) - index}": value for index, value in enumerate(values)}
+
+
+def read_fine(folder: SweepFolder) -> pd.DataFrame | None:
+    """The fine landscape of a conditioned sweep, one row for each beta point; None where none was measured.
+
+    Columns as in :func:`read_table`, on the split that models are chosen on: ``beta_L .. beta_1, rate_L .. rate_1,
+    rate, distortion, nelbo, psnr``; a number that is not finite is NaN.
+
+    Raises:
+        RecordError: the file is damaged, or is not of this sweep's betas.
+    """
+    spec = folder.spec()
+    points = spec.fine_points()
+    if not points or not folder.fine.exists():
+        return None
+    betas, rates = ([f"{name}_{layer}" for layer in range(spec.model.layers, 0, -1)] for name in ("beta", "rate"))
+    damaged = RecordError(f"{folder.fine} is damaged: delete it and run the same command again")
+    try:
+        text = folder.fine.read_text(encoding="utf-8")
+        table = pd.read_csv(io.StringIO(text), dtype=str).astype(float)  # pandas' own reading may lose the last digit
+    except (OSError, ValueError) as error:
+        raise damaged from error
+    whole = text.endswith("\n") and list(table.columns) == [*betas, *rates, "rate", "distortion", "nelbo", "psnr"]
+    if not whole or table[betas].to_numpy().tolist() != [list(point) for point in points]:
+        raise damaged
+    return table.replace([math.inf, -math.inf], math.nan)

@@ -1,0 +1,43 @@
+"""What is measured on a trained model."""
+
+import dataclasses
+from typing import Literal
+
+from ratescape.specs.checks import require
+
+SCORE_SPLITS = 5
+"""Splits that an inception score is averaged over, as in the paper."""
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationSpec:
+    """What is measured on a trained model."""
+
+    seed: int = 0
+    """Seed of the latents drawn to measure rates and distortion."""
+    draws: int = 1
+    """Latent draws for each image; rates and distortion are averaged over them."""
+    pictures: int = 8
+    """Images kept beside each model: so many originals, reconstructions and samples."""
+    samples: int = 10_000
+    """Samples from the prior, in 5 splits, that a judge gives an inception score; 0 for no score. Needs labels."""
+    judge_epochs: int | None = None
+    """Epochs that the judge is trained for, once for a data set; default: by the recipe that fits the data."""
+    information: bool = True
+    """Estimate the mutual information between labels and each layer. Needs labels."""
+    probes: Literal["heldout", "paper", "none"] = "heldout"
+    """Classifiers on each layer: fitted to training images and scored on the held-out ones, or, as in the paper,
+    fitted to 80 % of the measured split and scored on the rest. Needs labels; ridge regression needs targets."""
+
+    def __post_init__(self) -> None:
+        require(self.seed >= 0, "evaluation.seed", self.seed, "at least 0")
+        require(self.draws > 0, "evaluation.draws", self.draws, "positive")
+        require(
+            self.samples >= 0 and self.samples % SCORE_SPLITS == 0,
+            "evaluation.samples",
+            self.samples,
+            f"0 or a multiple of {SCORE_SPLITS}, the splits of the inception score",
+        )
+        epochs = self.judge_epochs
+        require(epochs is None or epochs > 0, "evaluation.judge_epochs", epochs, "positive")
+        require(self.pictures > 0, "evaluation.pictures", self.pictures, "positive")

@@ -1,0 +1,40 @@
+"""How the work is carried out."""
+
+import dataclasses
+from typing import Literal
+
+from ratescape.specs.checks import require
+
+
+@dataclasses.dataclass(frozen=True)
+class ExecutionSpec:
+    """How the work is carried out; changes no result beyond rounding."""
+
+    engine: Literal["auto", "in-process", "workers", "ray"] = "auto"
+    """Train in this process, in worker processes of one thread each, or on the machines of a Ray cluster; auto: workers
+    on a CPU."""
+    workers: int | None = None
+    """Worker processes, or tasks at a time in a Ray cluster; default: one for each core, or each GPU of a cluster."""
+    pack: int | None = None
+    """Models trained together as one batch of weights; default: what measured fastest and fits in memory."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1, mps, ...; auto: a GPU if there is one."""
+    compile: bool = False
+    """Have PyTorch compile the training step: fewer passes over memory, but a minute or two before the first step of
+    every pack. Needs a C++ compiler."""
+    checkpoint_seconds: float = 60.0
+    """Seconds between checkpoints of a training in progress."""
+    address: str | None = None
+    """Ray cluster: HOST:6379 from one of its machines, ray://HOST:10001 from elsewhere, auto for the one this machine
+    belongs to; default: that one, or else one of this machine alone, started for the sweep."""
+    results: str | None = None
+    """URL of a store (file://, s3://, gs://, ... as fsspec knows them) that machines of a Ray cluster put finished
+    models into; default: they travel through Ray."""
+
+    def __post_init__(self) -> None:
+        for name in ("address", "results"):
+            value, expected = getattr(self, name), "left out, or given with execution.engine ray"
+            require(value is None or (bool(value) and self.engine == "ray"), f"execution.{name}", value, expected)
+        require(self.workers is None or self.workers > 0, "execution.workers", self.workers, "positive")
+        require(self.pack is None or self.pack > 0, "execution.pack", self.pack, "positive")
+        require(self.checkpoint_seconds >= 0, "execution.checkpoint_seconds", self.checkpoint_seconds, "at least 0")

@@ -1,0 +1,110 @@
+"""Rates that are asked for: ``2=20,1=40``, ``total=60``, ``3+2=20bits``."""
+
+import dataclasses
+import math
+
+from ratescape.errors import SpecError
+
+RANGE = (-7.0, 6.0)
+"""Smallest and largest log beta."""
+
+SMALL = 0.05
+"""Nats added to rates before logarithms are taken: errors of a rate near nothing count in nats, not in per cent."""
+
+UNITS = {"nats": 1.0, "nat": 1.0, "bits": math.log(2), "bit": math.log(2)}
+"""Nats in each unit."""
+
+HOW = (
+    "write LAYERS=RATE, several joined by commas: 2=20,1=40 (nats per image), 2=30bits, 3+2=20 (layers 3 and 2 "
+    "together), total=60, total=60,2=25% (a share of the total)"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class RateTarget:
+    """A rate that one layer shall have, or several together."""
+
+    layers: tuple[int, ...]
+    """Their numbers, top first: L is the top layer, 1 the lowest."""
+    rate: float
+    """Nats per image."""
+
+    def __str__(self) -> str:
+        return f"{'+'.join(map(str, self.layers))}={self.rate:.10g}"
+
+
+def requested(text: str, layers: int) -> tuple[RateTarget, ...]:
+    """The targets of a request, such as ``2=20,1=40``, for a model of so many layers.
+
+    Layers joined by ``+`` are to have a rate together, by one common beta. ``total`` is all layers: with nothing else,
+    they share one beta and split the rate freely; layers that are named beside it have their own, as a rate or as a
+    share in per cent of the total, and those that are not share what is left.
+
+    Returns:
+        Disjoint targets, those with the top layers first.
+
+    Raises:
+        SpecError: a request that cannot be read, names a layer twice or one that is not there, or has a rate that is
+            not positive and finite.
+    """
+    total: float | None = None
+    named: dict[tuple[int, ...], str] = {}
+    for part in text.split(","):
+        name, equals, rate = (word.strip() for word in part.partition("="))
+        if not equals or not name or not rate:
+            raise SpecError(f"target_rates is {text!r}: {HOW}")
+        if name == "total":
+            if total is not None:
+                raise SpecError(f"target_rates is {text!r}: it names the total twice")
+            total = _nats(rate, text)
+            continue
+        group = tuple(sorted((_layer(word, layers, text) for word in name.split("+")), reverse=True))
+        if len({*group, *(layer for other in named for layer in other)}) < len(group) + sum(map(len, named)):
+            raise SpecError(f"target_rates is {text!r}: it names a layer twice")
+        named[group] = rate
+    targets = [RateTarget(group, _part(rate, total, text)) for group, rate in named.items()]
+    return tuple(sorted(targets + _rest(targets, total, layers, text), key=lambda target: target.layers, reverse=True))
+
+
+def _rest(targets: list[RateTarget], total: float | None, layers: int, text: str) -> list[RateTarget]:
+    """What the layers that are not named are to have together."""
+    if total is None:
+        return []
+    named = {layer for target in targets for layer in target.layers}
+    others = tuple(layer for layer in range(layers, 0, -1) if layer not in named)
+    left = total - sum(target.rate for target in targets)
+    if not others and abs(left) > 1e-6 * total:
+        raise SpecError(f"target_rates is {text!r}: the layers' rates sum to {total - left:.6g} nats, not to the total")
+    if others and left <= 1e-6 * total:
+        raise SpecError(
+            f"target_rates is {text!r}: nothing is left of the total for layers {', '.join(map(str, others))}"
+        )
+    return [RateTarget(others, left)] if others else []
+
+
+def _layer(word: str, layers: int, text: str) -> int:
+    if not word.isdigit():
+        raise SpecError(f"target_rates is {text!r}: {HOW}")
+    if not 1 <= int(word) <= layers:
+        raise SpecError(f"target_rates is {text!r}: there is no layer {word}, the layers are {layers} (top) to 1")
+    return int(word)
+
+
+def _part(rate: str, total: float | None, text: str) -> float:
+    """A rate, or a share of the total, in nats."""
+    if not rate.endswith("%"):
+        return _nats(rate, text)
+    if total is None:
+        raise SpecError(f"target_rates is {text!r}: a share in % needs a total, such as total=60,2=25%")
+    return _nats(rate[:-1], text) / 100 * total
+
+
+def _nats(rate: str, text: str) -> float:
+    unit = next((unit for unit in UNITS if rate.endswith(unit)), None)
+    try:
+        value = float(rate.removesuffix(unit or "")) * UNITS[unit or "nats"]
+    except ValueError as error:
+        raise SpecError(f"target_rates is {text!r}: {rate!r} is not a rate; {HOW}") from error
+    if not (value > 0 and math.isfinite(value)):
+        raise SpecError(f"target_rates is {text!r}: rates must be above 0 and finite")
+    return value

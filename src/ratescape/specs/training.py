@@ -1,0 +1,58 @@
+"""How a model is trained."""
+
+import dataclasses
+import math
+from typing import Literal
+
+from ratescape.specs.checks import require
+
+AnnealingPath = Literal["geometric", "linear"]
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSpec:
+    """How a model is trained."""
+
+    epochs: int | None = None
+    """Passes over the training images; default: 20, or as many as make 1,000 steps where images are few; twice that for
+    a network that is told its betas."""
+    batch: int = 256
+    """Images in a batch; the last batch of an epoch may be smaller."""
+    learning_rate: float = 1e-3
+    """Adam's learning rate (its peak, with the cosine schedule)."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """Learning rate over training: constant as in the paper, or a cosine down to zero."""
+    lr_warmup: float = 0.0
+    """Share of the steps, at the beginning, over which the learning rate rises from zero."""
+    annealing: float | None = None
+    """Epochs of beta warm-up; 0 for none; default: 0.3 of the epochs."""
+    annealing_path: AnnealingPath = "geometric"
+    """geometric: from the smallest of a model's betas, linear in log beta; linear: all betas from 0, as for the
+    paper's LVAE. Those of a conditioned network always rise linearly."""
+    ema: float | None = None
+    """Decay of an exponential moving average of the weights, which is then what is kept; default: none."""
+    clip: float | None = None
+    """Largest norm of a member's gradient; longer ones are scaled down; default: no clipping."""
+    max_skipped_steps: int = 50
+    """Steps in a row that a member may skip for a non-finite loss or gradient before it counts as diverged."""
+    precision: Literal["float32", "tf32", "bf16", "float64"] = "float32"
+    """Number format of weights and arithmetic; tf32 and bf16: float32 weights, losses and measurements, but shorter
+    numbers inside matrix products and convolutions of training (tf32 on a GPU only)."""
+
+    def __post_init__(self) -> None:
+        require(self.epochs is None or self.epochs > 0, "training.epochs", self.epochs, "positive")
+        require(self.batch > 0, "training.batch", self.batch, "positive")
+        rate = self.learning_rate
+        require(rate > 0 and math.isfinite(rate), "training.learning_rate", rate, "positive")
+        require(0 <= self.lr_warmup <= 1, "training.lr_warmup", self.lr_warmup, "between 0 and 1")
+        if self.annealing is not None:
+            require(
+                0 <= self.annealing <= (self.epochs or math.inf),
+                "training.annealing",
+                self.annealing,
+                f"at least 0 and at most training.epochs ({self.epochs}): a warm-up that outlasts training "
+                "would end at smaller betas than asked for",
+            )
+        require(self.ema is None or 0 < self.ema < 1, "training.ema", self.ema, "between 0 and 1")
+        require(self.clip is None or self.clip > 0, "training.clip", self.clip, "positive")
+        require(self.max_skipped_steps > 0, "training.max_skipped_steps", self.max_skipped_steps, "positive")

@@ -1,0 +1,46 @@
+"""How many steps a training has, and the learning rate of each."""
+
+import dataclasses
+import math
+
+from ratescape.specs.training import TrainingSpec
+
+EPOCHS, FEWEST_STEPS = 20, 1000
+"""Epochs unless the spec says otherwise, and the steps that they make at least."""
+
+ANNEALING_SHARE = 0.3
+"""Share of training that is beta warm-up unless the spec says otherwise."""
+
+
+def steps_per_epoch(count: int, batch: int) -> int:
+    """Batches in an epoch over ``count`` images; the last, partial one is kept."""
+    return math.ceil(count / batch)
+
+
+def resolved_training(spec: TrainingSpec, count: int) -> TrainingSpec:
+    """The spec with the fields that were left open filled in for ``count`` training images.
+
+    Raises:
+        SpecError: the warm-up would outlast training.
+    """
+    epochs = spec.epochs or max(EPOCHS, math.ceil(FEWEST_STEPS / steps_per_epoch(count, spec.batch)))
+    annealing = ANNEALING_SHARE * epochs if spec.annealing is None else spec.annealing
+    return dataclasses.replace(spec, epochs=epochs, annealing=annealing)
+
+
+def total_steps(spec: TrainingSpec, count: int) -> int:
+    """Steps of a training on ``count`` images."""
+    return (resolved_training(spec, count).epochs or 0) * steps_per_epoch(count, spec.batch)
+
+
+def annealing_steps(spec: TrainingSpec, count: int) -> int:
+    """Steps of the beta warm-up."""
+    return round((resolved_training(spec, count).annealing or 0) * steps_per_epoch(count, spec.batch))
+
+
+def learning_rate(spec: TrainingSpec, step: int, steps: int) -> float:
+    """Learning rate of a step (counted from 0) out of ``steps``."""
+    rising = min(1.0, (step + 1) / (spec.lr_warmup * steps)) if spec.lr_warmup else 1.0
+    if spec.schedule == "constant":
+        return spec.learning_rate * rising
+    return spec.learning_rate * rising * 0.5 * (1 + math.cos(math.pi * step / steps))
