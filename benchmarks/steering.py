@@ -25,11 +25,11 @@ from torch import Tensor
 from ratescape.data.batches import Images
 from ratescape.data.catalog import load_data
 from ratescape.evaluation.rates import rates as measured_rates
-from ratescape.execution.sweep import resolved
+from ratescape.execution.sweep import resolved_run
 from ratescape.execution.work import initial
 from ratescape.model.packs import member
+from ratescape.specs.control import ControlSpec
 from ratescape.specs.data import DataSpec
-from ratescape.specs.methods import ControlSpec
 from ratescape.specs.rate_targets import SMALL, requested
 from ratescape.specs.runs import RunSpec
 from ratescape.specs.training import TrainingSpec
@@ -109,7 +109,7 @@ def main() -> None:
     asked = parser.parse_args()
     NuPI.rate, NuPI.proportional = asked.nupi
     data = load_data(DataSpec(name=asked.data))
-    run = resolved(RunSpec(data=data.spec, training=TrainingSpec(epochs=asked.epochs), seed=asked.seed), data)
+    run = resolved_run(RunSpec(data=data.spec, training=TrainingSpec(epochs=asked.epochs), seed=asked.seed), data)
     images = Images(data.train.pixels, bool(data.spec.binary))
     held_out = Images((data.validation or data.test).pixels, bool(data.spec.binary))
     targets = [requested(text, run.model.layers) for text in asked.targets]

@@ -25,7 +25,7 @@ import torch
 
 from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData, load_data
-from ratescape.execution.sweep import resolved, run_sweep
+from ratescape.execution.sweep import resolved_sweep, run_sweep
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE, PosteriorSample
 from ratescape.model.networks import build, resolved_model
@@ -33,6 +33,7 @@ from ratescape.records.folders import SweepFolder
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.grid import BetaGrid
+from ratescape.specs.methods import Dedicated
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
@@ -95,10 +96,11 @@ def told_loop(model: HVAE, images: Images, steps: int) -> float:
 def sweep_seconds(data: ImageData, members: int, epochs: int) -> float:
     """Seconds of a whole sweep with the default engine."""
     training = TrainingSpec(epochs=epochs, batch=BATCH)
-    spec = SweepSpec(data=data.spec, grid=BetaGrid(steps=members), groups=(0, 0), training=training, evaluation=LEAN)
+    method = Dedicated(BetaGrid(steps=members), (0, 0))
+    spec = SweepSpec(data=data.spec, method=method, training=training, evaluation=LEAN)
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
-        run_sweep(resolved(spec, data), data, SweepFolder(Path(folder) / "sweep"), ExecutionSpec())
+        run_sweep(resolved_sweep(spec, data), data, SweepFolder(Path(folder) / "sweep"), ExecutionSpec())
         return time.perf_counter() - begun
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ratescape.specs.methods import ControlSpec
+from ratescape.specs.control import ControlSpec
 from ratescape.specs.rate_targets import RANGE, RateTarget
 from ratescape.training.betas.controlled import ControlledBetas
 

@@ -7,41 +7,77 @@ from ratescape.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from ratescape.data.catalog import load_data as load_data
+    from ratescape.errors import CheckpointError as CheckpointError
+    from ratescape.errors import DataError as DataError
+    from ratescape.errors import RatescapeError as RatescapeError
+    from ratescape.errors import RecordError as RecordError
+    from ratescape.errors import ResourceError as ResourceError
+    from ratescape.errors import SpecError as SpecError
+    from ratescape.execution.progress import Observer as Observer
+    from ratescape.execution.progress import Silent as Silent
     from ratescape.landscape import Landscape as Landscape
-    from ratescape.landscape import evaluate as evaluate
-    from ratescape.landscape import load as load
-    from ratescape.landscape import map_landscape as map_landscape
-    from ratescape.landscape import save as save
+    from ratescape.mapping import map_landscape as map_landscape
+    from ratescape.models import evaluate as evaluate
+    from ratescape.models import load as load
+    from ratescape.models import save as save
+    from ratescape.models import train as train
+    from ratescape.specs.conditioning import ConditioningSpec as ConditioningSpec
+    from ratescape.specs.control import ControlSpec as ControlSpec
     from ratescape.specs.data import DataSpec as DataSpec
     from ratescape.specs.evaluation import EvaluationSpec as EvaluationSpec
     from ratescape.specs.execution import ExecutionSpec as ExecutionSpec
     from ratescape.specs.grid import BetaGrid as BetaGrid
-    from ratescape.specs.methods import ConditioningSpec as ConditioningSpec
+    from ratescape.specs.methods import Conditioned as Conditioned
+    from ratescape.specs.methods import Dedicated as Dedicated
+    from ratescape.specs.methods import Targeted as Targeted
     from ratescape.specs.model import ModelSpec as ModelSpec
     from ratescape.specs.training import TrainingSpec as TrainingSpec
 
 _HOMES = {
     "ratescape.data.catalog": ["load_data"],
-    "ratescape.landscape": ["Landscape", "evaluate", "load", "map_landscape", "save"],
-    "ratescape.specs": [
-        "BetaGrid",
-        "ConditioningSpec",
-        "DataSpec",
-        "EvaluationSpec",
-        "ExecutionSpec",
-        "ModelSpec",
-        "TrainingSpec",
+    "ratescape.errors": [
+        "CheckpointError",
+        "DataError",
+        "RatescapeError",
+        "RecordError",
+        "ResourceError",
+        "SpecError",
     ],
+    "ratescape.execution.progress": ["Observer", "Silent"],
+    "ratescape.landscape": ["Landscape"],
+    "ratescape.mapping": ["map_landscape"],
+    "ratescape.models": ["evaluate", "load", "save", "train"],
+    "ratescape.specs.conditioning": ["ConditioningSpec"],
+    "ratescape.specs.control": ["ControlSpec"],
+    "ratescape.specs.data": ["DataSpec"],
+    "ratescape.specs.evaluation": ["EvaluationSpec"],
+    "ratescape.specs.execution": ["ExecutionSpec"],
+    "ratescape.specs.grid": ["BetaGrid"],
+    "ratescape.specs.methods": ["Conditioned", "Dedicated", "Targeted"],
+    "ratescape.specs.model": ["ModelSpec"],
+    "ratescape.specs.training": ["TrainingSpec"],
 }
 
 __all__ = [
     "BetaGrid",
+    "CheckpointError",
+    "Conditioned",
     "ConditioningSpec",
+    "ControlSpec",
+    "DataError",
     "DataSpec",
+    "Dedicated",
     "EvaluationSpec",
     "ExecutionSpec",
     "Landscape",
     "ModelSpec",
+    "Observer",
+    "RatescapeError",
+    "RecordError",
+    "ResourceError",
+    "Silent",
+    "SpecError",
+    "Targeted",
     "TrainingSpec",
     "__version__",
     "evaluate",
@@ -49,6 +85,7 @@ __all__ = [
     "load_data",
     "map_landscape",
     "save",
+    "train",
 ]
 
 

@@ -21,7 +21,7 @@ from ratescape.model.networks import build
 from ratescape.records.files import write_atomically
 from ratescape.specs.codec import from_dict, to_dict
 from ratescape.specs.data import DataSpec
-from ratescape.specs.identity import VERSION
+from ratescape.specs.identity import FORMAT as VERSION
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import NetworkSpec
 
@@ -66,6 +66,12 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if header["version"] > VERSION:
         raise CheckpointError(f"{path} was made by a newer ratescape (format {header['version']}): upgrade ratescape")
     return tensors, header
+
+
+def digest_of(path: Path) -> str:
+    """SHIM."""
+    with safetensors.safe_open(str(path), "pt") as file:
+        return str(json.loads((file.metadata() or {})["ratescape"])["digest"])
 
 
 def _digest(tensors: Mapping[str, Tensor], text: str) -> str:

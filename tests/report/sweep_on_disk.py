@@ -5,6 +5,7 @@ import math
 import random
 from pathlib import Path
 
+from conftest import sweep_spec
 from PIL import Image, ImageDraw
 
 from ratescape.records.files import to_json_lines, write_atomically
@@ -14,7 +15,6 @@ from ratescape.specs.data import DataSpec
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import RunSpec
-from ratescape.specs.sweep import SweepSpec
 
 SIDE = 28
 CLASSES = 10
@@ -42,7 +42,7 @@ def sweep(
     A ``conditioned`` sweep has a fine landscape.
     """
     model = ModelSpec(family="residual", latents=latents) if latents else ModelSpec()
-    spec = SweepSpec(
+    spec = sweep_spec(
         data=DataSpec(name=name, validation=validation),
         model=model,
         grid=BetaGrid(steps=steps),

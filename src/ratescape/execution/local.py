@@ -1,75 +1,160 @@
-"""Carry out packs: one after the other in this process, or side by side in worker processes.
+"""The local engine: packs one after the other in this process, or side by side in worker processes.
 
 However a sweep ends, by itself, by Ctrl-C or killed, its workers end with it.
 """
 
 import contextlib
+import dataclasses
+import functools
 import os
 import signal
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from multiprocessing import resource_tracker
 from pathlib import Path
+from typing import Any
 
 import torch
-from joblib.externals.loky import BrokenProcessPool, ProcessPoolExecutor, as_completed
+from joblib.externals.loky import BrokenProcessPool, ProcessPoolExecutor
 
 from ratescape.compute.devices import chosen_device
 from ratescape.data.catalog import ImageData
 from ratescape.data.prepared import read_prepared, write_prepared
 from ratescape.errors import MemoryShortage, ResourceError
-from ratescape.evaluation.suite import judge_of
-from ratescape.execution.packing import Pack, split, workers
-from ratescape.execution.work import complete_network, complete_pack
-from ratescape.records import files
+from ratescape.execution.engine import Job
+from ratescape.execution.packing import Pack, pack_size, split, workers
+from ratescape.execution.progress import Notes, Tell, followed
+from ratescape.execution.provenance import device_name
+from ratescape.execution.work import PackWork, complete_network, complete_pack
+from ratescape.execution.workspace import Workspace
+from ratescape.records.files import waited_for
 from ratescape.records.folders import SweepFolder
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.identity import key
-from ratescape.specs.runs import MergedSpec, NetworkSpec
+from ratescape.specs.runs import NetworkSpec
+from ratescape.specs.sweep import SweepSpec
+
+
+@contextlib.contextmanager
+def local_engine(execution: ExecutionSpec) -> Iterator["LocalEngine"]:
+    """The engine of this machine; raises :class:`ResourceError` if it has no such device."""
+    yield LocalEngine(execution)
+
+
+class LocalEngine:
+    """Carries out packs on this machine.
+
+    Args:
+        execution: on which device, and in how many processes.
+    """
+
+    def __init__(self, execution: ExecutionSpec) -> None:
+        device = chosen_device(execution.device)
+        self.title = device_name(device)
+        self.workers = workers(execution, device)
+        self.processes = max(1, self.workers)
+
+    def pack_size(self, spec: SweepSpec, data: ImageData, execution: ExecutionSpec) -> int:
+        """As of :meth:`ratescape.execution.engine.Engine.pack_size`, for this machine."""
+        return pack_size(spec, data, execution)
+
+    def carry_out(self, job: Job) -> None:
+        """As of :meth:`ratescape.execution.engine.Engine.carry_out`."""
+        count = min(self.workers, max(len(job.packs), len(job.networks)))
+        if count:
+            _by_workers(job, count)
+            return
+        for network in job.networks:
+            with _alone(job.folder, key(network)):
+                complete_network(network, job.folder.network(network), job.workspace, job.tracker.receive)
+        waiting = list(job.packs)
+        while waiting:
+            pack = waiting.pop(0)
+            try:
+                with _alone(job.folder, pack.name):
+                    complete_pack(PackWork.of(pack, job.folder), job.workspace, job.tracker.receive)
+            except MemoryShortage:
+                if len(pack.runs) == 1:
+                    raise
+                torch.cuda.empty_cache()  # does nothing without a GPU
+                waiting[:0] = split(pack, job.folder)
+
+
+def _alone(folder: SweepFolder, name: str) -> contextlib.AbstractContextManager[None]:
+    """Wait until nobody else works at something: a worker of a killed sweep lives on for up to a second."""
+    return waited_for(folder.packs / f"{name}.lock")
+
+
+# Worker processes
+
+
+@dataclasses.dataclass(frozen=True)
+class _Piece:
+    """Work for one call of a worker."""
+
+    function: Callable[..., None]
+    arguments: tuple[Any, ...]
+    pack: Pack | None = None
+    """What is halved where memory does not suffice."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Order:
+    """What every call of a worker is given."""
+
+    images: Path
+    folder: Path
+    evaluation: EvaluationSpec
+    execution: ExecutionSpec
+
+    def teller(self, name: str) -> Tell:
+        return Notes.teller(SweepFolder(self.folder).packs, name)
+
+
+def _by_workers(job: Job, count: int) -> None:
+    """Carry out a job by so many worker processes of one thread each."""
+    workspace = job.workspace
+    images = hand_over(workspace.data, job.folder)
+    order = _Order(images, job.folder.path, workspace.evaluation, workspace.execution)
+    judges = [_Piece(_obtain_judge, (order,))] if workspace.judge_digest is None else []
+    networks = [_Piece(_train_network, (order, network)) for network in job.networks]
+    packs = [_Piece(_complete_pack, (order, pack), pack) for pack in job.packs]
+    with _worker_processes(count) as executor, followed(Notes(job.folder.packs), job.tracker):
+        # The judge first, so that nobody waits for it who could train. Models are taken from their networks.
+        phases = [[*judges, *networks], packs] if networks else [[*judges, *packs]]
+        for phase in phases:
+            _have_done(executor, phase, count, job.folder)
 
 
 def hand_over(data: ImageData, folder: SweepFolder) -> Path:
     """Put the prepared images where workers find them; an array's are kept, for nothing else holds them."""
-    place = folder.path / "data" if data.spec.name.startswith("array:") else folder.packs / "data"
-    if not (place / "facts.json").exists():
-        write_prepared(data, place)
-    return place
+    path = folder.path / "data" if data.spec.name.startswith("array:") else folder.packs / "data"
+    if not (path / "facts.json").exists():
+        write_prepared(data, path)
+    return path
 
 
-def carry_out(
-    networks: list[NetworkSpec],
-    pending: list[Pack],
-    folder: SweepFolder,
-    handed: Path,
-    evaluation: EvaluationSpec,
-    execution: ExecutionSpec,
-) -> None:
-    """Train the networks that are not there yet, then all pending packs: one after the other, or side by side.
-
-    By as many processes of one thread each, if any; models of a conditioned sweep are taken from its networks.
-    """
-    networks = [network for network in networks if not folder.network(network).weights.exists()]
-    count = min(workers(execution, chosen_device(execution.device)), max(len(pending), len(networks)))
-    if not count:
-        for network in networks:
-            _network_task(network, folder, handed, execution)
-        for pack in pending:
-            _pack_task(pack, folder, handed, evaluation, execution)
-        return
-    with _worker_processes(count) as executor:
-        with _workers_spared_of_interrupts():
-            # First, so that nobody waits for the judge who could train.
-            tasks = [executor.submit(_judge_task, handed, evaluation, execution)]
-            trainings = [executor.submit(_network_task, network, folder, handed, execution) for network in networks]
-        for training in trainings:  # their models are taken from them
-            training.result()
-        with _workers_spared_of_interrupts():
-            tasks += [executor.submit(_pack_task, pack, folder, handed, evaluation, execution) for pack in pending]
-        for task in as_completed(tasks):
-            task.result()
+def _have_done(executor: ProcessPoolExecutor, waiting: list[_Piece], count: int, folder: SweepFolder) -> None:
+    """Have all pieces done in about their order, ``count`` at a time; packs too large for the memory are halved."""
+    waiting, running = list(waiting), dict[Future[None], _Piece]()
+    while waiting or running:
+        while waiting and len(running) < count:
+            piece = waiting.pop(0)
+            with _workers_spared_of_interrupts():
+                running[executor.submit(piece.function, *piece.arguments)] = piece
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            piece = running.pop(future)
+            try:
+                future.result()
+            except MemoryShortage:
+                if piece.pack is None or len(piece.pack.runs) == 1:
+                    raise
+                halves = split(piece.pack, folder)
+                waiting[:0] = [_Piece(piece.function, (piece.arguments[0], half), half) for half in halves]
 
 
 @contextlib.contextmanager
@@ -101,6 +186,9 @@ def _workers_spared_of_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+# In a worker process
+
+
 def _begin_worker(parent: int) -> None:
     """Make this process one of one thread, which ends soon after its parent, however that ended.
 
@@ -116,72 +204,24 @@ def _begin_worker(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _judge_task(handed: Path, evaluation: EvaluationSpec, execution: ExecutionSpec) -> None:
+@functools.lru_cache(maxsize=1)
+def _workspace(order: _Order) -> Workspace:
+    """Images and judge, loaded once a process."""
+    return Workspace(read_prepared(order.images), SweepFolder(order.folder), order.evaluation, order.execution)
+
+
+def _obtain_judge(order: _Order) -> None:
     """Have the judge that the models' samples will need."""
-    judge_of(read_prepared(handed), evaluation, chosen_device(execution.device))
+    _ = _workspace(order).judge
 
 
-def _network_task(spec: NetworkSpec, folder: SweepFolder, handed: Path, execution: ExecutionSpec) -> None:
-    """One conditioned network of a sweep."""
-    place = folder.network(spec)
-    with files.waited_for(folder.packs / f"{key(spec)}.lock"):
-        complete_network(spec, place, read_prepared(handed), execution, _noting(place.steps))
-    place.steps.unlink(missing_ok=True)
+def _train_network(order: _Order, spec: NetworkSpec) -> None:
+    folder = SweepFolder(order.folder)
+    with _alone(folder, key(spec)):
+        complete_network(spec, folder.network(spec), _workspace(order), order.teller(key(spec)))
 
 
-def _noting(note: Path) -> Callable[[int, int], None]:
-    """A callback that notes the steps done in a file, now and then."""
-    return now_and_then(lambda step: note_steps(note, step))
-
-
-def note_steps(note: Path, step: int) -> None:
-    """Note the steps done in a file."""
-    with contextlib.suppress(OSError):  # a progress bar that stands still loses nothing
-        note.write_text(str(step))
-
-
-def now_and_then(tell: Callable[[int], None]) -> Callable[[int, int], None]:
-    """A callback that tells the steps done, a few times a second and at the end."""
-    last = 0.0
-
-    def progress(step: int, steps: int) -> None:
-        nonlocal last
-        if step == steps or time.monotonic() - last > 0.3:
-            last = time.monotonic()
-            tell(step)
-
-    return progress
-
-
-def _pack_task(
-    pack: Pack, folder: SweepFolder, handed: Path, evaluation: EvaluationSpec, execution: ExecutionSpec
-) -> None:
-    """One pack of a sweep; one that memory does not suffice for is split, and its halves are trained instead."""
-    if _fits(pack, folder, handed, evaluation, execution):
-        return
-    torch.cuda.empty_cache()  # does nothing without a GPU
-    for half in split(pack, folder):
-        _pack_task(half, folder, handed, evaluation, execution)
-
-
-def _fits(pack: Pack, folder: SweepFolder, handed: Path, evaluation: EvaluationSpec, execution: ExecutionSpec) -> bool:
-    """Carry out one pack, its progress noted beside its checkpoint; False where it is too large for the memory.
-
-    Raises:
-        MemoryShortage: not even a single model fits.
-    """
-    progress = _noting(folder.packs / f"{pack.name}.steps")
-    # A worker that a killed sweep left behind may still be at it; it ends by itself within a second.
-    with files.waited_for(folder.packs / f"{pack.name}.lock"):
-        places = [folder.run(run) for run in pack.runs]
-        path = folder.packs / f"{pack.name}.safetensors"
-        first = pack.runs[0]
-        network = folder.network(first.network) if isinstance(first, MergedSpec) else None
-        data = read_prepared(handed)
-        try:
-            complete_pack(list(pack.runs), places, path, data, evaluation, execution, progress, network)
-        except MemoryShortage:
-            if len(pack.runs) == 1:
-                raise
-            return False
-    return True
+def _complete_pack(order: _Order, pack: Pack) -> None:
+    folder = SweepFolder(order.folder)
+    with _alone(folder, pack.name):
+        complete_pack(PackWork.of(pack, folder), _workspace(order), order.teller(pack.name))

@@ -10,15 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from ratescape.compute.devices import chosen_device
 from ratescape.data.catalog import ImageData
-from ratescape.execution.packing import workers
+from ratescape.execution.engine import Engine
 from ratescape.records.folders import SweepFolder
-from ratescape.specs.execution import ExecutionSpec
 from ratescape.version import __version__
 
 
-def note_provenance(folder: SweepFolder, data: ImageData, begun: float, device: str, processes: int) -> None:
+def note_provenance(folder: SweepFolder, data: ImageData, begun: float, engine: Engine) -> None:
     """Note with what, where and for how long the sweep has been working; earlier sessions are kept."""
     path = folder.path / "provenance.json"
     new: dict[str, Any] = {"fingerprint": data.fingerprint, "sessions": []}
@@ -26,19 +24,17 @@ def note_provenance(folder: SweepFolder, data: ImageData, begun: float, device: 
     session = {
         "begun": datetime.datetime.fromtimestamp(begun, datetime.UTC).isoformat(timespec="seconds"),
         "seconds": round(time.time() - begun, 1),
-        "device": device,
-        "processes": processes,
+        "device": engine.title,
+        "processes": engine.processes,
         "versions": versions(),
     }
     sessions = [one for one in known["sessions"] if one["begun"] != session["begun"]]
     folder.write_provenance(known | {"sessions": [*sessions, session]})
 
 
-def here(execution: ExecutionSpec) -> tuple[str, int]:
-    """The device of this machine that trains, and the processes that do."""
-    device = chosen_device(execution.device)
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
-    return name, max(1, workers(execution, device))
+def device_name(device: torch.device) -> str:
+    """A device of this machine in words."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
 
 
 def versions() -> dict[str, str]:

@@ -2,214 +2,177 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 
 from ratescape import checkpoint
-from ratescape.compute.devices import chosen_device
 from ratescape.compute.precision import FLOAT, arithmetic
 from ratescape.data.batches import Images, stream
-from ratescape.data.catalog import ImageData
 from ratescape.errors import MemoryShortage, ResourceError
 from ratescape.evaluation import pictures, suite
+from ratescape.execution.packing import Pack
+from ratescape.execution.progress import Reporter, Tell
+from ratescape.execution.workspace import Workspace, is_trained
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.networks import build
 from ratescape.model.packs import member, stack
-from ratescape.records import files
 from ratescape.records.answers import outcomes
-from ratescape.records.folders import NetworkFolder, RunFolder
-from ratescape.specs.codec import to_dict
-from ratescape.specs.evaluation import EvaluationSpec
-from ratescape.specs.execution import ExecutionSpec
+from ratescape.records.files import read_json_lines, to_json_lines, write_atomically
+from ratescape.records.folders import NetworkFolder, RunFolder, SweepFolder
 from ratescape.specs.identity import key
-from ratescape.specs.runs import MergedSpec, NetworkSpec, RunSpec, TargetedSpec
+from ratescape.specs.runs import MergedSpec, NetworkSpec, RunSpec
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.controlled import ControlledBetas
 from ratescape.training.betas.fixed import FixedBetas
-from ratescape.training.betas.policy import BetaPolicy
 from ratescape.training.betas.sampled import SampledBetas
 from ratescape.training.loop import train
 from ratescape.training.schedule import annealing_steps, total_steps
-from ratescape.training.state import Saving, Trained
+from ratescape.training.state import Saving, Trained, TrainingContext
 
 REFINING_WARMUP = 0.25
 """Share of refining over which its learning rate rises."""
 
-
-def is_trained(place: RunFolder) -> bool:
-    """Whether a run is done; who deletes damaged weights, as the message about them says, asks for them again."""
-    return place.done and place.weights.exists()
+History = Sequence[Mapping[str, Any]]
+"""One record for each epoch of one member."""
 
 
-def is_complete(place: RunFolder, evaluation: EvaluationSpec) -> bool:
-    """Whether a run is trained, and measured as it now shall be."""
-    if not is_trained(place):
-        return False
-    wanted = to_dict(evaluation)
-    return all(record.get("settings") == wanted for record in files.read_json_lines(place.evaluation))
+@dataclasses.dataclass(frozen=True)
+class PackWork:
+    """One pack, and where its results go."""
+
+    runs: tuple[RunSpec, ...]
+    folders: tuple[RunFolder, ...]
+    checkpoint: Path
+    """The training in progress."""
+    network: NetworkFolder | None = None
+    """The conditioned network that the runs are taken from."""
+
+    @staticmethod
+    def of(pack: Pack, folder: SweepFolder) -> "PackWork":
+        """The work for a pack of a sweep."""
+        merged = pack.runs[0].merged
+        return PackWork(
+            pack.runs,
+            tuple(map(folder.run, pack.runs)),
+            folder.packs / f"{pack.name}.safetensors",
+            None if merged is None else folder.network(merged.network),
+        )
 
 
-def complete_network(
-    spec: NetworkSpec,
-    place: NetworkFolder,
-    data: ImageData,
-    execution: ExecutionSpec,
-    progress: Callable[[int, int], None] | None,
-) -> None:
-    """Train a network that is told its betas, unless that is done."""
-    if place.weights.exists():
+def complete_network(spec: NetworkSpec, folder: NetworkFolder, workspace: Workspace, tell: Tell) -> None:
+    """Train a network that is conditioned on its betas, unless that is done."""
+    if folder.weights.exists():
         return
-    device, dtype = chosen_device(execution.device), FLOAT[spec.training.precision]
-    images = Images(data.train.pixels, bool(data.spec.binary), device, dtype)
-    network = initial_network(spec, data.shape).to(device)
+    reporter = Reporter(tell, [key(spec)])
+    images = workspace.train_images(spec.training.precision)
+    network = initial_network(spec, workspace.data.shape).to(workspace.device)
+    like = torch.empty(0, device=workspace.device, dtype=images.dtype)
+    least = network.model.likelihood.least(math.prod(workspace.data.shape))
     annealing = annealing_steps(spec.training, len(images))
-    like = torch.empty(0, device=device, dtype=dtype)
-    least = network.model.likelihood.least(math.prod(data.shape))
     policy = SampledBetas(spec.low, spec.high, spec.groups, 1, annealing, spec.seed, like, least)
-    saving = Saving(place.checkpoint, execution.checkpoint_seconds, f"{data.fingerprint}-{key(spec)}")
-    how = {"saving": saving, "progress": progress, "compiled": execution.compile}
-    trained = _trained(spec.training, network, images, policy, 1, spec.seed, **how)
+    context = _context(folder.checkpoint, f"{workspace.data.fingerprint}-{key(spec)}", workspace, reporter)
+    with _shortage_named(1):
+        trained = train(spec.training, network, images, policy, 1, spec.seed, context=context)
     network.load_state_dict(network.state_dict() | member(trained.parameters, 0))
-    files.write_atomically(place.training, files.to_json_lines(trained.history[0]))
-    header = {"image_shape": data.shape, "fingerprint": data.fingerprint, "run": key(spec)}
-    checkpoint.save_network(place.weights, network.state_dict(), spec, header)
-    place.checkpoint.unlink(missing_ok=True)
+    write_atomically(folder.training, to_json_lines([dict(record) for record in trained.history[0]]))
+    header = {"image_shape": workspace.data.shape, "fingerprint": workspace.data.fingerprint, "run": key(spec)}
+    checkpoint.save_network(folder.weights, network.state_dict(), spec, header)
+    folder.checkpoint.unlink(missing_ok=True)
+    reporter.written()
 
 
-def complete_pack(
-    runs: list[RunSpec],
-    places: list[RunFolder],
-    path: Path,
-    data: ImageData,
-    evaluation: EvaluationSpec,
-    execution: ExecutionSpec,
-    progress: Callable[[int, int], None] | None,
-    network: NetworkFolder | None = None,
-) -> None:
-    """Train one pack unless that is done, and measure anew what was measured under other settings.
+def complete_pack(work: PackWork, workspace: Workspace, tell: Tell) -> None:
+    """Train one pack unless that is done, and measure anew what was measured otherwise than it shall be.
 
-    Args:
-        network: where the runs of a conditioned network come from.
+    Raises:
+        MemoryShortage: the pack is too large for the memory.
     """
-    device = chosen_device(execution.device)
-    if not all(map(is_trained, places)):
-        saving = Saving(path, execution.checkpoint_seconds, "-".join([data.fingerprint, *map(key, runs)]))
-        how = {"saving": saving, "progress": progress, "compiled": execution.compile}
-        if network is None:
-            _train_pack(runs, places, data, evaluation, device, how)
+    reporter = Reporter(tell, [key(run) for run in work.runs])
+    if not all(map(is_trained, work.folders)):
+        if work.network is None:
+            _train_pack(work, workspace, reporter)
         else:
-            _fold_pack(cast(list[MergedSpec], runs), places, network, data, evaluation, device, how)
-    for run, place in zip(runs, places, strict=True):
-        if not is_complete(place, evaluation):
-            _measure_again(run, place, data, evaluation, device)
-    path.unlink(missing_ok=True)
+            _merge_pack(work, work.network, workspace, reporter)
+    for run, folder in zip(work.runs, work.folders, strict=True):
+        if not workspace.is_complete(folder):
+            _measure_again(run, folder, workspace)
+    work.checkpoint.unlink(missing_ok=True)
+    reporter.written()
 
 
-def _train_pack(
-    runs: list[RunSpec],
-    places: list[RunFolder],
-    data: ImageData,
-    evaluation: EvaluationSpec,
-    device: torch.device,
-    how: dict[str, Any],
-) -> None:
+def _train_pack(work: PackWork, workspace: Workspace, reporter: Reporter) -> None:
     """Train one pack and write the folders of its runs; the runs differ in nothing but betas."""
-    spec = runs[0]
-    images = Images(data.train.pixels, bool(data.spec.binary), device, FLOAT[spec.training.precision])
-    model = initial(spec, data.shape).to(device)
-    policy = _multipliers(runs, len(images), torch.empty(0, device=device, dtype=FLOAT[spec.training.precision]))
-    trained = _trained(spec.training, model, images, policy, len(runs), spec.seed, **how)
-    for index, (run, place) in enumerate(zip(runs, places, strict=True)):
-        if not is_trained(place):
-            if isinstance(policy, ControlledBetas):
-                files.write_atomically(place.control, files.to_json_lines([dict(line) for line in policy.log(index)]))
-            write_run(run, place, trained, index, model, data, evaluation)
+    spec = work.runs[0]
+    images = workspace.train_images(spec.training.precision)
+    model = initial(spec, workspace.data.shape).to(workspace.device)
+    policy = _policy(work.runs, len(images), torch.empty(0, device=workspace.device, dtype=images.dtype))
+    with _shortage_named(len(work.runs)):
+        context = _pack_context(work, workspace, reporter)
+        trained = train(spec.training, model, images, policy, len(work.runs), spec.seed, context=context)
+    for index, (run, folder) in enumerate(zip(work.runs, work.folders, strict=True)):
+        if is_trained(folder):
+            continue
+        if run.target is not None:
+            write_atomically(folder.control, to_json_lines([dict(line) for line in policy.log(index)]))
+        write_run(run, folder, trained.history[index], _with_weights(model, trained, index), workspace)
 
 
-def _multipliers(runs: list[RunSpec], count: int, like: torch.Tensor) -> FixedBetas | ControlledBetas:
-    """Where the betas of a pack's runs come from, for a training on so many images."""
+def _policy(runs: tuple[RunSpec, ...], count: int, like: torch.Tensor) -> FixedBetas | ControlledBetas:
+    """How the betas of a pack's runs are chosen, for a training on so many images."""
     spec = runs[0]
-    if isinstance(spec, TargetedSpec):
-        targets = [run.targets for run in runs if isinstance(run, TargetedSpec)]
-        return ControlledBetas(targets, spec.model.layers, total_steps(spec.training, count), spec.control, like)
-    betas = torch.tensor([run.betas for run in runs], device=like.device, dtype=like.dtype)
+    targets = [run.target.rates for run in runs if run.target is not None]
+    if spec.target is not None:
+        steps = total_steps(spec.training, count)
+        return ControlledBetas(targets, spec.model.layers, steps, spec.target.control, like)
+    betas = torch.tensor([run.betas for run in runs], device=like.device, dtype=like.dtype)  # [P, L]
     return FixedBetas(betas, annealing_steps(spec.training, count), spec.training.annealing_path)
 
 
-def _trained(
-    recipe: TrainingSpec,
-    model: HVAE | Conditioned,
-    images: Images,
-    betas: BetaPolicy,
-    members: int,
-    seed: int,
-    **how: Any,
-) -> Trained:
-    """Train; raises :class:`MemoryShortage` where memory runs out."""
-    try:
-        return train(recipe, model, images, betas, members, seed, **how)
-    except RuntimeError as error:
-        if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-            reason = str(error).splitlines()[0]
-            raise ResourceError(f"execution.compile does not work here ({reason}): leave it out") from error
-        if "memory" not in str(error) and "ALLOC_FAILED" not in str(error):  # the latter by cuDNN and cuBLAS
-            raise
-        raise MemoryShortage(
-            f"out of memory while training {members} model(s) at once: choose another folder with --out and a smaller "
-            "training.batch"
-        ) from error
-
-
-def _fold_pack(
-    runs: list[MergedSpec],
-    places: list[RunFolder],
-    source: NetworkFolder,
-    data: ImageData,
-    evaluation: EvaluationSpec,
-    device: torch.device,
-    how: dict[str, Any],
-) -> None:
+def _merge_pack(work: PackWork, source: NetworkFolder, workspace: Workspace, reporter: Reporter) -> None:
     """Take one pack of models from a conditioned network, refine them if asked to, and write the folders."""
-    network, _ = checkpoint.load_network(source.weights, device)
-    learnt = files.read_json_lines(source.training)
-    models = [network.at(run.betas) for run in runs]
-    spec = runs[0]
+    network, _ = checkpoint.load_network(source.weights, workspace.device)
+    learnt = read_json_lines(source.training)
+    models = [network.at(run.betas) for run in work.runs]
     diverged = learnt[-1]["status"] == "diverged"
-    if spec.refine and not diverged:
-        dtype = FLOAT[spec.training.precision]
-        images = Images(data.train.pixels, bool(data.spec.binary), device, dtype)
-        trained = _trained(
-            refining(spec),
-            models[0],
-            images,
-            FixedBetas(torch.tensor([run.betas for run in runs], device=device, dtype=dtype), 0),
-            len(runs),
-            spec.seed,
-            initial=stack(models),
-            **how,
-        )
+    merged = work.runs[0].merged
+    if merged is None or merged.refine == 0 or diverged:
+        trained = Trained(stack(models), [diverged] * len(models), [[] for _ in models], 0.0)
     else:
-        trained = Trained(stack(models), [diverged] * len(runs), [[] for _ in runs], 0.0)
-    for index, (run, place) in enumerate(zip(runs, places, strict=True)):
-        if not is_trained(place):
-            later = [epoch | {"epoch": len(learnt) + epoch["epoch"]} for epoch in trained.history[index]]
-            whole = dataclasses.replace(trained, history=[*trained.history[:index], [*learnt, *later]])
-            write_run(run, place, whole, index, models[index], data, evaluation)
+        trained = _refine(work, merged, models, workspace, reporter)
+    for index, (run, folder) in enumerate(zip(work.runs, work.folders, strict=True)):
+        if not is_trained(folder):
+            later = [record | {"epoch": len(learnt) + record["epoch"]} for record in trained.history[index]]
+            write_run(run, folder, [*learnt, *later], _with_weights(models[index], trained, index), workspace)
 
 
-def refining(run: MergedSpec) -> TrainingSpec:
+def _refine(
+    work: PackWork, merged: MergedSpec, models: list[HVAE], workspace: Workspace, reporter: Reporter
+) -> Trained:
+    """Train the models of a pack on, each at its own betas."""
+    spec = work.runs[0]
+    images = workspace.train_images(spec.training.precision)
+    betas = torch.tensor([run.betas for run in work.runs], device=workspace.device, dtype=images.dtype)  # [P, L]
+    recipe, initial = refining(spec.training, merged), stack(models)
+    with _shortage_named(len(models)):
+        context = _pack_context(work, workspace, reporter)
+        policy = FixedBetas(betas, 0)
+        return train(recipe, models[0], images, policy, len(models), spec.seed, initial=initial, context=context)
+
+
+def refining(training: TrainingSpec, merged: MergedSpec) -> TrainingSpec:
     """The recipe of refining: a few epochs at a learning rate small enough to stay near the start.
 
     It rises first, since Adam's first steps, before it knows the gradients' sizes, throw models with a beta of 10 back.
     """
     return dataclasses.replace(
-        run.training,
-        epochs=run.refine,
-        learning_rate=run.refine_learning_rate,
+        training,
+        epochs=merged.refine,
+        learning_rate=merged.refine_learning_rate,
         schedule="cosine",
         lr_warmup=REFINING_WARMUP,
         annealing=0.0,
@@ -231,49 +194,88 @@ def initial(run: RunSpec, shape: tuple[int, int, int]) -> HVAE:
         return build(run.model, shape).to(FLOAT[run.training.precision])
 
 
-def write_run(
-    run: RunSpec, place: RunFolder, trained: Trained, index: int, model: HVAE, data: ImageData, spec: EvaluationSpec
-) -> None:
+def _pack_context(work: PackWork, workspace: Workspace, reporter: Reporter) -> TrainingContext:
+    identity = "-".join([workspace.data.fingerprint, *map(key, work.runs)])
+    return _context(work.checkpoint, identity, workspace, reporter)
+
+
+def _context(path: Path, identity: str, workspace: Workspace, reporter: Reporter) -> TrainingContext:
+    saving = Saving(path, workspace.execution.checkpoint_seconds, identity)
+    return TrainingContext(saving, reporter, workspace.execution.compile)
+
+
+@contextmanager
+def _shortage_named(members: int) -> Iterator[None]:
+    """Errors of PyTorch that a user can do something about, in one line.
+
+    Raises:
+        MemoryShortage: memory ran out in training so many members at once.
+        ResourceError: the machine cannot compile.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            reason = str(error).splitlines()[0]
+            raise ResourceError(f"execution.compile does not work here ({reason}): leave it out") from error
+        if "memory" not in str(error) and "ALLOC_FAILED" not in str(error):  # the latter by cuDNN and cuBLAS
+            raise
+        raise MemoryShortage(
+            f"out of memory while training {members} model(s) at once: choose another folder with --out and a smaller "
+            "training.batch"
+        ) from error
+
+
+def _with_weights(model: HVAE, trained: Trained, index: int) -> HVAE:
+    """The model with the weights of one member."""
+    model.load_state_dict(member(trained.parameters, index))
+    return model
+
+
+def write_run(run: RunSpec, folder: RunFolder, history: History, model: HVAE, workspace: Workspace) -> None:
     """Write everything about one trained member into its folder; the done mark comes last."""
-    place.write_spec(run)
-    weights = member(trained.parameters, index)
-    model.load_state_dict(weights)
-    betas = _betas(run, trained.history[index])
-    header = {"image_shape": data.shape, "betas": betas, "run": key(run), "fingerprint": data.fingerprint}
-    checkpoint.save_model(place.weights, weights, run.model, run.data, header)
-    files.write_atomically(place.training, files.to_json_lines(trained.history[index]))
-    _measure(run, place, model, data, spec)
-    place.mark_done()
+    folder.write_spec(run)
+    data = workspace.data
+    header = {
+        "image_shape": data.shape,
+        "betas": _betas(run, history),
+        "run": key(run),
+        "fingerprint": data.fingerprint,
+    }
+    checkpoint.save_model(folder.weights, model.state_dict(), run.model, run.data, header)
+    write_atomically(folder.training, to_json_lines([dict(record) for record in history]))
+    _measure(run, folder, history, model, workspace)
+    folder.mark_done()
 
 
-def _betas(run: RunSpec, history: list[dict[str, Any]]) -> tuple[float, ...]:
+def _betas(run: RunSpec, history: History) -> tuple[float, ...]:
     """The betas that a model was trained at in the end, top layer first."""
-    return tuple(history[-1]["betas"]) if isinstance(run, TargetedSpec) else run.betas
+    return run.betas if run.target is None else tuple(history[-1]["betas"])
 
 
-def _measure(run: RunSpec, place: RunFolder, model: HVAE, data: ImageData, spec: EvaluationSpec) -> None:
+def _measure(run: RunSpec, folder: RunFolder, history: History, model: HVAE, workspace: Workspace) -> None:
     """Measure one model on validation and test, and draw its pictures."""
-    like = next(model.parameters())
-    history = files.read_json_lines(place.training)
+    data, settings = workspace.data, workspace.evaluation
     diverged, betas = history[-1]["status"] == "diverged", _betas(run, history)
     if diverged:
-        lines = suite.blank(data, betas, spec)
+        lines = suite.blank(data, betas, settings)
     else:
-        judge = suite.judge_of(data, spec, like.device)
-        with arithmetic("float32", like.device):  # whatever training was done in
-            lines = suite.measure(model, data, betas, spec, judge)
-    if isinstance(run, TargetedSpec):
+        with arithmetic("float32", workspace.device):  # whatever training was done in
+            lines = suite.measure(model, data, betas, settings, workspace.judge)
+    if run.target is not None:
         for line in lines:
-            found = outcomes(run.targets, line["metrics"]["rates"], betas, run.control.tolerance)
+            found = outcomes(run.target.rates, line["metrics"]["rates"], betas, run.target.control.tolerance)
             line["targets"] = [outcome._asdict() for outcome in found]
-    test = Images(data.test.pixels[: spec.pictures], bool(data.spec.binary), like.device, like.dtype)
     if not diverged:
-        files.write_atomically(place.path / "reconstructions.png", pictures.reconstructions(model, test, spec.pictures))
-        files.write_atomically(place.path / "samples.png", pictures.samples(model, spec.pictures, spec.seed))
-    files.write_atomically(place.evaluation, files.to_json_lines(lines))
+        like = next(model.parameters())
+        test = Images(data.test.pixels[: settings.pictures], bool(data.spec.binary), like.device, like.dtype)
+        originals = pictures.reconstructions(model, test, settings.pictures)
+        write_atomically(folder.path / "reconstructions.png", originals)
+        write_atomically(folder.path / "samples.png", pictures.samples(model, settings.pictures, settings.seed))
+    write_atomically(folder.evaluation, to_json_lines(lines))
 
 
-def _measure_again(run: RunSpec, place: RunFolder, data: ImageData, spec: EvaluationSpec, device: torch.device) -> None:
-    """Measure a finished model under new settings of evaluation."""
-    model, _ = checkpoint.load_model(place.weights, device)
-    _measure(run, place, model, data, spec)
+def _measure_again(run: RunSpec, folder: RunFolder, workspace: Workspace) -> None:
+    """Measure a finished model under new settings of evaluation, or by another judge."""
+    model, _ = checkpoint.load_model(folder.weights, workspace.device)
+    _measure(run, folder, read_json_lines(folder.training), model, workspace)

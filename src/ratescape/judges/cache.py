@@ -20,8 +20,10 @@ from ratescape.errors import CheckpointError, DataError, SpecError
 from ratescape.judges.networks import network
 from ratescape.judges.training import CHUNK, JudgeSpec, accuracy, class_names, logits_of, train_judge
 from ratescape.records import files
+from ratescape.records.folders import ResultsFolder
 from ratescape.specs.codec import from_dict, to_dict
 from ratescape.specs.data import DataSpec
+from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.identity import key
 
 LEAST_STEPS = 600
@@ -108,6 +110,7 @@ class _Identity:
     """The split; the name is left out, for the fingerprint says more."""
     fingerprint: str
     judge: JudgeSpec
+    KIND = "judge"
 
 
 def judge(
@@ -196,3 +199,22 @@ def _save(
         "seconds": seconds,
     }
     checkpoint.save(path, trained.state_dict(), header)
+
+
+def obtain(path: Path, data: ImageData, spec: JudgeSpec, device: torch.device | str = "cpu") -> Judge:
+    """SHIM."""
+    if not path.exists():
+        judge(data, spec=spec, device=device)
+        files.write_atomically(path, place(data, spec).read_bytes())
+    return load_judge(path, device)
+
+
+def borrowed(folder: ResultsFolder, data: ImageData, evaluation: EvaluationSpec, device: torch.device) -> Judge | None:
+    """SHIM."""
+    from ratescape.judges.recipes import judge_spec
+
+    how = judge_spec(data, evaluation)
+    if how is None:
+        return None
+    own = folder.judge(key(how))
+    return load_judge(own, device) if own.exists() else judge(data, spec=how, device=device)

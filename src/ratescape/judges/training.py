@@ -26,6 +26,7 @@ MARGIN = 4
 class JudgeSpec:
     """How a judge is made. The defaults are the paper's recipe for MNIST."""
 
+    KIND = "judge"
     architecture: Architecture = "small-cnn"
     epochs: int = 14
     batch: int = 64

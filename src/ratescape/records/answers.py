@@ -9,16 +9,16 @@ from ratescape.errors import RecordError
 from ratescape.records.files import locked, read_json_lines, remake, to_json_lines, write_atomically
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.specs.rate_targets import RANGE, SMALL, RateTarget
-from ratescape.specs.runs import TargetedSpec
+from ratescape.specs.runs import TargetSpec
 
 Status = Literal["reached", "rate_ceiling", "rate_floor", "not_converged", "joint_infeasible"]
 
 MEANING: dict[Status, str] = {
     "reached": "within the tolerance",
-    "rate_ceiling": "more is not to be had at the smallest beta",
-    "rate_floor": "less is not to be had at the largest beta, or it has collapsed",
-    "not_converged": "missed in the time there was",
-    "joint_infeasible": "not to be had together with the others",
+    "rate_ceiling": "no more is possible at the smallest beta",
+    "rate_floor": "no less is possible at the largest beta, or the layer has collapsed",
+    "not_converged": "missed within this training",
+    "joint_infeasible": "not possible together with the others",
 }
 """What the statuses mean."""
 
@@ -48,10 +48,10 @@ def outcomes(
     """Whether the rates asked for were reached, and if not, why.
 
     - ``reached``: within the tolerance;
-    - ``rate_ceiling``: too low although beta is at the bottom of its range, so that more is not to be had;
+    - ``rate_ceiling``: too low although beta is at the bottom of its range, so that no more is possible;
     - ``rate_floor``: too high although beta is at the top of its range; or both the target and the rate are below
-      0.05 nats: such a layer has collapsed, and what little it carries follows its beta no longer;
-    - ``joint_infeasible``: missed while another target is beyond its own range: not to be had together;
+      0.05 nats: such a layer has collapsed, and what little it carries no longer follows its beta;
+    - ``joint_infeasible``: missed while another target is beyond its own range: they are not possible together;
     - ``not_converged``: missed otherwise; longer training may help.
 
     Args:
@@ -61,11 +61,11 @@ def outcomes(
     """
     found: list[Outcome] = []
     for target in targets:
-        places = [len(rates) - layer for layer in target.layers]
-        known = [rate for rate in (rates[place] for place in places) if rate is not None]
-        achieved = sum(known) if len(known) == len(places) else None
+        indices = [len(rates) - layer for layer in target.layers]
+        known = [rate for rate in (rates[index] for index in indices) if rate is not None]
+        achieved = sum(known) if len(known) == len(indices) else None
         error = None if achieved is None else achieved / target.rate - 1
-        beta = betas[places[0]]
+        beta = betas[indices[0]]
         status = _status(target.rate, achieved, math.log(beta), tolerance)
         found.append(Outcome(target.layers, target.rate, achieved, beta, error, status))
     if any(one.status in ("rate_ceiling", "rate_floor") for one in found):
@@ -117,15 +117,15 @@ class Answer:
     def __str__(self) -> str:
         betas = ", ".join(f"{beta:.4g}" for beta in self.betas)
         lines = [
-            f"{self.request}: betas ({betas}), distortion {_told(self.distortion)} nats/image, "
-            f"PSNR {_told(self.psnr)} dB"
+            f"{self.request}: betas ({betas}), distortion {_shown(self.distortion)} nats/image, "
+            f"PSNR {_shown(self.psnr)} dB"
         ]
         for one in self.outcomes:
             layers = f"layer{'s' if len(one.layers) > 1 else ''} {'+'.join(map(str, one.layers))}"
             off = "" if one.error is None else f" ({one.error:+.1%} off)"
             word = one.status.replace("_", " ")
             lines.append(
-                f"  {layers}: {_told(one.achieved)} of {one.wanted:.4g} nats/image{off}, {word}: {MEANING[one.status]}"
+                f"  {layers}: {_shown(one.achieved)} of {one.wanted:.4g} nats/image{off}, {word}: {MEANING[one.status]}"
             )
         if self.freedom is not None and self.freedom > MANY:
             lines.append(
@@ -148,7 +148,7 @@ class Answer:
         return Answer(**fields)
 
 
-def _told(number: float | None) -> str:
+def _shown(number: float | None) -> str:
     return "no" if number is None else f"{number:.4g}"
 
 
@@ -159,9 +159,8 @@ def answers(folder: SweepFolder) -> list[Answer]:
         RecordError: a record is missing or damaged.
     """
     spec = folder.spec()
-    split = "validation" if spec.data.validation > 0 else "test"
-    trained = [(run, folder.run(run)) for run in spec.runs() if isinstance(run, TargetedSpec)]
-    found = [_answer(run, place, split) for run, place in trained if place.done]
+    trained = [(run.target, folder.run(run)) for run in spec.runs() if run.target is not None]
+    found = [_answer(target, run, spec.selection_split) for target, run in trained if run.done]
     if not folder.answers.exists():
         return found
     try:
@@ -178,12 +177,12 @@ def add_answer(folder: SweepFolder, answer: Answer) -> None:
         write_atomically(folder.answers, to_json_lines(lines))
 
 
-def _answer(run: TargetedSpec, place: RunFolder, split: str) -> Answer:
-    lines = {line.get("split"): line for line in read_json_lines(place.evaluation)}
+def _answer(target: TargetSpec, run: RunFolder, split: str) -> Answer:
+    lines = {line.get("split"): line for line in read_json_lines(run.evaluation)}
     try:
         line = lines[split]
         numbers = {name: line["metrics"][name] for name in ("rates", "distortion", "psnr")}
         values = {"betas": line["betas"], "outcomes": line["targets"]} | numbers
-        return Answer.from_dict({"request": ",".join(map(str, run.targets)), "run": place.path.name} | values)
+        return Answer.from_dict({"request": target.request, "run": run.path.name} | values)
     except (KeyError, TypeError) as error:
-        raise RecordError(f"{place.evaluation} is damaged: {remake(place.path)}") from error
+        raise RecordError(f"{run.evaluation} is damaged: {remake(run.path)}") from error

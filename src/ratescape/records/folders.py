@@ -9,8 +9,8 @@ from typing import Any
 from ratescape.errors import RecordError, SpecError
 from ratescape.records.files import finite, write_atomically
 from ratescape.specs.codec import from_dict, read_mapping, to_yaml
-from ratescape.specs.identity import VERSION, differences, key
-from ratescape.specs.runs import MergedSpec, NetworkSpec, RunSpec, TargetedSpec
+from ratescape.specs.identity import FORMAT, differences, key
+from ratescape.specs.runs import NetworkSpec, RunSpec
 from ratescape.specs.sweep import SweepSpec
 
 
@@ -31,10 +31,19 @@ def refuse_differences(folder: Path, fields: list[str]) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainingFolder:
-    """The folder of something trained."""
+class ResultsFolder:
+    """A folder that a command writes its results to."""
 
     path: Path
+
+    def judge(self, name: str) -> Path:
+        """The judge of the samples of all models in it, by the key of how it was made."""
+        return self.path / "judges" / f"{name}.safetensors"
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingFolder(ResultsFolder):
+    """The folder of something trained."""
 
     @property
     def weights(self) -> Path:
@@ -75,29 +84,21 @@ class RunFolder(TrainingFolder):
         write_atomically(self.path / "spec.yaml", stamped(spec))
 
     def spec(self) -> RunSpec:
-        """The run's spec (a :class:`MergedSpec` where it came from a conditioned network, a
-        :class:`TargetedSpec` where rates were asked for).
+        """The run's spec.
 
         Raises:
-            RecordError: it is missing, newer, or damaged.
+            RecordError: it is missing, of another format, or damaged.
         """
-        return read_spec(RunSpec, self.path, {"network": MergedSpec, "targets": TargetedSpec})
+        return read_spec(RunSpec, self.path)
 
 
 class NetworkFolder(TrainingFolder):
-    """The folder of one network that is told its betas."""
-
-    @property
-    def steps(self) -> Path:
-        """A note of how far the training in progress is."""
-        return self.path / "steps"
+    """The folder of one network that is conditioned on its betas."""
 
 
 @dataclasses.dataclass(frozen=True)
-class SweepFolder:
+class SweepFolder(ResultsFolder):
     """The folder of a sweep."""
-
-    path: Path
 
     def run(self, spec: RunSpec) -> RunFolder:
         return RunFolder(self.path / "runs" / key(spec))
@@ -128,7 +129,7 @@ class SweepFolder:
         return self.path / "report.html"
 
     def spec(self) -> SweepSpec:
-        """The sweep's spec; raises :class:`RecordError` if it is missing, newer, or damaged."""
+        """The sweep's spec; raises :class:`RecordError` if it is missing, of another format, or damaged."""
         return read_spec(SweepSpec, self.path)
 
     def claim(self, spec: SweepSpec) -> None:
@@ -138,7 +139,7 @@ class SweepFolder:
         network serves other grids of betas, and other refining, too: what is there already stays.
 
         Raises:
-            RecordError: the folder holds another spec's results (names the fields) or those of a newer version.
+            RecordError: the folder holds another spec's results (names the fields) or those of another format.
         """
         if (self.path / "spec.yaml").exists():
             before = self.spec()
@@ -168,25 +169,36 @@ _AGAIN = "delete it if it is there, and run the sweep's command again"
 
 def stamped(spec: Any) -> str:
     """A spec as YAML text under the version of the format."""
-    return f"version: {VERSION}\n" + to_yaml(spec)
+    return f"version: {FORMAT}\n" + to_yaml(spec)
 
 
-def read_spec(cls: type, folder: Path, others: Mapping[str, type] | None = None) -> Any:
-    """Read the version-stamped spec.yaml of a results folder; ``others`` are classes known by a field of theirs."""
+def read_spec(cls: type, folder: Path) -> Any:
+    """Read the version-stamped spec.yaml of a results folder.
+
+    Raises:
+        RecordError: it is missing, of another format, or does not describe such a spec.
+    """
     path = folder / "spec.yaml"
     if not path.exists():
         raise RecordError(f"{folder} is not a results folder (it has no spec.yaml): check the path")
     try:
         values = read_mapping(path)
         version = values.pop("version", None)
-        if not isinstance(version, int) or version > VERSION:
-            raise RecordError(
-                f"{folder} was made by a newer ratescape (version {version} of the format, this one reads up to "
-                f"{VERSION}): upgrade ratescape"
-            )
-        return from_dict(next((other for name, other in (others or {}).items() if name in values), cls), values)
+        if version != FORMAT:
+            raise RecordError(f"{folder} {other_format(version)}")
+        return from_dict(cls, values)
     except SpecError as error:
         kind = "landscape" if cls is SweepSpec else "model"
         raise RecordError(
             f"{path} does not describe a {kind} ({error}): check the path, restore the file, or start a new folder"
         ) from error
+
+
+def other_format(version: object) -> str:
+    """What to say of something whose format is not this version's."""
+    if isinstance(version, int) and version < FORMAT:
+        return (
+            f"was made by an older ratescape (format {version}, this one reads {FORMAT}): give another folder, and run "
+            "the command again to make the results anew"
+        )
+    return f"was made by a newer ratescape (format {version}, this one reads {FORMAT}): upgrade ratescape"

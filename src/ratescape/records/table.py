@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ import pandas as pd
 from ratescape.errors import RecordError
 from ratescape.records.files import read_json_lines, remake
 from ratescape.records.folders import RunFolder, SweepFolder
-from ratescape.specs.runs import RunSpec, TargetedSpec
+from ratescape.specs.runs import RunSpec, TargetSpec
 
 FINE_IMAGES = 1000
 """Images that a fine landscape is measured on, at most."""
@@ -50,23 +51,50 @@ def read_table(folder: SweepFolder) -> Table:
         RecordError: the folder is not a sweep.
     """
     spec = folder.spec()
-    split = "validation" if spec.data.validation > 0 else "test"
-    rows: list[dict[str, Any]] = []
+    read: list[tuple[dict[str, Any], dict[str, Any]]] = []
     broken: list[str] = []
-    reasons: Counter[tuple[str, str]] = Counter()
     missing = 0
     for run in spec.runs():
-        place = folder.run(run)
-        if not place.done:
+        one = folder.run(run)
+        if not one.done:
             missing += 1
             continue
         try:
-            records = {record.get("split"): record for record in read_json_lines(place.evaluation)}
-            rows.append(_row(run, place, records, split))
-            reasons.update((reason, name) for name, reason in records[split].get("absent", {}).items())
+            records = {record.get("split"): record for record in read_json_lines(one.evaluation)}
+            read.append((_row(run, one, records, spec.selection_split), records[spec.selection_split]))
         except RecordError as error:
             broken.append(str(error))
-    return Table(pd.DataFrame(rows), missing, tuple(broken), split, _absent(reasons, len(rows)))
+    kept, others = _measured_alike(read)
+    reasons = Counter((reason, name) for _, record in kept for name, reason in record.get("absent", {}).items())
+    rows = pd.DataFrame([row for row, _ in kept])
+    return Table(rows, missing, (*broken, *others), spec.selection_split, _absent(reasons, len(kept)))
+
+
+Measured = list[tuple[dict[str, Any], dict[str, Any]]]
+"""Rows of the table, each with the record that it was made of."""
+
+
+def _measured_alike(read: Measured) -> tuple[Measured, list[str]]:
+    """The rows whose numbers can be compared, and one line for each that was measured otherwise than most.
+
+    A training that diverged has no numbers to compare.
+    """
+    stamps = {row["run"]: _stamp(record) for row, record in read if row["status"] == "ok"}
+    if len(set(stamps.values())) < 2:
+        return read, []
+    ((usual, _),) = Counter(stamps.values()).most_common(1)
+    others = {run for run, stamp in stamps.items() if stamp != usual}
+    lines = [
+        f"run {run} was measured under other settings or by another judge than most: run the sweep's command again"
+        for run in sorted(others)
+    ]
+    return [pair for pair in read if pair[0]["run"] not in others], lines
+
+
+def _stamp(record: Mapping[str, Any]) -> str:
+    """What decides whether the numbers of two records can be compared."""
+    judge = record.get("judge") or {}
+    return json.dumps([record.get("settings"), record.get("revision"), judge.get("digest")], sort_keys=True)
 
 
 def _absent(reasons: Mapping[tuple[str, str], int], models: int) -> tuple[str, ...]:
@@ -85,27 +113,27 @@ def fine_columns(records: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame([_columns({"metrics": record}) for record in records])
 
 
-def _row(run: RunSpec, place: RunFolder, records: Mapping[Any, Any], split: str) -> dict[str, Any]:
-    epochs = read_json_lines(place.training)
+def _row(run: RunSpec, folder: RunFolder, records: Mapping[Any, Any], split: str) -> dict[str, Any]:
+    epochs = read_json_lines(folder.training)
     if not epochs or split not in records or "test" not in records:
-        raise RecordError(f"{place.path} lacks its last epoch or the {split} or test split: {remake(place.path)}")
-    row: dict[str, Any] = {"run": place.path.name, "seed": run.seed}
+        raise RecordError(f"{folder.path} lacks its last epoch or the {split} or test split: {remake(folder.path)}")
+    row: dict[str, Any] = {"run": folder.path.name, "seed": run.seed}
     try:
         row["status"] = epochs[-1]["status"]
         row |= _by_layer("beta", list(records[split]["betas"]))
-        if isinstance(run, TargetedSpec):
-            row |= _requested(run, records[split]["targets"])
+        if run.target is not None:
+            row |= _requested(run.target, records[split]["targets"])
         row |= measured_columns(records, split)
     except (KeyError, AttributeError) as error:
-        raise RecordError(f"{place.path} has a record without {error}: {remake(place.path)}") from error
+        raise RecordError(f"{folder.path} has a record without {error}: {remake(folder.path)}") from error
     return row
 
 
-def _requested(run: TargetedSpec, outcomes: list[dict[str, Any]]) -> dict[str, Any]:
+def _requested(target: TargetSpec, outcomes: list[dict[str, Any]]) -> dict[str, Any]:
     """What was asked of a run, and what became of it: the first status that is not ``reached``, the largest error."""
     errors = [outcome["error"] for outcome in outcomes]
     return {
-        "request": ",".join(map(str, run.targets)),
+        "request": target.request,
         "outcome": next((one["status"] for one in outcomes if one["status"] != "reached"), "reached"),
         "rate_error": None if None in errors else max(errors, key=abs),
     }

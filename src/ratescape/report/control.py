@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from ratescape.records.files import read_json_lines
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.report.planes import GREY, save
-from ratescape.specs.runs import TargetedSpec
+from ratescape.specs.runs import TargetSpec
 
 SHOWN = 6
 """Models drawn at most."""
@@ -21,7 +21,7 @@ COLOURS = ("#3366aa", "#cc5544", "#228855", "#aa7711", "#8855aa", "#557777")
 """Of the layers, top first; they repeat where there are more."""
 
 
-def control_figure(runs: list[tuple[TargetedSpec, RunFolder]]) -> Figure:
+def control_figure(runs: list[tuple[TargetSpec, RunFolder]]) -> Figure:
     """One row for each model: its betas and its rates over the steps, with the rates asked for and the frozen part.
 
     Raises:
@@ -40,9 +40,9 @@ def control_figure(runs: list[tuple[TargetedSpec, RunFolder]]) -> Figure:
         for index in range(layers):
             colour, name = COLOURS[index % len(COLOURS)], f"z$_{{{layers - index}}}$"
             left.plot(steps, betas[:, index], color=colour, lw=1.3, label=name)
-        for number, target in enumerate(spec.targets):
+        for number, target in enumerate(spec.rates):
             places = [layers - layer for layer in target.layers]
-            colour = COLOURS[places[0] % len(COLOURS)] if len(spec.targets) > 1 or layers == 1 else GREY
+            colour = COLOURS[places[0] % len(COLOURS)] if len(spec.rates) > 1 or layers == 1 else GREY
             together = rates[:, places].sum(1)
             label = "+".join(f"z$_{{{layer}}}$" for layer in target.layers)
             right.plot(steps, together, color=colour, lw=1.0, label=f"{label}: {target.rate:.4g} asked for")
@@ -56,10 +56,10 @@ def control_figure(runs: list[tuple[TargetedSpec, RunFolder]]) -> Figure:
         left.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
         left.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         left.yaxis.set_minor_formatter(NullFormatter())
-        highest = max(target.rate for target in spec.targets)
+        highest = max(target.rate for target in spec.rates)
         # The first steps overshoot by far: what matters is whether the rates settle.
         right.set(ylabel="rate of a batch (nats/image)", ylim=(0, 2 * highest if math.isfinite(highest) else None))
-        left.set_title(", ".join(map(str, spec.targets)), fontsize=10, loc="left")
+        left.set_title(", ".join(map(str, spec.rates)), fontsize=10, loc="left")
     for axes in planes[-1]:
         axes.set_xlabel("training step (grey: betas stand still)")
     more = f" (the first {SHOWN} of {len(runs)})" if len(runs) > SHOWN else ""
@@ -70,6 +70,6 @@ def control_figure(runs: list[tuple[TargetedSpec, RunFolder]]) -> Figure:
 
 def save_control(folder: SweepFolder) -> list[Path]:
     """Write ``figures/control.png`` and ``.pdf`` of a sweep whose models were asked for rates; nothing for others."""
-    runs = [(run, folder.run(run)) for run in folder.spec().runs() if isinstance(run, TargetedSpec)]
+    runs = [(run.target, folder.run(run)) for run in folder.spec().runs() if run.target is not None]
     done = [(run, place) for run, place in runs if place.done]
     return save(control_figure(done), folder.path / "figures", "control") if done else []

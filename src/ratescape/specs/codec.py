@@ -19,8 +19,24 @@ T = TypeVar("T")
 
 
 def to_dict(spec: Any) -> dict[str, Any]:
-    """A spec as plain nested dictionaries and lists, ready for YAML or JSON."""
-    return json.loads(json.dumps(dataclasses.asdict(spec), default=_plain))
+    """A spec as plain nested dictionaries and lists, ready for YAML or JSON.
+
+    A field that holds one of several kinds of specs (such as the method of a sweep) is written flat: the kind under the
+    field's own name, and the fields of that kind beside it.
+    """
+    return json.loads(json.dumps(_flat(spec), default=_plain))
+
+
+def _flat(value: Any) -> Any:
+    if isinstance(value, (tuple, list)):
+        return [_flat(item) for item in value]
+    if not dataclasses.is_dataclass(value):
+        return value
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(value):
+        inner = getattr(value, field.name)
+        found |= {field.name: inner.kind, **_flat(inner)} if hasattr(inner, "kind") else {field.name: _flat(inner)}
+    return found
 
 
 def _plain(value: Any) -> Any:
@@ -37,18 +53,51 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
     if not isinstance(values, Mapping):
         raise SpecError(f"{where.rstrip('.') or 'the config'} is {values!r}: it must be a table of fields")
     hints = _hints(cls)
+    chosen = {name: _chosen(hint, values, name, where) for name, hint in hints.items() if _kinds(hint)}
+    beside = {name for kind in chosen.values() for name in _hints(kind)}
     for name in values:
-        if name not in hints:
-            near = difflib.get_close_matches(str(name), hints, n=1)
-            hint = f"; did you mean {where}{near[0]}?" if near else f"; known: {', '.join(hints)}"
-            raise SpecError(f"unknown key {where}{name}{hint}")
-    return cls(**{name: _convert(hints[name], value, where + name) for name, value in values.items()})
+        if name not in hints and name not in beside:
+            raise SpecError(_unknown(str(name), where, {**hints, **dict.fromkeys(beside)}, hints))
+    given = {
+        name: _convert(hints[name], values[name], where + name) for name in values if name in hints.keys() - chosen
+    }
+    for name, kind in chosen.items():
+        given[name] = from_dict(kind, {key: values[key] for key in _hints(kind) if key in values}, where)
+    return cls(**given)
+
+
+def _unknown(name: str, where: str, known: Mapping[str, Any], hints: Mapping[str, Any]) -> str:
+    """What to say of a key that is not known; one that goes with another kind is told apart."""
+    for field, hint in hints.items():
+        fitting = [kind for tag, kind in _kinds(hint).items() if name in _hints(_kinds(hint)[tag])]
+        if fitting:
+            tags = " or ".join(kind.kind for kind in fitting)
+            return f"{where}{name} goes with {field} {tags}: leave it out, or set {field}"
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"unknown key {where}{name}" + (
+        f"; did you mean {where}{near[0]}?" if near else f"; known: {', '.join(known)}"
+    )
+
+
+def _kinds(hint: Any) -> dict[str, Any]:
+    """The kinds of specs that a field may hold, by name; empty for a field of one type."""
+    arguments = typing.get_args(hint)
+    return {kind.kind: kind for kind in arguments} if arguments and all(hasattr(a, "kind") for a in arguments) else {}
+
+
+def _chosen(hint: Any, values: Mapping[str, Any], name: str, where: str) -> Any:
+    """The kind of spec that the values name; by default the first."""
+    kinds = _kinds(hint)
+    tag = values.get(name, next(iter(kinds)))
+    require(tag in kinds, where + name, tag, f"one of {', '.join(kinds)}")
+    return kinds[tag]
 
 
 @functools.cache
 def _hints(cls: type) -> dict[str, Any]:
     """Types of a spec's fields by name."""
-    return typing.get_type_hints(cls)
+    hints = typing.get_type_hints(cls)
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
@@ -96,7 +145,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
         raise SpecError(f"config {path} cannot be read ({error.strerror}): check the path") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # PyYAML lets a bad date's ValueError through
         reason = " ".join(str(error).split())
-        raise SpecError(f"config {path} is not valid YAML ({reason}): mend the file") from error
+        raise SpecError(f"config {path} is not valid YAML ({reason}): correct the file") from error
     if values is None:
         return {}
     if not isinstance(values, dict):

@@ -1,4 +1,4 @@
-"""Which data."""
+"""Which images to train and measure on."""
 
 import dataclasses
 
@@ -18,9 +18,9 @@ class DataSpec:
     test: float = 0.2
     """Share of all images held out for testing where the source has no test split of its own."""
     limit: int | None = None
-    """Use at most so many training images, drawn with the split seed; default: all."""
+    """Largest number of training images, drawn with the split seed; default: all."""
     split_seed: int = 0
-    """Seed of the splits."""
+    """Seed of the splits into training, validation and test images."""
 
     def __post_init__(self) -> None:
         require(bool(self.name), "data.name", self.name, "a name or a path")

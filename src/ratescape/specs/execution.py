@@ -16,7 +16,7 @@ class ExecutionSpec:
     workers: int | None = None
     """Worker processes, or tasks at a time in a Ray cluster; default: one for each core, or each GPU of a cluster."""
     pack: int | None = None
-    """Models trained together as one batch of weights; default: what measured fastest and fits in memory."""
+    """Models trained together as one batch of weights; default: as many as measured fastest and fit in memory."""
     device: str = "auto"
     """cpu, cuda, cuda:1, mps, ...; auto: a GPU if there is one."""
     compile: bool = False

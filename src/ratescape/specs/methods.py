@@ -1,76 +1,189 @@
-"""How the models of a landscape come about."""
+"""How the models of a landscape come about: one class for each method, with the fields that mean something for it."""
 
 import dataclasses
-import math
-from typing import Literal
+from typing import ClassVar, TypeAlias
 
+from ratescape.errors import SpecError
 from ratescape.specs.checks import require
+from ratescape.specs.conditioning import ConditioningSpec
+from ratescape.specs.control import ControlSpec
+from ratescape.specs.grid import BetaGrid, resolved_groups
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.rate_targets import request_text, requested
+from ratescape.specs.runs import MergedSpec, NetworkSpec, RunSpec, TargetSpec, check_targets
 
 MARGIN = 1.25
 """How far the box of a conditioned network reaches beyond the grid on each side, unless the spec says otherwise."""
 
-Method = Literal["dedicated", "conditioned", "targeted"]
+
+@dataclasses.dataclass(frozen=True)
+class Dedicated:
+    """A model of its own for each beta point, as in the paper.
+
+    Example::
+
+        map_landscape("mnist", method=Dedicated(grid=BetaGrid(steps=7)))
+    """
+
+    kind: ClassVar[str] = "dedicated"
+    effort: ClassVar[int] = 1
+    """How many times the usual epochs a training takes where the spec leaves them open."""
+
+    grid: BetaGrid = dataclasses.field(default_factory=BetaGrid)
+    groups: tuple[int, ...] | None = None
+    """Group of each layer, top first, numbered from 0; layers of a group share one beta; default: each its own."""
+
+    def check(self, model: ModelSpec) -> None:
+        """Refuse a model that the method cannot serve; raises :class:`SpecError`."""
+        groups = self.grouping(model)
+        if not model.tunable and ((self.groups is None and self.grid.steps > 1) or len(set(groups)) > 1):
+            raise SpecError(
+                f"groups is {self.groups}: a {model.family} sweep needs one beta for all layers, so groups "
+                f"{(0,) * model.layers}, since its layer rates cannot be tuned one by one (Sec. 3.1 of the paper)"
+            )
+
+    def grouping(self, model: ModelSpec) -> tuple[int, ...]:
+        """Group of each layer, top first: layers of a group share one beta."""
+        return resolved_groups(self.groups, model)
+
+    def runs(self, base: RunSpec, seeds: tuple[int, ...]) -> list[RunSpec]:
+        """One run for every seed and beta point.
+
+        Args:
+            base: data, model and training of all runs.
+            seeds: of the models.
+        """
+        points = self.grid.spread(self.grouping(base.model))
+        return [dataclasses.replace(base, betas=betas, seed=seed) for seed in seeds for betas in points]
+
+    def networks(self, base: RunSpec, seeds: tuple[int, ...]) -> list[NetworkSpec]:
+        """There is no network that runs are taken from."""
+        return []
+
+    def fine_points(self, model: ModelSpec) -> list[tuple[float, ...]]:
+        """Nothing is known between the models."""
+        return []
 
 
 @dataclasses.dataclass(frozen=True)
-class ConditioningSpec:
-    """One network that is told its betas and covers a box of them, in place of one network for each beta point."""
+class Conditioned:
+    """One network for each seed that is conditioned on its betas; the model of each beta point is taken from it.
 
-    low: float | None = None
-    """Smallest beta of the box; default: a quarter below the grid's, since errors are largest on the border."""
-    high: float | None = None
-    """Largest beta of the box; default: a quarter above the grid's."""
-    width: int = 64
-    """Hidden units of the network that turns betas into gains and shifts."""
-    rank: int = 8
-    """Further linear maps of each layer next to the latents, whose strengths the betas decide; 0 for none."""
-    fine: int = 21
-    """Betas for each of two axes in the fine landscape that the network gives without training; 0 for none."""
-    refine: int = 0
-    """Epochs that each beta point's own model is trained on, from where the network stands; 0 for none."""
-    refine_learning_rate: float = 3e-4
-    """Adam's learning rate at the start of refining; a cosine takes it to zero."""
+    Example::
 
-    def __post_init__(self) -> None:
-        low, high = self.low, self.high
-        require(low is None or (low > 0 and math.isfinite(low)), "conditioning.low", low, "above 0")
-        fine = high is None or (high > (low or 0.0) and math.isfinite(high))
-        require(fine, "conditioning.high", high, "above conditioning.low")
-        require(self.width > 0, "conditioning.width", self.width, "positive")
-        require(self.rank >= 0, "conditioning.rank", self.rank, "at least 0")
-        require(self.fine == 0 or self.fine > 1, "conditioning.fine", self.fine, "0, or at least 2")
-        require(self.refine >= 0, "conditioning.refine", self.refine, "at least 0")
-        rate = self.refine_learning_rate
-        require(rate > 0 and math.isfinite(rate), "conditioning.refine_learning_rate", rate, "positive")
+        map_landscape("mnist", method=Conditioned(conditioning=ConditioningSpec(refine=2)))
+    """
+
+    kind: ClassVar[str] = "conditioned"
+    effort: ClassVar[int] = 2
+
+    grid: BetaGrid = dataclasses.field(default_factory=BetaGrid)
+    groups: tuple[int, ...] | None = None
+    """Group of each layer, top first, numbered from 0; layers of a group share one beta; default: each its own."""
+    conditioning: ConditioningSpec = dataclasses.field(default_factory=ConditioningSpec)
+    """How the network is made."""
+
+    def check(self, model: ModelSpec) -> None:
+        """Refuse a model that the method cannot serve, or a box that does not hold the grid."""
+        Dedicated(self.grid, self.groups).check(model)
+        how, grid = self.conditioning, self.grid
+        require(how.low is None or how.low <= grid.low, "conditioning.low", how.low, f"at most grid.low ({grid.low:g})")
+        fits = how.high is None or how.high >= grid.high
+        require(fits, "conditioning.high", how.high, f"at least grid.high ({grid.high:g})")
+        try:
+            self.fine_points(model)
+        except SpecError as error:
+            raise SpecError(
+                f"conditioning.fine is {how.fine!r}: it must be 0 for a grid as narrow as {grid.low:g} to {grid.high:g}"
+            ) from error
+
+    def grouping(self, model: ModelSpec) -> tuple[int, ...]:
+        """Group of each layer, top first: layers of a group share one beta."""
+        return resolved_groups(self.groups, model)
+
+    def box(self) -> tuple[float, float]:
+        """Smallest and largest beta that the network is trained on."""
+        how, grid = self.conditioning, self.grid
+        low = float(f"{grid.low / MARGIN:.10g}") if how.low is None else how.low
+        return low, float(f"{grid.high * MARGIN:.10g}") if how.high is None else how.high
+
+    def runs(self, base: RunSpec, seeds: tuple[int, ...]) -> list[RunSpec]:
+        """One run for every seed and beta point, as of :meth:`Dedicated.runs`."""
+        how, points = self.conditioning, self.grid.spread(self.grouping(base.model))
+        return [
+            dataclasses.replace(
+                base,
+                betas=betas,
+                seed=network.seed,
+                merged=MergedSpec(network, how.refine, how.refine_learning_rate),
+            )
+            for network in self.networks(base, seeds)
+            for betas in points
+        ]
+
+    def networks(self, base: RunSpec, seeds: tuple[int, ...]) -> list[NetworkSpec]:
+        """One network for each seed; arguments as of :meth:`runs`."""
+        low, high = self.box()
+        how, groups = self.conditioning, self.grouping(base.model)
+        return [
+            NetworkSpec(base.data, base.model, base.training, low, high, groups, how.width, how.rank, seed)
+            for seed in seeds
+        ]
+
+    def fine_points(self, model: ModelSpec) -> list[tuple[float, ...]]:
+        """The beta points of the fine landscape; none for other than two axes of betas."""
+        groups, fine = self.grouping(model), self.conditioning.fine
+        if max(groups) != 1 or fine == 0 or self.grid.steps == 1:
+            return []
+        return BetaGrid(self.grid.low, self.grid.high, fine).spread(groups)
 
 
 @dataclasses.dataclass(frozen=True)
-class ControlSpec:
-    """How betas are steered towards rates that are asked for."""
+class Targeted:
+    """A model for each request of rates; its betas are found while it trains.
 
-    start: float = 1.0
-    """Beta that they begin from."""
-    others: float = 1.0
-    """Beta of the layers that no rate is asked of."""
-    delay: float = 0.1
-    """Share of the training, at its beginning, over which betas stay there."""
-    frozen: float = 0.2
-    """Share of the training, at its end, over which betas stand still."""
-    tail: float = 0.1
-    """Share of the training, before that, whose mean log betas they stand still at."""
-    tolerance: float = 0.02
-    """Largest relative error of a held-out rate that counts as reached."""
+    Example::
+
+        map_landscape("mnist", method=Targeted(target_rates=("2=20,1=40", "total=60")))
+        map_landscape("mnist", method=Targeted(target_rates=({2: 20, 1: 40},)))
+    """
+
+    kind: ClassVar[str] = "targeted"
+    effort: ClassVar[int] = 1
+
+    target_rates: tuple[str, ...] = ()
+    """Requests of rates, one model each, in nats per image: such as 2=20,1=40 (layer=rate, the top of two layers is 2),
+    2=30bits, total=60, total=60,2=25%, 3+2=20 (together)."""
+    control: ControlSpec = dataclasses.field(default_factory=ControlSpec)
+    """How betas are controlled."""
 
     def __post_init__(self) -> None:
-        for name in ("start", "others"):
-            beta = getattr(self, name)
-            require(1e-3 <= beta <= 400, f"control.{name}", beta, "between 0.001 and 400")
-        require(0 <= self.frozen < 1, "control.frozen", self.frozen, "at least 0 and below 1")
-        require(
-            0 <= self.delay < 1 - self.frozen, "control.delay", self.delay, "at least 0, and below 1 - control.frozen"
-        )
-        most = 1 - self.frozen - self.delay
-        require(
-            0 < self.tail <= most, "control.tail", self.tail, "above 0, and at most 1 - control.frozen - control.delay"
-        )
-        require(self.tolerance > 0, "control.tolerance", self.tolerance, "positive")
+        texts = tuple(request_text(request) for request in self.target_rates)  # in Python, a request may be a mapping
+        object.__setattr__(self, "target_rates", texts)
+
+    def check(self, model: ModelSpec) -> None:
+        """Refuse requests that cannot be read, or that the model cannot be asked for."""
+        require(bool(self.target_rates), "target_rates", self.target_rates, "one or more with method targeted")
+        for request in self.target_rates:
+            check_targets(requested(request, model.layers), model)
+
+    def grouping(self, model: ModelSpec) -> tuple[int, ...]:
+        """Each layer is reported by itself, whatever layers a request asks for together."""
+        return tuple(range(model.layers))
+
+    def runs(self, base: RunSpec, seeds: tuple[int, ...]) -> list[RunSpec]:
+        """One run for every seed and request, as of :meth:`Dedicated.runs`."""
+        layers = base.model.layers
+        targets = [TargetSpec(requested(request, layers), self.control) for request in self.target_rates]
+        return [dataclasses.replace(base, seed=seed, target=target) for seed in seeds for target in targets]
+
+    def networks(self, base: RunSpec, seeds: tuple[int, ...]) -> list[NetworkSpec]:
+        """There is no network that runs are taken from."""
+        return []
+
+    def fine_points(self, model: ModelSpec) -> list[tuple[float, ...]]:
+        """Nothing is known between the models."""
+        return []
+
+
+Method: TypeAlias = Dedicated | Conditioned | Targeted

@@ -51,3 +51,8 @@ class ModelSpec:
     def layers(self) -> int:
         """Number L of latent layers."""
         return len(self.latents) if self.latents is not None else 2
+
+    @property
+    def tunable(self) -> bool:
+        """Whether the rates of its layers can be tuned one by one (Sec. 3.1 of the paper)."""
+        return self.family != "bottom-up"

@@ -2,8 +2,10 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 
 from ratescape.errors import SpecError
+from ratescape.specs.checks import require
 
 RANGE = (-7.0, 6.0)
 """Smallest and largest log beta."""
@@ -29,8 +31,22 @@ class RateTarget:
     rate: float
     """Nats per image."""
 
+    def __post_init__(self) -> None:
+        named = len(self.layers) > 0 and min(self.layers, default=0) > 0 and len(set(self.layers)) == len(self.layers)
+        require(named, "target.layers", self.layers, "numbers of layers, from 1, each once")
+        require(self.rate > 0 and math.isfinite(self.rate), "target.rate", self.rate, "above 0 and finite")
+
     def __str__(self) -> str:
         return f"{'+'.join(map(str, self.layers))}={self.rate:.10g}"
+
+
+Request = str | Mapping[int, float]
+"""Rates asked for: a text such as ``2=20,1=40``, or nats per image by layer number."""
+
+
+def request_text(request: Request) -> str:
+    """A request of rates as text."""
+    return request if isinstance(request, str) else ",".join(f"{layer}={rate!r}" for layer, rate in request.items())
 
 
 def requested(text: str, layers: int) -> tuple[RateTarget, ...]:

@@ -15,7 +15,7 @@ from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.policy import BetaPolicy, weighted
 from ratescape.training.optimiser import clipped, norms
 from ratescape.training.schedule import learning_rate, steps_per_epoch, total_steps
-from ratescape.training.state import Saving, Trained, TrainingState
+from ratescape.training.state import Saving, Trained, TrainingContext, TrainingState
 
 
 def train(
@@ -27,9 +27,7 @@ def train(
     seed: int,
     *,
     initial: Parameters | None = None,
-    saving: Saving | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    compiled: bool = False,
+    context: TrainingContext = TrainingContext(),
 ) -> Trained:
     """Train ``members`` copies of ``model``, each under its own betas, on the same batches and noise.
 
@@ -51,6 +49,7 @@ def train(
         CheckpointError: the checkpoint is damaged or belongs to another training.
         RecordError: the checkpoint cannot be written.
     """
+    saving, compiled = context.saving, context.compiled
     state = _begun(TrainingState(spec, model, images, policy, initial or stack([model] * members)), images, saving)
     per_epoch = steps_per_epoch(len(images), spec.batch)
     steps = total_steps(spec, len(images))
@@ -90,8 +89,10 @@ def train(
             state.seconds = time.monotonic() - begun
             if position == per_epoch - 1:
                 state.close_epoch(drawn.betas, rate)
-            if progress is not None:
-                progress(state.step, steps)
+            if context.listener is not None:
+                context.listener.step(state.step, steps)
+                if position == per_epoch - 1:
+                    context.listener.epoch([state._record(epoch, row) for row in state.epochs[-1]])
             if saving is not None and (state.step == steps or time.monotonic() - saved >= saving.seconds):
                 state.save(saving)
                 saved = time.monotonic()

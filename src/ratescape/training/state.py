@@ -1,8 +1,9 @@
 """Everything a training is made of between two steps, saved and restored as a whole."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -26,6 +27,22 @@ class Saving:
     seconds: float
     identity: str
     """A checkpoint of another identity is refused."""
+
+
+class TrainingListener(Protocol):
+    """SHIM."""
+
+    def step(self, done: int, total: int) -> None: ...
+    def epoch(self, records: Sequence[dict[str, Any]]) -> None: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingContext:
+    """SHIM."""
+
+    saving: Saving | None = None
+    listener: TrainingListener | None = None
+    compiled: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

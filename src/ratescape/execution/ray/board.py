@@ -1,14 +1,19 @@
-"""How far running tasks are, told across machines; apart, so that its process need not import what training needs."""
+"""What running tasks tell, across machines; apart, so that its process need not import what training needs."""
+
+from typing import Any
 
 
 class Board:
-    """Steps done by name; an actor where tasks run on many machines."""
+    """Messages of trainings; an actor where tasks run on many machines."""
 
     def __init__(self) -> None:
-        self.steps: dict[str, int] = {}
+        self.messages: list[dict[str, Any]] = []
 
-    def note(self, name: str, step: int) -> None:
-        self.steps[name] = step
+    def tell(self, message: dict[str, Any]) -> None:
+        """Take in one message."""
+        self.messages.append(message)
 
-    def read(self) -> dict[str, int]:
-        return self.steps
+    def drain(self) -> list[dict[str, Any]]:
+        """The messages since the last call."""
+        messages, self.messages = self.messages, []
+        return messages

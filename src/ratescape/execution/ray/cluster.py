@@ -13,11 +13,11 @@ from ratescape.errors import ResourceError
 from ratescape.specs.execution import ExecutionSpec
 
 if TYPE_CHECKING:
-    from ratescape.execution.ray.driver import Cluster
+    from ratescape.execution.ray.engine import RayEngine
 
 
 @contextlib.contextmanager
-def joined(execution: ExecutionSpec) -> Iterator["Cluster"]:
+def joined(execution: ExecutionSpec) -> Iterator["RayEngine"]:
     """The cluster that ``execution`` names, until the end of this block; one started here ends there, too.
 
     Raises:
@@ -31,19 +31,19 @@ def joined(execution: ExecutionSpec) -> Iterator["Cluster"]:
     try:
         import ray  # after the settings above, which are read on import
 
-        from ratescape.execution.ray import driver
+        from ratescape.execution.ray.engine import RayEngine
     except ModuleNotFoundError as error:
         raise ResourceError(
             f'execution.engine ray needs the package {error.name}, which is missing: pip install "ratescape[ray]"'
         ) from error
     if ray.is_initialized():  # by the caller's program, which also ends it
-        yield driver.Cluster(execution)
+        yield RayEngine(execution)
         return
     # Ray tells of machines that died on stdout, which belongs to our results.
     with contextlib.redirect_stdout(sys.stderr):
         try:
             _connect(address, execution.workers)
-            yield driver.Cluster(execution)
+            yield RayEngine(execution)
         finally:
             ray.shutdown()
 

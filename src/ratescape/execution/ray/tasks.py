@@ -10,43 +10,40 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import ray
 import torch
 from ray.exceptions import RayError
 
-from ratescape.compute.devices import chosen_device
 from ratescape.data.catalog import ImageData
-from ratescape.errors import RecordError, ResourceError
-from ratescape.evaluation.suite import judge_of, judge_spec
-from ratescape.execution.local import now_and_then
+from ratescape.errors import ResourceError
 from ratescape.execution.packing import Pack
-from ratescape.execution.work import complete_network, complete_pack
-from ratescape.judges import cache
+from ratescape.execution.progress import Message
+from ratescape.execution.ray.store import Files, Store, read_files, write_files
+from ratescape.execution.work import PackWork, complete_network, complete_pack
+from ratescape.execution.workspace import Workspace
 from ratescape.records.files import waited_for, write_atomically
 from ratescape.records.folders import SweepFolder
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.identity import key
-from ratescape.specs.runs import MergedSpec, NetworkSpec
+from ratescape.specs.runs import NetworkSpec
 from ratescape.version import __version__
-
-Files = dict[str, bytes]
-"""The files of one run or network by their names."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
-    """What all tasks of a sweep are told."""
+class Order:
+    """What all tasks of a sweep are given."""
 
     evaluation: EvaluationSpec
     execution: ExecutionSpec
     board: Any
     """Handle of the :class:`ratescape.execution.ray.board.Board`."""
+    judge: tuple[Any, ...] = ()
+    """Reference to the judge's file, if there is to be one; to be waited for when it is needed."""
     version: str = __version__
 
     def begin(self) -> None:
@@ -58,79 +55,67 @@ class Job:
             )
         torch.set_num_threads(1)
 
-    def store(self, data: ImageData) -> "Store | None":
+    def store(self, data: ImageData) -> Store | None:
+        """The store that finished models go to; None if they go through Ray."""
         return None if self.execution.results is None else Store(self.execution.results, data.fingerprint)
 
+    def tell(self, message: Message) -> None:
+        """Tell the driver; that something is written it knows itself, once the files have reached it."""
+        if message["kind"] != "written":
+            self.board.tell.remote(message)
 
-def judge_task(job: Job, data: ImageData) -> bytes:
+    def workspace(self, data: ImageData, folder: SweepFolder) -> Workspace:
+        """Images and judge for a task that works in ``folder``."""
+        return Workspace(data, folder, self.evaluation, self.execution, self.fetch_judge)
+
+    def fetch_judge(self, path: Path) -> None:
+        """Put the sweep's judge where it is looked for."""
+        if self.judge and not path.exists():
+            with contextlib.suppress(RayError):  # the machine that trained it died: this one trains it
+                write_atomically(path, ray.get(self.judge[0]))
+
+
+def judge_task(order: Order, data: ImageData) -> bytes:
     """Have the judge that the models' samples will need; its file."""
-    job.begin()
-    device = chosen_device(job.execution.device)
-    judge_of(data, job.evaluation, device)
-    how = judge_spec(data, job.evaluation, device)
-    return b"" if how is None else cache.place(data, how).read_bytes()
+    order.begin()
+    with _bench(data.fingerprint, "judge") as folder:
+        workspace = order.workspace(data, folder)
+        if workspace.judge is None or workspace.judge_path is None:
+            return b""
+        return workspace.judge_path.read_bytes()
 
 
-def network_task(job: Job, data: ImageData, spec: NetworkSpec, note: str) -> Files | None:
+def network_task(order: Order, data: ImageData, spec: NetworkSpec) -> Files | None:
     """One conditioned network; its files, unless they went to the store."""
-    job.begin()
-    with _bench(data.fingerprint, key(spec)) as folder:
-        place = folder.network(spec)
-        progress = now_and_then(lambda step: job.board.note.remote(note, step))
-        complete_network(spec, place, data, job.execution, progress)
-        files = read_files(place.path)
-    store = job.store(data)
+    order.begin()
+    with _bench(data.fingerprint, key(spec)) as bench:
+        folder = bench.network(spec)
+        complete_network(spec, folder, order.workspace(data, bench), order.tell)
+        files = read_files(folder.path)
+    store = order.store(data)
     return files if store is None else store.put(key(spec), files)
 
 
 def pack_task(
-    job: Job,
-    data: ImageData,
-    judge: list[Any],
-    network: Files | None,
-    pack: Pack,
-    present: dict[str, Files],
-    note: str,
+    order: Order, data: ImageData, network: Files | None, pack: Pack, present: dict[str, Files]
 ) -> dict[str, Files | None]:
     """One pack; the files of each run by its key, unless they went to the store.
 
     Args:
-        judge: reference to the judge's file, if there is to be one; to be waited for when it is needed.
         network: files of the network that the models are taken from.
         present: files of runs that are trained, and perhaps to be measured anew.
     """
-    job.begin()
-    first = pack.runs[0]
-    tell = now_and_then(lambda step: job.board.note.remote(note, step))
-
-    def progress(step: int, steps: int) -> None:
-        tell(step, steps)
-        if step == steps:
-            _fetch_judge(job, data, judge)
-
-    if present or isinstance(first, MergedSpec):  # there may be no training to wait beside
-        _fetch_judge(job, data, judge)
-    with _bench(data.fingerprint, *map(key, pack.runs)) as folder:
-        places = [folder.run(run) for run in pack.runs]
+    order.begin()
+    with _bench(data.fingerprint, *map(key, pack.runs)) as bench:
+        work = PackWork.of(pack, bench)
         for name, files in present.items():
-            write_files(folder.path / "runs" / name, files)
-        source = folder.network(first.network) if isinstance(first, MergedSpec) else None
-        if source is not None and network is not None:
-            write_files(source.path, network)
-        path = folder.packs / f"{pack.name}.safetensors"
-        complete_pack(list(pack.runs), places, path, data, job.evaluation, job.execution, progress, source)
-        made = {place.path.name: read_files(place.path) for place in places}
-    store = job.store(data)
+            write_files(bench.path / "runs" / name, files)
+        if work.network is not None and network is not None:
+            write_files(work.network.path, network)
+        complete_pack(work, order.workspace(data, bench), order.tell)
+        made = {folder.path.name: read_files(folder.path) for folder in work.folders}
+    store = order.store(data)
     return {name: files if store is None else store.put(name, files) for name, files in made.items()}
-
-
-def _fetch_judge(job: Job, data: ImageData, judge: list[Any]) -> None:
-    """Put the judge that another task trains into this machine's cache, where measuring looks for it."""
-    how = judge_spec(data, job.evaluation, chosen_device(job.execution.device))
-    if how is None or not judge or cache.place(data, how).exists():
-        return
-    with contextlib.suppress(RayError):  # its machine died: this one trains it
-        write_atomically(cache.place(data, how), ray.get(judge[0]))
 
 
 @contextlib.contextmanager
@@ -144,62 +129,3 @@ def _bench(*identity: str) -> Iterator[SweepFolder]:
         yield SweepFolder(bench / name)
         shutil.rmtree(bench / name)
         lock.unlink()
-
-
-def read_files(place: Path) -> Files:
-    """The files of a finished run or network, without what a killed process left half-written."""
-    found = (path for path in place.iterdir() if not path.name.startswith(".") and path.name != "steps")
-    return {path.name: path.read_bytes() for path in found}
-
-
-def write_files(place: Path, files: Mapping[str, bytes]) -> None:
-    """Write the files of a finished run or network; the one that says that all is there comes last."""
-    for name in sorted(files, key=_order):
-        write_atomically(place / name, files[name])
-
-
-def _order(name: str) -> tuple[bool, bool]:
-    """Weights last, as for networks, but for the done mark of a run."""
-    return name == "done", name == "weights.safetensors"
-
-
-class Store:
-    """A place that all machines reach by a URL: URL/FINGERPRINT/KEY/FILE, for the images' fingerprint.
-
-    Raises:
-        RecordError: it cannot be reached, read or written; every store has exceptions of its own.
-    """
-
-    def __init__(self, url: str, fingerprint: str) -> None:
-        self.url = url
-        with self._in_one_line():
-            self.system, root = fsspec.url_to_fs(url)
-            self.root = f"{root.rstrip('/')}/{fingerprint}"
-
-    @contextlib.contextmanager
-    def _in_one_line(self) -> Iterator[None]:
-        try:
-            yield
-        except ImportError as error:
-            raise ResourceError(
-                f"execution.results is {self.url!r}: {error}, on this machine and on those of the cluster"
-            ) from error
-        except Exception as error:
-            raise RecordError(
-                f"execution.results is {self.url!r}, which cannot be used ({error}): check the URL and who may write "
-                "there, then run the same command again; what is finished is kept"
-            ) from error
-
-    def put(self, name: str, files: Files) -> None:
-        with self._in_one_line():
-            self.system.makedirs(f"{self.root}/{name}", exist_ok=True)
-            for file in sorted(files, key=_order):
-                self.system.pipe_file(f"{self.root}/{name}/{file}", files[file])
-
-    def get(self, name: str, mark: str) -> Files | None:
-        """The files, if the one that says that all are there is."""
-        with self._in_one_line():
-            if not self.system.exists(f"{self.root}/{name}/{mark}"):
-                return None
-            found = self.system.ls(f"{self.root}/{name}", detail=False)
-            return {path.rstrip("/").rpartition("/")[2]: self.system.cat_file(path) for path in found}

@@ -10,18 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from conftest import TINY
+from conftest import TINY, altered, sweep_spec
 
 from ratescape.cli import commands
 from ratescape.data.catalog import ImageData, load_data
-from ratescape.execution.sweep import resolved, run_sweep
-from ratescape.landscape import Landscape, evaluate, map_landscape
+from ratescape.execution.sweep import resolved_sweep, run_sweep
+from ratescape.landscape import Landscape
+from ratescape.mapping import map_landscape
+from ratescape.models import evaluate
 from ratescape.records.files import read_json_lines
 from ratescape.records.folders import SweepFolder
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
+from ratescape.specs.methods import Targeted
 from ratescape.specs.model import ModelSpec
-from ratescape.specs.runs import TargetedSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
 from ratescape.training import loop
@@ -37,7 +39,7 @@ def data(images_file: Path) -> ImageData:
 
 
 def asked(data: ImageData, **fields: Any) -> SweepSpec:
-    spec = SweepSpec(
+    spec = sweep_spec(
         data=data.spec,
         model=ModelSpec(channels=4, latents=(3, 2)),
         training=TrainingSpec(epochs=3, batch=32),
@@ -45,7 +47,7 @@ def asked(data: ImageData, **fields: Any) -> SweepSpec:
         target_rates=REQUESTS,
         evaluation=LEAN,
     )
-    return resolved(dataclasses.replace(spec, **fields), data)
+    return resolved_sweep(altered(spec, **fields), data)
 
 
 def made(spec: SweepSpec, data: ImageData, place: Path, execution: ExecutionSpec = HERE) -> SweepFolder:
@@ -161,7 +163,7 @@ def test_on_the_command_line_and_in_a_config(
     said = capsys.readouterr().out
     assert "2=0.8,1=1.5: betas (" in said and "layer 2: " in said and said.splitlines()[-1] == str(out)
     (run,) = (out / "runs").iterdir()
-    assert isinstance(SweepFolder(out).spec().runs()[0], TargetedSpec)
+    assert SweepFolder(out).spec().runs()[0].target is not None
     assert evaluate(run, LEAN)[0]["metrics"]["loss"] == pytest.approx(Landscape(out).table["loss"][0])
     assert commands.main([*ask, "--strict"]) in (0, 1)
     missed = not Landscape(out).answers()[0].reached
@@ -170,14 +172,14 @@ def test_on_the_command_line_and_in_a_config(
     config = tmp_path / "asked.yaml"
     config.write_text(yaml.safe_dump({"target_rates": ["2=0.8,1=1.5"], "control": {"tail": 0.2}}))
     assert commands.main(["train", "--config", str(config), *small, "--quiet", "--out", str(tmp_path / "config")]) == 0
-    assert SweepFolder(tmp_path / "config").spec().control.tail == 0.2
+    assert SweepFolder(tmp_path / "config").spec().runs()[0].target.control.tail == 0.2
     again = tmp_path / "again.yaml"
     again.write_text((out / "spec.yaml").read_text())
     assert commands.main(["map", "--config", str(again), "--quiet", "--out", str(out)]) == 0
     capsys.readouterr()
 
     for words, message in (
-        (["--target-rates", "2=0.8", "--betas", "1", "2"], "where rates are asked for, betas are found"),
+        (["--target-rates", "2=0.8", "--betas", "1", "2"], "with target_rates, betas are found by training"),
         (["--target-rates", "3=1"], "there is no layer 3"),
         (["--target-rates", "2=-1"], "rates must be above 0"),
         (["--strict"], "strict goes with target_rates"),
@@ -192,7 +194,7 @@ def test_in_python(images_file: Path, tmp_path: Path) -> None:
         images_file,
         model=ModelSpec(channels=4, latents=(3, 2)),
         training=TrainingSpec(epochs=2, batch=32),
-        target_rates=[{2: 0.8, 1: 1.5}, "total=3"],
+        method=Targeted(target_rates=({2: 0.8, 1: 1.5}, "total=3")),  # type: ignore[arg-type]
         evaluation=LEAN,
         execution=HERE,
         out=tmp_path / "asked",

@@ -18,7 +18,7 @@ import pandas as pd
 import psutil
 import pytest
 import torch
-from conftest import TINY, blobs
+from conftest import TINY, Watcher, altered, blobs, sweep_spec
 from torch._inductor.exc import InvalidCxxCompiler
 
 from ratescape import checkpoint
@@ -35,8 +35,9 @@ from ratescape.errors import (
     SpecError,
 )
 from ratescape.execution import local, packing, work
-from ratescape.execution.sweep import Progress, resolved, run_single, run_sweep
-from ratescape.landscape import evaluate, load
+from ratescape.execution.progress import Progress
+from ratescape.execution.sweep import resolved_run, resolved_sweep, run_single, run_sweep
+from ratescape.models import evaluate, load
 from ratescape.records.files import read_json_lines
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.table import read_table
@@ -63,8 +64,8 @@ def data(images_file: Path) -> ImageData:
 
 
 def asked(data: ImageData, **fields: Any) -> SweepSpec:
-    spec = SweepSpec(data=data.spec, model=MODEL, training=TRAINING, grid=BetaGrid(steps=2), evaluation=LEAN)
-    return resolved(dataclasses.replace(spec, **fields), data)
+    spec = sweep_spec(data=data.spec, model=MODEL, training=TRAINING, grid=BetaGrid(steps=2), evaluation=LEAN)
+    return resolved_sweep(altered(spec, **fields), data)
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +144,7 @@ def test_engines_agree(finished: SweepFolder, data: ImageData, tmp_path: Path, w
     """Also with a single worker and a single pack, which is still a process of its own."""
     execution = ExecutionSpec(engine="workers", workers=workers, pack=pack)
     told: list[Progress] = []
-    table = run_sweep(asked(data), data, SweepFolder(tmp_path), execution, told.append)
+    table = run_sweep(asked(data), data, SweepFolder(tmp_path), execution, Watcher(told.append))
     assert_same_numbers(table.rows, read_table(finished).rows)
     steps = 4 * 2 * 3  # models, epochs, batches
     assert told[-1] == Progress(steps=steps, total=steps, models=4, total_models=4)
@@ -168,7 +169,7 @@ def test_ladders_of_other_depths(data: ImageData, tmp_path: Path, latents: tuple
     assert len(rows) == 2 ** (1 if groups is None else 2)
     layers = range(len(latents), 0, -1)
     betas = rows[[f"beta_{layer}" for layer in layers]]
-    assert {tuple(row) for row in betas.to_numpy()} == set(spec.points())
+    assert {tuple(row) for row in betas.to_numpy()} == {run.betas for run in spec.runs()}
     np.testing.assert_allclose(rows["rate"], sum(rows[f"rate_{layer}"] for layer in layers))
 
 
@@ -217,7 +218,7 @@ def test_the_same_again_trains_and_measures_nothing(finished: SweepFolder, data:
     before, table = times(folder, "*"), folder.table.read_bytes()
     assert len(before) == 4 * 7
     told: list[Progress] = []
-    run_sweep(asked(data), data, folder, dataclasses.replace(HERE, pack=4), told.append)
+    run_sweep(asked(data), data, folder, dataclasses.replace(HERE, pack=4), Watcher(told.append))
     assert times(folder, "*") == before
     assert folder.table.read_bytes() == table
     assert told == []
@@ -291,7 +292,7 @@ def test_images_changed_between_a_kill_and_the_next_run_are_refused(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(local, "carry_out", killed)
+        patch.setattr(local.LocalEngine, "carry_out", killed)
         with pytest.raises(KeyboardInterrupt):
             run_sweep(asked(data), data, folder, HERE)
     with pytest.raises(RecordError, match="other images"):
@@ -452,6 +453,7 @@ def test_other_damage_is_named_with_its_remedy(
     (half.packs / "plan.json").write_text("{}")
     with pytest.raises(RecordError, match=rf"plan\.json is damaged: delete {half.packs} and run the same command"):
         run_sweep(asked(data), data, half, HERE)
+    local.hand_over(data, half)
     (half.packs / "data" / "train.npy").write_bytes(b"")
     with pytest.raises(DataError, match=r"holds no prepared images, or damaged ones .*: delete it"):
         read_prepared(half.packs / "data")
@@ -503,7 +505,7 @@ def test_a_pack_that_runs_out_of_memory_is_split(
         exec(code, {})
     told: list[Progress] = []
     execution = ExecutionSpec(engine=engine, workers=1, pack=4, checkpoint_seconds=0.0)
-    table = run_sweep(asked(data), data, SweepFolder(tmp_path / "sweep"), execution, told.append)
+    table = run_sweep(asked(data), data, SweepFolder(tmp_path / "sweep"), execution, Watcher(told.append))
     assert_same_numbers(table.rows, read_table(finished).rows)
     assert told[-1].steps == told[-1].total == 24
     assert (tmp_path / "log").read_text() == tried
@@ -563,7 +565,7 @@ def test_a_killed_worker_is_a_clear_error_and_nothing_is_lost(
 
     execution = ExecutionSpec(engine="workers", workers=2, pack=2)
     with pytest.raises(ResourceError, match=r"a worker process was killed, .*: run the same command again with fewer"):
-        run_sweep(asked(data), data, folder, execution, kill_one)
+        run_sweep(asked(data), data, folder, execution, Watcher(kill_one))
     run_sweep(asked(data), data, folder, HERE)
     assert_same_numbers(read_table(folder).rows, read_table(finished).rows)
 
@@ -611,7 +613,7 @@ def test_images_that_cannot_be_handed_over_are_a_clear_error(data: ImageData, tm
 
 def single(data: ImageData, **fields: Any) -> RunSpec:
     spec = RunSpec(data=data.spec, model=MODEL, training=TRAINING, betas=(0.1, 10.0))
-    return resolved(dataclasses.replace(spec, **fields), data)
+    return resolved_run(dataclasses.replace(spec, **fields), data)
 
 
 def test_one_model_is_as_in_a_sweep_and_is_not_made_twice(

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 import torch
-from conftest import TINY
+from conftest import TINY, Watcher
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # clusters listen on 127.0.0.1 alone; read when Ray is imported
@@ -28,8 +28,9 @@ from ray.exceptions import NodeDiedError, OutOfMemoryError, RayTaskError  # noqa
 from ratescape.cli import commands  # noqa: E402
 from ratescape.data.catalog import ImageData, load_data  # noqa: E402
 from ratescape.errors import RecordError, ResourceError, SpecError  # noqa: E402
+from ratescape.execution.progress import Progress  # noqa: E402
 from ratescape.execution.ray import driver, tasks  # noqa: E402
-from ratescape.execution.sweep import Progress, resolved, run_sweep  # noqa: E402
+from ratescape.execution.sweep import resolved_sweep, run_sweep  # noqa: E402
 from ratescape.records.folders import SweepFolder  # noqa: E402
 from ratescape.specs.evaluation import EvaluationSpec  # noqa: E402
 from ratescape.specs.execution import ExecutionSpec  # noqa: E402
@@ -122,7 +123,7 @@ def asked(images_file: Path, *options: str) -> tuple[SweepSpec, ImageData]:
     command = commands.parse(["map", "--data.name", str(images_file), *SMALL, *options])
     assert isinstance(command, commands.Map)
     data = load_data(command.sweep.data)
-    return resolved(command.sweep, data), data
+    return resolved_sweep(command.sweep, data), data
 
 
 def serial(spec: SweepSpec, data: ImageData, place: Path) -> bytes:
@@ -158,7 +159,7 @@ def test_a_machine_killed_in_mid_sweep_costs_its_packs_alone(
                 killed.append(progress)
                 machines.cluster.remove_node(second, allow_graceful=False)
 
-        run_sweep(*asked(images_file), folder, on(machines), kill)
+        run_sweep(*asked(images_file), folder, on(machines), Watcher(kill))
     assert folder.table.read_bytes() == expected
     assert killed and killed[0].models < 4
     steps = 4 * 20 * 3  # models, epochs, batches
@@ -249,7 +250,7 @@ def test_interrupted_and_killed_drivers_leave_no_one_behind_and_resume(
         wait_for((folder.packs / "plan.json").exists)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         told, complaint = process.communicate()
-        line = "ratescape: interrupted; the same command takes it up again\n"
+        line = "ratescape: interrupted; run the same command again to resume\n"
         assert (process.returncode, told, complaint) == (130, "", line)
         assert of(place) == []
         process = start(*words, before=before)

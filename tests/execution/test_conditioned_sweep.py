@@ -1,6 +1,5 @@
 """Landscapes from one network that is told its betas: mapped, resumed, refined, asked for other betas."""
 
-import dataclasses
 import json
 import math
 import shutil
@@ -15,23 +14,25 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import TINY
+from conftest import TINY, Watcher, altered, sweep_spec
 
 from ratescape import checkpoint
-from ratescape.cli import commands
+from ratescape.cli import commands, output
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.errors import RecordError, SpecError
 from ratescape.execution import work
-from ratescape.execution.sweep import Progress, resolved, run_sweep
-from ratescape.landscape import Landscape, load, map_spec, save
+from ratescape.execution.progress import Progress
+from ratescape.execution.sweep import resolved_sweep, run_sweep
+from ratescape.landscape import Landscape
+from ratescape.mapping import map_spec
+from ratescape.models import load, save
 from ratescape.records.files import read_json_lines
 from ratescape.records.folders import SweepFolder
+from ratescape.specs.conditioning import ConditioningSpec
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.grid import BetaGrid
-from ratescape.specs.methods import ConditioningSpec
 from ratescape.specs.model import ModelSpec
-from ratescape.specs.runs import MergedSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
 
@@ -46,7 +47,7 @@ def data(images_file: Path) -> ImageData:
 
 
 def asked(data: ImageData, **fields: Any) -> SweepSpec:
-    spec = SweepSpec(
+    spec = sweep_spec(
         data=data.spec,
         model=ModelSpec(channels=4, latents=(3, 2)),
         training=TrainingSpec(epochs=3, batch=32),
@@ -55,7 +56,7 @@ def asked(data: ImageData, **fields: Any) -> SweepSpec:
         conditioning=ConditioningSpec(width=8, fine=3),
         evaluation=LEAN,
     )
-    return resolved(dataclasses.replace(spec, **fields), data)
+    return resolved_sweep(altered(spec, **fields), data)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,7 @@ def test_one_training_gives_every_model(finished: SweepFolder) -> None:
     assert not finished.network(network).checkpoint.exists()
     for _, row in rows.iterrows():
         spec = finished.run(finished.spec().runs()[0]).spec()
-        assert isinstance(spec, MergedSpec) and spec.network == network
+        assert spec.merged is not None and spec.merged.network == network
         model = load(finished.path / "runs" / str(row["run"]))
         whole = Landscape(finished.path).network().at((row["beta_2"], row["beta_1"]))
         for name, tensor in whole.state_dict().items():
@@ -117,7 +118,7 @@ def test_another_method_or_box_is_another_landscape(finished: SweepFolder, data:
 def test_workers_and_seeds(data: ImageData, finished: SweepFolder, tmp_path: Path) -> None:
     folder = SweepFolder(tmp_path / "sweep")
     told: list[Progress] = []
-    run_sweep(asked(data, seeds=(0, 1)), data, folder, ExecutionSpec(engine="workers", workers=2), told.append)
+    run_sweep(asked(data, seeds=(0, 1)), data, folder, ExecutionSpec(engine="workers", workers=2), Watcher(told.append))
     rows = table_of(folder)
     assert len(rows) == 8 and len(list(folder.path.glob("networks/*"))) == 2
     first = rows[rows["seed"] == 0].drop(columns=["run"]).reset_index(drop=True)
@@ -221,7 +222,7 @@ def test_from_the_command_line_to_a_model_between_the_grid_points(
     assert commands.main(["evaluate", str(network), "--betas", "0.5", "200", "--extrapolate", *lean]) == 0
     assert all(json.loads(line)["extrapolated"] for line in capsys.readouterr().out.splitlines())
     assert commands.main(["evaluate", str(network), *lean]) == 1
-    assert "is a network that is told its betas: say which" in capsys.readouterr().err
+    assert "is a network conditioned on betas: say which" in capsys.readouterr().err
     run = next(out.glob("runs/*"))
     assert commands.main(["evaluate", str(run), "--betas", "1", "1", *lean]) == 1
     assert "is a model of its own betas" in capsys.readouterr().err
@@ -277,7 +278,7 @@ def test_a_folded_model_can_be_kept(finished: SweepFolder, tmp_path: Path) -> No
 
 
 def test_a_dedicated_landscape_has_no_network(data: ImageData, tmp_path: Path) -> None:
-    spec = dataclasses.replace(asked(data), method="dedicated", grid=BetaGrid(low=1, high=1, steps=1))
+    spec = altered(asked(data), method="dedicated", grid=BetaGrid(low=1, high=1, steps=1))
     landscape = map_spec(spec, data, HERE, tmp_path / "dedicated")
     with pytest.raises(SpecError, match="mapped by dedicated models"):
         landscape.network()
@@ -343,7 +344,7 @@ def test_measurements_are_shown_to_a_person(
 ) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     metrics = {"psnr": 17.25, "accuracy_rbf": [0.5, None], "flag": None, "note": "accuracy_sample_2 above ceiling_rate"}
-    commands._print_records(
+    output.print_records(
         [{"split": "test", "images": 3, "metrics": metrics, "absent": {"information": "why"}, "extrapolated": True}]
     )
     said = capsys.readouterr().out

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from conftest import sweep_spec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +27,6 @@ from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import RunSpec
-from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
 
 # Writing
@@ -160,11 +160,11 @@ def test_the_lock_is_let_go_when_the_block_fails(tmp_path: Path) -> None:
 
 def test_a_claim_names_the_fields_that_differ(tmp_path: Path) -> None:
     folder = SweepFolder(tmp_path / "sweep")
-    spec = SweepSpec(grid=BetaGrid(steps=2))
+    spec = sweep_spec(grid=BetaGrid(steps=2))
     folder.claim(spec)
     folder.claim(spec)
     assert folder.spec() == spec
-    other = SweepSpec(grid=BetaGrid(steps=3), training=TrainingSpec(epochs=7), evaluation=EvaluationSpec(draws=2))
+    other = sweep_spec(grid=BetaGrid(steps=3), training=TrainingSpec(epochs=7), evaluation=EvaluationSpec(draws=2))
     with pytest.raises(RecordError, match=r"another spec \(it differs in training\.epochs, grid\.steps\): choose"):
         folder.claim(other)
     assert folder.spec() == spec
@@ -172,21 +172,35 @@ def test_a_claim_names_the_fields_that_differ(tmp_path: Path) -> None:
 
 def test_a_claim_may_change_the_settings_of_evaluation(tmp_path: Path) -> None:
     folder = SweepFolder(tmp_path)
-    folder.claim(SweepSpec())
-    anew = SweepSpec(evaluation=EvaluationSpec(draws=3))
+    folder.claim(sweep_spec())
+    anew = sweep_spec(evaluation=EvaluationSpec(draws=3))
     folder.claim(anew)
     assert folder.spec() == anew
 
 
-@pytest.mark.parametrize("version", ["2", "99", "'x'", "null"])
+@pytest.mark.parametrize("version", ["3", "99", "'x'", "null"])
 def test_a_newer_version_is_refused(tmp_path: Path, version: str) -> None:
     (tmp_path / "spec.yaml").write_text(f"version: {version}\nsomething: new\n")
-    for use in (SweepFolder(tmp_path).spec, RunFolder(tmp_path).spec, lambda: SweepFolder(tmp_path).claim(SweepSpec())):
+    for use in (
+        SweepFolder(tmp_path).spec,
+        RunFolder(tmp_path).spec,
+        lambda: SweepFolder(tmp_path).claim(sweep_spec()),
+    ):
         with pytest.raises(RecordError, match=r"was made by a newer ratescape .*: upgrade ratescape"):
             use()
 
 
-@pytest.mark.parametrize("text", ["version: 1\ntraining: [", "version: 1\nnonsense: 1", "version: 1\nseeds: 3"])
+def test_an_older_format_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text("version: 1\nsomething: old\n")
+    for use in (SweepFolder(tmp_path).spec, RunFolder(tmp_path).spec):
+        with pytest.raises(
+            RecordError, match=r"was made by an older ratescape \(format 1, this one reads 2\)"
+        ) as caught:
+            use()
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["version: 2\ntraining: [", "version: 2\nnonsense: 1", "version: 2\nseeds: 3"])
 def test_a_damaged_spec_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "spec.yaml").write_text(text)
     with pytest.raises(RecordError, match=rf"{tmp_path}/spec\.yaml does not describe a landscape .*restore the file"):
@@ -238,7 +252,7 @@ def write_run(
 
 
 def a_sweep(path: Path, **fields: Any) -> tuple[SweepFolder, list[RunSpec]]:
-    spec = SweepSpec(grid=BetaGrid(steps=2), **fields)
+    spec = sweep_spec(grid=BetaGrid(steps=2), **fields)
     folder = SweepFolder(path)
     folder.claim(spec)
     return folder, spec.runs()
@@ -304,5 +318,5 @@ def test_a_sweep_without_finished_runs_has_an_empty_table(tmp_path: Path) -> Non
 
 def test_the_spec_on_disk_carries_its_version(tmp_path: Path) -> None:
     folder, _ = a_sweep(tmp_path)
-    assert (tmp_path / "spec.yaml").read_text() == "version: 1\n" + to_yaml(folder.spec())
+    assert (tmp_path / "spec.yaml").read_text() == "version: 2\n" + to_yaml(folder.spec())
     assert json.loads(to_json_lines([{"betas": (1.0, 2.0)}])) == {"betas": [1.0, 2.0]}

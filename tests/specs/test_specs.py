@@ -1,29 +1,33 @@
 """Specs: every field is checked and named, YAML and keys are faithful, grids are the paper's."""
 
 import dataclasses
+import importlib
 import itertools
 import math
-import subprocess
-import sys
+import pkgutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
+from conftest import altered, sweep_spec
 from hypothesis import given
 from hypothesis import strategies as st
 
+import ratescape.specs
 from ratescape.errors import SpecError
-from ratescape.specs.codec import from_dict, from_yaml, read_mapping, to_dict, to_yaml
+from ratescape.specs.codec import from_dict, from_yaml, read_mapping, to_yaml
+from ratescape.specs.conditioning import ConditioningSpec
+from ratescape.specs.control import ControlSpec
 from ratescape.specs.data import DataSpec
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.grid import BetaGrid
-from ratescape.specs.identity import differences, key
-from ratescape.specs.methods import ConditioningSpec, ControlSpec
+from ratescape.specs.identity import key
+from ratescape.specs.methods import Conditioned, Dedicated, Targeted
 from ratescape.specs.model import ModelSpec
-from ratescape.specs.runs import RunSpec
+from ratescape.specs.rate_targets import RateTarget
+from ratescape.specs.runs import MergedSpec, NetworkSpec, RunSpec, TargetSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
 
@@ -80,16 +84,17 @@ run_specs = st.builds(
     betas=st.tuples(positive, positive),
     seed=seeds,
 )
+groups = st.sampled_from([None, (0, 0), (0, 1), (1, 0)])
+control_specs = st.builds(ControlSpec, start=st.floats(0.01, 100), delay=st.floats(0, 0.4), tolerance=positive)
 sweep_specs = st.builds(
     SweepSpec,
     data=data_specs,
     model=model_specs,
     training=training_specs,
-    grid=grids,
-    groups=st.sampled_from([None, (0, 0), (0, 1), (1, 0)]),
+    method=st.builds(Dedicated, grids, groups)
+    | st.builds(Conditioned, grids, groups, conditioning_specs)
+    | st.builds(Targeted, st.just(("2=20,1=40", "total=60bits")), control_specs),
     seeds=st.lists(seeds, min_size=1, max_size=3, unique=True).map(tuple),
-    method=st.sampled_from(["dedicated", "conditioned"]),
-    conditioning=conditioning_specs,
     evaluation=evaluation_specs,
 )
 execution_specs = st.builds(
@@ -99,6 +104,16 @@ execution_specs = st.builds(
     pack=st.none() | whole,
     checkpoint_seconds=st.floats(0, 1e6),
 ) | st.builds(ExecutionSpec, engine=st.just("ray"), address=st.none() | st.just("auto"), results=st.none())
+
+
+def points_of(spec: SweepSpec) -> list[tuple[float, ...]]:
+    """The beta points of a sweep's runs, of its first seed."""
+    return [run.betas for run in spec.runs() if run.seed == spec.seeds[0]]
+
+
+def box_of(spec: SweepSpec) -> tuple[float, float]:
+    assert isinstance(spec.method, Conditioned)
+    return spec.method.box()
 
 
 # In and out
@@ -113,13 +128,13 @@ def test_yaml_reads_back_what_was_written(spec: Any) -> None:
 
 
 def test_a_file_reads_back_what_was_written(tmp_path: Path) -> None:
-    spec = SweepSpec(model=ModelSpec(family="residual", latents=(5, 4, 3)), grid=BetaGrid(steps=3), groups=(0, 1, 1))
+    spec = sweep_spec(model=ModelSpec(family="residual", latents=(5, 4, 3)), grid=BetaGrid(steps=3), groups=(0, 1, 1))
     (tmp_path / "spec.yaml").write_text(to_yaml(spec))
     assert from_yaml(SweepSpec, tmp_path / "spec.yaml") == spec
 
 
 def test_fields_left_out_keep_their_defaults() -> None:
-    assert from_dict(SweepSpec, {"training": {"epochs": 3}}) == SweepSpec(training=TrainingSpec(epochs=3))
+    assert from_dict(SweepSpec, {"training": {"epochs": 3}}) == sweep_spec(training=TrainingSpec(epochs=3))
     assert from_dict(TrainingSpec, {"learning_rate": 1}) == TrainingSpec(learning_rate=1.0)
 
 
@@ -231,7 +246,12 @@ OUT_OF_RANGE: list[tuple[type[Any], str, str, list[Any]]] = [
     (ControlSpec, "control.", "delay", [-0.1, 0.8, NAN]),
     (ControlSpec, "control.", "tail", [0.0, 0.75, NAN]),
     (ControlSpec, "control.", "tolerance", [0.0, -1.0, NAN]),
-    (SweepSpec, "", "groups", [(0,), (0, 2), (1, 1), (0, -1), ()]),
+    (NetworkSpec, "network.", "low", [0.0, -1.0, NAN, INF]),
+    (NetworkSpec, "network.", "high", [0.0, 0.01, NAN, INF]),
+    (NetworkSpec, "network.", "groups", [(0,), (0, 2), (1, 1), (0, -1), ()]),
+    (NetworkSpec, "network.", "width", [0]),
+    (NetworkSpec, "network.", "rank", [-1]),
+    (NetworkSpec, "network.", "seed", [-1]),
     (SweepSpec, "", "seeds", [(), (1, 1), (-1,)]),
     (ExecutionSpec, "execution.", "workers", [0]),
     (ExecutionSpec, "execution.", "pack", [0]),
@@ -249,27 +269,59 @@ def test_out_of_range_names_the_field(cls: type[Any], where: str, field: str, va
         assert str(caught.value).startswith(f"{where}{field} is {value!r}: it must be ")
 
 
+@pytest.mark.parametrize("groups", [(0,), (0, 2), (1, 1), (0, -1), ()])
+@pytest.mark.parametrize("method", [Dedicated, Conditioned])
+def test_groups_that_do_not_fit_are_named(method: type[Any], groups: tuple[int, ...]) -> None:
+    with pytest.raises(SpecError) as caught:
+        SweepSpec(method=method(groups=groups))
+    assert str(caught.value).startswith(f"groups is {groups!r}: it must be one group for each of the 2 layers")
+
+
+@pytest.mark.parametrize("cls", [MergedSpec, RateTarget])
+def test_parts_of_runs_are_checked(cls: type[Any]) -> None:
+    """They are made from specs that were checked, or read from a results folder that may have been edited."""
+    cases: dict[type[Any], list[dict[str, Any]]] = {
+        MergedSpec: [{"network": NetworkSpec(), "refine": -1}, {"network": NetworkSpec(), "refine_learning_rate": 0.0}],
+        RateTarget: [{"layers": (), "rate": 1.0}, {"layers": (1,), "rate": 0.0}, {"layers": (0,), "rate": NAN}],
+    }
+    for fields in cases[cls]:
+        with pytest.raises(SpecError, match="it must be "):
+            cls(**fields)
+
+
 def test_every_number_is_checked() -> None:
     """A field added later must be added above, or be of a type whose values are all fine."""
     checked = {(cls, field) for cls, _, field, _ in OUT_OF_RANGE}
-    free = {(DataSpec, "binary"), (ModelSpec, "family"), (ModelSpec, "likelihood"), (TrainingSpec, "schedule")}
-    free |= {
+    checked |= {(cls, "groups") for cls in (Dedicated, Conditioned)}
+    checked |= {(MergedSpec, "refine"), (MergedSpec, "refine_learning_rate")}
+    checked |= {(RateTarget, "layers"), (RateTarget, "rate"), (Targeted, "target_rates"), (TargetSpec, "rates")}
+    free = {
+        (DataSpec, "binary"),
+        (ModelSpec, "family"),
+        (ModelSpec, "likelihood"),
+        (TrainingSpec, "schedule"),
         (TrainingSpec, "precision"),
         (TrainingSpec, "annealing_path"),
         (EvaluationSpec, "information"),
         (EvaluationSpec, "probes"),
+        (EvaluationSpec, "judge"),
         (ExecutionSpec, "engine"),
         (ExecutionSpec, "device"),
         (ExecutionSpec, "compile"),
-        (SweepSpec, "method"),
-        (SweepSpec, "target_rates"),  # tests/test_targets.py
     }
-    classes = (DataSpec, ModelSpec, TrainingSpec, BetaGrid, ConditioningSpec, ControlSpec, EvaluationSpec)
-    classes += (RunSpec, SweepSpec, ExecutionSpec)
-    for cls in classes:
+    for cls in spec_classes():
         for field in dataclasses.fields(cls):
-            nested = dataclasses.is_dataclass(field.default_factory)
+            nested = dataclasses.is_dataclass(field.default_factory) or field.name in ("network", "merged", "target")
             assert nested or (cls, field.name) in checked | free, f"{cls.__name__}.{field.name}"
+
+
+def spec_classes() -> list[type[Any]]:
+    """Every spec that is defined under ratescape.specs."""
+    found: list[type[Any]] = []
+    for module in pkgutil.iter_modules(ratescape.specs.__path__, "ratescape.specs."):
+        members = vars(importlib.import_module(module.name)).values()
+        found += [one for one in members if isinstance(one, type) and one.__module__ == module.name]
+    return [one for one in found if dataclasses.is_dataclass(one) and not one.__name__.endswith("Facts")]
 
 
 def test_a_warmup_that_outlasts_training_says_why() -> None:
@@ -292,7 +344,7 @@ def test_the_papers_grid() -> None:
     values = BetaGrid(steps=21).values()
     assert values == pytest.approx([10 ** (-1 + 0.1 * k) for k in range(21)], rel=1e-9)
     assert (values[0], values[10], values[20]) == (0.1, 1.0, 10.0)
-    points = SweepSpec(grid=BetaGrid(steps=21)).points()
+    points = points_of(sweep_spec(grid=BetaGrid(steps=21)))
     assert len(points) == len(set(points)) == 441
     assert (points[0], points[1][0], points[-1]) == ((0.1, 0.1), 0.1, (10.0, 10.0))
 
@@ -318,56 +370,57 @@ def test_one_step_and_extreme_grids() -> None:
 def test_groups_share_a_beta() -> None:
     model = ModelSpec(family="residual", latents=(4, 3, 2))
     grid = BetaGrid(steps=2)
-    shared = SweepSpec(model=model, grid=grid, groups=(0, 1, 1)).points()
+    shared = points_of(sweep_spec(model=model, grid=grid, groups=(0, 1, 1)))
     assert shared == [(0.1, 0.1, 0.1), (0.1, 10.0, 10.0), (10.0, 0.1, 0.1), (10.0, 10.0, 10.0)]
-    assert SweepSpec(model=model, grid=grid, groups=(0, 0, 0)).points() == [(0.1,) * 3, (10.0,) * 3]
-    assert len(SweepSpec(model=model, grid=grid).points()) == 8
+    assert points_of(sweep_spec(model=model, grid=grid, groups=(0, 0, 0))) == [(0.1,) * 3, (10.0,) * 3]
+    assert len(points_of(sweep_spec(model=model, grid=grid))) == 8
 
 
 def test_a_sweep_is_one_run_for_every_seed_and_point() -> None:
-    spec = SweepSpec(grid=BetaGrid(steps=3), seeds=(0, 7))
+    spec = sweep_spec(grid=BetaGrid(steps=3), seeds=(0, 7))
     runs = spec.runs()
     assert len({key(run) for run in runs}) == len(runs) == 18
-    assert {(run.seed, run.betas) for run in runs} == {(s, p) for s in (0, 7) for p in spec.points()}
+    assert {(run.seed, run.betas) for run in runs} == {(s, p) for s in (0, 7) for p in points_of(spec)}
 
 
 def test_models_of_a_conditioned_sweep_name_the_network_they_come_from() -> None:
-    spec = SweepSpec(grid=BetaGrid(steps=3), seeds=(0, 7), method="conditioned")
-    assert [network.seed for network in spec.networks()] == [0, 7] and spec.box() == (0.08, 12.5)
+    spec = sweep_spec(grid=BetaGrid(steps=3), seeds=(0, 7), method="conditioned")
+    assert [network.seed for network in spec.networks()] == [0, 7] and box_of(spec) == (0.08, 12.5)
     runs = spec.runs()
-    assert len({key(run) for run in runs}) == 18 and {run.network for run in runs} == set(spec.networks())
-    assert not {key(run) for run in runs} & {key(run) for run in SweepSpec(grid=BetaGrid(steps=3)).runs()}
+    assert len({key(run) for run in runs}) == 18 and {run.merged.network for run in runs if run.merged} == set(
+        spec.networks()
+    )
+    assert not {key(run) for run in runs} & {key(run) for run in sweep_spec(grid=BetaGrid(steps=3)).runs()}
     assert from_dict(type(runs[0]), yaml.safe_load(to_yaml(runs[0]))) == runs[0]
-    wider = dataclasses.replace(spec, conditioning=ConditioningSpec(low=0.01))
+    wider = altered(spec, conditioning=ConditioningSpec(low=0.01))
     assert key(wider.runs()[0]) != key(runs[0])
-    assert SweepSpec(grid=BetaGrid(steps=3)).networks() == []
+    assert sweep_spec(grid=BetaGrid(steps=3)).networks() == []
 
 
 def test_the_fine_landscape_is_for_two_axes_of_betas() -> None:
-    spec = SweepSpec(method="conditioned")
+    spec = sweep_spec(method="conditioned")
     points = spec.fine_points()
     assert len(points) == 441 and points[0] == (0.1, 0.1) and points[-1] == (10.0, 10.0)
     three = ModelSpec(family="residual", latents=(4, 3, 2))
-    assert dataclasses.replace(spec, model=three).fine_points() == []
-    assert dataclasses.replace(spec, model=three, groups=(0, 1, 1)).fine_points()[1] == (
+    assert altered(spec, model=three).fine_points() == []
+    assert altered(spec, model=three, groups=(0, 1, 1)).fine_points()[1] == (
         0.1,
         points[1][1],
         points[1][1],
     )
-    assert dataclasses.replace(spec, method="dedicated").fine_points() == []
-    assert dataclasses.replace(spec, conditioning=ConditioningSpec(fine=0)).fine_points() == []
+    assert altered(spec, method="dedicated").fine_points() == []
+    assert altered(spec, conditioning=ConditioningSpec(fine=0)).fine_points() == []
 
 
 def test_the_box_is_checked_where_it_counts() -> None:
     third = 2 / 3
-    spec = SweepSpec(grid=BetaGrid(third, 2.0), method="conditioned", conditioning=ConditioningSpec(third, 2.0))
-    assert spec.box() == (third, 2.0)
-    SweepSpec(conditioning=ConditioningSpec(low=0.5))  # without meaning for dedicated models
+    spec = sweep_spec(grid=BetaGrid(third, 2.0), method="conditioned", conditioning=ConditioningSpec(third, 2.0))
+    assert box_of(spec) == (third, 2.0)
     with pytest.raises(SpecError, match=r"conditioning\.low is 0\.5: it must be at most grid\.low \(0\.1\)"):
-        SweepSpec(method="conditioned", conditioning=ConditioningSpec(low=0.5))
+        sweep_spec(method="conditioned", conditioning=ConditioningSpec(low=0.5))
     with pytest.raises(SpecError, match=r"conditioning\.fine is 21: it must be 0 for a grid as narrow"):
-        SweepSpec(grid=BetaGrid(1.0, 1.000000001, 2), method="conditioned")
-    bottom_up = SweepSpec(model=ModelSpec(family="bottom-up"), grid=BetaGrid(1.0, 1.0, 1), method="conditioned")
+        sweep_spec(grid=BetaGrid(1.0, 1.000000001, 2), method="conditioned")
+    bottom_up = sweep_spec(model=ModelSpec(family="bottom-up"), grid=BetaGrid(1.0, 1.0, 1), method="conditioned")
     assert bottom_up.networks()[0].groups == (0, 0)
 
 
@@ -375,9 +428,9 @@ def test_the_box_is_checked_where_it_counts() -> None:
 def test_a_bottom_up_sweep_needs_one_group(groups: tuple[int, ...] | None) -> None:
     model = ModelSpec(family="bottom-up")
     with pytest.raises(SpecError, match=r"^groups is .*groups \(0, 0\).*Sec\. 3\.1"):
-        SweepSpec(model=model, groups=groups)
-    assert len(SweepSpec(model=model, groups=(0, 0)).runs()) == 5
-    assert len(SweepSpec(model=model, grid=BetaGrid(1.0, 1.0, 1)).runs()) == 1
+        sweep_spec(model=model, groups=groups)
+    assert len(sweep_spec(model=model, groups=(0, 0)).runs()) == 5
+    assert len(sweep_spec(model=model, grid=BetaGrid(1.0, 1.0, 1)).runs()) == 1
 
 
 def test_a_bottom_up_run_refuses_unequal_betas() -> None:
@@ -385,91 +438,3 @@ def test_a_bottom_up_run_refuses_unequal_betas() -> None:
     assert RunSpec(model=model, betas=(2.0, 2.0)).betas == (2.0, 2.0)
     with pytest.raises(SpecError, match=r"^betas is \(1\.0, 2\.0\).*Sec\. 3\.1 of the paper\); use ghvae or lvae"):
         RunSpec(model=model, betas=(1.0, 2.0))
-
-
-# Identity
-
-
-def changed(spec: Any) -> list[tuple[str, Any]]:
-    """For every field at any depth, the spec with that field alone changed."""
-    other: dict[type, Any] = {bool: lambda v: not v, int: lambda v: v + 1, float: lambda v: v * 0.9 or 0.5}
-    options = {"family": "lvae", "likelihood": "learned-gaussian", "schedule": "constant", "precision": "float64"}
-    options |= {"annealing_path": "linear", "probes": "paper", "samples": 500, "method": "conditioned"}
-    found: list[tuple[str, Any]] = []
-    for field in dataclasses.fields(spec):
-        value = getattr(spec, field.name)
-        if dataclasses.is_dataclass(value):
-            found += [
-                (f"{field.name}.{name}", dataclasses.replace(spec, **{field.name: new})) for name, new in changed(value)
-            ]
-            continue
-        if field.name == "target_rates":  # goes with one method alone: see below
-            continue
-        if field.name in options:
-            new = options[field.name]
-        elif isinstance(value, tuple):
-            new = (*value[:-1], value[-1] + 1) if field.name != "groups" else (0, 0)
-        elif isinstance(value, str):
-            new = value + "x"
-        else:
-            new = other[type(value)](value)
-        found.append((field.name, dataclasses.replace(spec, **{field.name: new})))
-    return found
-
-
-FULL: dict[str, Any] = {
-    "data": DataSpec(binary=True, limit=100),
-    "model": ModelSpec(channels=4, latents=(3, 2), likelihood="gaussian"),
-    "training": TrainingSpec(epochs=20, annealing=3.0, ema=0.9, clip=1.0),
-}
-FULL_SWEEP = SweepSpec(
-    **FULL, groups=(0, 1), conditioning=ConditioningSpec(0.05, 20.0), evaluation=EvaluationSpec(judge_epochs=3)
-)
-
-
-@pytest.mark.parametrize(
-    "spec",
-    [RunSpec(**FULL, betas=(1.0, 1.0)), FULL_SWEEP],
-    ids=["run", "sweep"],
-)
-def test_every_field_changes_the_key_and_is_named_as_a_difference(spec: Any) -> None:
-    variants = changed(spec)
-    assert len(variants) > 20
-    keys = [key(variant) for _, variant in variants]
-    assert len({key(spec), *keys}) == len(keys) + 1
-    for name, variant in variants:
-        assert differences(spec, variant) == [name]
-    assert differences(spec, spec) == []
-
-
-def test_every_request_of_rates_has_its_key() -> None:
-    asked = [("2=3,1=4",), ("2=3",), ("total=7",), ("2=3,1=4", "2=3")]
-    specs = [SweepSpec(**FULL, method="targeted", target_rates=rates) for rates in asked]
-    assert len({key(spec) for spec in specs}) == 4 and len({key(run) for spec in specs for run in spec.runs()}) == 3
-    assert differences(specs[0], specs[1]) == ["target_rates"]
-
-
-def test_keys_do_not_depend_on_the_process() -> None:
-    code = "from ratescape.specs.identity import key; from ratescape.specs.runs import RunSpec; "
-    code += "from ratescape.specs.sweep import SweepSpec; print(key(SweepSpec()), key(RunSpec(seed=3)))"
-    keys = {
-        subprocess.run(
-            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
-            capture_output=True, text=True, check=True,
-        ).stdout
-        for seed in ("1", "2")
-    }  # fmt: skip
-    assert keys == {f"{key(SweepSpec())} {key(RunSpec(seed=3))}\n"}
-
-
-def test_numbers_of_other_types_are_the_same_spec() -> None:
-    whole = SweepSpec(training=TrainingSpec(annealing=3, learning_rate=1), grid=BetaGrid(1, 10, 3))
-    real = SweepSpec(training=TrainingSpec(annealing=3.0, learning_rate=1.0), grid=BetaGrid(1.0, 10.0, 3))
-    assert key(whole) == key(real) == key(from_dict(SweepSpec, yaml.safe_load(to_yaml(whole))))
-    assert key(RunSpec(seed=np.int64(3), betas=(1, np.float32(2)))) == key(RunSpec(seed=3, betas=(1.0, 2.0)))
-
-
-def test_run_and_sweep_specs_have_keys_of_their_own() -> None:
-    assert key(RunSpec()) != key(SweepSpec())
-    assert len(key(RunSpec())) == 12
-    assert to_dict(RunSpec(betas=(1.0, 2.0)))["betas"] == [1.0, 2.0]

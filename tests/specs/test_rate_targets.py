@@ -5,11 +5,13 @@ import json
 import math
 
 import pytest
+from conftest import sweep_spec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ratescape.errors import SpecError
 from ratescape.records.answers import Answer, outcomes
+from ratescape.specs.codec import from_dict
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.rate_targets import RateTarget, requested
 from ratescape.specs.sweep import SweepSpec
@@ -77,17 +79,17 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 
 def test_sweeps_check_what_is_asked_of_them() -> None:
+    with pytest.raises(SpecError, match=r"^target_rates goes with method targeted: leave it out, or set method"):
+        from_dict(SweepSpec, {"target_rates": ["2=1"]})
     with pytest.raises(SpecError, match="one or more with method targeted"):
-        SweepSpec(target_rates=("2=1",))
-    with pytest.raises(SpecError, match="one or more with method targeted"):
-        SweepSpec(method="targeted")
+        sweep_spec(method="targeted")
     with pytest.raises(SpecError, match="no layer 3"):
-        SweepSpec(method="targeted", target_rates=("3=1",))
+        sweep_spec(method="targeted", target_rates=("3=1",))
     bottom_up = ModelSpec(family="bottom-up")
     with pytest.raises(SpecError, match="its total rate only"):
-        SweepSpec(model=bottom_up, method="targeted", target_rates=("2=1",))
-    assert len(SweepSpec(model=bottom_up, method="targeted", target_rates=("total=1",)).runs()) == 1
-    assert len(SweepSpec(method="targeted", target_rates=("2=1", "1=3"), seeds=(0, 1)).runs()) == 4
+        sweep_spec(model=bottom_up, method="targeted", target_rates=("2=1",))
+    assert len(sweep_spec(model=bottom_up, method="targeted", target_rates=("total=1",)).runs()) == 1
+    assert len(sweep_spec(method="targeted", target_rates=("2=1", "1=3"), seeds=(0, 1)).runs()) == 4
 
 
 TWO = (RateTarget((2,), 20.0), RateTarget((1,), 5.0))

@@ -1,0 +1,51 @@
+"""The commands by name, and the entry point. Each command is a class in its own file; its fields are the options."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from ratescape.cli import parsing
+from ratescape.cli.commands.data import Data
+from ratescape.cli.commands.evaluate import Evaluate
+from ratescape.cli.commands.map import Map
+from ratescape.cli.commands.recommend import Recommend
+from ratescape.cli.commands.report import Report
+from ratescape.cli.commands.solve import Solve
+from ratescape.cli.commands.train import Train
+from ratescape.cli.config import UsageError
+from ratescape.cli.output import complain
+from ratescape.errors import RatescapeError
+
+Command: TypeAlias = Map | Train | Evaluate | Report | Recommend | Solve | Data
+
+COMMANDS: dict[str, type[Command]] = {
+    "map": Map,
+    "train": Train,
+    "evaluate": Evaluate,
+    "report": Report,
+    "recommend": Recommend,
+    "solve": Solve,
+    "data": Data,
+}
+
+
+def parse(words: list[str]) -> Command:
+    """The command that a command line asks for; raises as :func:`ratescape.cli.parsing.parse`."""
+    return parsing.parse(words, COMMANDS)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0, 1 for an error, 2 for a wrong command line."""
+    try:
+        parse(list(sys.argv[1:] if arguments is None else arguments)).run()
+        sys.stdout.flush()
+    except RatescapeError as error:
+        complain(str(error))
+        return 2 if isinstance(error, UsageError) else 1
+    except KeyboardInterrupt:
+        complain("interrupted; run the same command again to resume")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever reads the output has left
+    return 0

@@ -1,0 +1,36 @@
+"""`ratescape data`."""
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+from tyro.conf import Positional
+
+from ratescape.cli.output import is_watched, say
+from ratescape.errors import SpecError
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """List the known data sets, show one (or your own images), or fetch one."""
+
+    action: Positional[Literal["list", "show", "fetch"]]
+    """What to do."""
+    name: Positional[str | None] = None
+    """Name of a data set, or for show also a path."""
+    folder: Path | None = None
+    """Where to look for the files, or to put fetched ones; default: a cache of the user's."""
+
+    def run(self) -> None:
+        from ratescape.data import catalog
+
+        if self.action == "list":
+            for one in catalog.listing(self.folder):
+                say(f"{one.name:14} {'here' if one.place else 'to be fetched':14} {one.title}")
+            return
+        if self.name is None:
+            raise SpecError(f"data {self.action} needs a name: see `ratescape data list`")
+        if self.action == "show":
+            say(str(catalog.describe(self.name, self.folder)))
+        else:
+            say(str(catalog.fetch(self.name, self.folder, progress=is_watched(quiet=False))))

@@ -1,0 +1,40 @@
+"""`ratescape evaluate`."""
+
+import dataclasses
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from ratescape.cli.output import print_records
+from ratescape.specs.evaluation import EvaluationSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluate:
+    """Measure a trained model again on its validation and test images, and print the results; writes no file."""
+
+    run_folder: Positional[Path]
+    """Folder of one model, such as LANDSCAPE/runs/KEY, or of a conditioned network: LANDSCAPE/networks/KEY."""
+    betas: tuple[float, ...] | None = None
+    """Betas that a conditioned network is conditioned on: one for each layer, top layer first."""
+    extrapolate: bool = False
+    """Allow betas outside the box that the network was trained on; the records say so."""
+    evaluation: EvaluationSpec = dataclasses.field(default_factory=EvaluationSpec)
+    data_folder: Path | None = None
+    """Where to look first for the files of a known data set."""
+    device: str = "cpu"
+    """cpu, cuda, ..."""
+
+    def run(self) -> None:
+        from ratescape.models import evaluate
+
+        print_records(
+            evaluate(
+                self.run_folder,
+                self.evaluation,
+                self.data_folder,
+                self.device,
+                betas=self.betas,
+                extrapolate=self.extrapolate,
+            )
+        )

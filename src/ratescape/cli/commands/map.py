@@ -1,0 +1,52 @@
+"""`ratescape map`."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import arg
+
+from ratescape.cli.options import SweepOptions
+from ratescape.cli.output import bar, is_watched, say, summary
+from ratescape.specs.execution import ExecutionSpec
+from ratescape.specs.sweep import SweepSpec
+
+if TYPE_CHECKING:
+    from ratescape.landscape import Landscape
+
+
+@dataclasses.dataclass(frozen=True)
+class Map:
+    """Train a family of models over a grid of betas, measure them, and write the landscape and its report."""
+
+    options: Annotated[SweepOptions, arg(name="")] = dataclasses.field(default_factory=SweepOptions)
+    execution: ExecutionSpec = dataclasses.field(default_factory=ExecutionSpec)
+    out: Path | None = None
+    """Folder for the results; default: one named after the data and the spec. The same command again resumes it."""
+    data_folder: Path | None = None
+    """Where to look first for the files of a known data set."""
+    quiet: bool = False
+    """Print nothing but the report's path."""
+
+    @property
+    def sweep(self) -> SweepSpec:
+        """What to train; raises :class:`SpecError` for options that do not fit together."""
+        return self.options.spec()
+
+    def run(self) -> None:
+        landscape = mapped(self.sweep, self.execution, self.out, self.data_folder, self.quiet)
+        if not self.quiet:
+            say("\n".join(summary(landscape)))
+        say(str(landscape.folder.report))
+
+
+def mapped(
+    sweep: SweepSpec, execution: ExecutionSpec, out: Path | None, data_folder: Path | None, quiet: bool
+) -> "Landscape":
+    """Load the images of a sweep and carry it out, with a progress bar; arguments as the options of :class:`Map`."""
+    from ratescape.data.catalog import load_data
+    from ratescape.mapping import map_spec
+
+    data = load_data(sweep.data, folder=data_folder, progress=is_watched(quiet))
+    with bar(quiet) as observer:
+        return map_spec(sweep, data, execution, out, observer)

@@ -1,0 +1,44 @@
+"""`ratescape solve`."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from ratescape.cli.output import say
+from ratescape.errors import SpecError
+
+
+@dataclasses.dataclass(frozen=True)
+class Solve:
+    """Find the model of a conditioned landscape that has the rates asked for, without training."""
+
+    landscape: Positional[Path]
+    """Folder of a landscape mapped by --method conditioned."""
+    rates: Annotated[tuple[str, ...], arg(metavar="LAYER=RATE ...")]
+    """Rates in nats per image, such as 2=20 1=40: 20 nats in the top of two layers, 40 in the one below; also 2=30bits,
+    total=60, total=60 2=25%, 3+2=20 (together)."""
+    tolerance: float = 0.03
+    """Largest relative error that counts as reached."""
+    strict: bool = False
+    """Exit with status 1 unless every rate was reached."""
+    out: Path | None = None
+    """File to write the model to (.safetensors)."""
+    data_folder: Path | None = None
+    """Where to look first for the files of a known data set."""
+
+    def run(self) -> None:
+        from ratescape.landscape import Landscape
+        from ratescape.models import save
+
+        landscape = Landscape(self.landscape)
+        solved = landscape.at_rates(",".join(self.rates), tolerance=self.tolerance, data_folder=self.data_folder)
+        landscape.keep(solved.answer)
+        say(str(solved))
+        say(f"`ratescape report {self.landscape}` shows it in the landscape")
+        if self.out is not None:
+            save(solved.model, self.out)
+            say(str(self.out))
+        if self.strict and not solved.answer.reached:
+            raise SpecError("not every rate was reached: ask for other rates, or map a larger box of betas")

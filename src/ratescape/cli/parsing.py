@@ -1,0 +1,87 @@
+"""From the words of a command line to a command: help, typed options, and every error in one line."""
+
+import contextlib
+import io
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import tyro
+
+from ratescape.cli.config import UsageError, with_config
+from ratescape.cli.output import say
+from ratescape.version import __version__
+
+T = TypeVar("T")
+
+Commands = Mapping[str, type[T]]
+"""The class of every command, by name."""
+
+
+def parse(words: list[str], commands: Commands[T]) -> T:
+    """The command that a command line asks for.
+
+    Example::
+
+        parse(["map", "--grid.steps", "7"], COMMANDS).run()
+
+    Raises:
+        SystemExit: after printing help or the version (status 0; 2 for help that was not asked for).
+        UsageError: a wrong command line; the message is one line.
+        SpecError: a value that is out of range, or a config file that cannot be used.
+    """
+    if not words or words[0] in ("-h", "--help"):
+        say(overview(commands))
+        raise SystemExit(0 if words else 2)
+    if words[0] == "--version":
+        say(f"ratescape {__version__}")
+        raise SystemExit(0)
+    name, rest = words[0], words[1:]
+    if name not in commands:
+        raise UsageError(f"unknown command {name!r}: it must be one of {', '.join(commands)}")
+    default, rest = with_config(commands[name], rest, commands)
+    return _with_options(commands[name], name, rest, default)
+
+
+def overview(commands: Commands[Any]) -> str:
+    """What `ratescape --help` prints."""
+    lines = ["usage: ratescape COMMAND [OPTIONS]", ""]
+    lines += [f"  {name:10} {(command.__doc__ or '').splitlines()[0]}" for name, command in commands.items()]
+    lines += [
+        "",
+        "map and train also take --config with a YAML file or the name of a preset; options override its values.",
+        "`ratescape COMMAND --help` shows every option and its default.",
+    ]
+    return "\n".join(lines)
+
+
+def _with_options(command: type[T], name: str, words: list[str], default: T | None) -> T:
+    """Parse options with tyro, and turn its boxed messages into one line."""
+    given: dict[str, Any] = {} if default is None else {"default": default}
+    box = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(box):
+            return tyro.cli(command, prog=f"ratescape {name}", args=words, **given)
+    except SystemExit as end:
+        if end.code:
+            raise UsageError(f"{_message(box.getvalue())} (ratescape {name} --help shows all options)") from end
+        raise
+
+
+def _message(box: str) -> str:
+    """What tyro's box says, in one line."""
+    # Its rules are hyphens where the output's encoding knows no box characters.
+    text = [re.sub(r"[│─╭╮╰╯]|-{3,}", " ", line).strip() for line in box.splitlines()]
+    parts = [line for line in text if line and "--help" not in line and "full helptext" not in line]
+    title = parts.pop(0) if len(parts) > 1 else ""
+    # Our own messages name the field themselves.
+    return re.sub(r"^Error parsing [a-z.]+: (?=[a-z_.]+ is )", "", _sentence(parts) or title)
+
+
+def _sentence(lines: list[str]) -> str:
+    """The message proper, and the nearest option if one is named."""
+    cut = next((i for i, line in enumerate(lines) if i and line.endswith(":")), len(lines))
+    message = " ".join(lines[:cut])
+    near = next((line.split()[0] for line in lines[cut + 1 :] if line.startswith("--")), None)
+    suggestion = near if any(line.startswith("Perhaps") for line in lines[cut : cut + 1]) else None
+    return f"{message}; did you mean {suggestion}?" if suggestion else message

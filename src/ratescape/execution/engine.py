@@ -1,0 +1,78 @@
+"""What an engine is: it carries out the packs of a sweep somewhere.
+
+A new one is a file, and a line in :data:`ENGINES`.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from ratescape.data.catalog import ImageData
+from ratescape.execution.packing import Pack
+from ratescape.execution.progress import Tracker
+from ratescape.execution.workspace import Workspace
+from ratescape.records.folders import SweepFolder
+from ratescape.specs.execution import ExecutionSpec
+from ratescape.specs.runs import NetworkSpec
+from ratescape.specs.sweep import SweepSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What is left to do of a sweep, and what is needed for it."""
+
+    networks: Sequence[NetworkSpec]
+    """Conditioned networks that are not trained yet."""
+    packs: Sequence[Pack]
+    """Packs that are not complete, in the order in which they are best begun."""
+    folder: SweepFolder
+    workspace: Workspace
+    tracker: Tracker
+    """To be told how far the work is."""
+
+
+class Engine(Protocol):
+    """Carries out the packs of a sweep: in this process, in worker processes, on a cluster."""
+
+    title: str
+    """What computes, in words."""
+    processes: int
+    """Trainings that run side by side."""
+
+    def pack_size(self, spec: SweepSpec, data: ImageData, execution: ExecutionSpec) -> int:
+        """Members of a pack: as asked for, or as many as are fast and fit.
+
+        Raises:
+            ResourceError: not even one member, or not as many as asked for, fit into memory.
+        """
+        ...
+
+    def carry_out(self, job: Job) -> None:
+        """Train the networks, then the packs, and write their folders; what is complete already stays.
+
+        Raises:
+            RatescapeError: what a training ended with, or that memory or machines do not last.
+        """
+        ...
+
+
+def _local(execution: ExecutionSpec) -> AbstractContextManager[Engine]:
+    from ratescape.execution.local import local_engine
+
+    return local_engine(execution)
+
+
+def _ray(execution: ExecutionSpec) -> AbstractContextManager[Engine]:
+    from ratescape.execution.ray.cluster import joined  # Ray is an extra: imported where it is asked for
+
+    return joined(execution)
+
+
+ENGINES: dict[str, Callable[[ExecutionSpec], AbstractContextManager[Engine]]] = {
+    "auto": _local,
+    "in-process": _local,
+    "workers": _local,
+    "ray": _ray,
+}
+"""Engines by the name of ``execution.engine``: each is entered for as long as a sweep takes."""

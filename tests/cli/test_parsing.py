@@ -1,0 +1,109 @@
+"""Words of a command line: help, and every wrong word as one line that names it and the remedy."""
+
+import dataclasses
+import itertools
+import re
+import subprocess
+import sys
+import typing
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import pytest
+from conftest import Run, refused
+from tyro.conf import Positional
+
+from ratescape.cli import commands
+
+# Help
+
+
+def expected(cls: Any, where: str = "") -> Iterator[str]:
+    """Every option of a command, as one types it."""
+    for name, hint in typing.get_type_hints(cls, include_extras=True).items():
+        inner = typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated else hint
+        outer = where if name == "options" else f"{where}{name}."
+        if dataclasses.is_dataclass(inner):
+            yield from expected(inner, outer)
+        elif Positional[inner] != hint:
+            yield "--" + (where + {"use": "for"}.get(name, name)).replace("_", "-")
+
+
+@pytest.mark.parametrize("command", commands.COMMANDS)
+def test_help_shows_every_option(run: Run, command: str) -> None:
+    outcome = run(command, "--help")
+    assert (outcome.status, outcome.err) == (0, "")
+    assert outcome.out.startswith(f"usage: ratescape {command}")
+    shown = [line.strip("│ ") for line in outcome.out.splitlines()]
+    starts = [i for i, line in enumerate(shown) if line.startswith("-")] + [len(shown)]
+    said = {re.split("[ ,]", shown[i])[0]: " ".join(shown[i + 1 : j]) for i, j in itertools.pairwise(starts)}
+    for option in expected(commands.COMMANDS[command]):
+        text, default, _ = re.split(r"(\(default: |\(required\))", said[option], maxsplit=1)
+        assert text.strip() and default, f"{option} has no help"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"]])
+def test_overall_help_lists_the_commands(run: Run, words: list[str]) -> None:
+    outcome = run(*words)
+    assert outcome.status == 0
+    for command in commands.COMMANDS:
+        assert re.search(rf"^  {command} +[A-Z]", outcome.out, re.MULTILINE)
+
+
+def test_no_words_are_a_wrong_command_line_and_get_help(run: Run) -> None:
+    assert run()[:2] == (2, run("--help").out)
+
+
+def test_version(run: Run) -> None:
+    assert re.fullmatch(r"ratescape \d+\.\d+\.\d+\n", run("--version").out)
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    code = (
+        "import sys; from ratescape.cli.commands import main\ntry: main(['map', '--help'])\nexcept SystemExit: pass\n"
+    )
+    code += "sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+# Wrong words
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["mapp"], ["unknown command 'mapp'", "map, train, evaluate, report, recommend, solve, data"]),
+        (["map", "--nonsense", "3"], ["--nonsense", "ratescape map --help"]),
+        (["map", "--training.epoch", "3"], ["--training.epoch", "did you mean --training.epochs?"]),
+        (["map", "--training.epochs", "three"], ["--training.epochs", "three"]),
+        (["map", "--training.epochs", "-1"], ["ratescape: training.epochs is -1: it must be positive"]),
+        (["map", "--model.family", "vae"], ["'vae'", "--model.family", "'ghvae'"]),
+        (["map", "--grid.low", "0"], ["ratescape: grid.low is 0.0: it must be above 0"]),
+        (["map", "--grid.low", "-1"], ["grid.low is -1.0: it must be above 0"]),
+        (["map", "--seeds", "-1"], ["seeds is (-1,): it must be distinct numbers, at least 0"]),
+        (
+            ["map", "--training.epochs", "3", "--training.annealing", "4"],
+            ["training.annealing is 4.0", "outlasts training"],
+        ),
+        (["map", "--model.family", "bottom-up"], ["groups", "Sec. 3.1"]),
+        (["map", "--out"], ["--out"]),
+        (["train", "--betas", "1", "0"], ["betas is (1.0, 0.0): it must be all above 0"]),
+        (["train", "--betas", "1", "-2"], ["betas is (1.0, -2.0): it must be all above 0"]),
+        (["train", "--betas", "1"], ["betas is (1.0,)", "one number for each of the 2 layers"]),
+        (["train", "--model.family", "bottom-up", "--betas", "1", "2"], ["betas", "Sec. 3.1", "use ghvae or lvae"]),
+        (["train", "--seed", "-3"], ["seed is -3: it must be at least 0"]),
+        (["evaluate"], ["Missing", "PATH"]),
+        (["evaluate", "/missing/run"], ["/missing/run", "is not a results folder", "check the path"]),
+        (["report", "/missing/sweep"], ["/missing/sweep", "is not a results folder"]),
+        (["recommend", "/missing/sweep"], ["/missing/sweep", "is not a results folder"]),
+        (["report", "somewhere", "--config", "x.yaml"], ["--config goes with map and train"]),
+        (["map", "--config"], ["--config takes one FILE.yaml"]),
+        (["map", "--config", "a.yaml", "--config=b.yaml"], ["--config takes one FILE.yaml"]),
+        (["map", "--config", "/missing.yaml"], ["/missing.yaml cannot be read", "check the path"]),
+        (["data", "explode"], ["'explode'", "'list'"]),
+        (["data", "show"], ["data show needs a name"]),
+        (["data", "fetch", "nonsense"], ["unknown data set 'nonsense'", "mnist-5k"]),
+    ],
+)
+def test_wrong_words_get_one_line(run: Run, words: list[str], parts: list[str]) -> None:
+    refused(run(*words), *parts)

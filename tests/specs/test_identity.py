@@ -1,0 +1,208 @@
+"""Keys: what a spec says names its results, and goes on naming them when fields are added."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from ratescape.specs.codec import from_dict, to_dict, to_yaml
+from ratescape.specs.conditioning import ConditioningSpec
+from ratescape.specs.control import ControlSpec
+from ratescape.specs.data import DataSpec
+from ratescape.specs.evaluation import EvaluationSpec
+from ratescape.specs.grid import BetaGrid
+from ratescape.specs.identity import FORMAT, content, differences, key
+from ratescape.specs.methods import Conditioned, Dedicated, Targeted
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.rate_targets import requested
+from ratescape.specs.runs import MergedSpec, NetworkSpec, RunSpec, TargetSpec
+from ratescape.specs.sweep import SweepSpec
+from ratescape.specs.training import TrainingSpec
+
+WHAT_TO_DO = """
+Folders that people have are named by these keys. If a *new field* changed one, give the field a default that means what
+was done before: its key then stays. If the meaning of a spec did change (a default, a name, what a value stands for),
+raise FORMAT in ratescape/specs/identity.py, so that old folders are refused in one line, and pin the new keys here.
+"""
+
+
+# Keys that last
+
+RESOLVED = RunSpec(
+    data=DataSpec(name="mnist", binary=True),
+    model=ModelSpec(channels=16, latents=(20, 16), likelihood="bernoulli"),
+    training=TrainingSpec(epochs=20, annealing=6.0),
+    betas=(0.1, 10.0),
+)
+NETWORK = NetworkSpec(data=RESOLVED.data, model=RESOLVED.model, training=RESOLVED.training, seed=1)
+
+PINNED: dict[str, tuple[Any, str]] = {
+    "a run of defaults": (RunSpec(), ""),
+    "the plain VAE": (RunSpec(betas=(1.0, 1.0)), ""),
+    "a resolved run": (RESOLVED, ""),
+    "another seed": (dataclasses.replace(RESOLVED, seed=7), ""),
+    "three layers": (RunSpec(model=ModelSpec(family="residual", latents=(8, 4, 2)), betas=(1.0, 2.0, 4.0)), ""),
+    "a run that is merged": (dataclasses.replace(RESOLVED, merged=MergedSpec(NETWORK)), ""),
+    "a run that is merged and refined": (dataclasses.replace(RESOLVED, merged=MergedSpec(NETWORK, 2, 1e-3)), ""),
+    "a run of wanted rates": (RunSpec(target=TargetSpec(requested("2=20,1=40", 2), ControlSpec(delay=0.2))), ""),
+    "a network of defaults": (NetworkSpec(), ""),
+    "a resolved network": (NETWORK, ""),
+    "a sweep of defaults": (SweepSpec(), ""),
+    "the paper's grid": (SweepSpec(method=Dedicated(BetaGrid(steps=21), (0, 1)), seeds=(0, 1)), ""),
+    "a conditioned sweep": (SweepSpec(method=Conditioned(conditioning=ConditioningSpec(refine=2))), ""),
+    "a targeted sweep": (SweepSpec(method=Targeted(("2=20,1=40", "total=60"))), ""),
+}
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_published_keys_stay(name: str) -> None:
+    spec, pinned = PINNED[name]
+    assert key(spec) == pinned, WHAT_TO_DO
+
+
+def test_defaults_are_part_of_the_format() -> None:
+    """A key leaves out what stands at its default: a default that changes would give old keys a new meaning."""
+    defaults = {"run": to_dict(RunSpec()), "network": to_dict(NetworkSpec()), "sweep": to_dict(SweepSpec())}
+    defaults |= {
+        name: to_dict(part()) for name, part in {"conditioning": ConditioningSpec, "control": ControlSpec}.items()
+    }
+    assert (FORMAT, defaults) == (2, DEFAULTS), WHAT_TO_DO
+
+
+DEFAULTS: dict[str, Any] = json.loads(
+    """
+    {}
+    """
+)
+
+
+def test_a_new_field_with_a_default_changes_no_key() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Older:
+        KIND = "toy"
+        size: int = 3
+
+    @dataclasses.dataclass(frozen=True)
+    class Newer:
+        KIND = "toy"
+        size: int = 3
+        colour: str = "grey"
+
+    assert key(Older(4)) == key(Newer(4)) != key(Newer(4, "blue"))
+    assert key(Older()) == key(Newer()) != key(Older(4))
+
+
+def test_content_is_what_differs_from_the_defaults() -> None:
+    assert content(RunSpec()) == {}
+    assert content(RunSpec(training=TrainingSpec(epochs=3))) == {"training": {"epochs": 3}}
+    assert content(SweepSpec(method=Conditioned(BetaGrid(steps=3)))) == {
+        "method": {"kind": "conditioned", "grid": {"steps": 3}}
+    }
+    assert content(RunSpec(merged=MergedSpec(NetworkSpec()))) == {"merged": {"network": {}}}
+
+
+def test_kinds_of_specs_have_keys_of_their_own() -> None:
+    assert len({key(RunSpec()), key(SweepSpec()), key(NetworkSpec())}) == 3
+
+
+# Every field counts
+
+
+def changed(spec: Any) -> list[tuple[str, Any]]:
+    """For every field at any depth, its name as in a file, and the spec with that field alone changed."""
+    other: dict[type, Any] = {bool: lambda v: not v, int: lambda v: v + 1, float: lambda v: v * 0.9 or 0.5}
+    options: dict[str, Any] = {"family": "lvae", "likelihood": "learned-gaussian", "schedule": "constant"}
+    options |= {"precision": "float64", "annealing_path": "linear", "probes": "paper", "samples": 500}
+    options |= {"judge": "paper", "merged": MergedSpec(NetworkSpec()), "target": TargetSpec(requested("2=3", 2))}
+    options |= {"groups": (0, 0), "target_rates": ("2=3",)}
+    found: list[tuple[str, Any]] = []
+    for field in dataclasses.fields(spec):
+        value = getattr(spec, field.name)
+        if dataclasses.is_dataclass(value):
+            where = "" if hasattr(value, "kind") else f"{field.name}."
+            found += [(where + name, dataclasses.replace(spec, **{field.name: new})) for name, new in changed(value)]
+            continue
+        if field.name in options:
+            new = options[field.name]
+        elif isinstance(value, tuple):
+            new = (*value[:-1], value[-1] + 1)
+        elif isinstance(value, str):
+            new = value + "x"
+        else:
+            new = other[type(value)](value)
+        found.append((field.name, dataclasses.replace(spec, **{field.name: new})))
+    return found
+
+
+FULL: dict[str, Any] = {
+    "data": DataSpec(binary=True, limit=100),
+    "model": ModelSpec(channels=4, latents=(3, 2), likelihood="gaussian"),
+    "training": TrainingSpec(epochs=20, annealing=3.0, ema=0.9, clip=1.0),
+}
+EVALUATION = EvaluationSpec(judge_epochs=3)
+CONDITIONED = Conditioned(groups=(0, 1), conditioning=ConditioningSpec(0.05, 20.0))
+VARIED: dict[str, Any] = {
+    "run": RunSpec(**FULL, betas=(1.0, 1.0)),
+    "network": NetworkSpec(**FULL),
+    "dedicated": SweepSpec(**FULL, method=Dedicated(groups=(0, 1)), evaluation=EVALUATION),
+    "conditioned": SweepSpec(**FULL, method=CONDITIONED, evaluation=EVALUATION),
+    "targeted": SweepSpec(**FULL, method=Targeted(("2=7",)), evaluation=EVALUATION),
+}
+
+
+@pytest.mark.parametrize("name", VARIED)
+def test_every_field_changes_the_key_and_is_named_as_a_difference(name: str) -> None:
+    spec = VARIED[name]
+    variants = changed(spec)
+    assert len(variants) > 20
+    keys = [key(variant) for _, variant in variants]
+    assert len({key(spec), *keys}) == len(keys) + 1
+    for field, variant in variants:
+        assert differences(spec, variant) == [field]
+    assert differences(spec, spec) == []
+
+
+def test_another_method_is_another_sweep() -> None:
+    specs = [VARIED[name] for name in ("dedicated", "conditioned", "targeted")]
+    assert len({key(spec) for spec in specs}) == 3
+    assert differences(specs[0], specs[1]) == ["method", "conditioning"]
+    runs = [{key(run) for run in spec.runs()} for spec in specs]
+    assert not runs[0] & runs[1] and not runs[1] & runs[2] and not runs[0] & runs[2]
+
+
+def test_every_request_of_rates_has_its_key() -> None:
+    asked = [("2=3,1=4",), ("2=3",), ("total=7",), ("2=3,1=4", "2=3")]
+    specs = [SweepSpec(**FULL, method=Targeted(rates)) for rates in asked]
+    assert len({key(spec) for spec in specs}) == 4 and len({key(run) for spec in specs for run in spec.runs()}) == 3
+    assert differences(specs[0], specs[1]) == ["target_rates"]
+
+
+def test_keys_do_not_depend_on_the_process() -> None:
+    code = "from ratescape.specs.identity import key; from ratescape.specs.runs import RunSpec; "
+    code += "from ratescape.specs.sweep import SweepSpec; print(key(SweepSpec()), key(RunSpec(seed=3)))"
+    keys = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }  # fmt: skip
+    assert keys == {f"{key(SweepSpec())} {key(RunSpec(seed=3))}\n"}
+
+
+def test_numbers_of_other_types_are_the_same_spec() -> None:
+    whole = SweepSpec(training=TrainingSpec(annealing=3, learning_rate=1), method=Dedicated(BetaGrid(1, 10, 3)))
+    real = SweepSpec(training=TrainingSpec(annealing=3.0, learning_rate=1.0), method=Dedicated(BetaGrid(1.0, 10.0, 3)))
+    assert key(whole) == key(real) == key(from_dict(SweepSpec, yaml.safe_load(to_yaml(whole))))
+    assert key(RunSpec(seed=np.int64(3), betas=(1, np.float32(2)))) == key(RunSpec(seed=3, betas=(1.0, 2.0)))
+
+
+def test_run_and_sweep_specs_have_keys_of_their_own() -> None:
+    assert key(RunSpec()) != key(SweepSpec())
+    assert len(key(RunSpec())) == 12
+    assert to_dict(RunSpec(betas=(1.0, 2.0)))["betas"] == [1.0, 2.0]
