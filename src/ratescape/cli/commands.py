@@ -256,18 +256,19 @@ class Data:
     """Where to look for the files, or to put fetched ones; default: a cache of the user's."""
 
     def run(self) -> None:
-        from ratescape.data import catalog
+        from ratescape.data.listing import describe, listing
+        from ratescape.data.locating import fetch
 
         if self.action == "list":
-            for one in catalog.listing(self.folder):
-                _say(f"{one.name:14} {'here' if one.place else 'to be fetched':14} {one.title}")
+            for one in listing(self.folder):
+                _say(f"{one.name:14} {'here' if one.path else 'to be fetched':14} {one.title}")
             return
         if self.name is None:
             raise SpecError(f"data {self.action} needs a name: see `ratescape data list`")
         if self.action == "show":
-            _say(str(catalog.describe(self.name, self.folder)))
+            _say(str(describe(self.name, self.folder)))
         else:
-            _say(str(catalog.fetch(self.name, self.folder, progress=_shows(False))))
+            _say(str(fetch(self.name, self.folder, progress=_shows(False))))
 
 
 Command = Map | Train | Evaluate | Report | Recommend | Solve | Data
