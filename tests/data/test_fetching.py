@@ -33,6 +33,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.cuts: dict[str, list[int]] = {}
         self.ranges = True
         self.asked: list[tuple[str, str | None]] = []
+        self.encodings: list[str | None] = []
 
     @property
     def address(self) -> str:
@@ -45,6 +46,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         assert isinstance(server, Server)
         wanted = self.headers.get("Range")
         server.asked.append((self.path, wanted))
+        server.encodings.append(self.headers.get("Accept-Encoding"))
         content = server.files.get(self.path)
         if content is None:
             self.send_error(404)
@@ -195,6 +197,7 @@ def test_bytes_are_kept_as_sent(server: Server, tmp_path: Path) -> None:
     server.files["/toys.gz"] = CONTENT
     fetching.fetch_files("toys", {"toys.gz": MD5}, (server.address,), tmp_path)
     assert (tmp_path / "toys.gz").read_bytes() == CONTENT
+    assert server.encodings == ["identity"]
 
 
 def test_no_mirror_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,6 +86,7 @@ def test_random_bytes_are_an_array_or_an_error(idx_file: Path, content: bytes) -
         (gzip.compress(idx_bytes(random_images(3, 4, 4)))[:-9], "cannot be read as IDX"),
         (idx_bytes(random_images(0, 4, 4)), "is empty"),
         (b"\0\0\x08\x00", "has a damaged IDX header"),
+        (b"\0\0\x08\x09" + 9 * b"\0\0\0\x01" + b"!", r"has a damaged IDX header \(9 axes in 41 bytes\)"),
     ],
 )
 def test_damaged_idx(tmp_path: Path, content: bytes, message: str) -> None:

@@ -20,7 +20,8 @@ def write_image(path: Path, pixels: npt.NDArray[np.uint8]) -> None:
 def test_folder_without_classes(tmp_path: Path) -> None:
     images = random_images(3, 6, 5, 3)
     for number, image in enumerate(images):
-        write_image(tmp_path / f"{number}.png", image)
+        write_image(tmp_path / f"{number}{'.PNG' if number else '.png'}", image)
+    (tmp_path / "empty.png").mkdir()
     (tmp_path / "notes.txt").write_text("left aside")
     write_image(tmp_path / ".thumbnails" / "0.png", images[0, :2, :2])
     read = read_path(tmp_path)

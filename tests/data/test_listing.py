@@ -1,4 +1,4 @@
-"""What is told of known sets and of one's own images."""
+"""What is said of known sets and of one's own images."""
 
 from pathlib import Path
 

@@ -54,6 +54,8 @@ def test_folders_are_searched_in_order(nowhere: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("RATESCAPE_DATA", str(named))
     assert found() == 5
     assert found(folder) == 7
+    write_mnist_like(folder / "mnist", 180)
+    assert found(folder) == 9
     monkeypatch.setenv("RATESCAPE_DATA", str(named / "mnist"))
     assert found() == 5
     (cache / "ratescape" / "mnist" / "t10k-labels-idx1-ubyte").unlink()
@@ -81,3 +83,9 @@ def test_mnist_5k_without_its_package(nowhere: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("importlib.util.find_spec", no_package)
     with pytest.raises(DataError, match=r'pip install "ratescape\[demo\]"'):
         load_data("mnist-5k")
+
+
+def test_a_path_may_begin_at_home(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(nowhere))
+    write_mnist_like(nowhere / "mine")
+    assert load_data("~/mine").spec.name == "~/mine"

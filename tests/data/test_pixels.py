@@ -42,6 +42,11 @@ def test_number_types_agree(images: npt.NDArray[np.uint8]) -> None:
         assert np.array_equal(to_pixels(same, "x"), expected)
 
 
+def test_floats_are_rounded_to_the_nearest_level() -> None:
+    floats = np.array([[[0, 0.4, 0.6, 100.4, 100.6, 254.6]]]) / 255
+    assert to_pixels(floats, "x").tolist() == [[[[0, 0, 1, 100, 101, 255]]]]
+
+
 def test_booleans_become_black_and_white() -> None:
     assert to_pixels(np.array([[[True, False]]]), "x").tolist() == [[[[255, 0]]]]
 

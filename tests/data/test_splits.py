@@ -92,6 +92,13 @@ def test_no_validation() -> None:
     assert len(numbers(data)["train"]) == 8
 
 
+@pytest.mark.parametrize("count", [3, 4])
+def test_large_shares_leave_an_image_for_every_part(count: int) -> None:
+    assert [len(part) for part in numbers(load_data(numbered(count), validation=0.99, test=0.99)).values()] == [
+        *(1, 1, count - 2)
+    ]
+
+
 @pytest.mark.parametrize(("count", "validation", "parts"), [(2, 0.1, 3), (1, 0.0, 2)])
 def test_too_few_images_to_split(count: int, validation: float, parts: int) -> None:
     with pytest.raises(DataError, match=f"has {count} images to split into {parts} parts: add"):
@@ -104,3 +111,5 @@ def test_own_test_split_is_left_as_it_is(tmp_path: Path) -> None:
     parts = numbers(data)
     assert parts["test"] == list(range(20, 30))
     assert sorted(parts["train"] + parts["validation"]) == list(range(20))
+    other = numbers(load_data(tmp_path / "my.npz", split_seed=8))
+    assert set(other["validation"]) != set(parts["validation"])

@@ -39,7 +39,10 @@ def test_svhn(tmp_path: Path) -> None:
     [
         ({"X": random_images(28, 28, 3, 4)}, r"X of uint8 \(28, 28, 3, 4\)"),
         ({"X": np.zeros((32, 32, 3, 4))}, "X of float64"),
+        ({"X": np.zeros((32, 32, 3, 0), np.uint8)}, r"X of uint8 \(32, 32, 3, 0\)"),
         ({"y": np.array([[1], [2], [3], [11]], np.uint8)}, "labels y other than"),
+        ({"y": np.array([[0], [1], [2], [3]], np.uint8)}, "labels y other than"),
+        ({"y": np.array([[1.0], [2.5], [3.0], [4.0]])}, "labels y other than"),
     ],
 )
 def test_svhn_of_another_form(tmp_path: Path, tables: dict[str, npt.NDArray[np.generic]], message: str) -> None:

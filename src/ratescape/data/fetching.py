@@ -1,4 +1,4 @@
-"""Files from mirrors, checksummed: resumed where a connection was cut, put into place whole or not at all."""
+"""Files from mirrors, checksummed: resumed where a connection was cut, in their folder whole or not at all."""
 
 import contextlib
 import fcntl

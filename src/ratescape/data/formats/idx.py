@@ -29,7 +29,7 @@ _GZIP: Final = b"\x1f\x8b"
 
 
 def read_idx(path: Path) -> Array:
-    """The array in an IDX file, gzipped or not (told by its content, not by its name).
+    """The array in an IDX file, gzipped or not (its content says which, not its name).
 
     Layout: two zero bytes, the type, the number of axes, each axis as big-endian uint32, then the elements
     (LeCun, http://yann.lecun.com/exdb/mnist/).
