@@ -25,6 +25,15 @@ def test_listing_tells_what_is_here(nowhere: Path, monkeypatch: pytest.MonkeyPat
     assert "no; get it with: ratescape data fetch svhn" in str(describe("svhn"))
     assert "73,257 training, 26,032 test" in str(describe("svhn"))
     assert "32x32 colour" in str(describe("svhn"))
+    assert "from     http://ufldl.stanford.edu/housenumbers/ or https://" in str(describe("svhn"))
+
+
+def test_a_folder_is_looked_in_first(nowhere: Path) -> None:
+    write_mnist_like(nowhere / "here")
+    assert describe("mnist", nowhere / "here").path == nowhere / "here"
+    assert f"here     yes, in {nowhere / 'here'}" in str(describe("mnist", nowhere / "here"))
+    assert {one.name: one.path for one in listing(nowhere / "here")}["mnist"] == nowhere / "here"
+    assert describe("mnist").path is None
 
 
 def test_description_of_own_images(tmp_path: Path) -> None:

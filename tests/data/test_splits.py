@@ -94,9 +94,8 @@ def test_no_validation() -> None:
 
 @pytest.mark.parametrize("count", [3, 4])
 def test_large_shares_leave_an_image_for_every_part(count: int) -> None:
-    assert [len(part) for part in numbers(load_data(numbered(count), validation=0.99, test=0.99)).values()] == [
-        *(1, 1, count - 2)
-    ]
+    parts = numbers(load_data(numbered(count), validation=0.99, test=0.99))
+    assert {name: len(part) for name, part in parts.items()} == {"train": 1, "validation": 1, "test": count - 2}
 
 
 @pytest.mark.parametrize(("count", "validation", "parts"), [(2, 0.1, 3), (1, 0.0, 2)])
