@@ -1,6 +1,7 @@
 """Images on the training device, and the order in which they are seen."""
 
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 import torch
@@ -23,6 +24,13 @@ class Images:
     Args:
         pixels: uint8 ``[N, C, H, W]``.
         binary: threshold pixels at 0.5.
+        device: where they are held.
+        dtype: of the batches.
+
+    Example::
+
+        images = Images(data.train.pixels, data.spec.binary, "cuda")
+        batch = images.take(images.order(seed=0, epoch=1)[:256])  # [256, C, H, W] in [0, 1]
     """
 
     def __init__(
@@ -48,25 +56,29 @@ class Images:
         return unit(self.pixels[indices], self.binary, self.dtype)
 
     def in_order(self, size: int) -> Iterator[Tensor]:
-        """All images in their own order, ``[B, C, H, W]`` in [0, 1] with B = ``size`` but for the last."""
+        """All images in their own order, as ``[B, C, H, W]`` in [0, 1]; B is ``size``, and less in the last batch."""
         for chunk in self.pixels.split(size):
             yield unit(chunk, self.binary, self.dtype)
 
     def order(self, seed: int, epoch: int) -> Tensor:
-        """Permutation ``[N]`` of an epoch: a function of seed and epoch alone, whatever was drawn before."""
+        """Permutation ``[N]`` of an epoch; depends on seed and epoch alone."""
         generator = torch.Generator().manual_seed(stream(seed, "order", epoch))
         return torch.randperm(len(self), generator=generator).to(self.device)
 
 
-STREAMS = {"order": 0, "noise": 1, "weights": 2, "evaluation": 3, "samples": 4, "probes": 5, "betas": 6}
+STREAMS: Final = {"order": 0, "noise": 1, "weights": 2, "evaluation": 3, "samples": 4, "probes": 5, "betas": 6}
 """Independent uses of one seed."""
 
 
 def stream(seed: int, use: str, position: int = 0) -> int:
     """A 63-bit seed for one use of ``seed`` at one position (epoch, step, ...).
 
-    Generators are seeded anew at every position, so nothing has to be saved for a resumed run to see the very
-    numbers it would have seen.
+    Generators are seeded anew at every position, so that a resumed run draws the same numbers as an uninterrupted one
+    without any generator's state being saved.
+
+    Example::
+
+        noise = torch.Generator().manual_seed(stream(seed, "noise", step))
     """
     words = np.random.SeedSequence([seed, STREAMS[use], position]).generate_state(2)
     return (int(words[0]) << 32 | int(words[1])) >> 1

@@ -1,4 +1,4 @@
-"""Files from mirrors, checksummed: resumed where a connection was cut, and in place whole or not at all."""
+"""Files from mirrors, checksummed: resumed where a connection was cut, in their folder whole or not at all."""
 
 import contextlib
 import fcntl
@@ -20,7 +20,7 @@ TIMEOUT: Final = (10, 30)
 CHUNK: Final = 1 << 16
 """Bytes taken from a connection at once."""
 CONNECTIONS: Final = 5
-"""So often a mirror is asked for the rest of one file, as long as each connection brings more of it."""
+"""How many connections a mirror gets for one file, as long as each brings more of it."""
 
 
 class _FailedError(Exception):
@@ -38,10 +38,10 @@ class _CutError(Exception):
 def fetch_files(
     name: str, files: Mapping[str, str], mirrors: tuple[str, ...], folder: Path, *, progress: bool = False
 ) -> None:
-    """Have files in a folder, each from the first mirror that has the right one.
+    """Fetch files into a folder, each from the first mirror that has the right one.
 
-    Files that are there with the right checksum are left alone. What came of a file before a connection was cut is
-    kept beside it (``.part``) and taken up again, also by a later call.
+    Files that are there with the right checksum are left alone. What had arrived of a file when a connection was cut
+    is kept beside it (``.part``) and resumed, also by a later call.
 
     Args:
         name: what the files are, for errors.
@@ -52,10 +52,14 @@ def fetch_files(
 
     Raises:
         DataError: no mirror has the right file (says why, mirror by mirror), or the folder cannot be written.
+
+    Example::
+
+        fetch_files("toys", {"toys.bin": "0cc175b9c0f1b6a831c399e269772661"}, ("https://example.org/",), Path("toys"))
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone_in(folder), _quiet_pooch(), _bars(progress) as bars:
+        with _locked(folder), _quiet_pooch(), _bars(progress) as bars:
             for file, md5 in files.items():
                 reasons = _fetch_file(mirrors, file, md5, folder, bars)
                 if reasons:
@@ -70,8 +74,8 @@ def fetch_files(
 
 
 @contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Wait until no other process fetches into the folder: two would write the same partial file."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder once no other process fetches into it: two would write the same partial file."""
     with (folder / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -79,7 +83,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet_pooch() -> Iterator[None]:
-    """Keep pooch from telling each step on stderr."""
+    """Keep pooch from logging each step to stderr."""
     logger = pooch.get_logger()
     level = logger.level
     logger.setLevel(logging.WARNING)
@@ -127,12 +131,12 @@ def _fetch_from(url: str, md5: str, path: Path, part: Path, report: Callable[[in
     except _WrongContentError:
         if not resumed:
             raise
-        # The part that another mirror or another day left may be at fault. It is gone now: ask for all.
+        # What an earlier connection left may be of another file. It is gone now: ask for the whole.
         _retrieve(url, md5, path, part, report)
 
 
 def _retrieve(url: str, md5: str, path: Path, part: Path, report: Callable[[int, int | None], None]) -> None:
-    """Download one file through ``part`` and have pooch check it and put it in place."""
+    """Download one file through ``part`` and have pooch check it and move it to ``path``."""
 
     def download(url: str, output_file: str, _pooch: object) -> None:
         _download(url, part, report)
@@ -148,12 +152,12 @@ def _retrieve(url: str, md5: str, path: Path, part: Path, report: Callable[[int,
         raise _FailedError("no connection") from error
     except (requests.RequestException, urllib3.exceptions.HTTPError, _CutError) as error:
         raise _FailedError(str(error)) from error
-    except ValueError as error:  # pooch's word for a wrong checksum; it has removed the file
+    except ValueError as error:  # how pooch reports a wrong checksum; it has removed the file
         raise _WrongContentError("wrong content (its checksum differs)") from error
 
 
 def _download(url: str, part: Path, report: Callable[[int, int | None], None]) -> None:
-    """Bring ``part`` to the whole of a file, asking only for what is missing."""
+    """Complete ``part``, asking only for what is missing."""
     for attempt in range(1, CONNECTIONS + 1):
         before = _bytes_in(part)
         try:
@@ -171,7 +175,7 @@ def _bytes_in(path: Path) -> int:
 
 
 def _receive_rest(url: str, part: Path, report: Callable[[int, int | None], None]) -> None:
-    """Append to ``part`` what one connection brings; start it over if the server sends the whole file."""
+    """Append to ``part`` what one connection brings; start over if the server sends the whole file."""
     have = _bytes_in(part)
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:

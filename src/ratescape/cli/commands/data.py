@@ -22,15 +22,16 @@ class Data:
     """Where to look for the files, or to put fetched ones; default: a cache of the user's."""
 
     def run(self) -> None:
-        from ratescape.data import catalog
+        from ratescape.data.listing import describe, listing
+        from ratescape.data.locating import fetch
 
         if self.action == "list":
-            for one in catalog.listing(self.folder):
-                say(f"{one.name:14} {'here' if one.place else 'to be fetched':14} {one.title}")
+            for one in listing(self.folder):
+                say(f"{one.name:14} {'here' if one.path else 'to be fetched':14} {one.title}")
             return
         if self.name is None:
             raise SpecError(f"data {self.action} needs a name: see `ratescape data list`")
         if self.action == "show":
-            say(str(catalog.describe(self.name, self.folder)))
+            say(str(describe(self.name, self.folder)))
         else:
-            say(str(catalog.fetch(self.name, self.folder, progress=is_watched(quiet=False))))
+            say(str(fetch(self.name, self.folder, progress=is_watched(quiet=False))))

@@ -1,68 +1,25 @@
 """Fetching from a loopback server that answers well, badly, partly, or not at all."""
 
 import concurrent.futures
-import dataclasses
 import hashlib
-import http.server
 import socket
-import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
+from loopback import Server
+from toy_files import change_source, idx_bytes, without_data
 
-from ratescape.data import catalog, fetching, sources
+from ratescape.data import fetching
+from ratescape.data.catalog import load_data
+from ratescape.data.locating import fetch as fetch_known
+from ratescape.data.sources import SOURCES
 from ratescape.errors import DataError
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 MD5 = hashlib.md5(CONTENT).hexdigest()
-
-
-class Server(http.server.ThreadingHTTPServer):
-    """Serves ``files`` by path; keeps what was asked. A path in ``cuts`` loses its connection after so many bytes."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.files: dict[str, bytes] = {}
-        self.cuts: dict[str, list[int]] = {}
-        self.ranges = True
-        self.asked: list[tuple[str, str | None]] = []
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        server = self.server
-        assert isinstance(server, Server)
-        wanted = self.headers.get("Range")
-        server.asked.append((self.path, wanted))
-        content = server.files.get(self.path)
-        if content is None:
-            self.send_error(404)
-            return
-        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and server.ranges else 0
-        if start >= len(content):
-            self.send_error(416)
-            return
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(content) - start))
-        if self.path.endswith(".gz"):
-            self.send_header("Content-Encoding", "gzip")
-        self.end_headers()
-        cuts = server.cuts.get(self.path)
-        end = cuts.pop(0) if cuts else len(content)
-        self.wfile.write(content[start : max(start, end)])
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
 
 @pytest.fixture
@@ -128,7 +85,7 @@ def test_wrong_checksum_everywhere(server: Server, tmp_path: Path) -> None:
     assert left_in(tmp_path) == set()
 
 
-def test_cut_connection_is_taken_up_again(server: Server, tmp_path: Path) -> None:
+def test_cut_connection_is_resumed(server: Server, tmp_path: Path) -> None:
     server.files["/toys.bin"] = CONTENT
     server.cuts["/toys.bin"] = [100_000, 200_000]
     assert fetch(tmp_path, server.address).read_bytes() == CONTENT
@@ -139,7 +96,7 @@ def test_cut_connection_is_taken_up_again(server: Server, tmp_path: Path) -> Non
     ]
 
 
-def test_partial_file_of_an_earlier_call_is_taken_up(server: Server, tmp_path: Path) -> None:
+def test_partial_file_of_an_earlier_call_is_resumed(server: Server, tmp_path: Path) -> None:
     server.files["/toys.bin"] = CONTENT
     server.cuts["/toys.bin"] = [100_000, 0]
     with pytest.raises(DataError, match=r"toys.bin of toys could not be fetched .*cut after 100000 bytes"):
@@ -151,7 +108,7 @@ def test_partial_file_of_an_earlier_call_is_taken_up(server: Server, tmp_path: P
     assert left_in(tmp_path) == {"toys.bin"}
 
 
-def test_next_mirror_takes_up_what_one_began(server: Server, tmp_path: Path) -> None:
+def test_next_mirror_resumes_what_another_began(server: Server, tmp_path: Path) -> None:
     server.files |= {"/a/toys.bin": CONTENT, "/b/toys.bin": CONTENT}
     server.cuts["/a/toys.bin"] = [100_000, 0]
     assert fetch(tmp_path, server.address + "a/", server.address + "b/").read_bytes() == CONTENT
@@ -175,14 +132,14 @@ def test_server_that_always_cuts(server: Server, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [1000, len(CONTENT), len(CONTENT) + 1])
-def test_partial_file_of_other_content_does_not_stand_in_the_way(server: Server, tmp_path: Path, size: int) -> None:
+def test_partial_file_of_other_content_is_discarded(server: Server, tmp_path: Path, size: int) -> None:
     server.files["/toys.bin"] = CONTENT
     (tmp_path / "toys.bin.part").write_bytes(bytes(size))
     assert fetch(tmp_path, server.address).read_bytes() == CONTENT
     assert server.asked == [("/toys.bin", f"bytes={size}-"), ("/toys.bin", None)]
 
 
-def test_whole_partial_file_needs_nothing_more(server: Server, tmp_path: Path) -> None:
+def test_complete_partial_file_is_not_fetched_again(server: Server, tmp_path: Path) -> None:
     server.files["/toys.bin"] = CONTENT
     (tmp_path / "toys.bin.part").write_bytes(CONTENT)
     assert fetch(tmp_path, server.address).read_bytes() == CONTENT
@@ -194,6 +151,7 @@ def test_bytes_are_kept_as_sent(server: Server, tmp_path: Path) -> None:
     server.files["/toys.gz"] = CONTENT
     fetching.fetch_files("toys", {"toys.gz": MD5}, (server.address,), tmp_path)
     assert (tmp_path / "toys.gz").read_bytes() == CONTENT
+    assert server.encodings == ["identity"]
 
 
 def test_no_mirror_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +190,7 @@ def test_progress_goes_to_stderr(server: Server, tmp_path: Path, capsys: pytest.
     assert capsys.readouterr() == ("", "")
 
 
-def test_two_calls_at_once_do_the_work_once(server: Server, tmp_path: Path) -> None:
+def test_calls_at_once_fetch_once(server: Server, tmp_path: Path) -> None:
     server.files["/toys.bin"] = CONTENT
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         calls = [pool.submit(fetch, tmp_path, server.address) for _ in range(3)]
@@ -243,65 +201,57 @@ def test_two_calls_at_once_do_the_work_once(server: Server, tmp_path: Path) -> N
 # By name
 
 
-def idx(array: npt.NDArray[np.uint8]) -> bytes:
-    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
-
-
 @pytest.fixture
 def tiny_mnist(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A server that has an MNIST of a few images, and a machine that has none; the folder of its cache."""
     images, labels = np.arange(40, dtype=np.uint8).reshape(10, 2, 2), np.arange(10, dtype=np.uint8)
-    contents = dict(zip(sources.SOURCES["mnist"].files, map(idx, (images, labels, images, labels)), strict=True))
+    contents = dict(zip(SOURCES["mnist"].files, map(idx_bytes, (images, labels, images, labels)), strict=True))
     server.files |= {f"/{name}": content for name, content in contents.items()}
-    source = dataclasses.replace(
-        sources.SOURCES["mnist"],
-        files={name: hashlib.md5(content).hexdigest() for name, content in contents.items()},
-        mirrors=(server.address,),
-    )
-    monkeypatch.setitem(catalog.SOURCES, "mnist", source)  # type: ignore[arg-type]
-    monkeypatch.delenv("RATESCAPE_DATA", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    checksums = {name: hashlib.md5(content).hexdigest() for name, content in contents.items()}
+    without_data(tmp_path, monkeypatch)
+    change_source(monkeypatch, "mnist", files=checksums, mirrors=(server.address,))
     return tmp_path / "cache" / "ratescape" / "mnist"
 
 
 def test_set_is_fetched_once_to_the_cache(server: Server, tiny_mnist: Path) -> None:
-    data = catalog.load_data("mnist")
+    data = load_data("mnist")
     assert data.classes == tuple("0123456789")
     assert len(server.asked) == 4
-    assert left_in(tiny_mnist) == set(catalog.SOURCES["mnist"].files)
-    assert catalog.load_data("mnist").fingerprint == data.fingerprint
-    assert catalog.fetch("mnist") == tiny_mnist
+    assert left_in(tiny_mnist) == set(SOURCES["mnist"].files)
+    assert load_data("mnist").fingerprint == data.fingerprint
+    assert fetch_known("mnist") == tiny_mnist
     assert len(server.asked) == 4
 
 
-def test_fetch_mends_a_damaged_cache(server: Server, tiny_mnist: Path) -> None:
-    catalog.fetch("mnist")
+def test_fetch_replaces_a_damaged_file_of_the_cache(server: Server, tiny_mnist: Path) -> None:
+    fetch_known("mnist")
     damaged = tiny_mnist / "t10k-labels-idx1-ubyte.gz"
     damaged.write_bytes(damaged.read_bytes()[:-2])
     with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte.gz is truncated"):
-        catalog.load_data("mnist")
-    catalog.fetch("mnist")
+        load_data("mnist")
+    fetch_known("mnist")
     assert len(server.asked) == 5
-    assert len(catalog.load_data("mnist").test.pixels) == 10
+    assert len(load_data("mnist").test.pixels) == 10
 
 
 def test_fetch_to_a_folder(server: Server, tiny_mnist: Path, tmp_path: Path) -> None:
-    assert catalog.fetch("mnist", tmp_path / "mine") == tmp_path / "mine"
+    assert fetch_known("mnist", tmp_path / "mine") == tmp_path / "mine"
     assert not tiny_mnist.exists()
-    catalog.load_data("mnist", folder=tmp_path / "mine", fetch=False)
+    assert len(load_data("mnist", folder=tmp_path / "mine", fetch=False).test.pixels) == 10
+    assert len(server.asked) == 4
 
 
 def test_fetch_leaves_a_set_where_it_is(
     server: Server, tiny_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    catalog.fetch("mnist", tmp_path / "data" / "mnist")
+    fetch_known("mnist", tmp_path / "data" / "mnist")
     server.asked.clear()
     monkeypatch.setenv("RATESCAPE_DATA", str(tmp_path / "data"))
-    assert catalog.fetch("mnist") == tmp_path / "data" / "mnist"
+    assert fetch_known("mnist") == tmp_path / "data" / "mnist"
     assert server.asked == []
 
 
 def test_nothing_is_fetched_unasked(server: Server, tiny_mnist: Path) -> None:
     with pytest.raises(DataError, match=f"mnist is not on this machine: put train-images.* into {tiny_mnist}"):
-        catalog.load_data("mnist", fetch=False)
+        load_data("mnist", fetch=False)
     assert server.asked == []

@@ -1,0 +1,89 @@
+"""Users' own images as a folder of image files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ratescape.data.formats.arrays import Arrays, from_arrays
+from ratescape.data.formats.image_set import Array, ImageSet
+from ratescape.data.formats.reading import reading
+from ratescape.errors import DataError
+
+IMAGE_ENDINGS: Final = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+
+
+@dataclass(frozen=True)
+class _File:
+    """One image file."""
+
+    path: Path
+    label: str
+    """The name of its class: the sub-folder that it lies in; empty for an image outside any."""
+
+
+def read_image_folder(folder: Path) -> ImageSet:
+    """A folder of image files of one size, all grey or all colour.
+
+    Sub-folders are classes, unless there is only one. Two sub-folders ``train`` and ``test`` are the splits, each
+    with images or classes in it. Hidden files and files that are not images (by their ending) are ignored.
+
+    Raises:
+        DataError: there are no images, or some are damaged, of different sizes, or neither 8-bit grey nor RGB.
+    """
+    if (folder / "train").is_dir() and (folder / "test").is_dir():
+        train, test = _image_files(folder / "train"), _image_files(folder / "test")
+    else:
+        train, test = _image_files(folder), []
+    files = train + test
+    pixels, names = _decode([file.path for file in files]), np.array([file.label for file in files])
+    labels = names if len(set(names)) > 1 else None
+    count = len(train)
+    return from_arrays(
+        str(folder),
+        Arrays(pixels[:count], None if labels is None else labels[:count]),
+        Arrays(pixels[count:], None if labels is None else labels[count:]) if test else None,
+    )
+
+
+def _image_files(folder: Path) -> list[_File]:
+    """Image files of a folder, in a fixed order."""
+    with reading(folder, "a folder of images", "choose another folder"):
+        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_ENDINGS and path.is_file())
+    visible = [path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    files = [_File(path, path.relative_to(folder).parts[0] if path.parent != folder else "") for path in visible]
+    if not files:
+        raise DataError(f"{folder} has no images in it: put files ending in {', '.join(IMAGE_ENDINGS)} there")
+    loose = next((file.path for file in files if not file.label), None)
+    if loose is not None and any(file.label for file in files):
+        raise DataError(f"{folder} has images both in sub-folders and beside them ({loose.name}): move them to a class")
+    return files
+
+
+def _decode(paths: Sequence[Path]) -> npt.NDArray[np.uint8]:
+    """Image files -> uint8 ``[N, H, W]`` or ``[N, H, W, 3]``."""
+    first = _decode_file(paths[0])
+    pixels = np.empty((len(paths), *first.shape), np.uint8)
+    for index, path in enumerate(paths):
+        image = _decode_file(path)
+        if image.shape != first.shape:
+            raise DataError(f"{path} is {_size(image)} but {paths[0].name} is {_size(first)}: make all images alike")
+        pixels[index] = image
+    return pixels
+
+
+def _decode_file(path: Path) -> npt.NDArray[np.uint8]:
+    """An image file -> ``[H, W]`` if grey, ``[H, W, 3]`` if colour; Pillow refuses images of absurd size."""
+    with reading(path, "an image", "replace or remove the file"), Image.open(path) as image:
+        mode = {"1": "L", "P": "RGB"}.get(image.mode, image.mode)
+        if mode not in ("L", "RGB"):
+            raise DataError(f"{path} has pixels of mode {image.mode}: convert all images to 8-bit grey or RGB")
+        return np.asarray(image.convert(mode), np.uint8)
+
+
+def _size(image: Array) -> str:
+    return f"{image.shape[1]}x{image.shape[0]} {'grey' if image.ndim == 2 else 'colour'}"
