@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ratescape import checkpoint
 from ratescape.errors import CheckpointError
-from ratescape.model.networks import build, resolved_model
+from ratescape.model.registry import build, resolved_model
 from ratescape.specs.data import DataSpec
 from ratescape.specs.identity import VERSION
 from ratescape.specs.model import ModelSpec

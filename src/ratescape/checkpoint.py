@@ -17,7 +17,7 @@ from torch import Tensor
 from ratescape.errors import CheckpointError
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
-from ratescape.model.networks import build
+from ratescape.model.registry import build
 from ratescape.records.files import write_atomically
 from ratescape.specs.codec import from_dict, to_dict
 from ratescape.specs.data import DataSpec

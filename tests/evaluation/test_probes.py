@@ -31,7 +31,7 @@ from ratescape.evaluation.probes import (
 )
 from ratescape.evaluation.rates import rates
 from ratescape.model.hierarchy import HVAE, Given, PosteriorMode, PosteriorSample
-from ratescape.model.networks import build, resolved_model
+from ratescape.model.registry import build, resolved_model
 from ratescape.specs.model import Family, ModelSpec
 
 SHAPE = (1, 16, 16)

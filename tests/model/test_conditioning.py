@@ -11,8 +11,8 @@ from ratescape import checkpoint
 from ratescape.errors import CheckpointError, SpecError
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE, PosteriorSample, PriorSample
-from ratescape.model.networks import build, resolved_model
 from ratescape.model.packs import member, pack_pass, stack
+from ratescape.model.registry import build, resolved_model
 from ratescape.specs.data import DataSpec
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import NetworkSpec

@@ -8,7 +8,7 @@ import torch
 
 from ratescape.errors import SpecError
 from ratescape.model.hierarchy import HVAE, Given, PosteriorMode, PosteriorSample, PriorMode, PriorSample
-from ratescape.model.networks import build, resolved_model
+from ratescape.model.registry import build, resolved_model
 from ratescape.specs.model import ModelSpec
 
 SHAPE = (1, 16, 20)

@@ -5,7 +5,9 @@ import torch
 
 from ratescape.errors import SpecError
 from ratescape.model.distributions import Gaussian
-from ratescape.model.networks import Geometry, PrecisionWeightedLayer, build, resolved_model
+from ratescape.model.paper import PrecisionWeightedLayer
+from ratescape.model.parts import Geometry
+from ratescape.model.registry import build, resolved_model
 from ratescape.specs.model import ModelSpec
 
 COLOUR, BINARY = (3, 32, 32), (1, 28, 28)
@@ -16,7 +18,7 @@ COLOUR, BINARY = (3, 32, 32), (1, 28, 28)
     [("ghvae", COLOUR, 475_811), ("ghvae", BINARY, 122_713), ("lvae", COLOUR, 408_131), ("lvae", BINARY, 104_745)],
 )
 def test_parameter_totals_are_the_papers(family: str, shape: tuple[int, int, int], total: int) -> None:
-    spec = resolved_model(ModelSpec(family=family), shape, binary=shape == BINARY)  # type: ignore[arg-type]
+    spec = resolved_model(ModelSpec(family=family), shape, binary=shape == BINARY)
     assert sum(p.numel() for p in build(spec, shape).parameters()) == total
 
 
@@ -25,7 +27,7 @@ def test_parameter_totals_are_the_papers(family: str, shape: tuple[int, int, int
 def test_every_allowed_size_comes_back_as_it_was(family: str, side: int, grid: int) -> None:
     shape = (3, side, 32)
     assert Geometry(*shape).grid == (grid, 4)
-    spec = resolved_model(ModelSpec(family=family, channels=2, latents=(3, 2)), shape, binary=False)  # type: ignore[arg-type]
+    spec = resolved_model(ModelSpec(family=family, channels=2, latents=(3, 2)), shape, binary=False)
     model = build(spec, shape)
     assert model.reconstruct(torch.rand(2, *shape)).shape == (2, *shape)
 
@@ -55,7 +57,7 @@ def test_likelihoods_that_do_not_fit_the_pixels_are_refused() -> None:
 @pytest.mark.parametrize("shape", [COLOUR, (1, 20, 20)])
 def test_every_likelihood_trains(likelihood: str, shape: tuple[int, int, int]) -> None:
     torch.manual_seed(0)
-    spec = resolved_model(ModelSpec(channels=4, latents=(3, 2), likelihood=likelihood), shape, False)  # type: ignore[arg-type]
+    spec = resolved_model(ModelSpec(channels=4, latents=(3, 2), likelihood=likelihood), shape, False)
     model = build(spec, shape)
     images = torch.randint(0, 256, (8, *shape)) / 255 * 0.1
     optimiser = torch.optim.Adam(model.parameters(), 3e-3)

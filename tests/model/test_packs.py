@@ -13,8 +13,8 @@ from torch.utils._pytree import tree_leaves
 from ratescape.data.batches import Images
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE, PosteriorSample
-from ratescape.model.networks import build, resolved_model
 from ratescape.model.packs import pack_pass, stack
+from ratescape.model.registry import build, resolved_model
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.training import TrainingSpec
 from ratescape.training import loop, state

@@ -22,7 +22,7 @@ from ratescape.execution import local
 from ratescape.execution.packing import Pack, pieces, planned
 from ratescape.execution.provenance import here, note_provenance
 from ratescape.execution.work import complete_pack, is_complete, is_trained, refining
-from ratescape.model.networks import resolved_model
+from ratescape.model.registry import resolved_model
 from ratescape.records import files, folders
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.table import Table, read_fine, read_table

@@ -17,8 +17,8 @@ from ratescape.errors import MemoryShortage, ResourceError
 from ratescape.evaluation import pictures, suite
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
-from ratescape.model.networks import build
 from ratescape.model.packs import member, stack
+from ratescape.model.registry import build
 from ratescape.records import files
 from ratescape.records.answers import outcomes
 from ratescape.records.folders import NetworkFolder, RunFolder

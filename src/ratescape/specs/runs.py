@@ -6,6 +6,7 @@ import math
 from ratescape.errors import SpecError
 from ratescape.specs.checks import require
 from ratescape.specs.data import DataSpec
+from ratescape.specs.families import facts_of
 from ratescape.specs.methods import ControlSpec
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.rate_targets import RateTarget
@@ -81,7 +82,7 @@ def check_betas(betas: tuple[float, ...], model: ModelSpec) -> None:
     """
     require(len(betas) == model.layers, "betas", betas, f"one number for each of the {model.layers} layers, top first")
     require(all(beta > 0 and math.isfinite(beta) for beta in betas), "betas", betas, "all above 0 and finite")
-    if model.family == "bottom-up" and len(set(betas)) > 1:
+    if not facts_of(model.family).tunable and len(set(betas)) > 1:
         raise SpecError(
             f"betas is {betas!r}: a bottom-up model takes equal betas only, since q(z2|z1) sees no data but through "
             "z1 and so its layer rates cannot be tuned one by one (Sec. 3.1 of the paper); use ghvae or lvae"
@@ -90,7 +91,7 @@ def check_betas(betas: tuple[float, ...], model: ModelSpec) -> None:
 
 def check_targets(targets: tuple[RateTarget, ...], model: ModelSpec) -> None:
     """Refuse rates that a model cannot be asked for; raises :class:`SpecError`."""
-    if model.family == "bottom-up" and len(targets[0].layers) < model.layers:
+    if not facts_of(model.family).tunable and len(targets[0].layers) < model.layers:
         raise SpecError(
             "target_rates: a bottom-up model can be asked for its total rate only (total=60), since its layer rates "
             "cannot be tuned one by one (Sec. 3.1 of the paper); use ghvae or lvae"

@@ -6,6 +6,7 @@ from ratescape.errors import SpecError
 from ratescape.specs.checks import require
 from ratescape.specs.data import DataSpec
 from ratescape.specs.evaluation import EvaluationSpec
+from ratescape.specs.families import facts_of
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.methods import MARGIN, ConditioningSpec, ControlSpec, Method
 from ratescape.specs.model import ModelSpec
@@ -57,7 +58,7 @@ class SweepSpec:
             check_targets(requested(request, self.model.layers), self.model)
         if (
             self.method != "targeted"
-            and self.model.family == "bottom-up"
+            and not facts_of(self.model.family).tunable
             and self.grid.steps > 1
             and len(set(self.groups or (0, 1))) > 1
         ):
@@ -155,4 +156,4 @@ class SweepSpec:
     def _grouped(self) -> tuple[int, ...]:
         layers = self.model.layers
         # A bottom-up model takes equal betas only: without groups it has a grid of one step.
-        return self.groups or ((0,) * layers if self.model.family == "bottom-up" else tuple(range(layers)))
+        return self.groups or ((0,) * layers if not facts_of(self.model.family).tunable else tuple(range(layers)))
