@@ -55,7 +55,7 @@ def inputs(network: HVAE | Conditioned, count: int = 5) -> tuple[Tensor, list[Te
 @pytest.mark.parametrize("name", MODELS)
 def test_folding_gives_the_same_pass_at_every_betas(name: str, rank: int) -> None:
     network = conditioned(name, rank=rank)
-    further = {part.split(".")[0] for part in network.film.into}
+    further = {part.split(".")[0] for part in network.film.down}
     assert bool(further) == bool(rank)
     images, noise, betas = inputs(network)
     together = network(PosteriorSample(noise), images, betas)
@@ -78,7 +78,7 @@ def test_a_new_network_is_the_ordinary_one_and_can_learn_to_differ(name: str, ra
     gradients = torch.autograd.grad(told.distortion.sum() + told.rates.sum(), list(network.film.head.parameters()))
     assert all(float(gradient.abs().max()) > 0 for gradient in gradients)
     if rank:  # strengths start at zero, but their heads have a gradient, after which the further maps have one
-        strengths = [size for _, buffer, size in network.film.parts if buffer == "strength"]
+        strengths = [size for _, buffer, size in network.film.heads if buffer == "scale"]
         assert strengths and set(strengths) == {rank}
 
 
