@@ -20,7 +20,7 @@ from conftest import TINY
 from ratescape import checkpoint
 from ratescape.cli import commands
 from ratescape.data.catalog import ImageData, load_data
-from ratescape.errors import RecordError, SpecError
+from ratescape.errors import CheckpointError, RecordError, SpecError
 from ratescape.execution import work
 from ratescape.execution.sweep import Progress, resolved, run_sweep
 from ratescape.landscape import Landscape, load, map_spec, save
@@ -229,7 +229,7 @@ def test_from_the_command_line_to_a_model_between_the_grid_points(
     assert "is not a results folder" in capsys.readouterr().err
     assert commands.main(["train", "--config", str(run / "spec.yaml")]) == 1
     assert "taken from a conditioned network" in capsys.readouterr().err
-    with pytest.raises(checkpoint.CheckpointError, match=r"told its betas: open its landscape, and ask \.network"):
+    with pytest.raises(CheckpointError, match=r"conditioned on betas: open its landscape, and ask \.network"):
         load(network)
 
 
@@ -357,7 +357,7 @@ def test_a_damaged_network_is_named_with_its_remedy(finished: SweepFolder, data:
     weights = folder.network(network).weights
     weights.write_bytes(weights.read_bytes()[:-9])
     shutil.rmtree(folder.run(folder.spec().runs()[1]).path)
-    with pytest.raises(checkpoint.CheckpointError, match="delete it and run the same command again"):
+    with pytest.raises(CheckpointError, match="delete it and run the same command again"):
         run_sweep(asked(data), data, folder, HERE)
     weights.unlink()
     run_sweep(asked(data), data, folder, HERE)
