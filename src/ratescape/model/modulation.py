@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ratescape.compute.precision import in_full
+from ratescape.errors import SpecError
 from ratescape.model.hierarchy import HVAE
 
 Modulated = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
@@ -99,8 +100,13 @@ def modulated_layers(model: nn.Module) -> Iterator[tuple[str, Modulated]]:
 
 
 def attach(model: nn.Module) -> None:
-    """Have every layer of an ordinary network do what it is set to; without settings it does what it did."""
-    for _, layer in modulated_layers(model):
+    """Have every layer of an ordinary network do what it is set to; without settings it does what it did.
+
+    Raises:
+        SpecError: a layer has no bias, which shifts could not be merged into.
+    """
+    for name, layer in modulated_layers(model):
+        _bias(name, layer)
         for buffer in BUFFERS:
             layer.register_buffer(buffer, None, persistent=False)
         layer.register_forward_hook(_modulate)
@@ -109,7 +115,10 @@ def attach(model: nn.Module) -> None:
 def detach(model: nn.Module) -> None:
     """Make it an ordinary network again."""
     for _, layer in modulated_layers(model):
-        layer._forward_hooks.clear()
+        # PyTorch removes a hook by the handle that adding it gave, which a copy of the layer does not have.
+        hooks = layer._forward_hooks  # pyright: ignore[reportPrivateUsage]
+        for handle in [handle for handle, hook in hooks.items() if hook is _modulate]:
+            del hooks[handle]
         for buffer in BUFFERS:
             delattr(layer, buffer)
 
@@ -176,7 +185,9 @@ def _axis_of_outputs(layer: Modulated) -> int:
 
 def _bias(name: str, layer: Modulated) -> Tensor:
     if layer.bias is None:
-        raise TypeError(f"{name} has no bias, which a shift is added to")
+        raise SpecError(
+            f"{name} has no bias: a family whose networks are conditioned on betas needs one in every layer"
+        )
     return layer.bias
 
 
