@@ -21,10 +21,10 @@ SPEC = resolved_model(ModelSpec(channels=4, latents=(3, 2)), SHAPE, binary=True)
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    place = tmp_path / "weights.safetensors"
+    path = tmp_path / "weights.safetensors"
     torch.manual_seed(0)
-    checkpoint.save_model(place, build(SPEC, SHAPE).state_dict(), SPEC, DataSpec(), {"image_shape": SHAPE})
-    return place
+    checkpoint.save_model(path, build(SPEC, SHAPE).state_dict(), SPEC, DataSpec(), {"image_shape": SHAPE})
+    return path
 
 
 def test_a_model_comes_back_as_it_was(path: Path) -> None:
@@ -41,17 +41,17 @@ def test_a_model_comes_back_as_it_was(path: Path) -> None:
 @given(data=st.data())
 def test_any_damage_is_found(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Cut anywhere, or with any bit turned over, a file is refused: never a wrong model, never another error."""
-    place = tmp_path_factory.mktemp("damage") / "x.safetensors"
-    checkpoint.save(place, {"a": torch.arange(6.0), "b": torch.ones(2, 3)}, {"step": 3})
-    whole = place.read_bytes()
+    path = tmp_path_factory.mktemp("damage") / "x.safetensors"
+    checkpoint.save(path, {"a": torch.arange(6.0), "b": torch.ones(2, 3)}, {"step": 3})
+    whole = path.read_bytes()
     at = data.draw(st.integers(0, len(whole) - 1))
     if data.draw(st.booleans()):
-        place.write_bytes(whole[:at])
+        path.write_bytes(whole[:at])
     else:
         bit = data.draw(st.integers(0, 7))
-        place.write_bytes(whole[:at] + bytes([whole[at] ^ (1 << bit)]) + whole[at + 1 :])
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ (1 << bit)]) + whole[at + 1 :])
     try:
-        tensors, header = checkpoint.load(place)
+        tensors, header = checkpoint.load(path)
     except CheckpointError:
         return
     # White space inside the JSON header may turn into other white space; then all contents are still right.
@@ -110,7 +110,7 @@ def test_equal_contents_have_one_digest_and_others_another(path: Path, tmp_path:
 
 
 def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
-    place = tmp_path / "model.pt"
-    torch.save({"a": torch.ones(1)}, place)
+    path = tmp_path / "model.pt"
+    torch.save({"a": torch.ones(1)}, path)
     with pytest.raises(CheckpointError):
-        checkpoint.load(place)
+        checkpoint.load(path)

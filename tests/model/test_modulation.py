@@ -1,6 +1,8 @@
 """Gains, shifts and low-rank adapters: on which layers, drawn how, and what they compute."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import cast
 
 import pytest
 import torch
@@ -74,8 +76,11 @@ def test_adapters_of_layers_that_do_not_exist_are_refused() -> None:
         HVAE(like.encoder, list(like.layers), like.decoder, like.likelihood, SHAPE, like.spec, ("layers", "decoder_0"))
 
 
-KINDS = {"linear": partial(nn.Linear, 4), "convolution": partial(nn.Conv2d, 4, kernel_size=3, padding=1)}
-KINDS["transposed"] = partial(nn.ConvTranspose2d, 4, kernel_size=4, stride=2, padding=1)
+KINDS: dict[str, Callable[..., nn.Module]] = {
+    "linear": partial(nn.Linear, 4),
+    "convolution": partial(nn.Conv2d, 4, kernel_size=3, padding=1),
+    "transposed": partial(nn.ConvTranspose2d, 4, kernel_size=4, stride=2, padding=1),
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -90,7 +95,8 @@ def test_a_layer_computes_what_the_formula_says(kind: str) -> None:
     added = torch.einsum("cr,nr,nr...->nc...", up, scale, adapters(x))
     expected = gain.reshape(5, *wide) * (layer(x) + added) + shift.reshape(5, *wide)
     attach(model)
-    settings = {"0.gain": gain, "0.shift": shift, "0.scale": scale, "0.down": adapters.weight, "0.up": up}
+    down = cast(Tensor, adapters.weight)
+    settings = {"0.gain": gain, "0.shift": shift, "0.scale": scale, "0.down": down, "0.up": up}
     torch.testing.assert_close(torch.func.functional_call(model, as_arguments(model, settings), x), expected)
     before = layer(x)  # without settings, and once detached, the layer does what it did
     detach(model)
@@ -100,6 +106,6 @@ def test_a_layer_computes_what_the_formula_says(kind: str) -> None:
 
 def test_a_layer_without_a_bias_is_named_before_anything_is_trained() -> None:
     model = plain()
-    model.decoder[2] = nn.ConvTranspose2d(4, 1, 4, 2, 1, bias=False)
+    cast(nn.Sequential, model.decoder)[2] = nn.ConvTranspose2d(4, 1, 4, 2, 1, bias=False)
     with pytest.raises(SpecError, match=r"decoder\.2 has no bias"):
         Conditioned(model, LOW, HIGH, width=8)

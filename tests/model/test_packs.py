@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from toy import toy
+from toy import running_mean, toy
 
 from ratescape.data.batches import Images
 from ratescape.model.conditioning import Conditioned
@@ -126,7 +126,7 @@ def toys(count: int) -> list[HVAE]:
     spec = ModelSpec(channels=1, latents=(3, 2), likelihood="gaussian")
     models = [toy(spec, SHAPE) for _ in range(count)]
     for index, model in enumerate(models):
-        model.encoder.mean.fill_(index)
+        running_mean(model).fill_(index)
     return models
 
 
@@ -140,13 +140,13 @@ def test_buffers_travel_with_their_member(count: int) -> None:
         "decoder.calls",
     }
     together = pack_pass(models[0], tensors, source, images)
-    assert [float(model.encoder.mean[0]) for model in models] == list(range(count))
+    assert [float(running_mean(model)[0]) for model in models] == list(range(count))
     for index, model in enumerate(models):
         alone = model(source, images)
         torch.testing.assert_close(together.rates[index], alone.rates)
         kept = member(tensors, index)
         assert kept.keys() == model.state_dict().keys() and int(kept["decoder.calls"]) == 1
-        torch.testing.assert_close(kept["encoder.mean"], model.encoder.mean)
+        torch.testing.assert_close(kept["encoder.mean"], running_mean(model))
 
 
 @pytest.mark.parametrize("compiled", [False, True])

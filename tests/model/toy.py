@@ -1,5 +1,7 @@
 """A family from outside the package: two layers of vectors, and buffers that change in training."""
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -65,6 +67,11 @@ def toy(spec: ModelSpec, image_shape: tuple[int, int, int]) -> HVAE:
     layers = [TopLayer(top, values), Lower(top, lower, values)]
     decoder = Counting(lower, image_shape)
     return HVAE(Centred(values), layers, decoder, likelihood(spec), image_shape, spec, adapted=("layers", "decoder"))
+
+
+def running_mean(model: HVAE) -> Tensor:
+    """The buffer ``[C H W]`` of the images seen in training."""
+    return cast(Centred, model.encoder).mean
 
 
 TOY = Family(toy, layers=2, grey=Sizes(1, (3, 2)))

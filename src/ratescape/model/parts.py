@@ -157,7 +157,7 @@ def resolved_sizes(spec: ModelSpec) -> tuple[int, tuple[int, ...]]:
         SpecError: the spec leaves them open.
     """
     if spec.channels is None or spec.latents is None:
-        raise SpecError("model.channels or model.latents is None: complete the spec with the images it is for")
+        raise SpecError("model.channels or model.latents is None: resolve the spec with the images it is for")
     return spec.channels, spec.latents
 
 
