@@ -35,7 +35,7 @@ from ratescape.judges.cache import Judge
 from ratescape.judges.networks import network
 from ratescape.judges.training import JudgeSpec
 from ratescape.model.hierarchy import HVAE
-from ratescape.model.networks import build, resolved_model
+from ratescape.model.registry import build, resolved_model
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.fixed import FixedBetas

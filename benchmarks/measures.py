@@ -12,7 +12,7 @@ import torch
 
 from ratescape.data.batches import Images
 from ratescape.model.hierarchy import HVAE
-from ratescape.model.networks import build, resolved_model
+from ratescape.model.registry import build, resolved_model
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.fixed import FixedBetas

@@ -28,7 +28,7 @@ from ratescape.data.catalog import ImageData, load_data
 from ratescape.execution.sweep import resolved_sweep, run_sweep
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE, PosteriorSample
-from ratescape.model.networks import build, resolved_model
+from ratescape.model.registry import build, resolved_model
 from ratescape.records.folders import SweepFolder
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec

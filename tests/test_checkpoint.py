@@ -1,4 +1,4 @@
-import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ratescape import checkpoint
+from ratescape.checkpoint import files
 from ratescape.errors import CheckpointError
-from ratescape.model.networks import build, resolved_model
+from ratescape.model.registry import build, resolved_model
 from ratescape.specs.data import DataSpec
 from ratescape.specs.identity import VERSION
 from ratescape.specs.model import ModelSpec
@@ -20,10 +21,10 @@ SPEC = resolved_model(ModelSpec(channels=4, latents=(3, 2)), SHAPE, binary=True)
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    place = tmp_path / "weights.safetensors"
+    path = tmp_path / "weights.safetensors"
     torch.manual_seed(0)
-    checkpoint.save_model(place, build(SPEC, SHAPE).state_dict(), SPEC, DataSpec(), {"image_shape": SHAPE})
-    return place
+    checkpoint.save_model(path, build(SPEC, SHAPE).state_dict(), SPEC, DataSpec(), {"image_shape": SHAPE})
+    return path
 
 
 def test_a_model_comes_back_as_it_was(path: Path) -> None:
@@ -40,17 +41,17 @@ def test_a_model_comes_back_as_it_was(path: Path) -> None:
 @given(data=st.data())
 def test_any_damage_is_found(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Cut anywhere, or with any bit turned over, a file is refused: never a wrong model, never another error."""
-    place = tmp_path_factory.mktemp("damage") / "x.safetensors"
-    checkpoint.save(place, {"a": torch.arange(6.0), "b": torch.ones(2, 3)}, {"step": 3})
-    whole = place.read_bytes()
+    path = tmp_path_factory.mktemp("damage") / "x.safetensors"
+    checkpoint.save(path, {"a": torch.arange(6.0), "b": torch.ones(2, 3)}, {"step": 3})
+    whole = path.read_bytes()
     at = data.draw(st.integers(0, len(whole) - 1))
     if data.draw(st.booleans()):
-        place.write_bytes(whole[:at])
+        path.write_bytes(whole[:at])
     else:
         bit = data.draw(st.integers(0, 7))
-        place.write_bytes(whole[:at] + bytes([whole[at] ^ (1 << bit)]) + whole[at + 1 :])
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ (1 << bit)]) + whole[at + 1 :])
     try:
-        tensors, header = checkpoint.load(place)
+        tensors, header = checkpoint.load(path)
     except CheckpointError:
         return
     # White space inside the JSON header may turn into other white space; then all contents are still right.
@@ -59,28 +60,57 @@ def test_any_damage_is_found(data: st.DataObject, tmp_path_factory: pytest.TempP
     assert header["step"] == 3
 
 
-def test_foreign_missing_newer_and_misfit_files_are_refused(path: Path, tmp_path: Path) -> None:
+def test_foreign_missing_and_misfit_files_are_refused(path: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no checkpoint"):
         checkpoint.load(tmp_path / "nothing")
     foreign = tmp_path / "foreign.safetensors"
     safetensors.torch.save_file({"a": torch.ones(1)}, foreign)
     with pytest.raises(CheckpointError, match="not written by ratescape"):
         checkpoint.load(foreign)
-    text = json.dumps({"version": VERSION + 1})
-    stored = {"a": torch.ones(1)}
-    newer = tmp_path / "newer.safetensors"
-    metadata = {"ratescape": json.dumps({"header": text, "digest": checkpoint._digest(stored, text)})}
-    safetensors.torch.save_file(stored, newer, metadata)
-    with pytest.raises(CheckpointError, match="newer"):
-        checkpoint.load(newer)
     misfit = tmp_path / "misfit.safetensors"
     checkpoint.save_model(misfit, {"a": torch.ones(1)}, SPEC, DataSpec(), {"image_shape": SHAPE})
     with pytest.raises(CheckpointError, match="no model"):
         checkpoint.load_model(misfit)
 
 
+@pytest.mark.parametrize(("version", "said"), [(VERSION - 1, "an older"), (VERSION + 1, "a newer")])
+def test_files_of_other_versions_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int, said: str
+) -> None:
+    path = tmp_path / "other.safetensors"
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "VERSION", version)
+        checkpoint.save(path, {"a": torch.ones(1)}, {})
+    remedy = {"an older": "make it anew with this one", "a newer": "upgrade ratescape"}[said]
+    line = rf"made by {said} ratescape \(format {version}, and this one reads format {VERSION}\): {remedy}$"
+    for read in (checkpoint.load, checkpoint.digest_of):
+        with pytest.raises(CheckpointError, match=line):
+            read(path)
+
+
+def test_equal_contents_have_one_digest_and_others_another(path: Path, tmp_path: Path) -> None:
+    digests: list[str] = []
+    for index, (value, step) in enumerate([(1.0, 3), (1.0, 3), (2.0, 3), (1.0, 4)]):
+        file = tmp_path / str(index)
+        checkpoint.save(file, {"a": torch.full((2,), value)}, {"step": step})
+        digests.append(checkpoint.digest_of(file))
+    assert digests[0] == digests[1] and len(set(digests)) == 3
+    assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in digests)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-4] + bytes(4))  # the tensors lie at the end
+    assert checkpoint.digest_of(path) != digests[0]  # as written: no tensor is read
+    with pytest.raises(CheckpointError, match="digest"):
+        checkpoint.load(path)
+    path.write_bytes(whole[: len(whole) // 2])
+    for read in (checkpoint.load, checkpoint.digest_of):
+        with pytest.raises(CheckpointError, match="damaged"):
+            read(path)
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        checkpoint.digest_of(tmp_path / "nothing")
+
+
 def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
-    place = tmp_path / "model.pt"
-    torch.save({"a": torch.ones(1)}, place)
+    path = tmp_path / "model.pt"
+    torch.save({"a": torch.ones(1)}, path)
     with pytest.raises(CheckpointError):
-        checkpoint.load(place)
+        checkpoint.load(path)

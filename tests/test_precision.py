@@ -16,8 +16,8 @@ from ratescape.evaluation.rates import rates
 from ratescape.execution.packing import member_bytes
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE, PosteriorSample
-from ratescape.model.networks import build, resolved_model
 from ratescape.model.packs import member
+from ratescape.model.registry import build, resolved_model
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec

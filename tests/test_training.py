@@ -12,8 +12,8 @@ import torch
 from ratescape.data.batches import Images, stream
 from ratescape.errors import CheckpointError, SpecError
 from ratescape.model.hierarchy import HVAE, PosteriorSample
-from ratescape.model.networks import build, resolved_model
 from ratescape.model.packs import member, pack_pass, stack, training_bytes
+from ratescape.model.registry import build, resolved_model
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.fixed import FixedBetas

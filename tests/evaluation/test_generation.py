@@ -15,7 +15,7 @@ from ratescape.evaluation.generation import generation, inception
 from ratescape.judges.cache import Judge
 from ratescape.judges.training import JudgeSpec
 from ratescape.model.hierarchy import HVAE
-from ratescape.model.networks import build, resolved_model
+from ratescape.model.registry import build, resolved_model
 from ratescape.specs.model import ModelSpec
 
 SHAPE = (1, 16, 16)

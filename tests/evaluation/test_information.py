@@ -17,7 +17,7 @@ from ratescape.evaluation.information import Information, layer_information, mut
 from ratescape.evaluation.rates import rates
 from ratescape.model.distributions import Gaussian
 from ratescape.model.hierarchy import HVAE
-from ratescape.model.networks import build, resolved_model
+from ratescape.model.registry import build, resolved_model
 from ratescape.specs.model import ModelSpec
 
 SHAPE = (1, 16, 16)

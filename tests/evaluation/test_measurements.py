@@ -19,7 +19,7 @@ from ratescape.evaluation.rates import active_units, rates
 from ratescape.evaluation.reconstruction import Reconstruction, reconstruction
 from ratescape.evaluation.representation import flags
 from ratescape.model.hierarchy import HVAE, PosteriorMode, PosteriorSample
-from ratescape.model.networks import build, resolved_model
+from ratescape.model.registry import build, resolved_model
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.model import ModelSpec
 

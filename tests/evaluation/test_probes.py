@@ -31,14 +31,14 @@ from ratescape.evaluation.probes import (
 )
 from ratescape.evaluation.rates import rates
 from ratescape.model.hierarchy import HVAE, Given, PosteriorMode, PosteriorSample
-from ratescape.model.networks import build, resolved_model
-from ratescape.specs.model import Family, ModelSpec
+from ratescape.model.registry import build, resolved_model
+from ratescape.specs.model import ModelSpec
 
 SHAPE = (1, 16, 16)
 ACCURACIES = LABEL_MEASURES[:4]
 
 
-def network(family: Family = "ghvae", seed: int = 0, **fields: Any) -> HVAE:
+def network(family: str = "ghvae", seed: int = 0, **fields: Any) -> HVAE:
     torch.manual_seed(seed)
     spec = resolved_model(ModelSpec(family=family, channels=4, **({"latents": (3, 2)} | fields)), SHAPE, binary=True)
     return build(spec, SHAPE).requires_grad_(False)

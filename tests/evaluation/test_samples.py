@@ -11,7 +11,7 @@ from ratescape.errors import DataError
 from ratescape.evaluation.bounds import exceeds, f_inverse
 from ratescape.evaluation.samples import SampleProbes, posterior_samples
 from ratescape.model.hierarchy import PosteriorSample
-from ratescape.model.networks import build, resolved_model
+from ratescape.model.registry import build, resolved_model
 from ratescape.specs.model import ModelSpec
 
 CLASSES = 4

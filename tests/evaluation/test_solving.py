@@ -11,7 +11,7 @@ from ratescape.data.batches import Images
 from ratescape.evaluation.grid import GridPoint
 from ratescape.evaluation.rates import Rates
 from ratescape.model.conditioning import Conditioned
-from ratescape.model.networks import build, resolved_model
+from ratescape.model.registry import build, resolved_model
 from ratescape.records.answers import Answer
 from ratescape.search import by_rates
 from ratescape.search.by_rates import betas_for

@@ -19,7 +19,7 @@ from conftest import TINY, Watcher, altered, sweep_spec
 from ratescape import checkpoint
 from ratescape.cli import commands, output
 from ratescape.data.catalog import ImageData, load_data
-from ratescape.errors import RecordError, SpecError
+from ratescape.errors import CheckpointError, RecordError, SpecError
 from ratescape.execution import work
 from ratescape.execution.progress import Progress
 from ratescape.execution.sweep import resolved_sweep, run_sweep
@@ -230,7 +230,7 @@ def test_from_the_command_line_to_a_model_between_the_grid_points(
     assert "is not a results folder" in capsys.readouterr().err
     assert commands.main(["train", "--config", str(run / "spec.yaml")]) == 1
     assert "taken from a conditioned network" in capsys.readouterr().err
-    with pytest.raises(checkpoint.CheckpointError, match=r"told its betas: open its landscape, and ask \.network"):
+    with pytest.raises(CheckpointError, match=r"conditioned on betas: open its landscape, and ask \.network"):
         load(network)
 
 
@@ -358,7 +358,7 @@ def test_a_damaged_network_is_named_with_its_remedy(finished: SweepFolder, data:
     weights = folder.network(network).weights
     weights.write_bytes(weights.read_bytes()[:-9])
     shutil.rmtree(folder.run(folder.spec().runs()[1]).path)
-    with pytest.raises(checkpoint.CheckpointError, match="delete it and run the same command again"):
+    with pytest.raises(CheckpointError, match="delete it and run the same command again"):
         run_sweep(asked(data), data, folder, HERE)
     weights.unlink()
     run_sweep(asked(data), data, folder, HERE)

@@ -1,14 +1,18 @@
 """The one top-down pass, for every family and L = 1, 2, 3, 5."""
 
 import math
+from typing import cast
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from ratescape.errors import SpecError
-from ratescape.model.hierarchy import HVAE, Given, PosteriorMode, PosteriorSample, PriorMode, PriorSample
-from ratescape.model.networks import build, resolved_model
+from ratescape.model.hierarchy import HVAE
+from ratescape.model.latents import Given, PosteriorMode, PosteriorSample, PriorMode, PriorSample
+from ratescape.model.parts import TopLayer
+from ratescape.model.registry import build, resolved_model
 from ratescape.specs.model import ModelSpec
 
 SHAPE = (1, 16, 20)
@@ -64,11 +68,11 @@ def test_rates_and_distortion_are_those_of_the_joint_density(model: HVAE, name: 
 
 def test_rates_are_zero_where_the_posterior_is_the_prior(images: torch.Tensor) -> None:
     model = build(resolved_model(SPECS["residual-1"], SHAPE, binary=True), SHAPE).double()
-    top = model.layers[0]
-    for head in (top.heads.mean, top.heads.spread):
-        torch.nn.init.zeros_(head.weight)
-    torch.nn.init.zeros_(top.heads.mean.bias)
-    torch.nn.init.constant_(top.heads.spread.bias, math.log(math.expm1(1 - 1e-6)))
+    heads = cast(TopLayer, model.layers[0]).heads
+    mean, spread = cast(nn.Linear, heads.mean), cast(nn.Linear, heads.spread)
+    for tensor in (mean.weight, spread.weight, mean.bias):
+        nn.init.zeros_(tensor)
+    nn.init.constant_(spread.bias, math.log(math.expm1(1 - 1e-6)))
     rates = model(PosteriorSample(model.noise(6)), images).rates
     torch.testing.assert_close(rates, torch.zeros_like(rates), atol=1e-12, rtol=0)
 

@@ -1,6 +1,7 @@
 """What a pack's pass and a step of its training become for the device."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,14 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from toy import running_mean, toy
 
 from ratescape.data.batches import Images
 from ratescape.model.conditioning import Conditioned
-from ratescape.model.hierarchy import HVAE, PosteriorSample
-from ratescape.model.networks import build, resolved_model
-from ratescape.model.packs import pack_pass, stack
+from ratescape.model.hierarchy import HVAE
+from ratescape.model.latents import PosteriorSample
+from ratescape.model.packs import member, pack_pass, split, stack
+from ratescape.model.registry import build, resolved_model
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.training import TrainingSpec
 from ratescape.training import loop, state
@@ -74,15 +77,15 @@ class Waits(TorchDispatchMode):
         return out
 
 
-@pytest.mark.parametrize("told", [False, True])
-def test_a_step_never_waits_for_the_device(monkeypatch: pytest.MonkeyPatch, told: bool) -> None:
+@pytest.mark.parametrize("conditioned", [False, True])
+def test_a_step_never_waits_for_the_device(monkeypatch: pytest.MonkeyPatch, conditioned: bool) -> None:
     """Tensors of the device "meta" have no contents: whatever would read one on the host fails."""
     generator = torch.Generator
     monkeypatch.setattr(torch, "Generator", lambda *_: generator())  # there is none for "meta"
     monkeypatch.setattr(state.TrainingState, "all_frozen", lambda _: False)  # asked once an epoch
     model, images = model_of().to("meta"), Images(np.zeros((150, *SHAPE), np.uint8), False, "meta")
     spec = TrainingSpec(epochs=1, batch=32, ema=0.9, clip=1.0)
-    if told:
+    if conditioned:
         policy = SampledBetas(0.1, 10.0, (0, 1), MEMBERS, 3, 0, torch.empty(0, device="meta"))
         network = Conditioned(model, 0.1, 10.0, 8).to("meta")
     else:
@@ -115,3 +118,65 @@ def test_a_compiled_step_is_the_same_step(monkeypatch: pytest.MonkeyPatch) -> No
         ends.append(loop.train(spec, network, images, policy, 2, 7, compiled=compiled).parameters)
     for name, weights in ends[0].items():
         torch.testing.assert_close(ends[1][name], weights, rtol=0, atol=1e-6)
+
+
+def toys(count: int) -> list[HVAE]:
+    """Networks with buffers, each with weights and a running mean of its own."""
+    torch.manual_seed(0)
+    spec = ModelSpec(channels=1, latents=(3, 2), likelihood="gaussian")
+    models = [toy(spec, SHAPE) for _ in range(count)]
+    for index, model in enumerate(models):
+        running_mean(model).fill_(index)
+    return models
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_buffers_travel_with_their_member(count: int) -> None:
+    """Each member sees its own in a pass, keeps what the pass makes of it, and leaves the model it came from alone."""
+    models, images = toys(count), torch.rand(6, *SHAPE)
+    tensors, source = stack(models), PosteriorSample(models[0].noise(6))
+    assert {name for name in tensors if "weight" not in name and "bias" not in name} == {
+        "encoder.mean",
+        "decoder.calls",
+    }
+    together = pack_pass(models[0], tensors, source, images)
+    assert [float(running_mean(model)[0]) for model in models] == list(range(count))
+    for index, model in enumerate(models):
+        alone = model(source, images)
+        torch.testing.assert_close(together.rates[index], alone.rates)
+        kept = member(tensors, index)
+        assert kept.keys() == model.state_dict().keys() and int(kept["decoder.calls"]) == 1
+        torch.testing.assert_close(kept["encoder.mean"], running_mean(model))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_buffers_change_in_training_and_have_no_gradient(monkeypatch: pytest.MonkeyPatch, compiled: bool) -> None:
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    images = Images(np.random.default_rng(0).integers(0, 256, (20, *SHAPE), np.uint8), False)
+    (model,) = toys(1)
+    policy, spec = FixedBetas(torch.ones(2, 2), 0), TrainingSpec(epochs=2, batch=8, ema=0.9)
+    trained = loop.train(spec, model, images, policy, 2, 7, compiled=compiled).parameters
+    assert trained.keys() == model.state_dict().keys()
+    assert trained["decoder.calls"].tolist() == [6, 6]  # steps
+    assert float((trained["encoder.mean"] - images.take(torch.arange(20)).flatten(1).mean(0)).abs().max()) < 0.5
+    _, buffers = split(model, trained)
+    assert not any(buffer.requires_grad for buffer in buffers.values())
+
+
+def test_a_training_taken_up_again_has_the_buffers_it_had(tmp_path: Path) -> None:
+    images = Images(np.random.default_rng(0).integers(0, 256, (20, *SHAPE), np.uint8), False)
+    (model,) = toys(1)
+    spec, saving = TrainingSpec(epochs=2, batch=8), state.Saving(tmp_path / "checkpoint", 0, "mine")
+
+    def run(**options: Any) -> dict[str, Tensor]:
+        return loop.train(spec, model, images, FixedBetas(torch.ones(2, 2), 0), 2, 7, **options).parameters
+
+    def stop(step: int, _: int) -> None:
+        if step == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(saving=saving, progress=stop)
+    whole, resumed = run(), run(saving=saving)
+    for name, tensor in whole.items():
+        torch.testing.assert_close(resumed[name], tensor, rtol=0, atol=0)

@@ -14,8 +14,8 @@ from ratescape.compute.precision import FLOAT, passes
 from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData
 from ratescape.errors import RecordError, ResourceError
-from ratescape.model.networks import build
 from ratescape.model.packs import training_bytes
+from ratescape.model.registry import build
 from ratescape.records import files
 from ratescape.records.folders import SweepFolder
 from ratescape.specs.execution import ExecutionSpec

@@ -21,7 +21,7 @@ from ratescape.execution.progress import Observer, Plan, Silent, Tracker
 from ratescape.execution.provenance import note_provenance
 from ratescape.execution.work import PackWork, complete_pack, refining
 from ratescape.execution.workspace import Workspace, is_trained
-from ratescape.model.networks import resolved_model
+from ratescape.model.registry import resolved_model
 from ratescape.records.files import locked, read_json_lines, write_atomically
 from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder, refuse_differences
 from ratescape.records.table import Table, read_fine, read_table

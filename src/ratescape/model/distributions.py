@@ -163,7 +163,7 @@ class LogisticMixture(Likelihood):
 
 
 def likelihood(spec: ModelSpec) -> Likelihood:
-    """The likelihood a completed model spec names.
+    """The likelihood that a resolved model spec names.
 
     Raises:
         SpecError: the spec leaves it open.
@@ -178,4 +178,4 @@ def likelihood(spec: ModelSpec) -> Likelihood:
         case "logistic-mixture":
             return LogisticMixture(spec.mixtures)
         case None:
-            raise SpecError("model.likelihood is None: complete the spec with the images it is for")
+            raise SpecError("model.likelihood is None: resolve the spec with the images it is for")

@@ -14,72 +14,11 @@ from ratescape.compute.precision import at_least_float32
 from ratescape.data.batches import unit
 from ratescape.errors import SpecError
 from ratescape.model.distributions import Bernoulli, Gaussian, Likelihood
+from ratescape.model.latents import Given, LatentSource, PosteriorMode, PosteriorSample, PriorMode, PriorSample
 from ratescape.specs.model import ModelSpec
 
 CHUNK = 1000
 """Images that pass through the network at once where a method takes any number of them."""
-
-
-class LatentSource(Protocol):
-    """Where the latents of a pass come from.
-
-    Called once for each layer, top first, with the layer's index, its prior, and its posterior (None where there
-    are no images); returns the layer's latents ``[B, *shape]``. It must give the same latents whenever it is called
-    with the same arguments.
-    """
-
-    def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor: ...
-
-
-class PosteriorSample:
-    """Samples from the posterior, for given standard normal noise: one tensor ``[B, *shape]`` a layer."""
-
-    def __init__(self, noise: Sequence[Tensor]) -> None:
-        self.noise = noise
-
-    def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
-        return _known(posterior).at(self.noise[index])
-
-
-class PosteriorMode:
-    """Modes of the posterior: mu_L, then mu_{L-1} given mu_L, and so on."""
-
-    def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
-        return _known(posterior).mean
-
-
-class PriorSample:
-    """Samples from the prior, for given standard normal noise: one tensor ``[B, *shape]`` a layer."""
-
-    def __init__(self, noise: Sequence[Tensor]) -> None:
-        self.noise = noise
-
-    def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
-        return prior.at(self.noise[index])
-
-
-class PriorMode:
-    """Modes of the prior given the layers above."""
-
-    def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
-        return prior.mean
-
-
-class Given:
-    """Given latents for the top layers; the layers below them come from another source."""
-
-    def __init__(self, latents: Sequence[Tensor], rest: LatentSource) -> None:
-        self.latents = latents
-        self.rest = rest
-
-    def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
-        return self.latents[index] if index < len(self.latents) else self.rest(index, prior, posterior)
-
-
-def _known(posterior: Gaussian | None) -> Gaussian:
-    if posterior is None:
-        raise ValueError("a posterior needs images: this pass has none")
-    return posterior
 
 
 class Pass(NamedTuple):
@@ -128,6 +67,11 @@ class HVAE(nn.Module):
         likelihood: distribution of the pixels.
         image_shape: (C, H, W).
         spec: what the parts were built from.
+        adapted: names of the modules (or their parents) whose linear maps carry low-rank adapters once the network is
+            conditioned on betas; default: the layers of latents.
+
+    Raises:
+        ValueError: ``adapted`` names no module.
     """
 
     likelihood: Likelihood
@@ -142,6 +86,7 @@ class HVAE(nn.Module):
         likelihood: Likelihood,
         image_shape: tuple[int, int, int],
         spec: ModelSpec,
+        adapted: tuple[str, ...] = ("layers",),
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -150,6 +95,14 @@ class HVAE(nn.Module):
         self.likelihood = likelihood
         self.image_shape = image_shape
         self.spec = spec
+        self.adapted = adapted
+        missing = [name for name in adapted if name not in dict(self.named_modules())]
+        if missing:
+            raise ValueError(f"adapted is {adapted}: the network has no module {', '.join(missing)}")
+
+    def is_adapted(self, name: str) -> bool:
+        """Whether the module of a name carries low-rank adapters once the network is conditioned on betas."""
+        return any(name == prefix or name.startswith(prefix + ".") for prefix in self.adapted)
 
     def forward(self, source: LatentSource, images: Tensor | None = None) -> Pass:
         """The one top-down pass.
@@ -201,6 +154,10 @@ class HVAE(nn.Module):
     def encode(self, images: Tensor | np.ndarray) -> list[Tensor]:
         """Posterior means ``[N, *shape]``, top layer first, each given the means above it.
 
+        Example::
+
+            z2, z1 = model.encode(images)  # a network of two layers; images uint8 [N, H, W]
+
         Args:
             images: as :meth:`inputs` takes them.
         """
@@ -210,6 +167,12 @@ class HVAE(nn.Module):
     @torch.no_grad()
     def decode(self, latents: Sequence[Tensor], generator: torch.Generator | None = None) -> Tensor:
         """Expected images ``[N, C, H, W]`` from the latents of the top layers.
+
+        Example::
+
+            z2, z1 = model.encode(images)
+            restored = model.decode([z2, z1])  # [N, C, H, W]
+            alike = model.decode([z2], torch.Generator().manual_seed(0))  # z1 drawn from p(z1 | z2)
 
         Args:
             latents: the latents of one or more top layers, top first, each ``[N, *shape]``.
@@ -226,12 +189,24 @@ class HVAE(nn.Module):
 
     @torch.no_grad()
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """``count`` images ``[count, C, H, W]``: all latents from their priors, expected pixels given them."""
+        """``count`` images ``[count, C, H, W]``: all latents from their priors, expected pixels given them.
+
+        Example::
+
+            images = model.sample(8, torch.Generator().manual_seed(0))
+
+        Args:
+            generator: on the model's device; default: PyTorch's global one.
+        """
         return self.likelihood.mean(self(PriorSample(self.noise(count, generator))).output)
 
     @torch.no_grad()
     def reconstruct(self, images: Tensor | np.ndarray, generator: torch.Generator | None = None) -> Tensor:
         """Expected images ``[N, C, H, W]`` from posterior modes, or from posterior samples if given a generator.
+
+        Example::
+
+            error = (model.reconstruct(images) - model.inputs(images)).square().mean()
 
         Args:
             images: as :meth:`inputs` takes them.

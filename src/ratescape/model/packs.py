@@ -1,4 +1,4 @@
-"""A pack: P models of one structure side by side, their parameters stacked ``[P, ...]``.
+"""A pack: P models of one structure side by side, their parameters and buffers stacked ``[P, ...]``.
 
 One pass maps the single-model module over the stack, so that P small networks keep a processor as busy as one
 large one. Images and noise are shared by all members: what a member computes does not depend on its pack.
@@ -12,46 +12,70 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from ratescape.model.conditioning import Conditioned
-from ratescape.model.hierarchy import HVAE, LatentSource, Pass, PosteriorSample
+from ratescape.model.hierarchy import HVAE, Pass
+from ratescape.model.latents import LatentSource, PosteriorSample
 
 Parameters = dict[str, Tensor]
+"""Tensors by name, of a model or, with a leading axis P, of a pack: parameters, then buffers."""
 
 
 def stack(models: Sequence[nn.Module]) -> Parameters:
-    """Parameters of P models by name, each ``[P, ...]``; fresh leaf tensors."""
-    named = [dict(model.named_parameters()) for model in models]
+    """Parameters and persistent buffers of P models by name, each ``[P, ...]``; fresh leaf tensors.
+
+    Example::
+
+        tensors = stack([build(spec, shape) for _ in range(3)])
+        result = pack_pass(model, tensors, PosteriorSample(model.noise(len(images))), images)
+        result.rates.shape  # [3, B, L]
+    """
+    named = [dict(model.named_parameters()) | _kept_buffers(model) for model in models]
     return {name: torch.stack([one[name].detach() for one in named]) for name in named[0]}
 
 
-def member(parameters: Mapping[str, Tensor], index: int) -> Parameters:
-    """Parameters of one member, without the leading axis."""
-    return {name: tensor[index].detach().clone() for name, tensor in parameters.items()}
+def member(tensors: Mapping[str, Tensor], index: int) -> Parameters:
+    """Parameters and buffers of one member, without the leading axis: what its ``load_state_dict`` takes."""
+    return {name: tensor[index].detach().clone() for name, tensor in tensors.items()}
+
+
+def split(model: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[Parameters, Parameters]:
+    """The parameters among the tensors of a stack, which gradients are taken of, and the buffers, which have none."""
+    names = {name for name, _ in model.named_parameters()}
+    parameters = {name: tensor for name, tensor in tensors.items() if name in names}
+    return parameters, {name: tensor for name, tensor in tensors.items() if name not in names}
+
+
+def _kept_buffers(model: nn.Module) -> Parameters:
+    """The persistent buffers of a model by name: those that its state dictionary has."""
+    state = model.state_dict()
+    return {name: buffer for name, buffer in model.named_buffers() if name in state}
 
 
 def pack_pass(
     model: HVAE | Conditioned,
-    parameters: Parameters,
+    tensors: Parameters,
     source: LatentSource,
     images: Tensor | None = None,
     betas: Tensor | None = None,
 ) -> Pass:
     """One pass of every member: every field of the result has a leading axis P.
 
+    A buffer that the model changes in place, such as a running mean, is changed in ``tensors``.
+
     Args:
-        model: gives the structure; its own parameters are not used.
-        parameters: ``[P, ...]`` by name.
+        model: gives the structure; its own parameters and persistent buffers are not used.
+        tensors: parameters and buffers ``[P, ...]`` by name, as of :func:`stack`.
         source: shared by all members.
         images: ``[B, C, H, W]``, shared by all members.
-        betas: ``[P, B, L]``, what a conditioned model is told; None for an ordinary one.
+        betas: ``[P, B, L]``, what a conditioned model is conditioned on; None for an ordinary one.
     """
 
-    def one(parameters: Parameters, told: tuple[Tensor, ...]) -> Pass:
-        return functional_call(model, parameters, (source, images, *told))
+    def one(tensors: Parameters, conditions: tuple[Tensor, ...]) -> Pass:
+        return functional_call(model, tensors, (source, images, *conditions))
 
-    told = () if betas is None else (betas,)
-    if next(iter(parameters.values())).shape[0] == 1:
-        return _with_axis(one({name: tensor[0] for name, tensor in parameters.items()}, tuple(b[0] for b in told)))
-    return vmap(one)(parameters, told)
+    conditions = () if betas is None else (betas,)
+    if next(iter(tensors.values())).shape[0] == 1:
+        return _with_axis(one({name: t[0] for name, t in tensors.items()}, tuple(b[0] for b in conditions)))
+    return vmap(one)(tensors, conditions)
 
 
 def _with_axis(value: Any) -> Any:

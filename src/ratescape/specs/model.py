@@ -5,8 +5,7 @@ import math
 from typing import Literal
 
 from ratescape.specs.checks import require
-
-Family = Literal["ghvae", "lvae", "bottom-up", "residual"]
+from ratescape.specs.families import DEFAULT_LAYERS, FamilyFacts, facts_of
 
 LikelihoodName = Literal["bernoulli", "gaussian", "learned-gaussian", "logistic-mixture"]
 
@@ -15,8 +14,9 @@ LikelihoodName = Literal["bernoulli", "gaussian", "learned-gaussian", "logistic-
 class ModelSpec:
     """Which hierarchical VAE."""
 
-    family: Family = "ghvae"
-    """ghvae, lvae and bottom-up: the two-layer structures of the paper's Fig. 2; residual: any number of layers."""
+    family: str = "ghvae"
+    """ghvae, lvae and bottom-up: the two-layer structures of the paper's Fig. 2; residual: any number of layers; or the
+    name of a family that was registered."""
     channels: int | None = None
     """Channels of every hidden convolution; default as in the paper: 16 for grey images, 32 for colour."""
     latents: tuple[int, ...] | None = None
@@ -30,6 +30,7 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         require(self.channels is None or self.channels > 0, "model.channels", self.channels, "positive")
+        facts = facts_of(self.family)
         if self.latents is not None:
             require(
                 len(self.latents) > 0 and all(size > 0 for size in self.latents),
@@ -37,22 +38,24 @@ class ModelSpec:
                 self.latents,
                 "one positive size for each layer",
             )
-            if self.family != "residual":
-                require(
-                    len(self.latents) == 2,
-                    "model.latents",
-                    self.latents,
-                    f"two sizes for {self.family} (the residual family takes any number of layers)",
-                )
+            _check_depth(self.latents, facts)
         require(self.sigma > 0 and math.isfinite(self.sigma), "model.sigma", self.sigma, "positive")
         require(self.mixtures > 0, "model.mixtures", self.mixtures, "positive")
 
     @property
     def layers(self) -> int:
         """Number L of latent layers."""
-        return len(self.latents) if self.latents is not None else 2
+        return len(self.latents) if self.latents is not None else facts_of(self.family).layers or DEFAULT_LAYERS
 
     @property
     def tunable(self) -> bool:
         """Whether the rates of its layers can be tuned one by one (Sec. 3.1 of the paper)."""
-        return self.family != "bottom-up"
+        return facts_of(self.family).tunable
+
+
+def _check_depth(latents: tuple[int, ...], facts: FamilyFacts) -> None:
+    """Refuse another number of latent sizes than a family has layers."""
+    if facts.layers is not None:
+        sizes = {1: "one size", 2: "two sizes"}.get(facts.layers, f"{facts.layers} sizes")
+        expected = f"{sizes} for {facts.name} (the residual family takes any number of layers)"
+        require(len(latents) == facts.layers, "model.latents", latents, expected)

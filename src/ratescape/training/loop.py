@@ -68,7 +68,7 @@ def train(
             drawn = policy.draw(state.step, len(batch))
 
             with passes(spec.precision, images.device):
-                result = passed(model, state.parameters, PosteriorSample(noise), batch, drawn.told)
+                result = passed(model, state.tensors, PosteriorSample(noise), batch, drawn.told)
             each = result.distortion + weighted(result.rates, drawn.betas)  # [P, B]
             losses = (each if drawn.weights is None else each * drawn.weights).mean(1)  # [P]
             gradients = torch.autograd.grad(losses.sum(), parameters)

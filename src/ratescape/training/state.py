@@ -13,7 +13,7 @@ from ratescape.data.batches import Images
 from ratescape.errors import CheckpointError
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
-from ratescape.model.packs import Parameters
+from ratescape.model.packs import Parameters, split
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.policy import BetaPolicy
 from ratescape.training.optimiser import PackAdam
@@ -50,7 +50,7 @@ class Trained:
     """What came out of training P members."""
 
     parameters: Parameters
-    """Weights ``[P, ...]`` by name; the moving average where one was asked for."""
+    """Weights ``[P, ...]`` by name, the moving average where one was asked for; and buffers."""
     diverged: list[bool]
     """Members that skipped too many steps in a row and were frozen."""
     history: list[list[dict[str, Any]]]
@@ -74,7 +74,9 @@ class TrainingState:
         self.spec = spec
         self.policy = policy
         self.layers = len(model.latent_shapes)
-        self.parameters = {n: p.requires_grad_() for n, p in parameters.items()}
+        learnt, self.buffers = split(model, parameters)
+        self.parameters = {n: p.requires_grad_() for n, p in learnt.items()}
+        self.tensors = self.parameters | self.buffers  # what a pass takes; all are changed in place
         self.averages = {n: p.detach().clone() for n, p in self.parameters.items()} if spec.ema else {}
         self.optimiser = PackAdam(list(self.parameters.values()))
         device = images.device
@@ -125,6 +127,7 @@ class TrainingState:
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"parameters.{n}": p for n, p in self.parameters.items()}
+        tensors |= {f"buffers.{n}": b for n, b in self.buffers.items()}
         tensors |= {f"averages.{n}": p for n, p in self.averages.items()}
         tensors |= {f"optimiser.{n}": t for n, t in self.optimiser.state().items()}
         return tensors | {"streak": self.streak, "skipped": self.skipped, "sums": self.sums}
@@ -157,7 +160,7 @@ class TrainingState:
         kept = self.averages or {n: p.detach() for n, p in self.parameters.items()}
         diverged = (self.streak >= self.spec.max_skipped_steps).tolist()
         history = [[self._record(e, row[p]) for e, row in enumerate(self.epochs)] for p in range(len(diverged))]
-        return Trained(kept, diverged, history, self.seconds)
+        return Trained(kept | self.buffers, diverged, history, self.seconds)
 
     def _record(self, epoch: int, row: Tensor) -> dict[str, Any]:
         """One member's epoch as a JSON-able record."""

@@ -1,0 +1,117 @@
+"""Tensors and a JSON header in one file, with a digest of both, so that damage is found when the file is read.
+
+The format is safetensors with one metadata key, ``ratescape``: JSON with the header (as text, so that its digest does
+not depend on how JSON is written) and the digest.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from ratescape.errors import CheckpointError
+from ratescape.records.files import write_atomically
+from ratescape.specs.identity import VERSION
+
+
+class _Stamp(NamedTuple):
+    """What the metadata of a file say."""
+
+    text: str
+    """The header as it was written."""
+    header: dict[str, Any]
+    digest: str
+
+
+def save(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Write tensors and a JSON-able header to one file, whole or not at all.
+
+    Example::
+
+        save(path, model.state_dict(), {"step": 1000})
+        tensors, header = load(path)
+
+    Raises:
+        RecordError: the file cannot be written.
+    """
+    stored = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
+    text = json.dumps(dict(header) | {"version": VERSION}, sort_keys=True)
+    # One key only: safetensors writes several in a random order, and equal contents should be equal files.
+    metadata = {"ratescape": json.dumps({"header": text, "digest": _digest(stored, text)})}
+    write_atomically(path, safetensors.torch.save(stored, metadata))
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what :func:`save` wrote: tensors on the CPU, and the header.
+
+    Raises:
+        CheckpointError: the file is missing, not ours, of another version, or damaged.
+    """
+    stamp, tensors = _read(path, contents=True)
+    if stamp.digest != _digest(tensors, stamp.text):
+        raise _damaged(path, "its contents do not match its digest")
+    return tensors, stamp.header
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file's tensors and header, 64 hexadecimal digits, as its metadata give it: no tensor is read.
+
+    Example::
+
+        digest_of(folder / "weights.safetensors")[:12]
+
+    Raises:
+        CheckpointError: as :func:`load`, but for damaged tensors.
+    """
+    return _read(path, contents=False)[0].digest
+
+
+def _read(path: Path, contents: bool) -> tuple[_Stamp, dict[str, Tensor]]:
+    """What a file's metadata say, and its tensors if its contents are asked for."""
+    try:
+        with safetensors.safe_open(str(path), "pt") as file:
+            stamp = _stamp(path, file.metadata() or {})
+            names = file.keys() if contents else []
+            return stamp, {name: file.get_tensor(name) for name in names}
+    except FileNotFoundError as error:
+        raise CheckpointError(f"there is no checkpoint at {path}: check the path") from error
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise _damaged(path, str(error)) from error
+
+
+def _stamp(path: Path, metadata: Mapping[str, str]) -> _Stamp:
+    """What metadata say, of this version."""
+    if "ratescape" not in metadata:
+        raise CheckpointError(f"{path} was not written by ratescape: check the path")
+    try:
+        given = json.loads(metadata["ratescape"])
+        stamp = _Stamp(given["header"], json.loads(given["header"]), given["digest"])
+        version = int(stamp.header["version"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise _damaged(path, "its header is not as it was written") from error
+    if version != VERSION:
+        older = version < VERSION
+        age, remedy = ("an older", "make it anew with this one") if older else ("a newer", "upgrade ratescape")
+        raise CheckpointError(
+            f"{path} was made by {age} ratescape (format {version}, and this one reads format {VERSION}): {remedy}"
+        )
+    return stamp
+
+
+def _damaged(path: Path, reason: str) -> CheckpointError:
+    return CheckpointError(
+        f"the checkpoint is damaged ({reason}); delete it and run the same command again to make it anew: {path}"
+    )
+
+
+def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].numpy().tobytes())
+    return digest.hexdigest()

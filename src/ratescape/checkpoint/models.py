@@ -1,0 +1,91 @@
+"""Networks on disk: weights and buffers, with the spec that they are built from, ready to use when read."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from ratescape.checkpoint.files import load, save
+from ratescape.errors import CheckpointError
+from ratescape.model.conditioning import Conditioned
+from ratescape.model.hierarchy import HVAE
+from ratescape.model.registry import build
+from ratescape.specs.codec import from_dict, to_dict
+from ratescape.specs.data import DataSpec
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.runs import NetworkSpec
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def save_model(path: Path, weights: Mapping[str, Tensor], model: ModelSpec, data: DataSpec, header: Any) -> None:
+    """Write one model: its weights, and all that is needed to build and feed it.
+
+    Args:
+        weights: the model's state dictionary.
+        header: further JSON-able facts: ``image_shape`` (C, H, W) at least.
+    """
+    save(path, weights, {"model": to_dict(model), "data": to_dict(data)} | header)
+
+
+def save_network(path: Path, weights: Mapping[str, Tensor], spec: NetworkSpec, header: Mapping[str, Any]) -> None:
+    """Write a network that is conditioned on betas, and the box of betas that it covers.
+
+    Args:
+        weights: the state dictionary of the :class:`Conditioned` network.
+        header: as of :func:`save_model`.
+    """
+    save(path, weights, {"network": to_dict(spec)} | dict(header))
+
+
+def save_alone(path: Path, model: HVAE) -> None:
+    """Write a model that belongs to no run: weights, structure and size of its images.
+
+    Raises:
+        RecordError: the file cannot be written.
+    """
+    save(path, model.state_dict(), {"model": to_dict(model.spec), "image_shape": model.image_shape})
+
+
+def load_network(path: Path, device: torch.device | str = "cpu") -> tuple[Conditioned, dict[str, Any]]:
+    """Read a network that is conditioned on betas, ready to use, and its header, with its spec under ``network``.
+
+    Raises:
+        CheckpointError: as :func:`load`, or the file holds no such network.
+    """
+    tensors, header = load(path)
+    try:
+        spec = from_dict(NetworkSpec, header["network"])
+        model = build(spec.model, tuple(header["image_shape"]))
+        network = Conditioned(model, spec.low, spec.high, spec.width, spec.groups, spec.rank)
+        loaded = _with_weights(network, tensors, device)
+    except (KeyError, RuntimeError, StopIteration) as error:
+        raise CheckpointError(f"{path} holds no conditioned network ({error}): check the path") from error
+    return loaded, header | {"network": spec}
+
+
+def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[HVAE, dict[str, Any]]:
+    """Read a model, ready to use, and the header it was saved with.
+
+    Raises:
+        CheckpointError: as :func:`load`, or the weights do not fit the model the file describes.
+        SpecError: the family of the model is not registered in this process.
+    """
+    tensors, header = load(path)
+    if "network" in header:
+        raise CheckpointError(f"{path} is a network conditioned on betas: open its landscape, and ask .network()")
+    try:
+        model = build(from_dict(ModelSpec, header["model"]), tuple(header["image_shape"]))
+        loaded = _with_weights(model, tensors, device)
+    except (KeyError, RuntimeError, StopIteration) as error:
+        raise CheckpointError(f"{path} holds no model, or one of another shape ({error}): check the path") from error
+    return loaded, header
+
+
+def _with_weights(network: Network, tensors: Mapping[str, Tensor], device: torch.device | str) -> Network:
+    """A network with the given weights and buffers, in the weights' precision, ready to use on a device."""
+    dtype = next(tensor.dtype for tensor in tensors.values() if tensor.is_floating_point())
+    network.to(dtype).load_state_dict(tensors)
+    return network.to(device).eval().requires_grad_(False)

@@ -1,0 +1,70 @@
+"""Where the latents of a pass come from: posterior or prior, sample or mode, or given from outside."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from torch import Tensor
+
+from ratescape.model.distributions import Gaussian
+
+
+class LatentSource(Protocol):
+    """Where the latents of a pass come from.
+
+    Called once for each layer, top first, with the layer's index, its prior, and its posterior (None where there
+    are no images); returns the layer's latents ``[B, *shape]``. It must give the same latents whenever it is called
+    with the same arguments.
+    """
+
+    def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor: ...
+
+
+class PosteriorSample:
+    """Samples from the posterior, for given standard normal noise: one tensor ``[B, *shape]`` a layer."""
+
+    def __init__(self, noise: Sequence[Tensor]) -> None:
+        self.noise = noise
+
+    def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
+        return _known(posterior).at(self.noise[index])
+
+
+class PosteriorMode:
+    """Modes of the posterior: mu_L, then mu_{L-1} given mu_L, and so on."""
+
+    def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
+        return _known(posterior).mean
+
+
+class PriorSample:
+    """Samples from the prior, for given standard normal noise: one tensor ``[B, *shape]`` a layer."""
+
+    def __init__(self, noise: Sequence[Tensor]) -> None:
+        self.noise = noise
+
+    def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
+        return prior.at(self.noise[index])
+
+
+class PriorMode:
+    """Modes of the prior given the layers above."""
+
+    def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
+        return prior.mean
+
+
+class Given:
+    """Given latents for the top layers; the layers below them come from another source."""
+
+    def __init__(self, latents: Sequence[Tensor], rest: LatentSource) -> None:
+        self.latents = latents
+        self.rest = rest
+
+    def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
+        return self.latents[index] if index < len(self.latents) else self.rest(index, prior, posterior)
+
+
+def _known(posterior: Gaussian | None) -> Gaussian:
+    if posterior is None:
+        raise ValueError("a posterior needs images: this pass has none")
+    return posterior

@@ -1,0 +1,201 @@
+"""What betas do to the layers of a network: gains and shifts of their outputs, and low-rank adapters.
+
+A vector of log betas goes through a small shared MLP to a gain and a shift for every output channel of every
+convolution and fully connected layer, hidden or not (FiLM; Perez et al., 2018; for the weights of a loss: Dosovitskiy &
+Djolonga, "You only train once", ICLR 2020).
+
+A gain cannot turn a representation: a lower layer that codes details beside a live top layer must code whole images
+where that one has collapsed. So the layers that the network names (:attr:`HVAE.adapted`) have, beside gain and shift,
+low-rank adapters: ``rank`` further linear maps of the layer's own kind (``down``), each times a scale that depends on
+the betas, then a matrix back to the layer's outputs (``up``). With layer f, adapters g_1..g_r, scales s, gain a and
+shift b, all functions of the betas but f, g and ``up``:
+
+    h = a * (f(x) + up (s * g(x))) + b
+
+All of it is linear in x, so that at given betas it can be merged into the layer's weight and bias.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ratescape.compute.precision import in_full
+from ratescape.errors import SpecError
+from ratescape.model.hierarchy import HVAE
+
+Modulated = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
+"""The kinds of layers that betas act on."""
+
+Settings = dict[str, Tensor]
+"""What betas set, by the name of the layer and of the setting: ``encoder.top.0.layer.gain``, say.
+
+Gains and shifts ``[B, C]``; for a layer with adapters also scales ``[B, rank]``, and its weights ``down`` (as the
+layer's, with ``rank`` outputs) and ``up [C, rank]``.
+"""
+
+BUFFERS = ("gain", "shift", "scale", "up")
+"""What a modulated layer is given for the length of one call; None in between."""
+
+
+class Film(nn.Module):
+    """Betas to the settings of all layers; the identity when new, since its heads start at zero.
+
+    Args:
+        model: whose layers are modulated.
+        low: smallest beta of the box.
+        high: largest beta of the box.
+        width: hidden units.
+        rank: low-rank adapters of each layer that the network names; 0 for none.
+    """
+
+    centre: Tensor
+    reach: Tensor
+
+    def __init__(self, model: HVAE, low: float, high: float, width: int, rank: int) -> None:
+        super().__init__()
+        # For each head: the layer, the buffer it fills, and how many numbers it takes.
+        self.heads: list[tuple[str, str, int]] = []
+        self.down, self.up = nn.ParameterDict(), nn.ParameterDict()
+        for name, layer in modulated_layers(model):
+            self.heads += [(name, "gain", _outputs(layer)), (name, "shift", _outputs(layer))]
+            if rank and model.is_adapted(name):
+                self.heads.append((name, "scale", rank))
+                down, up = _adapters(layer, rank)
+                self.down[_undotted(name)], self.up[_undotted(name)] = nn.Parameter(down), nn.Parameter(up)
+        self.register_buffer("centre", torch.tensor(math.log(low * high) / 2))
+        self.register_buffer("reach", torch.tensor(math.log(high / low) / 2))
+        layers = len(model.latent_shapes)
+        features = layers + layers * (layers - 1) // 2
+        self.trunk = nn.Sequential(nn.Linear(features, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
+        self.head = nn.Linear(width, sum(size for _, _, size in self.heads))
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, betas: Tensor) -> Settings:
+        """The settings of all layers at the betas ``[B, L]`` of each item, top layer first."""
+        features = self._features(betas)
+        with in_full(features.device):  # a gain in bfloat16 would be off by 0.4 %
+            split = self.head(self.trunk(features)).split([size for _, _, size in self.heads], 1)
+        settings: Settings = {}
+        for (name, buffer, _), values in zip(self.heads, split, strict=True):
+            settings[f"{name}.{buffer}"] = 1 + values if buffer == "gain" else values
+            if buffer == "scale":
+                settings |= {f"{name}.down": self.down[_undotted(name)], f"{name}.up": self.up[_undotted(name)]}
+        return settings
+
+    def _features(self, betas: Tensor) -> Tensor:
+        """Log betas and their differences ``[B, L + L (L - 1) / 2]``; the box of betas is [-1, 1]^L."""
+        logs = (betas.log() - self.centre) / self.reach  # [B, L]
+        above, below = torch.triu_indices(logs.shape[1], logs.shape[1], 1, device=logs.device)
+        return torch.cat([logs, logs[:, above] - logs[:, below]], 1)
+
+
+def modulated_layers(model: nn.Module) -> Iterator[tuple[str, Modulated]]:
+    """The layers of a network that betas act on, with their names."""
+    return ((name, part) for name, part in model.named_modules() if isinstance(part, Modulated))
+
+
+def attach(model: nn.Module) -> None:
+    """Have every layer of an ordinary network do what it is set to; without settings it does what it did.
+
+    Raises:
+        SpecError: a layer has no bias, which shifts could not be merged into.
+    """
+    for name, layer in modulated_layers(model):
+        _bias(name, layer)
+        for buffer in BUFFERS:
+            layer.register_buffer(buffer, None, persistent=False)
+        layer.register_forward_hook(_modulate)
+
+
+def detach(model: nn.Module) -> None:
+    """Make it an ordinary network again."""
+    for _, layer in modulated_layers(model):
+        # PyTorch removes a hook by the handle that adding it gave, which a copy of the layer does not have.
+        hooks = layer._forward_hooks  # pyright: ignore[reportPrivateUsage]
+        for handle in [handle for handle, hook in hooks.items() if hook is _modulate]:
+            del hooks[handle]
+        for buffer in BUFFERS:
+            delattr(layer, buffer)
+
+
+def as_arguments(model: nn.Module, settings: Settings) -> Settings:
+    """Settings as the tensors of one functional call of ``model``.
+
+    Adapters become further outputs of their layers, so that one pass over a layer's input computes both.
+    """
+    arguments = {name: tensor for name, tensor in settings.items() if not name.endswith(".down")}
+    for name, layer in modulated_layers(model):
+        if f"{name}.down" in settings:
+            outputs, down = _axis_of_outputs(layer), settings[f"{name}.down"]
+            arguments[f"{name}.weight"] = torch.cat([layer.weight, down], outputs)
+            arguments[f"{name}.bias"] = torch.cat([_bias(name, layer), down.new_zeros(down.shape[outputs])])
+    return arguments
+
+
+def _modulate(layer: nn.Module, inputs: object, output: Tensor) -> Tensor:
+    """Forward hook of a modulated layer with output ``[B, C, ...]``, or ``[B, C + rank, ...]`` with adapters."""
+    gain, shift, scale, up = (cast(Tensor | None, getattr(layer, buffer)) for buffer in BUFFERS)
+    if gain is None or shift is None:
+        return output
+    if scale is not None and up is not None:
+        output, adapters = output.split([gain.shape[1], scale.shape[1]], 1)
+        scaled, up = adapters * _across(scale, adapters), up.to(output.dtype)
+        is_map = output.ndim > 2
+        output = output + (functional.conv2d(scaled, up[:, :, None, None]) if is_map else scaled @ up.T)
+    return output * _across(gain, output) + _across(shift, output)
+
+
+@torch.no_grad()
+def merge(model: nn.Module, settings: Mapping[str, Tensor]) -> None:
+    """Merge the settings of one beta vector (batch size 1) into the weights and biases of a network, in place."""
+    for name, layer in modulated_layers(model):
+        gain, shift = settings[f"{name}.gain"][0], settings[f"{name}.shift"][0]  # [C]
+        outputs, bias = _axis_of_outputs(layer), _bias(name, layer)
+        if f"{name}.scale" in settings:
+            down = settings[f"{name}.down"].movedim(outputs, 0)  # [rank, ...]
+            product = (settings[f"{name}.up"] * settings[f"{name}.scale"]) @ down.flatten(1)  # [C, ...]
+            layer.weight.add_(product.reshape(-1, *down.shape[1:]).movedim(0, outputs))
+        layer.weight.mul_(gain.reshape([-1 if axis == outputs else 1 for axis in range(layer.weight.ndim)]))
+        bias.mul_(gain).add_(shift)
+
+
+def _adapters(layer: Modulated, rank: int) -> tuple[Tensor, Tensor]:
+    """New weights of ``rank`` maps of the layer's kind, drawn as a layer's, and ``[C, rank]`` back to its outputs."""
+    outputs = _axis_of_outputs(layer)
+    shape = list(layer.weight.shape)
+    shape[outputs] = rank
+    bound = 1 / math.sqrt(layer.weight.select(outputs, 0).numel())  # one over the root of the inputs of an output
+    down = torch.empty(shape).uniform_(-bound, bound)
+    return down, torch.empty(_outputs(layer), rank).uniform_(-1, 1) / math.sqrt(rank)
+
+
+def _outputs(layer: Modulated) -> int:
+    return layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
+
+
+def _axis_of_outputs(layer: Modulated) -> int:
+    """The axis of a layer's weight that runs over its outputs."""
+    return 1 if isinstance(layer, nn.ConvTranspose2d) else 0
+
+
+def _bias(name: str, layer: Modulated) -> Tensor:
+    if layer.bias is None:
+        raise SpecError(
+            f"{name} has no bias: a family whose networks are conditioned on betas needs one in every layer"
+        )
+    return layer.bias
+
+
+def _across(values: Tensor, like: Tensor) -> Tensor:
+    """``[B, C]`` against ``like [B, C, ...]``."""
+    return values.reshape(*values.shape, *(1 for _ in like.shape[2:])).to(like.dtype)
+
+
+def _undotted(name: str) -> str:
+    """A layer's name without dots, which names of parameters must not have."""
+    return name.replace(".", "_")

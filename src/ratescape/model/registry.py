@@ -1,0 +1,170 @@
+"""Families of networks by name: how each is built, and what fits it. Nothing else knows which families there are."""
+
+import dataclasses
+from collections.abc import Callable
+
+from ratescape.errors import SpecError
+from ratescape.model.hierarchy import HVAE
+from ratescape.model.paper import bottom_up, ghvae, lvae
+from ratescape.model.residual import residual
+from ratescape.specs.families import FamilyFacts, facts_of, register_facts
+from ratescape.specs.model import ModelSpec
+
+ImageShape = tuple[int, int, int]
+"""(C, H, W)."""
+
+Builder = Callable[[ModelSpec, ImageShape], HVAE]
+"""Builds the network of a resolved spec for images of one shape, its weights drawn from PyTorch's global generator."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """Sizes of a network where its spec leaves them open."""
+
+    channels: int
+    """Channels of the hidden convolutions."""
+    latents: tuple[int, ...]
+    """Size of each layer of latents, top first."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageSizes:
+    """Which images a family takes: grey or colour, of sides that are a multiple of some number and not too small."""
+
+    multiple: int = 1
+    smallest: int = 1
+
+    def check(self, family: str, image_shape: ImageShape) -> None:
+        """Refuse images that the family cannot take.
+
+        Raises:
+            SpecError: says which it takes.
+        """
+        channels, height, width = image_shape
+        if channels not in (1, 3):
+            raise SpecError(f"images have {channels} channels: {family} takes 1 (grey) or 3 (colour)")
+        if any(side < self.smallest or side % self.multiple for side in (height, width)):
+            raise SpecError(
+                f"images are {height} x {width}: {family} takes heights and widths that are multiples of "
+                f"{self.multiple} and at least {self.smallest} (28 x 28 and 32 x 32 in the paper); resize or pad the "
+                "images"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """One family: its builder, and what fits it.
+
+    Example, a family of two layers for images of any size::
+
+        def build_mine(spec: ModelSpec, image_shape: tuple[int, int, int]) -> HVAE:
+            pixels = likelihood(spec)
+            return HVAE(MyEncoder(), [MyTop(), MyLayer()], MyDecoder(), pixels, image_shape, spec)
+
+
+        register("mine", Family(build_mine, layers=2))
+        model = build(resolved_model(ModelSpec(family="mine"), (1, 28, 28), binary=True), (1, 28, 28))
+    """
+
+    build: Builder
+    layers: int | None = None
+    """How many layers its networks have; None: any number."""
+    tunable: bool = True
+    """Whether the rates of its layers can be tuned one by one, each by its own beta."""
+    grey: Sizes = Sizes(16, (20, 16))
+    """Sizes for images of one channel; default: the paper's."""
+    colour: Sizes = Sizes(32, (32, 32))
+    """Sizes for images of three channels; default: the paper's."""
+    images: ImageSizes = ImageSizes()
+    """Which images it takes; default: of any size."""
+
+
+# Two strided convolutions quarter each side; what is left of a side of 12 is 3, from which a third leaves nothing.
+_PAPERS_IMAGES = ImageSizes(multiple=4, smallest=16)
+
+
+def _built_in(name: str, builder: Builder) -> Family:
+    facts = facts_of(name)
+    return Family(builder, facts.layers, facts.tunable, images=_PAPERS_IMAGES)
+
+
+_families = {
+    name: _built_in(name, builder)
+    for name, builder in {"ghvae": ghvae, "lvae": lvae, "bottom-up": bottom_up, "residual": residual}.items()
+}
+
+
+def register(name: str, family: Family) -> None:
+    """Make a family known under a name, to specs (``model.family``) and to :func:`build`.
+
+    It is known to this process alone: worker processes and tasks on other machines must register it, too. A family that
+    was registered before under the name is replaced. Example: see :class:`Family`.
+
+    Raises:
+        ValueError: the name is that of a built-in family.
+    """
+    register_facts(FamilyFacts(name, family.layers, family.tunable))
+    _families[name] = family
+
+
+def _family(name: str) -> Family:
+    """The family of a name.
+
+    Raises:
+        SpecError: specs know the name, but no network does.
+    """
+    if name not in _families:
+        raise SpecError(f"model.family is {name!r}, whose network is not registered: call registry.register first")
+    return _families[name]
+
+
+def resolved_model(spec: ModelSpec, image_shape: ImageShape, binary: bool) -> ModelSpec:
+    """Fill the fields that were left to fit the data.
+
+    Example::
+
+        spec = resolved_model(ModelSpec(family="lvae"), (1, 28, 28), binary=True)
+        spec.channels, spec.latents, spec.likelihood  # 16, (20, 16), "bernoulli"
+
+    Args:
+        image_shape: (C, H, W).
+        binary: whether the pixels are thresholded to 0 and 1.
+
+    Raises:
+        SpecError: the family cannot take images of this size, or the likelihood does not fit the pixels.
+    """
+    family = _family(spec.family)
+    family.images.check(spec.family, image_shape)
+    _check_likelihood(spec, binary)
+    sizes = family.grey if image_shape[0] == 1 else family.colour
+    return dataclasses.replace(
+        spec,
+        channels=spec.channels or sizes.channels,
+        latents=spec.latents or sizes.latents,
+        likelihood=spec.likelihood or ("bernoulli" if binary else "gaussian"),
+    )
+
+
+def _check_likelihood(spec: ModelSpec, binary: bool) -> None:
+    if spec.likelihood == "bernoulli" and not binary:
+        raise SpecError("model.likelihood is 'bernoulli' but the pixels are not binary: set data.binary to true")
+    if spec.likelihood == "logistic-mixture" and binary:
+        raise SpecError("model.likelihood is 'logistic-mixture' but the pixels are binary: set data.binary to false")
+
+
+def build(spec: ModelSpec, image_shape: ImageShape) -> HVAE:
+    """The network of a resolved spec, with PyTorch's default initialisation.
+
+    Example::
+
+        model = build(resolved_model(ModelSpec(), (3, 32, 32), binary=False), (3, 32, 32))
+        images = model.sample(8)  # [8, 3, 32, 32]
+
+    Args:
+        spec: as returned by :func:`resolved_model`.
+        image_shape: (C, H, W).
+
+    Raises:
+        SpecError: the spec leaves sizes or likelihood open.
+    """
+    return _family(spec.family).build(spec, image_shape)
