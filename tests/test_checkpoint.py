@@ -12,7 +12,7 @@ from ratescape.checkpoint import files
 from ratescape.errors import CheckpointError
 from ratescape.model.registry import build, resolved_model
 from ratescape.specs.data import DataSpec
-from ratescape.specs.identity import VERSION
+from ratescape.specs.identity import FORMAT
 from ratescape.specs.model import ModelSpec
 
 SHAPE = (1, 16, 16)
@@ -73,16 +73,16 @@ def test_foreign_missing_and_misfit_files_are_refused(path: Path, tmp_path: Path
         checkpoint.load_model(misfit)
 
 
-@pytest.mark.parametrize(("version", "said"), [(VERSION - 1, "an older"), (VERSION + 1, "a newer")])
+@pytest.mark.parametrize(("version", "said"), [(FORMAT - 1, "an older"), (FORMAT + 1, "a newer")])
 def test_files_of_other_versions_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int, said: str
 ) -> None:
     path = tmp_path / "other.safetensors"
     with monkeypatch.context() as patch:
-        patch.setattr(files, "VERSION", version)
+        patch.setattr(files, "FORMAT", version)
         checkpoint.save(path, {"a": torch.ones(1)}, {})
     remedy = {"an older": "make it anew with this one", "a newer": "upgrade ratescape"}[said]
-    line = rf"made by {said} ratescape \(format {version}, and this one reads format {VERSION}\): {remedy}$"
+    line = rf"made by {said} ratescape \(format {version}, and this one reads format {FORMAT}\): {remedy}$"
     for read in (checkpoint.load, checkpoint.digest_of):
         with pytest.raises(CheckpointError, match=line):
             read(path)

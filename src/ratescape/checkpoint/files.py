@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ratescape.errors import CheckpointError
 from ratescape.records.files import write_atomically
-from ratescape.specs.identity import VERSION
+from ratescape.specs.identity import FORMAT
 
 
 class _Stamp(NamedTuple):
@@ -40,7 +40,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -
         RecordError: the file cannot be written.
     """
     stored = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
-    text = json.dumps(dict(header) | {"version": VERSION}, sort_keys=True)
+    text = json.dumps(dict(header) | {"version": FORMAT}, sort_keys=True)
     # One key only: safetensors writes several in a random order, and equal contents should be equal files.
     metadata = {"ratescape": json.dumps({"header": text, "digest": _digest(stored, text)})}
     write_atomically(path, safetensors.torch.save(stored, metadata))
@@ -94,11 +94,11 @@ def _stamp(path: Path, metadata: Mapping[str, str]) -> _Stamp:
         version = int(stamp.header["version"])
     except (ValueError, TypeError, KeyError) as error:
         raise _damaged(path, "its header is not as it was written") from error
-    if version != VERSION:
-        older = version < VERSION
+    if version != FORMAT:
+        older = version < FORMAT
         age, remedy = ("an older", "make it anew with this one") if older else ("a newer", "upgrade ratescape")
         raise CheckpointError(
-            f"{path} was made by {age} ratescape (format {version}, and this one reads format {VERSION}): {remedy}"
+            f"{path} was made by {age} ratescape (format {version}, and this one reads format {FORMAT}): {remedy}"
         )
     return stamp
 

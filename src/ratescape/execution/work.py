@@ -19,8 +19,8 @@ from ratescape.execution.progress import Reporter, Tell
 from ratescape.execution.workspace import Workspace, is_trained
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
-from ratescape.model.registry import build
 from ratescape.model.packs import member, stack
+from ratescape.model.registry import build
 from ratescape.records.answers import outcomes
 from ratescape.records.files import read_json_lines, to_json_lines, write_atomically
 from ratescape.records.folders import NetworkFolder, RunFolder, SweepFolder
