@@ -272,9 +272,9 @@ def test_every_number_is_checked() -> None:
             assert nested or (cls, field.name) in checked | free, f"{cls.__name__}.{field.name}"
 
 
-def test_a_warmup_that_outlasts_training_says_why() -> None:
+def test_annealing_that_outlasts_training_says_why() -> None:
     assert TrainingSpec(epochs=5, annealing=5).annealing == 5
-    with pytest.raises(SpecError, match=r"training\.epochs \(5\): a warm-up that outlasts training"):
+    with pytest.raises(SpecError, match=r"training\.epochs \(5\): annealing that outlasts training"):
         TrainingSpec(epochs=5, annealing=5.5)
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,10 +31,11 @@ from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.controlled import ControlledBetas
 from ratescape.training.betas.fixed import FixedBetas
 from ratescape.training.betas.policy import BetaPolicy
-from ratescape.training.betas.sampled import SampledBetas
+from ratescape.training.betas.sampled import BetaBox, SampledBetas
+from ratescape.training.context import EpochRecord, Saving, TrainingContext
 from ratescape.training.loop import train
 from ratescape.training.schedule import annealing_steps, total_steps
-from ratescape.training.state import Saving, Trained
+from ratescape.training.state import Trained
 
 REFINING_WARMUP = 0.25
 """Share of refining over which its learning rate rises."""
@@ -53,6 +54,19 @@ def is_complete(place: RunFolder, evaluation: EvaluationSpec) -> bool:
     return all(record.get("settings") == wanted for record in files.read_json_lines(place.evaluation))
 
 
+@dataclasses.dataclass(frozen=True)
+class _Steps:
+    """A listener that passes on steps alone."""
+
+    pass_on: Callable[[int, int], None]
+
+    def step(self, done: int, total: int) -> None:
+        self.pass_on(done, total)
+
+    def epoch(self, records: Sequence[EpochRecord]) -> None:
+        """Epochs are read from the history afterwards."""
+
+
 def complete_network(
     spec: NetworkSpec,
     place: NetworkFolder,
@@ -69,10 +83,10 @@ def complete_network(
     annealing = annealing_steps(spec.training, len(images))
     like = torch.empty(0, device=device, dtype=dtype)
     least = network.model.likelihood.least(math.prod(data.shape))
-    policy = SampledBetas(spec.low, spec.high, spec.groups, 1, annealing, spec.seed, like, least)
+    policy = SampledBetas(BetaBox(spec.low, spec.high, spec.groups), 1, annealing, spec.seed, like, least)
     saving = Saving(place.checkpoint, execution.checkpoint_seconds, f"{data.fingerprint}-{key(spec)}")
-    how = {"saving": saving, "progress": progress, "compiled": execution.compile}
-    trained = _trained(spec.training, network, images, policy, 1, spec.seed, **how)
+    context = TrainingContext(saving, progress and _Steps(progress), execution.compile)
+    trained = _trained(spec.training, network, images, policy, 1, spec.seed, context=context)
     network.load_state_dict(network.state_dict() | member(trained.parameters, 0))
     files.write_atomically(place.training, files.to_json_lines(trained.history[0]))
     header = {"image_shape": data.shape, "fingerprint": data.fingerprint, "run": key(spec)}
@@ -98,7 +112,7 @@ def complete_pack(
     device = chosen_device(execution.device)
     if not all(map(is_trained, places)):
         saving = Saving(path, execution.checkpoint_seconds, "-".join([data.fingerprint, *map(key, runs)]))
-        how = {"saving": saving, "progress": progress, "compiled": execution.compile}
+        how = {"context": TrainingContext(saving, progress and _Steps(progress), execution.compile)}
         if network is None:
             _train_pack(runs, places, data, evaluation, device, how)
         else:
@@ -126,7 +140,7 @@ def _train_pack(
     for index, (run, place) in enumerate(zip(runs, places, strict=True)):
         if not is_trained(place):
             if isinstance(policy, ControlledBetas):
-                files.write_atomically(place.control, files.to_json_lines([dict(line) for line in policy.log(index)]))
+                files.write_atomically(place.control, files.to_json_lines(policy.log(index)))
             write_run(run, place, trained, index, model, data, evaluation)
 
 
@@ -246,7 +260,7 @@ def write_run(
     place.mark_done()
 
 
-def _betas(run: RunSpec, history: list[dict[str, Any]]) -> tuple[float, ...]:
+def _betas(run: RunSpec, history: Sequence[Mapping[str, Any]]) -> tuple[float, ...]:
     """The betas that a model was trained at in the end, top layer first."""
     return tuple(history[-1]["betas"]) if isinstance(run, TargetedSpec) else run.betas
 

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from ratescape.compute.precision import in_full
+from ratescape.compute.precision import full_precision
 from ratescape.errors import SpecError
 from ratescape.model.hierarchy import HVAE, LatentSource, Pass
 
@@ -81,7 +81,7 @@ class Film(nn.Module):
         logs = (betas.log() - self.centre) / self.reach  # the box is [-1, 1]^L
         above, below = torch.triu_indices(logs.shape[1], logs.shape[1], 1, device=logs.device)
         features = torch.cat([logs, logs[:, above] - logs[:, below]], 1)
-        with in_full(features.device):  # a gain in bfloat16 would be off by 0.4 %
+        with full_precision(features.device):  # a gain in bfloat16 would be off by 0.4 %
             split = self.head(self.trunk(features)).split([size for _, _, size in self.parts], 1)
         buffers: dict[str, Tensor] = {}
         for (name, buffer, _), values in zip(self.parts, split, strict=True):
