@@ -13,6 +13,7 @@ from ratescape.model.hierarchy import PosteriorSample
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.fixed import FixedBetas
 from ratescape.training.context import Saving, TrainingContext
+from ratescape.training.epochs import EpochLog
 from ratescape.training.loop import train
 from ratescape.training.schedule import learning_rate
 from ratescape.training.state import Trained
@@ -103,6 +104,15 @@ def test_an_epoch_record_holds_the_means_over_the_epochs_images(images: Images) 
     assert record["rates"] == pytest.approx(rates.tolist()) and record["distortion"] == pytest.approx(distortion)
     assert record["loss"] == pytest.approx(distortion + 0.1 * rates[0].item() + 10 * rates[1].item())
     assert record["learning_rate"] == pytest.approx(learning_rate(spec, 4, 50), rel=1e-12)
+
+
+def test_reading_records_waits_for_no_device() -> None:
+    """Tensors of the device "meta" have no contents: whatever would read one fails."""
+    log = EpochLog(2, 2, torch.device("meta"))
+    log.rows.append(torch.arange(20.0).double().reshape(2, 10))
+    record = log.records(-1)[1]
+    assert record == log.history()[1][0]
+    assert list(record.values()) == [1, [10.0, 11.0], [12.0, 13.0], 14.0, 15.0, 16, 17.0, 18.0, "diverged"]
 
 
 def test_buffers_are_kept_and_not_trained(images: Images, tmp_path: Path) -> None:

@@ -77,9 +77,10 @@ def _take_steps(
 ) -> None:
     """Take every step that is left; ends early where all members have diverged."""
     spec, policy, saving = state.spec, state.policy, context.saving
-    steps, on_cpu = total_steps(spec, len(images)), images.device.type == "cpu"
-    generator, run_pass = torch.Generator(images.device), _compiled_pass() if context.compiled else pack_pass
+    steps = total_steps(spec, len(images))
     trained = list(state.trained.values())
+    run_pass = _compiled_pass() if context.compiled else pack_pass
+    generator, on_cpu = torch.Generator(images.device), images.device.type == "cpu"
     started, saved = time.monotonic() - state.seconds, time.monotonic()
 
     for indices in _batches(images, spec.batch, seed, range(state.step, steps), state.per_epoch):
