@@ -16,6 +16,7 @@ from ratescape.model.registry import build, resolved_model
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.fixed import FixedBetas
+from ratescape.training.context import TrainingContext
 from ratescape.training.loop import train
 
 WARM = 3
@@ -41,13 +42,16 @@ def step_seconds(model: HVAE, images: Images, members: int, recipe: TrainingSpec
     """Seconds of a step of the real loop, over one epoch of the images but for its first steps."""
     marks: list[float] = []
 
-    def progress(step: int, steps: int) -> None:
-        if step in (WARM, steps):
-            synchronise(images.device)
-            marks.append(time.perf_counter())
+    class Clock:
+        def step(self, done: int, total: int) -> None:
+            if done in (WARM, total):
+                synchronise(images.device)
+                marks.append(time.perf_counter())
+
+        def epoch(self, records: object) -> None: ...
 
     betas = FixedBetas(torch.ones(members, len(model.latent_shapes), device=images.device), 0)
-    train(recipe, model, images, betas, members, 0, progress=progress, compiled=compiled)
+    train(recipe, model, images, betas, members, 0, context=TrainingContext(listener=Clock(), compiled=compiled))
     return (marks[1] - marks[0]) / (len(images) // recipe.batch - WARM)
 
 

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from ratescape.compute.precision import arithmetic, passes
+from ratescape.compute.precision import arithmetic, mixed_precision
 from ratescape.model.hierarchy import HVAE, PosteriorSample
 
 
@@ -71,7 +71,7 @@ def work(model: HVAE, batch: Tensor, precision: str, update: Callable[[list[Tens
     weights = list(model.parameters())
 
     def losses() -> Tensor:
-        with passes(precision, batch.device):
+        with mixed_precision(precision, batch.device):
             result = model(PosteriorSample(model.noise(len(batch))), batch)
         return (result.distortion + result.rates.sum(1)).mean()
 

@@ -39,7 +39,7 @@ from training import plain_loop
 
 from ratescape.compute.devices import chosen_device
 from ratescape.compute.memory import free_bytes
-from ratescape.compute.precision import FLOAT, passes
+from ratescape.compute.precision import FLOAT, mixed_precision
 from ratescape.execution.packing import MEMORY_SHARE
 from ratescape.model.packs import stack, training_bytes
 from ratescape.specs.model import ModelSpec
@@ -89,7 +89,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     images = random_images((WARM + options.steps) * batch, SHAPE, device)
     model = network(ModelSpec(), SHAPE, device)
     first = images.take(torch.arange(batch, device=device))
-    with passes(recipe.precision, device):
+    with mixed_precision(recipe.precision, device):
         each, weights = training_bytes(model, first), sum(p.nbytes for p in model.parameters())
     timed = partial(step_seconds, model, images, recipe=recipe, compiled=options.compile)
     rows = [begun(members, images.device, timed, each) for members in options.members]

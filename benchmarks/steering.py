@@ -44,8 +44,8 @@ SETTLED = 0.05
 class Geco(ControlledBetas):
     """Log betas moved by a moving average of the violation in nats."""
 
-    def moved(self, rates: Tensor, fine: Tensor) -> Tensor:
-        return self.logs + 0.01 * (self.rates - self.wanted)
+    def next_log_betas(self, rates: Tensor, usable: Tensor) -> Tensor:
+        return self.log_betas + 0.01 * (self.rates - self.target_rates)
 
 
 class NuPI(ControlledBetas):
@@ -55,21 +55,21 @@ class NuPI(ControlledBetas):
     rate = 1e-3
     proportional = 10.0
 
-    def moved(self, rates: Tensor, fine: Tensor) -> Tensor:
+    def next_log_betas(self, rates: Tensor, usable: Tensor) -> Tensor:
         from cooper.optim import nuPI
 
         if not hasattr(self, "optimiser"):
-            self.parameter = torch.nn.Parameter(self.logs.clone() if self.in_logs else self.logs.exp())
+            self.parameter = torch.nn.Parameter(self.log_betas.clone() if self.in_logs else self.log_betas.exp())
             gains = (
                 {"lr": 1.0, "Ki": self.INTEGRAL, "Kp": self.PROPORTIONAL}
                 if self.in_logs
                 else {"lr": self.rate, "Ki": 1.0, "Kp": self.proportional}
             )
-            self.optimiser = nuPI([self.parameter], ema_nu=self.MEMORY, maximize=True, **gains)
-        errors = rates - self.wanted
+            self.optimiser = nuPI([self.parameter], ema_nu=self.DECAY, maximize=True, **gains)
+        errors = rates - self.target_rates
         if self.in_logs:
-            errors = ((rates + SMALL) / (self.wanted + SMALL)).log().clamp(-1, 1)
-        self.parameter.grad = torch.where(fine, errors, 0.0)
+            errors = ((rates + SMALL) / (self.target_rates + SMALL)).log().clamp(-1, 1)
+        self.parameter.grad = torch.where(usable, errors, 0.0)
         self.optimiser.step()
         with torch.no_grad():
             self.parameter.clamp_(min=-7.0 if self.in_logs else 1e-3)

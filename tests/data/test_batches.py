@@ -52,3 +52,10 @@ def test_streams_stay() -> None:
     assert STREAMS == {"order": 0, "noise": 1, "weights": 2, "evaluation": 3, "samples": 4, "probes": 5, "betas": 6}
     assert stream(0, "order") == 6375474603054492659
     assert stream(3, "noise", 17) == 8143111084897319325
+
+
+def test_orders_are_permutations_that_depend_on_seed_and_epoch() -> None:
+    images = Images(np.zeros((150, 1, 16, 16), np.uint8), binary=True)
+    orders = [tuple(images.order(seed, epoch).tolist()) for seed in (0, 1) for epoch in (0, 1)]
+    assert len(set(orders)) == 4 and all(sorted(order) == list(range(150)) for order in orders)
+    assert tuple(images.order(1, 1).tolist()) == orders[3]

@@ -22,7 +22,8 @@ from ratescape.specs.model import ModelSpec
 from ratescape.specs.training import TrainingSpec
 from ratescape.training import loop, state
 from ratescape.training.betas.fixed import FixedBetas
-from ratescape.training.betas.sampled import SampledBetas
+from ratescape.training.betas.sampled import BetaBox, SampledBetas
+from ratescape.training.context import TrainingContext
 
 SHAPE = (3, 16, 16)
 MEMBERS = 5
@@ -86,23 +87,26 @@ def test_a_step_never_waits_for_the_device(monkeypatch: pytest.MonkeyPatch, cond
     model, images = model_of().to("meta"), Images(np.zeros((150, *SHAPE), np.uint8), False, "meta")
     spec = TrainingSpec(epochs=1, batch=32, ema=0.9, clip=1.0)
     if conditioned:
-        policy = SampledBetas(0.1, 10.0, (0, 1), MEMBERS, 3, 0, torch.empty(0, device="meta"))
+        policy = SampledBetas(BetaBox(0.1, 10.0, (0, 1)), MEMBERS, 3, 0, torch.empty(0, device="meta"))
         network = Conditioned(model, 0.1, 10.0, 8).to("meta")
     else:
         policy = FixedBetas(torch.ones(MEMBERS, 2, device="meta") * torch.tensor([[0.1, 1.0]], device="meta"), 3)
         network = model
     waits, steps = Waits(), []
 
-    def progress(step: int, _: int) -> None:
-        steps.append(step)
-        if step == 1:  # the first step comes after the epoch's order was copied
-            waits.__enter__()
-        if step == 4:
-            waits.__exit__(None, None, None)
-            raise KeyboardInterrupt
+    class Listener:
+        def step(self, done: int, total: int) -> None:
+            steps.append(done)
+            if done == 1:  # the first step comes after the epoch's order was copied
+                waits.__enter__()
+            if done == 4:
+                waits.__exit__(None, None, None)
+                raise KeyboardInterrupt
+
+        def epoch(self, records: object) -> None: ...
 
     with pytest.raises(KeyboardInterrupt):
-        loop.train(spec, network, images, policy, MEMBERS, 7, progress=progress)
+        loop.train(spec, network, images, policy, MEMBERS, 7, context=TrainingContext(listener=Listener()))
     assert steps == [1, 2, 3, 4]
 
 
@@ -113,9 +117,11 @@ def test_a_compiled_step_is_the_same_step(monkeypatch: pytest.MonkeyPatch) -> No
     ends = []
     for compiled in (False, True):
         network = Conditioned(model_of(), 0.1, 10.0, 8)
-        policy = SampledBetas(0.1, 10.0, (0, 1), 2, 0, 0, torch.empty(0))
+        policy = SampledBetas(BetaBox(0.1, 10.0, (0, 1)), 2, 0, 0, torch.empty(0))
         spec = TrainingSpec(epochs=1, batch=8)
-        ends.append(loop.train(spec, network, images, policy, 2, 7, compiled=compiled).parameters)
+        ends.append(
+            loop.train(spec, network, images, policy, 2, 7, context=TrainingContext(compiled=compiled)).parameters
+        )
     for name, weights in ends[0].items():
         torch.testing.assert_close(ends[1][name], weights, rtol=0, atol=1e-6)
 
@@ -155,7 +161,7 @@ def test_buffers_change_in_training_and_have_no_gradient(monkeypatch: pytest.Mon
     images = Images(np.random.default_rng(0).integers(0, 256, (20, *SHAPE), np.uint8), False)
     (model,) = toys(1)
     policy, spec = FixedBetas(torch.ones(2, 2), 0), TrainingSpec(epochs=2, batch=8, ema=0.9)
-    trained = loop.train(spec, model, images, policy, 2, 7, compiled=compiled).parameters
+    trained = loop.train(spec, model, images, policy, 2, 7, context=TrainingContext(compiled=compiled)).parameters
     assert trained.keys() == model.state_dict().keys()
     assert trained["decoder.calls"].tolist() == [6, 6]  # steps
     assert float((trained["encoder.mean"] - images.take(torch.arange(20)).flatten(1).mean(0)).abs().max()) < 0.5

@@ -324,13 +324,13 @@ def spec_classes() -> list[type[Any]]:
     return [one for one in found if dataclasses.is_dataclass(one) and not one.__name__.endswith("Facts")]
 
 
-def test_a_warmup_that_outlasts_training_says_why() -> None:
+def test_annealing_that_outlasts_training_says_why() -> None:
     assert TrainingSpec(epochs=5, annealing=5).annealing == 5
-    with pytest.raises(SpecError, match=r"training\.epochs \(5\): a warm-up that outlasts training"):
+    with pytest.raises(SpecError, match=r"training\.epochs \(5\): annealing that outlasts training"):
         TrainingSpec(epochs=5, annealing=5.5)
 
 
-def test_only_the_ladder_takes_other_than_two_layers() -> None:
+def test_only_the_residual_family_takes_other_than_two_layers() -> None:
     assert ModelSpec(family="residual", latents=(4,)).layers == 1
     assert ModelSpec(family="residual", latents=(5, 4, 3, 2, 1)).layers == 5
     with pytest.raises(SpecError, match=r"two sizes for lvae \(the residual"):

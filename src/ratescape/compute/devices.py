@@ -1,4 +1,4 @@
-"""The device that computes."""
+"""The device to compute on."""
 
 import torch
 
@@ -6,10 +6,14 @@ from ratescape.errors import ResourceError
 
 
 def chosen_device(name: str) -> torch.device:
-    """The device a name stands for.
+    """The device that a name in ``execution.device`` stands for; ``auto``: a GPU if there is one, else the CPU.
 
     Raises:
-        ResourceError: no such device here.
+        ResourceError: this machine has no such device, or it cannot be used.
+
+    Example::
+
+        chosen_device("cuda:1")
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -11,16 +11,22 @@ FLOAT = {"float32": torch.float32, "tf32": torch.float32, "bf16": torch.float32,
 """Format of weights, gradients, Adam's moments, losses and rates by the precision's name in a spec."""
 
 
-def passes(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """The context of a pass: with ``bf16``, its matrix products and convolutions take and give bfloat16."""
+def mixed_precision(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """The context of a pass: with ``bf16``, its matrix products and convolutions take and give bfloat16.
+
+    Example::
+
+        with arithmetic(spec.precision, device), mixed_precision(spec.precision, device):
+            result = model(source, images)
+    """
     if precision != "bf16":
         return contextlib.nullcontext()
     # Every weight is used once a pass: a cache of the cast ones would only hold memory.
     return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
 
 
-def in_full(device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """The context of a part of a pass whose products keep the precision of its weights."""
+def full_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """The context of a part of a mixed-precision pass whose products keep the format of its weights."""
     available = torch.amp.is_autocast_available(device.type)
     return torch.autocast(device.type, enabled=False) if available else contextlib.nullcontext()
 
@@ -29,7 +35,7 @@ def in_full(device: torch.device) -> contextlib.AbstractContextManager[object]:
 def arithmetic(precision: str, device: torch.device) -> Iterator[None]:
     """On a GPU, float32 products and convolutions in TF32 with ``tf32``, and in float32 itself otherwise.
 
-    PyTorch's own default is neither: TF32 in convolutions, float32 in products. It is put back afterwards.
+    PyTorch's own default is neither: TF32 in convolutions, float32 in products. It is restored afterwards.
     """
     if device.type != "cuda":
         yield
@@ -44,5 +50,5 @@ def arithmetic(precision: str, device: torch.device) -> Iterator[None]:
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
-    """The tensor out of bfloat16, whose 8 bits are too few for a KL or a log density; others as they are."""
+    """A bfloat16 tensor as float32, for its 8 bits are too few for a KL or a log density; others as they are."""
     return tensor.float() if tensor.dtype == torch.bfloat16 else tensor

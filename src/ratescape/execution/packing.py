@@ -10,7 +10,7 @@ import torch
 
 from ratescape.compute import memory
 from ratescape.compute.devices import chosen_device
-from ratescape.compute.precision import FLOAT, passes
+from ratescape.compute.precision import FLOAT, mixed_precision
 from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData
 from ratescape.errors import RecordError, ResourceError
@@ -128,7 +128,7 @@ def member_bytes(spec: SweepSpec | RunSpec | NetworkSpec, data: ImageData) -> in
     dtype = FLOAT[spec.training.precision]
     few = Images(data.train.pixels[: spec.training.batch], bool(data.spec.binary), dtype=dtype)
     model = build(spec.model, data.shape).to(dtype)
-    with passes(spec.training.precision, few.device):
+    with mixed_precision(spec.training.precision, few.device):
         return training_bytes(model, few.take(torch.arange(len(few))))
 
 

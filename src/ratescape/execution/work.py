@@ -29,10 +29,11 @@ from ratescape.specs.runs import MergedSpec, NetworkSpec, RunSpec
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.controlled import ControlledBetas
 from ratescape.training.betas.fixed import FixedBetas
-from ratescape.training.betas.sampled import SampledBetas
+from ratescape.training.betas.sampled import BetaBox, SampledBetas
+from ratescape.training.context import Saving, TrainingContext
 from ratescape.training.loop import train
 from ratescape.training.schedule import annealing_steps, total_steps
-from ratescape.training.state import Saving, Trained, TrainingContext
+from ratescape.training.state import Trained
 
 REFINING_WARMUP = 0.25
 """Share of refining over which its learning rate rises."""
@@ -74,12 +75,13 @@ def complete_network(spec: NetworkSpec, folder: NetworkFolder, workspace: Worksp
     like = torch.empty(0, device=workspace.device, dtype=images.dtype)
     least = network.model.likelihood.least(math.prod(workspace.data.shape))
     annealing = annealing_steps(spec.training, len(images))
-    policy = SampledBetas(spec.low, spec.high, spec.groups, 1, annealing, spec.seed, like, least)
+    box = BetaBox(spec.low, spec.high, spec.groups)
+    policy = SampledBetas(box, 1, annealing, spec.seed, like, least)
     context = _context(folder.checkpoint, f"{workspace.data.fingerprint}-{key(spec)}", workspace, reporter)
     with _shortage_named(1):
         trained = train(spec.training, network, images, policy, 1, spec.seed, context=context)
     network.load_state_dict(network.state_dict() | member(trained.parameters, 0))
-    write_atomically(folder.training, to_json_lines([dict(record) for record in trained.history[0]]))
+    write_atomically(folder.training, to_json_lines(trained.history[0]))
     header = {"image_shape": workspace.data.shape, "fingerprint": workspace.data.fingerprint, "run": key(spec)}
     checkpoint.save_network(folder.weights, network.state_dict(), spec, header)
     folder.checkpoint.unlink(missing_ok=True)
@@ -118,7 +120,7 @@ def _train_pack(work: PackWork, workspace: Workspace, reporter: Reporter) -> Non
         if is_trained(folder):
             continue
         if run.target is not None:
-            write_atomically(folder.control, to_json_lines([dict(line) for line in policy.log(index)]))
+            write_atomically(folder.control, to_json_lines(policy.log(index)))
         write_run(run, folder, trained.history[index], _with_weights(model, trained, index), workspace)
 
 
@@ -243,7 +245,7 @@ def write_run(run: RunSpec, folder: RunFolder, history: History, model: HVAE, wo
         "fingerprint": data.fingerprint,
     }
     checkpoint.save_model(folder.weights, model.state_dict(), run.model, run.data, header)
-    write_atomically(folder.training, to_json_lines([dict(record) for record in history]))
+    write_atomically(folder.training, to_json_lines(history))
     _measure(run, folder, history, model, workspace)
     folder.mark_done()
 

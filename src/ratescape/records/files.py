@@ -5,7 +5,7 @@ import fcntl
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def unwritable(path: Path, error: OSError) -> RecordError:
     )
 
 
-def to_json_lines(records: list[dict[str, Any]]) -> str:
+def to_json_lines(records: Iterable[Mapping[str, object]]) -> str:
     """Records as JSON lines; a number that is not finite is written as null."""
     return "".join(json.dumps(finite(record)) + "\n" for record in records)
 

@@ -7,6 +7,7 @@ from typing import Literal
 from ratescape.specs.checks import require
 
 AnnealingPath = Literal["geometric", "linear"]
+"""How betas reach their values: see ``TrainingSpec.annealing_path``."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,26 +16,26 @@ class TrainingSpec:
 
     epochs: int | None = None
     """Passes over the training images; default: 20, or as many as make 1,000 steps where images are few; twice that for
-    a network that is told its betas."""
+    a network conditioned on betas."""
     batch: int = 256
     """Images in a batch; the last batch of an epoch may be smaller."""
     learning_rate: float = 1e-3
-    """Adam's learning rate (its peak, with the cosine schedule)."""
+    """Adam's learning rate, at its peak."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """Learning rate over training: constant as in the paper, or a cosine down to zero."""
     lr_warmup: float = 0.0
-    """Share of the steps, at the beginning, over which the learning rate rises from zero."""
+    """Learning-rate warm-up: share of the steps, at the beginning, over which the learning rate rises from zero."""
     annealing: float | None = None
-    """Epochs of beta warm-up; 0 for none; default: 0.3 of the epochs."""
+    """KL annealing: epochs until the betas reach their values; 0 for none; default: 0.3 of the epochs."""
     annealing_path: AnnealingPath = "geometric"
-    """geometric: from the smallest of a model's betas, linear in log beta; linear: all betas from 0, as for the
-    paper's LVAE. Those of a conditioned network always rise linearly."""
+    """How betas reach their values. geometric: from the smallest of a model's betas, linear in log beta; linear: all
+    betas from 0, as for the paper's LVAE. Those of a conditioned network always rise linearly."""
     ema: float | None = None
     """Decay of an exponential moving average of the weights, which is then what is kept; default: none."""
     clip: float | None = None
     """Largest norm of a member's gradient; longer ones are scaled down; default: no clipping."""
     max_skipped_steps: int = 50
-    """Steps in a row that a member may skip for a non-finite loss or gradient before it counts as diverged."""
+    """Steps in a row with a non-finite loss or gradient, which are skipped, after which a model counts as diverged."""
     precision: Literal["float32", "tf32", "bf16", "float64"] = "float32"
     """Number format of weights and arithmetic; tf32 and bf16: float32 weights, losses and measurements, but shorter
     numbers inside matrix products and convolutions of training (tf32 on a GPU only)."""
@@ -50,8 +51,8 @@ class TrainingSpec:
                 0 <= self.annealing <= (self.epochs or math.inf),
                 "training.annealing",
                 self.annealing,
-                f"at least 0 and at most training.epochs ({self.epochs}): a warm-up that outlasts training "
-                "would end at smaller betas than asked for",
+                f"at least 0 and at most training.epochs ({self.epochs}): annealing that outlasts training "
+                "would end at other betas than those asked for",
             )
         require(self.ema is None or 0 < self.ema < 1, "training.ema", self.ema, "between 0 and 1")
         require(self.clip is None or self.clip > 0, "training.clip", self.clip, "positive")

@@ -9,7 +9,7 @@ EPOCHS, FEWEST_STEPS = 20, 1000
 """Epochs unless the spec says otherwise, and the steps that they make at least."""
 
 ANNEALING_SHARE = 0.3
-"""Share of training that is beta warm-up unless the spec says otherwise."""
+"""Share of the epochs over which the betas are annealed, unless the spec says otherwise."""
 
 
 def steps_per_epoch(count: int, batch: int) -> int:
@@ -21,7 +21,11 @@ def resolved_training(spec: TrainingSpec, count: int) -> TrainingSpec:
     """The spec with the fields that were left open filled in for ``count`` training images.
 
     Raises:
-        SpecError: the warm-up would outlast training.
+        SpecError: annealing would outlast training.
+
+    Example::
+
+        resolved_training(TrainingSpec(), 60_000)  # epochs=20, annealing=6.0
     """
     epochs = spec.epochs or max(EPOCHS, math.ceil(FEWEST_STEPS / steps_per_epoch(count, spec.batch)))
     annealing = ANNEALING_SHARE * epochs if spec.annealing is None else spec.annealing
@@ -34,12 +38,12 @@ def total_steps(spec: TrainingSpec, count: int) -> int:
 
 
 def annealing_steps(spec: TrainingSpec, count: int) -> int:
-    """Steps of the beta warm-up."""
+    """Steps until annealed betas reach their values, in a training on ``count`` images."""
     return round((resolved_training(spec, count).annealing or 0) * steps_per_epoch(count, spec.batch))
 
 
 def learning_rate(spec: TrainingSpec, step: int, steps: int) -> float:
-    """Learning rate of a step (counted from 0) out of ``steps``."""
+    """Learning rate of a step (counted from 0) out of ``steps``: the warm-up's factor times the schedule's."""
     rising = min(1.0, (step + 1) / (spec.lr_warmup * steps)) if spec.lr_warmup else 1.0
     if spec.schedule == "constant":
         return spec.learning_rate * rising

@@ -1,9 +1,6 @@
-"""Everything a training is made of between two steps, saved and restored as a whole."""
+"""Everything that a training consists of between two steps, saved and restored as a whole."""
 
 import dataclasses
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -13,36 +10,13 @@ from ratescape.data.batches import Images
 from ratescape.errors import CheckpointError
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
-from ratescape.model.packs import Parameters, split
+from ratescape.model.packs import Parameters
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.policy import BetaPolicy
+from ratescape.training.context import EpochRecord, Saving
+from ratescape.training.epochs import EpochLog
 from ratescape.training.optimiser import PackAdam
-
-
-@dataclasses.dataclass(frozen=True)
-class Saving:
-    """Where a training keeps its checkpoint, how often, and whose it is."""
-
-    path: Path
-    seconds: float
-    identity: str
-    """A checkpoint of another identity is refused."""
-
-
-class TrainingListener(Protocol):
-    """SHIM."""
-
-    def step(self, done: int, total: int) -> None: ...
-    def epoch(self, records: Sequence[dict[str, Any]]) -> None: ...
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainingContext:
-    """SHIM."""
-
-    saving: Saving | None = None
-    listener: TrainingListener | None = None
-    compiled: bool = False
+from ratescape.training.schedule import steps_per_epoch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,17 +24,43 @@ class Trained:
     """What came out of training P members."""
 
     parameters: Parameters
-    """Weights ``[P, ...]`` by name, the moving average where one was asked for; and buffers."""
+    """Weights ``[P, ...]`` by name; the moving average where one was asked for."""
     diverged: list[bool]
     """Members that skipped too many steps in a row and were frozen."""
-    history: list[list[dict[str, Any]]]
-    """For each member one record an epoch: effective betas, mean rates, distortion and loss (nats per image)."""
+    history: list[list[EpochRecord]]
+    """For each member one record an epoch."""
     seconds: float
     """Time spent in the loop, over all its resumptions."""
 
 
 class TrainingState:
-    """Everything a training is made of between two steps; saved and restored as a whole."""
+    """Everything that a training of P members consists of between two steps.
+
+    Args:
+        spec: how to train.
+        model: gives the structure.
+        images: the training images.
+        policy: chooses the betas; its state is saved and restored with the rest.
+        parameters: weights ``[P, ...]`` to start from, taken over; tensors that are no parameters of the model (its
+            buffers) are kept as they are.
+    """
+
+    parameters: Parameters
+    """``[P, ...]`` by name, all that the pass needs; what is trained among them requires gradients."""
+    trained: Parameters
+    """Those that are trained: the same tensors."""
+    averages: Parameters
+    """Moving averages of what is trained; empty unless asked for."""
+    optimiser: PackAdam
+    skipped_in_a_row: Tensor
+    """``[P]`` integers: steps that each member has skipped since the last it took."""
+    skipped: Tensor
+    """``[P]`` integers: steps that each member has skipped in all."""
+    epochs: EpochLog
+    step: int
+    """Steps done."""
+    seconds: float
+    """Time spent in the loop."""
 
     def __init__(
         self,
@@ -73,107 +73,97 @@ class TrainingState:
         members = len(next(iter(parameters.values())))
         self.spec = spec
         self.policy = policy
-        self.layers = len(model.latent_shapes)
-        learnt, self.buffers = split(model, parameters)
-        self.parameters = {n: p.requires_grad_() for n, p in learnt.items()}
-        self.tensors = self.parameters | self.buffers  # what a pass takes; all are changed in place
-        self.averages = {n: p.detach().clone() for n, p in self.parameters.items()} if spec.ema else {}
-        self.optimiser = PackAdam(list(self.parameters.values()))
-        device = images.device
-        self.streak = torch.zeros(members, dtype=torch.int64, device=device)
-        self.skipped = torch.zeros(members, dtype=torch.int64, device=device)
-        # Sums over the epoch's images: rates, distortion, loss, and the images themselves.
-        self.sums = torch.zeros(members, self.layers + 3, dtype=torch.float64, device=device)
-        self.epochs: list[Tensor] = []
+        self.per_epoch = steps_per_epoch(len(images), spec.batch)
+        self.parameters = parameters
+        self.trained = {name: parameters[name].requires_grad_() for name, _ in model.named_parameters()}
+        self.averages = {name: p.detach().clone() for name, p in self.trained.items()} if spec.ema else {}
+        self.optimiser = PackAdam(list(self.trained.values()))
+        self.skipped_in_a_row = torch.zeros(members, dtype=torch.int64, device=images.device)
+        self.skipped = torch.zeros(members, dtype=torch.int64, device=images.device)
+        self.epochs = EpochLog(members, len(model.latent_shapes), images.device)
         self.step = 0
         self.seconds = 0.0
 
-    def judge(self, losses: Tensor, lengths: Tensor) -> Tensor:
-        """Which members take this step ``[P]``; counts the steps that the others skip."""
-        fine = torch.isfinite(losses.detach()) & torch.isfinite(lengths)
-        moves = fine & (self.streak < self.spec.max_skipped_steps)
-        self.streak = torch.where(moves, 0, self.streak + 1)
-        self.skipped += ~moves
-        return moves
+    @property
+    def between_epochs(self) -> bool:
+        return self.step % self.per_epoch == 0
+
+    def accept(self, losses: Tensor, gradient_norms: Tensor) -> Tensor:
+        """Which members take this step, ``[P]`` booleans; counts the steps that the others skip.
+
+        Args:
+            losses: ``[P]``.
+            gradient_norms: ``[P]``, of each member's whole gradient.
+        """
+        finite = torch.isfinite(losses) & torch.isfinite(gradient_norms)
+        accepted = finite & ~self._frozen()
+        self.skipped_in_a_row = torch.where(accepted, 0, self.skipped_in_a_row + 1)
+        self.skipped += ~accepted
+        return accepted
+
+    def _frozen(self) -> Tensor:
+        """Which members have diverged, and take no further step: ``[P]`` booleans."""
+        return self.skipped_in_a_row >= self.spec.max_skipped_steps
 
     def all_frozen(self) -> bool:
-        return bool((self.streak >= self.spec.max_skipped_steps).all())
-
-    def tally(self, rates: Tensor, distortion: Tensor, losses: Tensor, moves: Tensor) -> None:
-        """Add a batch to the epoch's sums; skipped steps leave no trace in them."""
-        count = distortion.shape[1]
-        sums = [rates.sum(1), distortion.sum(1, keepdim=True), losses[:, None] * count]
-        row = torch.cat([*sums, torch.full_like(losses[:, None], count)], 1).double()
-        self.sums += torch.where(moves[:, None], row, 0.0)
+        return bool(self._frozen().all())
 
     @torch.no_grad()
-    def average(self, names: list[str]) -> None:
+    def average(self) -> None:
         """Move the averaged weights; the decay starts small, so that early weights are forgotten."""
-        if not self.averages or self.spec.ema is None:
+        if self.spec.ema is None:
             return
         decay = min(self.spec.ema, (1 + self.step) / (10 + self.step))
-        for name in names:
-            self.averages[name].lerp_(self.parameters[name], 1 - decay)
+        for name, averaged in self.averages.items():
+            averaged.lerp_(self.trained[name], 1 - decay)
 
-    def close_epoch(self, betas: Tensor, rate: float) -> None:
-        """Turn the sums into a record: ``[P, 2 L + 5]``."""
-        effective = betas if betas.ndim == 2 else betas.mean(1)
-        means = self.sums[:, :-1] / self.sums[:, -1:]
-        facts = torch.tensor([rate, self.seconds], dtype=torch.float64, device=means.device).expand(len(means), 2)
-        row = torch.cat([effective.double(), means, self.skipped[:, None].double(), facts], 1)
-        frozen = (self.streak >= self.spec.max_skipped_steps).double()
-        self.epochs.append(torch.cat([row, frozen[:, None]], 1).cpu())
-        self.sums.zero_()
+    def close_epoch(self, betas: Tensor, lr: float) -> None:
+        """Record the epoch that is over, whose last step had these betas and this learning rate.
+
+        Args:
+            betas: ``[P, L]`` or ``[P, B, L]``.
+            lr: learning rate.
+        """
+        self.epochs.close(betas, self.skipped, self._frozen(), lr, self.seconds)
 
     def _tensors(self) -> dict[str, Tensor]:
-        tensors = {f"parameters.{n}": p for n, p in self.parameters.items()}
-        tensors |= {f"buffers.{n}": b for n, b in self.buffers.items()}
-        tensors |= {f"averages.{n}": p for n, p in self.averages.items()}
-        tensors |= {f"optimiser.{n}": t for n, t in self.optimiser.state().items()}
-        return tensors | {"streak": self.streak, "skipped": self.skipped, "sums": self.sums}
+        tensors = {f"parameters.{name}": p for name, p in self.parameters.items()}
+        tensors |= {f"averages.{name}": p for name, p in self.averages.items()}
+        tensors |= {f"optimiser.{name}": tensor for name, tensor in self.optimiser.state().items()}
+        counts = {"skipped_in_a_row": self.skipped_in_a_row, "skipped": self.skipped}
+        return tensors | counts | {"sums": self.epochs.sums}
 
     def save(self, saving: Saving) -> None:
-        """Write the checkpoint."""
-        tensors = self._tensors() | {f"policy.{n}": t for n, t in self.policy.state().items()}
-        if self.epochs:
-            tensors["epochs"] = torch.stack(self.epochs)
+        """Write the checkpoint.
+
+        Raises:
+            RecordError: it cannot be written.
+        """
+        tensors = self._tensors() | {f"policy.{name}": tensor for name, tensor in self.policy.state().items()}
+        if self.epochs.rows:
+            tensors["epochs"] = torch.stack(self.epochs.rows)  # [E, P, 2 L + 6]
         header = {"identity": saving.identity, "step": self.step, "seconds": self.seconds}
         checkpoint.save(saving.path, tensors, header)
 
     @torch.no_grad()
     def restore(self, saving: Saving) -> None:
-        """Take up the checkpoint."""
+        """Go on from the checkpoint.
+
+        Raises:
+            CheckpointError: it is damaged, incomplete or of another training.
+        """
         stored, header = checkpoint.load(saving.path)
         if header.get("identity") != saving.identity:
             raise CheckpointError(f"{saving.path} belongs to another training: delete it to start this one")
         try:
             for name, tensor in self._tensors().items():
                 tensor.copy_(stored[name])
-            policy = {n.removeprefix("policy."): t for n, t in stored.items() if n.startswith("policy.")}
-            self.policy.restore(policy)
+            self.policy.restore({n.removeprefix("policy."): t for n, t in stored.items() if n.startswith("policy.")})
         except (KeyError, RuntimeError) as error:
             raise CheckpointError(f"{saving.path} is incomplete ({error}): delete it to start again") from error
-        self.epochs = list(stored["epochs"]) if "epochs" in stored else []
+        self.epochs.rows = list(stored["epochs"]) if "epochs" in stored else []
         self.step, self.seconds = header["step"], header["seconds"]
 
     def result(self) -> Trained:
-        kept = self.averages or {n: p.detach() for n, p in self.parameters.items()}
-        diverged = (self.streak >= self.spec.max_skipped_steps).tolist()
-        history = [[self._record(e, row[p]) for e, row in enumerate(self.epochs)] for p in range(len(diverged))]
-        return Trained(kept | self.buffers, diverged, history, self.seconds)
-
-    def _record(self, epoch: int, row: Tensor) -> dict[str, Any]:
-        """One member's epoch as a JSON-able record."""
-        layers, values = self.layers, row.tolist()
-        distortion, loss, skipped, rate, seconds, frozen = values[2 * layers :]
-        return {
-            "epoch": epoch + 1,
-            "betas": values[:layers],
-            "rates": values[layers : 2 * layers],
-            "distortion": distortion,
-            "loss": loss,
-            "skipped": int(skipped),
-            "learning_rate": rate,
-            "seconds": seconds,
-            "status": "diverged" if frozen else "ok",
-        }
+        weights = {name: p.detach() for name, p in self.parameters.items()} | self.averages
+        return Trained(weights, self._frozen().tolist(), self.epochs.history(), self.seconds)

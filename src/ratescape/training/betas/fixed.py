@@ -1,4 +1,4 @@
-"""Fixed betas, approached by annealing."""
+"""Fixed betas, reached by annealing."""
 
 from torch import Tensor
 
@@ -7,20 +7,26 @@ from ratescape.training.betas.policy import StepBetas
 
 
 class FixedBetas:
-    """One vector of betas a member, approached by a warm-up.
+    """One vector of betas for each member, reached by KL annealing.
 
-    Unequal betas without a warm-up fall into bad optima: a layer that starts out expensive collapses before the
-    network has found a use for it, and never recovers. Two ways lead to the betas:
+    Unequal betas without annealing fall into bad optima: a layer that is expensive from the start collapses before the
+    network has found a use for it, and never recovers. Two paths lead to the betas:
 
-    - ``geometric``: from the beta-VAE of the smallest beta, linear in log beta. The cheap layer learns what the dear
-      one must give up while that is still possible; equal betas need no warm-up, and get none.
-    - ``linear``: all betas from 0 (Sonderby et al., 2016; the paper's LVAE). The dear layer passes beta = 1 early on,
-      when the cheap one has learned little: on binary MNIST, betas (0.1, 10) ended 13 nats worse than by the other.
+    - ``geometric``: from the smallest of the member's betas in all layers (a beta-VAE), linear in log beta. The cheap
+      layer learns what the expensive one must give up while that is still possible; equal betas need no annealing, and
+      get none.
+    - ``linear``: all betas from 0 (Sonderby et al., 2016; the paper's LVAE). The expensive layer passes beta = 1 early
+      on, when the cheap one has learned little: on binary MNIST, betas (0.1, 10) ended 13 nats worse than by the other.
 
     Args:
         betas: ``[P, L]``, top layer first.
         annealing: steps until the betas reach their values; 0 for none.
-        path: the way there.
+        path: how they get there.
+
+    Example::
+
+        policy = FixedBetas(torch.tensor([[0.1, 10.0]]), annealing=100)
+        policy.draw(99, images=256).betas  # [[0.1, 10.0]], and so at every later step
     """
 
     def __init__(self, betas: Tensor, annealing: int, path: AnnealingPath = "geometric") -> None:
@@ -34,7 +40,7 @@ class FixedBetas:
         share = (step + 1) / self.annealing
         if self.path == "linear":
             return StepBetas(self.betas * share)
-        smallest = self.betas.amin(1, keepdim=True)
+        smallest = self.betas.amin(1, keepdim=True)  # [P, 1]
         return StepBetas(smallest * (self.betas / smallest) ** share)
 
     def observe(self, drawn: StepBetas, rates: Tensor, distortion: Tensor) -> None:
@@ -48,4 +54,4 @@ class FixedBetas:
         return {}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """There is nothing to take up: the betas are a function of the step."""
+        """There is nothing to restore: the betas are a function of the step."""

@@ -1,5 +1,6 @@
 """Betas drawn from a box for each image: for a network conditioned on them."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
 
@@ -10,13 +11,23 @@ from ratescape.data.batches import stream
 from ratescape.training.betas.policy import StepBetas, weighted
 
 
+@dataclasses.dataclass(frozen=True)
+class BetaBox:
+    """The betas that a conditioned network covers: each group's between ``low`` and ``high``."""
+
+    low: float
+    high: float
+    groups: Sequence[int]
+    """Group of each layer, top first, numbered from 0: layers of a group share their beta."""
+
+
 class SampledBetas:
-    """A fresh vector of betas for every image, out of a box: for a network that is told them.
+    """A fresh vector of betas for every image, out of a box: for a network conditioned on them.
 
     Most vectors are log-uniform in the box, spread evenly over each batch (a shifted lattice: less variance than
     independent draws); some lie on its faces, where errors are largest, and some near the diagonal of equal betas,
-    where rates change fastest. Over the warm-up the betas of the loss rise linearly from 0, while the network is told
-    what they will be: betas that are large from the start collapse the layers for good.
+    where rates change fastest. During annealing the betas of the loss rise linearly from 0, while the network is
+    conditioned on what they will be: betas that are large from the start collapse the layers for good.
 
     Losses differ by a factor of ten over the box. Each image is weighted by 1 / L(beta), where L is the loss above the
     likelihood's constant (no model can avoid it, and it would make all weights alike) and log L(beta) is a quadratic
@@ -25,14 +36,17 @@ class SampledBetas:
     positive (densities may be above 1), relative excess means nothing, and all images count alike.
 
     Args:
-        low: smallest beta of the box.
-        high: largest beta of the box.
-        groups: group of each layer, top first, numbered from 0: layers of a group share their beta.
+        box: where the betas lie.
         members: members P of the pack; all see the same betas.
-        annealing: steps until the betas of the loss are what the network is told; 0 for none.
+        annealing: steps until the betas of the loss are those that the network is conditioned on; 0 for none.
         seed: of the draws.
         like: a tensor of the device and precision to use.
-        least: the likelihood's constant, nats per image.
+        constant: the likelihood's, nats per image.
+
+    Example::
+
+        policy = SampledBetas(BetaBox(0.1, 10.0, groups=(0, 1)), members=1, annealing=500, seed=0, like=torch.empty(0))
+        policy.draw(0, images=256).conditions  # [1, 256, 2]
     """
 
     FACES = 0.25
@@ -41,7 +55,7 @@ class SampledBetas:
     """Share of the images whose betas are nearly equal."""
     JITTER = 0.05
     """Deviation from the diagonal, in units of the box's side."""
-    MEMORY = 0.99
+    DECAY = 0.99
     """Weight of the past in the running fit, for each step."""
     RIDGE = 1e-4
     """Keeps the fit solvable, in units of the images it rests on."""
@@ -49,78 +63,73 @@ class SampledBetas:
     """Share of losses that must be positive for images to be weighted."""
 
     def __init__(
-        self,
-        low: float,
-        high: float,
-        groups: Sequence[int],
-        members: int,
-        annealing: int,
-        seed: int,
-        like: Tensor,
-        least: float = 0.0,
+        self, box: BetaBox, members: int, annealing: int, seed: int, like: Tensor, constant: float = 0.0
     ) -> None:
-        self.low, self.high = low, high
-        self.least = least
-        self.groups = list(groups)
+        self.box = box
+        self.groups = list(box.groups)
         self.members = members
         self.annealing = annealing
         self.seed = seed
         self.like = like
-        self.axes = max(groups) + 1
+        self.constant = constant
+        self.axes = max(self.groups) + 1
         self.lattice = _lattice(self.axes)
-        self.first = torch.tensor([self.groups.index(axis) for axis in range(self.axes)], device=like.device)
-        features = 1 + self.axes + self.axes * (self.axes + 1) // 2
+        layers = [self.groups.index(axis) for axis in range(self.axes)]
+        self.layer_of_axis = torch.tensor(layers, device=like.device)
+        features = 1 + self.axes + self.axes * (self.axes + 1) // 2  # F
+        # The normal equations of the fit: [P, F, F] and [P, F].
         self.moments = torch.zeros(members, features, features, device=like.device, dtype=torch.float64)
         self.products = torch.zeros(members, features, device=like.device, dtype=torch.float64)
         self.positive = torch.ones(members, device=like.device, dtype=torch.float64)
 
     def draw(self, step: int, images: int) -> StepBetas:
-        places = self._places(step, images)[:, self.groups]  # [B, L] in [0, 1]
-        betas = self.low * (self.high / self.low) ** places
+        positions = self._positions(step, images)[:, self.groups]  # [B, L] in [0, 1]
+        betas = self.box.low * (self.box.high / self.box.low) ** positions
         # Not to wait for a GPU that is still at the last step.
-        told = betas.to(self.like.device, self.like.dtype, non_blocking=True).expand(self.members, -1, -1)
+        conditions = betas.to(self.like.device, self.like.dtype, non_blocking=True).expand(self.members, -1, -1)
         share = min(1.0, (step + 1) / self.annealing) if self.annealing else 1.0
-        return StepBetas(told * share, told, self._weights(told))
+        return StepBetas(conditions * share, conditions, self._weights(conditions))
 
-    def _places(self, step: int, images: int) -> Tensor:
-        """Where in the box, ``[B, axes]`` in [0, 1]."""
+    def _positions(self, step: int, images: int) -> Tensor:
+        """Where in the box, on the scale of log beta: ``[B, axes]`` in [0, 1]."""
         generator = torch.Generator().manual_seed(stream(self.seed, "betas", step))
         shift = torch.rand(self.axes, generator=generator, dtype=torch.float64)
-        places = (torch.arange(images)[:, None] * self.lattice + shift) % 1
+        positions = (torch.arange(images)[:, None] * self.lattice + shift) % 1
         faces, diagonal = round(self.FACES * images), round(self.DIAGONAL * images)
         axis = torch.randint(self.axes, (faces,), generator=generator)
         side = torch.randint(2, (faces,), generator=generator)
-        places[torch.arange(faces), axis] = side.double()
-        middle = places[faces : faces + diagonal, :1]
+        positions[torch.arange(faces), axis] = side.double()
+        middle = positions[faces : faces + diagonal, :1]
         jitter = self.JITTER * torch.randn(diagonal, self.axes, generator=generator, dtype=torch.float64)
-        places[faces : faces + diagonal] = (middle + jitter).clamp(0, 1)
-        return places
+        positions[faces : faces + diagonal] = (middle + jitter).clamp(0, 1)
+        return positions
 
-    def _weights(self, told: Tensor) -> Tensor:
-        """1 / L(beta) ``[P, B]``, of mean 1; all 1 as long as nothing was seen."""
+    def _weights(self, conditions: Tensor) -> Tensor:
+        """1 / L(beta) ``[P, B]``, of mean 1; all 1 as long as nothing was observed."""
         size = self.RIDGE * self.moments[:, :1, :1].clamp_min(1)
         ridge = size * torch.eye(self.moments.shape[1], device=self.moments.device)
         fitted, _ = torch.linalg.solve_ex(self.moments + ridge, self.products)  # [P, F]
-        logs = (self._features(told) @ fitted.unsqueeze(2)).squeeze(2)
-        weights = torch.where(self.positive[:, None] >= self.POSITIVE, torch.exp(-logs), 1.0)
-        return (weights / weights.mean(1, keepdim=True)).to(told)
+        log_losses = (self._features(conditions) @ fitted.unsqueeze(2)).squeeze(2)  # [P, B]
+        weights = torch.where(self.positive[:, None] >= self.POSITIVE, torch.exp(-log_losses), 1.0)
+        return (weights / weights.mean(1, keepdim=True)).to(conditions)
 
     def observe(self, drawn: StepBetas, rates: Tensor, distortion: Tensor) -> None:
-        if drawn.told is None:
+        if drawn.conditions is None:
             return
-        losses = distortion - self.least + weighted(rates, drawn.betas)
+        losses = distortion - self.constant + weighted(rates, drawn.betas)  # [P, B]
         finite = torch.isfinite(losses)
-        fine = finite & (losses > 0)
-        share = fine.sum(1) / finite.sum(1).clamp_min(1)
-        self.positive.lerp_(torch.where(finite.any(1), share, 1.0).double(), 1 - self.MEMORY)
-        features = self._features(drawn.told) * fine.unsqueeze(2)
-        logs = torch.where(fine, losses, 1.0).double().log()
-        self.moments.mul_(self.MEMORY).add_(features.transpose(1, 2) @ features)
-        self.products.mul_(self.MEMORY).add_((features.transpose(1, 2) @ logs.unsqueeze(2)).squeeze(2))
+        usable = finite & (losses > 0)
+        share = usable.sum(1) / finite.sum(1).clamp_min(1)
+        self.positive.lerp_(torch.where(finite.any(1), share, 1.0).double(), 1 - self.DECAY)
+        features = self._features(drawn.conditions) * usable.unsqueeze(2)  # [P, B, F]
+        log_losses = torch.where(usable, losses, 1.0).double().log()
+        self.moments.mul_(self.DECAY).add_(features.transpose(1, 2) @ features)
+        self.products.mul_(self.DECAY).add_((features.transpose(1, 2) @ log_losses.unsqueeze(2)).squeeze(2))
 
     def _features(self, betas: Tensor) -> Tensor:
-        """1, the log betas of the axes, and their products: ``[P, B, F]``."""
-        logs = (betas[:, :, self.first].double() / self.low).log() / math.log(self.high / self.low)
+        """1, the log betas of the axes, and their products: ``[P, B, L] -> [P, B, F]``."""
+        low, high = self.box.low, self.box.high
+        logs = (betas[:, :, self.layer_of_axis].double() / low).log() / math.log(high / low)  # [P, B, axes]
         rows, columns = torch.triu_indices(self.axes, self.axes, device=logs.device)
         return torch.cat([torch.ones_like(logs[:, :, :1]), logs, logs[:, :, rows] * logs[:, :, columns]], 2)
 
@@ -132,17 +141,16 @@ class SampledBetas:
         return {"moments": self.moments, "products": self.products, "positive": self.positive}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        self.moments.copy_(state["moments"])
-        self.products.copy_(state["products"])
-        self.positive.copy_(state["positive"])
+        for name, tensor in self.state().items():
+            tensor.copy_(state[name])
 
 
 def _lattice(axes: int) -> Tensor:
     """Steps ``[axes]`` of a sequence whose multiples modulo 1 fill the unit cube about as evenly as any that is known.
 
-    Powers of the root of x^(axes + 1) = x + 1; for one axis, of the golden ratio.
+    Powers of the root of x^(axes + 1) = x + 1 (the golden ratio for one axis).
     """
     root = 1.5
-    for _ in range(60):
+    for _ in range(60):  # a contraction: float64 is exhausted long before
         root = (1 + root) ** (1 / (axes + 1))
     return torch.tensor([root ** -(axis + 1) % 1 for axis in range(axes)], dtype=torch.float64)

@@ -9,7 +9,7 @@ import torch
 from conftest import SIDE, blobs
 from torch import Tensor
 
-from ratescape.compute.precision import FLOAT, arithmetic, passes
+from ratescape.compute.precision import FLOAT, arithmetic, mixed_precision
 from ratescape.data.batches import Images
 from ratescape.data.catalog import load_data
 from ratescape.evaluation.rates import rates
@@ -22,7 +22,7 @@ from ratescape.specs.model import ModelSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.fixed import FixedBetas
-from ratescape.training.betas.sampled import SampledBetas
+from ratescape.training.betas.sampled import BetaBox, SampledBetas
 from ratescape.training.loop import train
 
 SHAPE = (1, SIDE, SIDE)
@@ -77,11 +77,11 @@ def test_bf16_gives_the_same_rates_and_distortion(images: Images, name: str) -> 
         np.testing.assert_allclose(other.rates.mean(0), one.rates.mean(0), rtol=0.05, atol=0.02)
 
 
-def test_bf16_trains_a_network_that_is_told_its_betas(images: Images) -> None:
+def test_bf16_trains_a_network_conditioned_on_betas(images: Images) -> None:
     losses = []
     for precision in ("float32", "bf16"):
         network = Conditioned(model_of("ghvae"), 0.1, 10.0, 8)
-        policy = SampledBetas(0.1, 10.0, (0, 1), 1, 0, 0, torch.empty(0))
+        policy = SampledBetas(BetaBox(0.1, 10.0, (0, 1)), 1, 0, 0, torch.empty(0))
         spec = dataclasses.replace(SPEC, precision=precision)
         losses.append(train(spec, network, images, policy, 1, seed=7).history[0][-1]["loss"])
     assert losses[0] != losses[1] == pytest.approx(losses[0], rel=5e-3)
@@ -92,7 +92,7 @@ def test_losses_and_what_they_are_made_of_are_float32(likelihood: Any) -> None:
     batch = torch.rand(4, 3, SIDE, SIDE)
     spec = ModelSpec(channels=4, latents=(3, 2), likelihood=likelihood)
     model = build(resolved_model(spec, (3, SIDE, SIDE), binary=False), (3, SIDE, SIDE))
-    with passes("bf16", batch.device):
+    with mixed_precision("bf16", batch.device):
         result = model(PosteriorSample(model.noise(4)), batch)
     gaussians = [part for gaussian in (*result.priors, *result.posteriors) for part in gaussian]
     for tensor in (result.output, result.rates, result.distortion, *result.latents, *gaussians):
@@ -106,7 +106,7 @@ def test_tf32_changes_nothing_on_a_cpu(images: Images) -> None:
 
 
 @pytest.mark.parametrize("precision", FLOAT)
-def test_a_gpus_arithmetic_is_as_asked_for_and_put_back(precision: str) -> None:
+def test_a_gpus_arithmetic_is_as_asked_for_and_restored(precision: str) -> None:
     """The flags can be set without a GPU; what they do there is not tested here."""
     before = [flag.allow_tf32 for flag in FLAGS]
 

@@ -1,0 +1,79 @@
+"""How a training is carried out, and who watches it: nothing here changes its result beyond rounding."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, Protocol, TypedDict
+
+
+class EpochRecord(TypedDict):
+    """One epoch of one member; means are over the images of the steps that it took, in nats per image."""
+
+    epoch: int
+    """Counted from 1."""
+    betas: list[float]
+    """Of each layer, top first: those in effect at the epoch's last step (means over its images)."""
+    rates: list[float]
+    """Of each layer, top first."""
+    distortion: float
+    loss: float
+    skipped: int
+    """Steps skipped so far, in all epochs."""
+    learning_rate: float
+    """At the epoch's last step."""
+    seconds: float
+    """Time spent in the loop so far, over all resumptions."""
+    status: Literal["ok", "diverged"]
+
+
+class TrainingListener(Protocol):
+    """Is told how a training gets on, in the process that trains.
+
+    What it raises ends the training. A training resumed from a checkpoint reports from there on: the steps after the
+    checkpoint, and an epoch that they complete, are reported a second time.
+
+    Example::
+
+        class Printer:
+            def step(self, done: int, total: int) -> None:
+                print(f"{done}/{total}")
+
+            def epoch(self, records: Sequence[EpochRecord]) -> None:
+                print([record["loss"] for record in records])
+    """
+
+    def step(self, done: int, total: int) -> None:
+        """A step is over: ``done`` are, out of ``total``."""
+        ...
+
+    def epoch(self, records: Sequence[EpochRecord]) -> None:
+        """An epoch is over; one record for each member, those that are frozen included."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Saving:
+    """Where a training keeps its checkpoint, how often, and whose it is."""
+
+    path: Path
+    seconds: float
+    """Least time between two checkpoints; the last step is always saved."""
+    identity: str
+    """A checkpoint of another identity is refused."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingContext:
+    """How a training is carried out, which changes no result beyond rounding.
+
+    Example::
+
+        context = TrainingContext(saving=Saving(Path("run/checkpoint"), seconds=60, identity="my run"))
+        train(spec, model, images, policy, members=1, seed=0, context=context)
+    """
+
+    saving: Saving | None = None
+    """Keeps a checkpoint, and resumes from the one that is there; None for neither."""
+    listener: TrainingListener | None = None
+    compiled: bool = False
+    """Have the pass compiled by ``torch.compile``: once for full batches, once for the last, smaller one."""

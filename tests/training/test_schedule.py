@@ -1,0 +1,45 @@
+"""How many steps a training has, and the learning rate of each."""
+
+import dataclasses
+import itertools
+
+import pytest
+
+from ratescape.errors import SpecError
+from ratescape.specs.training import TrainingSpec
+from ratescape.training.schedule import annealing_steps, learning_rate, resolved_training, total_steps
+
+SPEC = TrainingSpec()
+
+
+def test_open_fields_are_filled_in_for_the_images() -> None:
+    many, few = resolved_training(TrainingSpec(), 60_000), resolved_training(TrainingSpec(), 3600)
+    assert (many.epochs, many.annealing) == (20, 6) and total_steps(TrainingSpec(), 60_000) == 20 * 235
+    assert few.epochs == 67 and total_steps(TrainingSpec(), 3600) == 67 * 15 >= 1000 > 66 * 15
+    assert resolved_training(TrainingSpec(epochs=3, annealing=1), 3600) == TrainingSpec(epochs=3, annealing=1)
+    with pytest.raises(SpecError, match="outlasts training"):
+        resolved_training(TrainingSpec(annealing=21), 60_000)
+
+
+def test_warm_up_raises_the_learning_rate_from_nothing() -> None:
+    warmed = dataclasses.replace(SPEC, lr_warmup=0.25)
+    rates = [learning_rate(warmed, step, 100) for step in range(100)]
+    plain = [learning_rate(SPEC, step, 100) for step in range(100)]
+    assert [rate / whole for rate, whole in zip(rates[:25], plain[:25], strict=True)] == pytest.approx(
+        [(step + 1) / 25 for step in range(25)]
+    )
+    assert rates[24:] == plain[24:]
+
+
+def test_learning_rate_schedules() -> None:
+    cosine = [learning_rate(SPEC, step, 100) for step in range(100)]
+    assert cosine[0] == SPEC.learning_rate and cosine[50] == pytest.approx(SPEC.learning_rate / 2)
+    assert all(a > b for a, b in itertools.pairwise(cosine))
+    constant = dataclasses.replace(SPEC, schedule="constant")
+    assert {learning_rate(constant, step, 100) for step in range(100)} == {SPEC.learning_rate}
+
+
+def test_annealing_is_given_in_epochs_and_rounded_to_steps() -> None:
+    assert annealing_steps(TrainingSpec(epochs=10, batch=32, annealing=2.5), 150) == 12  # 2.5 x 5, to even
+    assert annealing_steps(TrainingSpec(epochs=10, batch=32), 150) == 15
+    assert annealing_steps(TrainingSpec(epochs=10, annealing=0), 150) == 0
