@@ -16,7 +16,9 @@ from ratescape.data.prepared import read_prepared
 from ratescape.errors import SpecError
 from ratescape.evaluation import suite
 from ratescape.evaluation.grid import grid_table, seen_images
+from ratescape.evaluation.subject import Subject
 from ratescape.execution import sweep
+from ratescape.judges.cache import judge_for
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.records import answers
@@ -183,9 +185,8 @@ class Landscape:
         wanted = [RateTarget((n,), share * max(like[f"rate_{n}"], LEAST)) for n in range(layers, 0, -1)]
         betas = betas_for(network, seen_images(network, data), wanted, tolerance=BUDGET).betas
         model = network.at(betas)
-        lines = suite.measure(
-            model, data, betas, spec.evaluation, suite.judge_of(data, spec.evaluation, devices.chosen_device(device))
-        )
+        judge = judge_for(data, spec.evaluation, devices.chosen_device(device))
+        lines = suite.measure(Subject(model, data, betas, spec.evaluation, judge))
         row = pd.Series(measured_columns({line["split"]: line for line in lines}, choice.split))
         better = choice.metric.score(pd.Series([choice.value(row), choice.value(choice.row)]))
         if better[0] <= better[1] or not selection.meets(row, max_rate, demands or {}):
@@ -455,7 +456,7 @@ def evaluate(
         model, source, policy = network.at(betas, extrapolate=extrapolate), header["network"].data, betas
         outside = not network.covers(betas)
     data = _images_of(source, folder, header.get("fingerprint"), data_folder)
-    lines = suite.measure(model, data, policy, spec, suite.judge_of(data, spec, chosen))
+    lines = suite.measure(Subject(model, data, policy, spec, judge_for(data, spec, chosen)))
     return [line | {"extrapolated": True} for line in lines] if outside else lines
 
 

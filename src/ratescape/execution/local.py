@@ -20,9 +20,9 @@ from ratescape.compute.devices import chosen_device
 from ratescape.data.catalog import ImageData
 from ratescape.data.prepared import read_prepared, write_prepared
 from ratescape.errors import MemoryShortage, ResourceError
-from ratescape.evaluation.suite import judge_of
 from ratescape.execution.packing import Pack, split, workers
 from ratescape.execution.work import complete_network, complete_pack
+from ratescape.judges.cache import judge_for
 from ratescape.records import files
 from ratescape.records.folders import SweepFolder
 from ratescape.specs.evaluation import EvaluationSpec
@@ -118,7 +118,7 @@ def _begin_worker(parent: int) -> None:
 
 def _judge_task(handed: Path, evaluation: EvaluationSpec, execution: ExecutionSpec) -> None:
     """Have the judge that the models' samples will need."""
-    judge_of(read_prepared(handed), evaluation, chosen_device(execution.device))
+    judge_for(read_prepared(handed), evaluation, chosen_device(execution.device))
 
 
 def _network_task(spec: NetworkSpec, folder: SweepFolder, handed: Path, execution: ExecutionSpec) -> None:

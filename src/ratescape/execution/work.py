@@ -15,6 +15,8 @@ from ratescape.data.batches import Images, stream
 from ratescape.data.catalog import ImageData
 from ratescape.errors import MemoryShortage, ResourceError
 from ratescape.evaluation import pictures, suite
+from ratescape.evaluation.subject import Subject
+from ratescape.judges.cache import judge_for
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.networks import build
@@ -259,9 +261,9 @@ def _measure(run: RunSpec, place: RunFolder, model: HVAE, data: ImageData, spec:
     if diverged:
         lines = suite.blank(data, betas, spec)
     else:
-        judge = suite.judge_of(data, spec, like.device)
+        judge = judge_for(data, spec, like.device)
         with arithmetic("float32", like.device):  # whatever training was done in
-            lines = suite.measure(model, data, betas, spec, judge)
+            lines = suite.measure(Subject(model, data, betas, spec, judge))
     if isinstance(run, TargetedSpec):
         for line in lines:
             found = outcomes(run.targets, line["metrics"]["rates"], betas, run.control.tolerance)

@@ -25,13 +25,13 @@ from ray.exceptions import (
 
 from ratescape.data.catalog import ImageData
 from ratescape.errors import MemoryShortage, RatescapeError, RecordError, ResourceError
-from ratescape.evaluation.suite import judge_spec
 from ratescape.execution.local import note_steps
 from ratescape.execution.packing import Pack, member_bytes, pack_size
 from ratescape.execution.ray.board import Board
 from ratescape.execution.ray.tasks import Files, Job, judge_task, network_task, pack_task, read_files, write_files
 from ratescape.execution.work import is_complete, is_trained
 from ratescape.judges import cache
+from ratescape.judges.recipes import judge_spec
 from ratescape.records import files
 from ratescape.records.folders import SweepFolder
 from ratescape.specs.evaluation import EvaluationSpec
@@ -175,10 +175,10 @@ class _Work:
 
     def judge(self) -> list[Piece]:
         """The judge, unless it is not wanted or at hand."""
-        how = judge_spec(self.data, self.evaluation, self.cluster.execution.device)
+        how = judge_spec(self.data, self.evaluation)
         if how is None:
             return []
-        path = cache.place(self.data, how)
+        path = cache.cache_path(self.data, how)
         if path.exists():
             self.judging = [ray.put(path.read_bytes())]
             return []

@@ -22,11 +22,11 @@ from ray.exceptions import RayError
 from ratescape.compute.devices import chosen_device
 from ratescape.data.catalog import ImageData
 from ratescape.errors import RecordError, ResourceError
-from ratescape.evaluation.suite import judge_of, judge_spec
 from ratescape.execution.local import now_and_then
 from ratescape.execution.packing import Pack
 from ratescape.execution.work import complete_network, complete_pack
 from ratescape.judges import cache
+from ratescape.judges.recipes import judge_spec
 from ratescape.records.files import waited_for, write_atomically
 from ratescape.records.folders import SweepFolder
 from ratescape.specs.evaluation import EvaluationSpec
@@ -66,9 +66,9 @@ def judge_task(job: Job, data: ImageData) -> bytes:
     """Have the judge that the models' samples will need; its file."""
     job.begin()
     device = chosen_device(job.execution.device)
-    judge_of(data, job.evaluation, device)
-    how = judge_spec(data, job.evaluation, device)
-    return b"" if how is None else cache.place(data, how).read_bytes()
+    cache.judge_for(data, job.evaluation, device)
+    how = judge_spec(data, job.evaluation)
+    return b"" if how is None else cache.cache_path(data, how).read_bytes()
 
 
 def network_task(job: Job, data: ImageData, spec: NetworkSpec, note: str) -> Files | None:
@@ -126,11 +126,11 @@ def pack_task(
 
 def _fetch_judge(job: Job, data: ImageData, judge: list[Any]) -> None:
     """Put the judge that another task trains into this machine's cache, where measuring looks for it."""
-    how = judge_spec(data, job.evaluation, chosen_device(job.execution.device))
-    if how is None or not judge or cache.place(data, how).exists():
+    how = judge_spec(data, job.evaluation)
+    if how is None or not judge or cache.cache_path(data, how).exists():
         return
     with contextlib.suppress(RayError):  # its machine died: this one trains it
-        write_atomically(cache.place(data, how), ray.get(judge[0]))
+        write_atomically(cache.cache_path(data, how), ray.get(judge[0]))
 
 
 @contextlib.contextmanager

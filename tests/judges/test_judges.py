@@ -4,6 +4,7 @@ import dataclasses
 import math
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +16,11 @@ from ratescape.data.batches import unit
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.data.formats import Split
 from ratescape.errors import CheckpointError, DataError, RecordError, SpecError
-from ratescape.judges.cache import judge, recipe
+from ratescape.judges.cache import Judge, cached_judge
 from ratescape.judges.networks import network
-from ratescape.judges.training import JudgeSpec, crop_and_flip, learning_rate, train_judge
+from ratescape.judges.recipes import paper_recipe
+from ratescape.judges.training import crop_and_flip, learning_rate, train_judge
+from ratescape.specs.judge import JudgeSpec
 
 QUICK = JudgeSpec(epochs=6, batch=16)
 CLASSES = ("left", "none", "right")
@@ -39,6 +42,11 @@ def stripes(count: int, seed: int = 0, side: int = 16) -> tuple[np.ndarray, np.n
 def data() -> ImageData:
     """240 images in three classes: 173 to train on, 19 to validate, 48 to test."""
     return load_data(*stripes(240))
+
+
+def judge(data: ImageData, folder: Path, spec: JudgeSpec = QUICK, epochs: int | None = None, **options: Any) -> Judge:
+    """The judge of a cache in ``folder``."""
+    return cached_judge(data, dataclasses.replace(spec, epochs=epochs or spec.epochs), folder=folder, **options)
 
 
 def same_weights(one: nn.Module, other: nn.Module) -> bool:
@@ -102,19 +110,19 @@ def test_recipes_are_the_papers_where_it_has_one(data: ImageData) -> None:
     def named(name: str) -> ImageData:
         return dataclasses.replace(data, spec=dataclasses.replace(data.spec, name=name))
 
-    svhn, cifar10 = recipe(named("svhn")), recipe(named("cifar10"))
+    svhn, cifar10 = paper_recipe(named("svhn")), paper_recipe(named("cifar10"))
     assert (svhn.architecture, svhn.augment) == ("resnet-18", False)
     assert (cifar10.architecture, cifar10.augment, cifar10.schedule) == ("densenet-121", True, "cosine")
     for spec in (svhn, cifar10):
         assert (spec.optimiser, spec.learning_rate, spec.momentum) == ("sgd", 0.01, 0.9)
         assert (spec.weight_decay, spec.batch) == (5e-4, 256)
     many = load_data(np.full((4000, 28, 28), 9, np.uint8), np.arange(4000) % 10)
-    assert recipe(many) == JudgeSpec("small-cnn", 14, 64, "adadelta", 1.0, schedule="exponential", decay=0.7)
+    assert paper_recipe(many) == JudgeSpec("small-cnn", 14, 64, "adadelta", 1.0, schedule="exponential", decay=0.7)
 
 
 def test_few_images_are_seen_more_often(data: ImageData) -> None:
     """At least 600 steps, over which the learning rate falls as far as it does in the paper's 14 epochs."""
-    spec = recipe(data)
+    spec = paper_recipe(data)
     assert spec.epochs == 200 and math.ceil(len(data.train.pixels) / spec.batch) == 3
     assert spec.decay**spec.epochs == pytest.approx(0.7**14)
 
