@@ -183,7 +183,7 @@ BUILT_IN = (
     Measurement(("inception_score", "diversity", "sharpness", "judge_accuracy"), sample_quality),
     Measurement(("ceiling_rate", "information", "information_paper", "ceiling_information"), label_information),
     Measurement(LABEL_MEASURES, mean_probes),
-    Measurement(("accuracy_sample",), sample_probe, notes=("flag",)),
+    Measurement(("accuracy_sample",), sample_probe),
     Measurement(("ridge_r2",), target_probes),
 )
 """In the order of a record's metrics."""

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +21,14 @@ from ratescape.specs.evaluation import EvaluationSpec
 T = TypeVar("T")
 
 
-class Measured(NamedTuple):
-    """Metrics of one split by name (lists run over the layers, top first), and why others are absent."""
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """What one measurement found on one split."""
 
     metrics: dict[str, Any]
-    absent: dict[str, str] = {}  # noqa: RUF012 (never written to)
+    """By name; lists run over the layers, top first."""
+    absent: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Why other metrics are not there, by name."""
 
 
 @dataclasses.dataclass(eq=False)
@@ -139,5 +142,3 @@ class Measurement:
     """Its metrics by their names in a record: those of :mod:`ratescape.metrics`, and ``rates`` for the layers'."""
     measure: Callable[[Subject, SplitView], Measured]
     """Gives some of these metrics, and why others are absent."""
-    notes: tuple[str, ...] = ()
-    """Texts that it gives beside the metrics."""

@@ -23,6 +23,9 @@ from ratescape.evaluation.measurements import BUILT_IN
 from ratescape.evaluation.subject import Measured, Measurement, SplitView, Subject
 from ratescape.specs.evaluation import EvaluationSpec
 
+FLAG = "flag"
+"""The one text among the metrics, of no registered column: which measurements contradict each other."""
+
 MEASUREMENTS: list[Measurement] = []
 """All that is measured, in the order of a record's metrics."""
 
@@ -95,7 +98,7 @@ def _record(subject: Subject, name: str, split: SplitView) -> dict[str, Any]:
 
 def _measured(measurement: Measurement, split: SplitView) -> Measured:
     found = split.once(measurement.measure)
-    unknown = found.metrics.keys() - {*measurement.columns, *measurement.notes}
+    unknown = found.metrics.keys() - {*measurement.columns, FLAG}
     if unknown:
         raise SpecError(
             f"a measurement of {', '.join(measurement.columns)} gave {', '.join(sorted(unknown))} too: declare all"
