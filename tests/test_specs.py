@@ -257,6 +257,7 @@ def test_every_number_is_checked() -> None:
         (TrainingSpec, "precision"),
         (TrainingSpec, "annealing_path"),
         (EvaluationSpec, "information"),
+        (EvaluationSpec, "judge"),
         (EvaluationSpec, "probes"),
         (ExecutionSpec, "engine"),
         (ExecutionSpec, "device"),
@@ -394,7 +395,8 @@ def changed(spec: Any) -> list[tuple[str, Any]]:
     """For every field at any depth, the spec with that field alone changed."""
     other: dict[type, Any] = {bool: lambda v: not v, int: lambda v: v + 1, float: lambda v: v * 0.9 or 0.5}
     options = {"family": "lvae", "likelihood": "learned-gaussian", "schedule": "constant", "precision": "float64"}
-    options |= {"annealing_path": "linear", "probes": "paper", "samples": 500, "method": "conditioned"}
+    options |= {"annealing_path": "linear", "judge": "paper", "probes": "paper", "samples": 500}
+    options |= {"method": "conditioned"}
     found: list[tuple[str, Any]] = []
     for field in dataclasses.fields(spec):
         value = getattr(spec, field.name)

@@ -11,6 +11,7 @@ import torch
 
 from ratescape.data.batches import STREAMS
 from ratescape.data.catalog import ImageData, load_data
+from ratescape.errors import DataError
 from ratescape.evaluation import bounds, estimators, features, information, rates, suite
 from ratescape.evaluation.comparable import REVISION, is_current
 from ratescape.evaluation.subject import Subject
@@ -75,6 +76,12 @@ def test_scores_of_two_judges_by_one_recipe_are_told_apart(model: HVAE, data: Im
         for record in records:
             assert record["judge"] == judge.facts
             assert record["judge"]["accuracy"] == record["metrics"]["judge_accuracy"]
+
+
+def test_a_judge_of_other_data_measures_nothing(model: HVAE, data: ImageData, tmp_path: Path) -> None:
+    other = load_data(data.train.pixels, data.train.labels, binary=True)
+    with pytest.raises(DataError, match="trained on other data"):
+        Subject(model, data, (1.0, 1.0), SCORED, cached_judge(other, JudgeSpec(epochs=1), folder=tmp_path))
 
 
 def test_a_model_that_diverged_has_no_score_by_any_judge(data: ImageData, tmp_path: Path) -> None:

@@ -73,11 +73,13 @@ def landscape(root: Path, data: ImageData) -> SweepFolder:
     folder = SweepFolder(root)
     folder.claim(spec)
     for seed, run in enumerate(spec.runs()):
-        place = folder.run(run)
-        place.write_spec(run)
-        write_atomically(place.training, to_json_lines([{"epoch": 1, "status": "ok"}]))
-        write_atomically(place.evaluation, to_json_lines(suite.measure(Subject(network(seed), data, run.betas, LEAN))))
-        place.mark_done()
+        run_folder = folder.run(run)
+        run_folder.write_spec(run)
+        write_atomically(run_folder.training, to_json_lines([{"epoch": 1, "status": "ok"}]))
+        write_atomically(
+            run_folder.evaluation, to_json_lines(suite.measure(Subject(network(seed), data, run.betas, LEAN)))
+        )
+        run_folder.mark_done()
     return folder
 
 

@@ -24,6 +24,10 @@ FITTING_IMAGES = 5000
 def features(model: HVAE, images: Images, seed: int, sampled: bool = False) -> LayerArrays:
     """Posterior means mu_l of every layer, top first, each ``[N, D_l]``.
 
+    Example::
+
+        top, *lower = features(model, images, seed=0)
+
     Args:
         sampled: condition each mean on a sample of the layers above (for a bottom-up model, on that of the layer it
             is inferred from), the one at which rates are measured with this seed, as the paper does; otherwise on

@@ -17,8 +17,8 @@ measure                 estimator                                               
 Two protocols:
 
 - ``heldout``: fitted to training images, features standardised by their mean and deviation, scored on validation or
-  test; features at the modes of the layers above. At most 5,000 training images are used: SVMs cost
-  some N^2 D, and twice as many images take more than twice the time and raise accuracies by about a hundredth.
+  test; features at the modes of the layers above. At most 5,000 training images are used: SVMs cost some
+  N^2 D, and twice as many images take more than twice the time and raise accuracies by about a hundredth.
 - ``paper``: fitted to 80 % of the split that is measured, scored on the other 20 %, features as they are, at a sample
   of the layers above (``features(..., sampled=True)``). Without scaling, logistic regression often stops at its limit
   of iterations: the accuracy is kept, and the probe listed as not converged.
@@ -145,6 +145,11 @@ def fit_probes(
 ) -> Probes:
     """Fit the probes of every layer.
 
+    Example::
+
+        fitted = fit_probes(features(model, training_images, seed=0), training_labels)
+        fitted.score(features(model, test_images, seed=0), test_labels).metrics["accuracy_rbf"]
+
     Args:
         layers: features of each layer, top first, ``[N, D_l]``.
         labels: classes, whole numbers ``[N]``.
@@ -171,6 +176,10 @@ def paper_probes(
     seed: int = 0,
 ) -> LayerScores:
     """The paper's protocol on the features of one split; arguments as of :func:`fit_probes`.
+
+    Example::
+
+        paper_probes(features(model, test_images, seed=0, sampled=True), test_labels).metrics["accuracy_rbf"]
 
     Args:
         layers: ``features(..., sampled=True)`` of the images of the split.

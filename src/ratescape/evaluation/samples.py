@@ -25,6 +25,11 @@ Labels = npt.NDArray[np.integer[Any]]
 class SampleProbes:
     """RBF SVMs on standardised samples of every layer of one model: fit once, score on any split.
 
+    Example::
+
+        probes = SampleProbes(posterior_samples(model, training_images, 0, fitting=True), training_labels)
+        probes.score(posterior_samples(model, test_images, 0), test_labels)
+
     Args:
         layers: samples of each layer, top first, ``[N, D_l]``, of the images fitted to.
         labels: their classes ``[N]``.

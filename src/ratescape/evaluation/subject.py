@@ -35,6 +35,9 @@ class Measured:
 class Subject:
     """A model that is measured, and all that decides what comes out.
 
+    Raises:
+        DataError: the judge was trained on other data.
+
     Example::
 
         records = suite.measure(Subject(model, data, (1.0, 1.0), EvaluationSpec(samples=0)))
@@ -49,6 +52,10 @@ class Subject:
     judge: Judge | None = None
     """Of the inception scores; without one they are absent."""
     known: dict[Any, Any] = dataclasses.field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.judge is not None:
+            self.judge.check(self.data)
 
     def once(self, ask: Callable[["Subject"], T]) -> T:
         """What ``ask`` answers about this subject, asked once, such as probes that are scored on several splits."""

@@ -171,6 +171,10 @@ def cached_judge(
     Only one process trains a judge; others that want the same one wait for it. A training that is killed leaves no
     judge behind.
 
+    Example::
+
+        cached_judge(data, small_recipe(data)).accuracy
+
     Args:
         data: images with labels. Only the training images train; accuracy is measured on validation and test.
         spec: how it is made (see :mod:`ratescape.judges.recipes`).

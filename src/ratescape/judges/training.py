@@ -46,6 +46,11 @@ def train_judge(
 ) -> nn.Module:
     """Train a network on the training images; the result depends on the arguments alone.
 
+    Example::
+
+        classifier = train_judge(load_data("mnist-5k"), JudgeSpec(epochs=4))
+        logits = classifier(images)  # [B, C, H, W] to [B, M]
+
     Raises:
         DataError: the data have no labels, or all the same.
         SpecError: the training diverged, or the images are too small.
