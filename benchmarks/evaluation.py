@@ -20,22 +20,23 @@ from unittest import mock
 
 import numpy as np
 import torch
+from ratescape.model.networks import build, resolved_model
 
 from ratescape import checkpoint
 from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.evaluation import probes
+from ratescape.evaluation.features import features, fitting_images, posterior_samples
 from ratescape.evaluation.generation import generation
 from ratescape.evaluation.information import layer_information
 from ratescape.evaluation.pictures import reconstructions, samples
 from ratescape.evaluation.rates import active_units, rates
 from ratescape.evaluation.reconstruction import reconstruction
-from ratescape.evaluation.samples import SampleProbes, posterior_samples
+from ratescape.evaluation.samples import SampleProbes
 from ratescape.judges.cache import Judge
 from ratescape.judges.networks import network
-from ratescape.judges.training import JudgeSpec
 from ratescape.model.hierarchy import HVAE
-from ratescape.model.registry import build, resolved_model
+from ratescape.specs.judge import JudgeSpec
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.fixed import FixedBetas
@@ -83,13 +84,13 @@ def stand_in(data: ImageData) -> Judge:
     """A judge that learned nothing: it takes as long as one that did."""
     classes = tuple(map(str, range(10)))
     untrained = network("small-cnn", data.shape, len(classes)).eval().requires_grad_(False)
-    return Judge(untrained, JudgeSpec(), data.shape, classes, data.fingerprint, 0.0, None, 0.0)
+    return Judge(untrained, JudgeSpec(), data.shape, classes, data.fingerprint, 0.0, None, 0.0, "", "")
 
 
 @contextlib.contextmanager
 def timed_probes(watch: Watch) -> Iterator[None]:
     """Every fit and every score of an estimator as a stage of its own."""
-    fit, score = probes._converges, probes._measured
+    fit, score = probes.converges, probes.score_of
 
     def timed_fit(estimator: Any, x: np.ndarray, y: Any) -> bool:
         kind = f"{type(estimator).__name__} {getattr(estimator, 'kernel', '')}".strip()
@@ -100,7 +101,7 @@ def timed_probes(watch: Watch) -> Iterator[None]:
         with watch.stage(f"score {name}, {len(x)} x {x.shape[1]}"):
             return score(name, estimator, x, y)
 
-    with mock.patch.multiple(probes, _converges=timed_fit, _measured=timed_score):
+    with mock.patch.multiple(probes, converges=timed_fit, score_of=timed_score):
         yield
 
 
@@ -118,11 +119,11 @@ def without_probes(model: HVAE, data: ImageData, images: Images, labels: np.ndar
 
 
 def heldout(model: HVAE, data: ImageData, images: Images, labels: np.ndarray, noise: bool, watch: Watch) -> None:
-    chosen = probes.fitting_images(len(data.train.pixels), 0)
+    chosen = fitting_images(len(data.train.pixels), 0)
     fitted_to = Images(data.train.pixels[chosen], binary=True)
     with watch.stage("features"):
-        fit = probes.features(model, fitted_to, 0)
-        score = probes.features(model, images, 0)
+        fit = features(model, fitted_to, 0)
+        score = features(model, images, 0)
     with watch.stage("RBF SVMs on samples"):
         on_samples = SampleProbes(posterior_samples(model, fitted_to, 0, fitting=True), data.train.labels[chosen])
         on_samples.score(posterior_samples(model, images, 0), labels)
@@ -135,7 +136,7 @@ def heldout(model: HVAE, data: ImageData, images: Images, labels: np.ndarray, no
 
 def paper(model: HVAE, images: Images, labels: np.ndarray, watch: Watch) -> None:
     with watch.stage("features at samples"):
-        layers = probes.features(model, images, 0, sampled=True)
+        layers = features(model, images, 0, sampled=True)
     with timed_probes(watch):
         report(probes.paper_probes(layers, labels))
 

@@ -13,7 +13,7 @@ from ratescape.data.catalog import ImageData
 from ratescape.data.reloading import reload_data
 from ratescape.errors import SpecError
 from ratescape.evaluation.grid import grid_table, seen_images
-from ratescape.judges.cache import borrowed
+from ratescape.judges.cache import judge_of_results
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.records import answers
@@ -128,7 +128,7 @@ class Landscape:
         if all(network.seed != choice.row["seed"] for network in spec.networks()):
             return None
         network, data = self.network(int(choice.row["seed"]), device), self._data(data_folder)
-        judge = borrowed(self.folder, data, spec.evaluation, chosen_device(device))
+        judge = judge_of_results(self.folder, data, spec.evaluation, chosen_device(device))
         budget = Budget(max_rate, demands or {})
         return between(network, data, judge, spec.evaluation, self.folder, choice, budget)
 

@@ -11,9 +11,10 @@ from ratescape.data.catalog import ImageData, load_data
 from ratescape.data.reloading import reload_data
 from ratescape.errors import SpecError
 from ratescape.evaluation import suite
+from ratescape.evaluation.subject import Subject
 from ratescape.execution.progress import Observer
 from ratescape.execution.sweep import resolved_run, run_single
-from ratescape.judges.cache import borrowed
+from ratescape.judges.cache import judge_of_results
 from ratescape.model.hierarchy import HVAE
 from ratescape.records.folders import ResultsFolder, RunFolder
 from ratescape.specs.data import DataSpec
@@ -163,7 +164,8 @@ def evaluate(
         outside = not network.covers(betas)
     owner = _owner(folder)
     data = reload_data(source, owner, header.get("fingerprint"), data_folder)
-    lines = suite.measure(model, data, betas, settings, borrowed(owner, data, settings, chosen))
+    judge = judge_of_results(owner, data, settings, chosen)
+    lines = suite.measure(Subject(model, data, betas, settings, judge))
     return [line | {"extrapolated": True} for line in lines] if outside else lines
 
 

@@ -83,7 +83,7 @@ def test_no_classifier_beats_its_ceiling(joint: np.ndarray) -> None:
     independent = p.sum(1, keepdims=True) * p.sum(0, keepdims=True)
     information = np.sum(p[p > 0] * np.log(p[p > 0] / independent[p > 0]))
     best = p.max(0).sum()
-    assert best <= float(bounds.accuracy_ceiling(information, counts)) + 1e-7
+    assert best <= float(bounds.ceiling_by_information(information, counts)) + 1e-7
 
 
 @pytest.mark.parametrize(("classes", "accuracy"), [(2, 0.8), (10, 0.3), (10, 0.95)])
@@ -91,15 +91,15 @@ def test_the_ceiling_is_reached(classes: int, accuracy: float) -> None:
     """By uniform classes and a symmetric channel, whose mistakes are uniform: no tighter bound of this form exists."""
     wrong = (1 - accuracy) / (classes - 1)
     information = math.log(classes) + accuracy * math.log(accuracy) + (1 - accuracy) * math.log(wrong)
-    assert float(bounds.accuracy_ceiling(information, [9] * classes)) == pytest.approx(accuracy, abs=1e-12)
+    assert float(bounds.ceiling_by_information(information, [9] * classes)) == pytest.approx(accuracy, abs=1e-12)
 
 
 def test_rates_of_all_layers_from_the_top_down_count() -> None:
     counts = [10] * 10
     rates = np.array([[0.3, 0.5, 0.1], [0.0, 0.2, 9.0]])
     expected = [[0.3, 0.8, 0.9], [0.0, 0.2, 9.2]]
-    np.testing.assert_array_equal(bounds.rate_ceiling(rates, counts), bounds.f_inverse(expected, counts))
-    assert float(bounds.rate_ceiling([0.0, 0.2, 9.0], counts)[-1]) == 1.0
+    np.testing.assert_array_equal(bounds.ceiling_by_rate(rates, counts), bounds.f_inverse(expected, counts))
+    assert float(bounds.ceiling_by_rate([0.0, 0.2, 9.0], counts)[-1]) == 1.0
 
 
 def test_distortion_floor() -> None:

@@ -7,15 +7,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from ratescape.model.networks import build, resolved_model
 from torch import Tensor, nn
 
 from ratescape.data.batches import stream
 from ratescape.errors import DataError, SpecError
 from ratescape.evaluation.generation import generation, inception
 from ratescape.judges.cache import Judge
-from ratescape.judges.training import JudgeSpec
 from ratescape.model.hierarchy import HVAE
-from ratescape.model.registry import build, resolved_model
+from ratescape.specs.judge import JudgeSpec
 from ratescape.specs.model import ModelSpec
 
 SHAPE = (1, 16, 16)
@@ -95,7 +95,7 @@ class Thirds(nn.Module):
 
 @pytest.fixture
 def judge() -> Judge:
-    return Judge(Thirds(), JudgeSpec(), SHAPE, ("left", "middle", "right"), "0123", 0.9, None, 1.0)
+    return Judge(Thirds(), JudgeSpec(), SHAPE, ("left", "middle", "right"), "0123", 0.9, None, 1.0, "key", "digest")
 
 
 @pytest.fixture

@@ -92,7 +92,9 @@ def truth(dimensions: int, sigma: float, spread: float, classes: int = 5) -> flo
 def average(toys: list[Toy]) -> tuple[float, float, float]:
     """Means of the leave-one-out and the paper's estimates over several draws, and the former's standard error."""
     results = [data.measure() for data in toys]
-    assert all(abs(r.plain - r.leave_one_out) < 0.01 for r in results)  # where posteriors overlap, nothing is mended
+    assert all(
+        abs(r.plain - r.leave_one_out) < 0.01 for r in results
+    )  # where posteriors overlap, smoothing changes nothing
     error = math.sqrt(sum(r.standard_error**2 for r in results)) / len(results)
     return float(np.mean([r.leave_one_out for r in results])), float(np.mean([r.paper for r in results])), error
 

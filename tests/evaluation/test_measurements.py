@@ -14,10 +14,12 @@ from sklearn.preprocessing import StandardScaler
 from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.evaluation import pictures, suite
-from ratescape.evaluation.probes import features, paper_split
+from ratescape.evaluation.features import features, paper_split
+from ratescape.evaluation.measurements import flags
 from ratescape.evaluation.rates import active_units, rates
 from ratescape.evaluation.reconstruction import Reconstruction, reconstruction
-from ratescape.evaluation.representation import flags
+from ratescape.evaluation.subject import Subject
+from ratescape.judges.recipes import judge_spec
 from ratescape.model.hierarchy import HVAE, PosteriorMode, PosteriorSample
 from ratescape.model.registry import build, resolved_model
 from ratescape.specs.evaluation import EvaluationSpec
@@ -86,7 +88,7 @@ LEAN = EvaluationSpec(samples=0, information=False, probes="none")
 
 
 def test_records_of_all_splits_are_consistent(model: HVAE, data: ImageData) -> None:
-    lines = suite.measure(model, data, (0.5, 2.0), LEAN)
+    lines = suite.measure(Subject(model, data, (0.5, 2.0), LEAN))
     assert [(line["split"], line["images"]) for line in lines] == [("validation", 45), ("test", 60)]
     metrics = lines[1]["metrics"]
     top, lower = metrics["rates"]
@@ -99,7 +101,7 @@ def test_records_of_all_splits_are_consistent(model: HVAE, data: ImageData) -> N
 
 @pytest.mark.parametrize("protocol", ["heldout", "paper"])
 def test_every_measurement_that_needs_labels(model: HVAE, data: ImageData, protocol: Any) -> None:
-    lines = suite.measure(model, data, (0.5, 2.0), EvaluationSpec(samples=0, probes=protocol))
+    lines = suite.measure(Subject(model, data, (0.5, 2.0), EvaluationSpec(samples=0, probes=protocol)))
     for line in lines:
         metrics = line["metrics"]
         # Brightness is what an untrained network passes on best; on 9 images, as the paper divides them, by luck.
@@ -114,8 +116,8 @@ def test_without_labels_or_with_one_class_scores_are_absent_and_say_why(model: H
     for labels in (None, np.zeros(len(pixels), np.int64)):
         plain = load_data(pixels, labels, binary=True)
         spec = EvaluationSpec(samples=50)
-        assert suite.judge_of(plain, spec) is None
-        (validation, _) = suite.measure(model, plain, (1.0, 1.0), spec)
+        assert judge_spec(plain, spec) is None
+        (validation, _) = suite.measure(Subject(model, plain, (1.0, 1.0), spec))
         assert not any(name.startswith("inception") for name in validation["metrics"])
         assert not any(name.startswith("accuracy") for name in validation["metrics"])
         assert "labels" in validation["absent"]["inception_score"]
@@ -138,7 +140,7 @@ def test_ridge_regression_on_targets_equals_scikit_learn_by_hand(
 ) -> None:
     data = with_targets(data, labels)
     spec = EvaluationSpec(samples=0, information=False, probes=protocol)
-    lines = suite.measure(model, data, (1.0, 1.0), spec)
+    lines = suite.measure(Subject(model, data, (1.0, 1.0), spec))
     for line, split in zip(lines, data.held_out.values(), strict=True):
         assert split.targets is not None and data.train.targets is not None
         layers = features(model, Images(split.pixels, False), spec.seed, sampled=protocol == "paper")
@@ -163,12 +165,12 @@ def test_without_labels_only_what_needs_them_is_absent(model: HVAE, data: ImageD
     targets = pixels.mean((1, 2, 3))
     for labels in (None, np.zeros(len(pixels), np.int64)):
         plain = load_data(pixels, labels, targets)
-        lines = suite.measure(model, plain, (1.0, 1.0), EvaluationSpec(samples=0))
+        lines = suite.measure(Subject(model, plain, (1.0, 1.0), EvaluationSpec(samples=0)))
         for line in lines:
             assert all(0.2 < value < 1 for value in line["metrics"]["ridge_r2"])
             assert line["absent"].keys() == {"accuracy", "information", "inception_score"}
             assert not any(name.startswith("accuracy") for name in line["metrics"])
-        lines = suite.measure(model, plain, (1.0, 1.0), LEAN)
+        lines = suite.measure(Subject(model, plain, (1.0, 1.0), LEAN))
         assert not any("ridge_r2" in line["metrics"] for line in lines)
 
 
@@ -178,7 +180,7 @@ def test_targets_that_cannot_be_scored_say_why(model: HVAE, data: ImageData, pro
     pixels = data.train.pixels[:20]
     spec = EvaluationSpec(samples=0, probes=protocol)
     for targets, share in ((np.arange(20), 0.01), (np.ones(20), 0.3)):
-        for line in suite.measure(model, load_data(pixels, targets=targets, test=share), (1.0, 1.0), spec)[1:]:
+        for line in suite.measure(Subject(model, load_data(pixels, targets=targets, test=share), (1.0, 1.0), spec))[1:]:
             assert line["metrics"].get("ridge_r2", [None, None]) == [None, None]
             assert "images" in line["absent"]["ridge_r2"]
 

@@ -19,16 +19,9 @@ from ratescape.data.batches import Images, stream
 from ratescape.data.catalog import load_data
 from ratescape.errors import DataError
 from ratescape.evaluation import probes
-from ratescape.evaluation.probes import (
-    FITTING_IMAGES,
-    LABEL_MEASURES,
-    LayerScores,
-    features,
-    fit_probes,
-    fitting_images,
-    paper_probes,
-    paper_split,
-)
+from ratescape.evaluation.estimators import LABEL_MEASURES, SVM_ITERATIONS, Protocol
+from ratescape.evaluation.features import FITTING_IMAGES, features, fitting_images, paper_split
+from ratescape.evaluation.probes import LayerScores, fit_probes, paper_probes
 from ratescape.evaluation.rates import rates
 from ratescape.model.hierarchy import HVAE, Given, PosteriorMode, PosteriorSample
 from ratescape.model.registry import build, resolved_model
@@ -233,7 +226,7 @@ def test_accuracies_come_near_the_best_possible() -> None:
 
 
 @pytest.mark.parametrize("protocol", ["heldout", "paper"])
-def test_linear_probes_fail_where_classes_are_not_linear(protocol: probes.Protocol) -> None:
+def test_linear_probes_fail_where_classes_are_not_linear(protocol: Protocol) -> None:
     """A disc within a ring: half right by a line (or a little more), all right by the others."""
     generator = np.random.default_rng(0)
     labels = generator.permutation(1000) % 2
@@ -399,7 +392,7 @@ def test_wrong_arguments_are_named() -> None:
 
 def test_a_probe_that_stops_early_is_kept_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unscaled features under the paper's protocol: logistic regression does not converge within its iterations."""
-    monkeypatch.setitem(probes.SVM_ITERATIONS, "paper", 20_000)
+    monkeypatch.setitem(SVM_ITERATIONS, "paper", 20_000)
     x, labels = clouds(400, 1.0, seed=0, size=20)
     wild = x * np.logspace(-3, 3, 20, dtype=np.float32)
     with warnings.catch_warnings():
@@ -414,7 +407,7 @@ def test_a_probe_that_stops_early_is_kept_and_told(monkeypatch: pytest.MonkeyPat
 
 
 def test_noise_that_no_margin_separates_takes_no_hours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(probes.SVM_ITERATIONS, "heldout", 200)
+    monkeypatch.setitem(SVM_ITERATIONS, "heldout", 200)
     measured = scores(clouds(300, 0.0, seed=0, size=60), clouds(300, 0.0, seed=1, size=60))
     assert measured.unconverged == [("accuracy_linear_svm",)]
     assert measured.metrics["accuracy_linear_svm"][0] == pytest.approx(1 / 3, abs=5 * math.sqrt(2 / 9 / 300))

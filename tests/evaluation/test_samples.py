@@ -9,7 +9,8 @@ from sklearn.svm import SVC
 from ratescape.data.batches import Images, stream
 from ratescape.errors import DataError
 from ratescape.evaluation.bounds import exceeds, f_inverse
-from ratescape.evaluation.samples import SampleProbes, posterior_samples
+from ratescape.evaluation.features import posterior_samples
+from ratescape.evaluation.samples import SampleProbes
 from ratescape.model.hierarchy import PosteriorSample
 from ratescape.model.registry import build, resolved_model
 from ratescape.specs.model import ModelSpec

@@ -24,6 +24,7 @@ from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.identity import key
+from ratescape.specs.judge import JudgeSpec
 from ratescape.specs.methods import Conditioned, Dedicated, Targeted
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.rate_targets import RateTarget
@@ -238,6 +239,13 @@ OUT_OF_RANGE: list[tuple[type[Any], str, str, list[Any]]] = [
     (ConditioningSpec, "conditioning.", "fine", [1, -1]),
     (ConditioningSpec, "conditioning.", "refine", [-1]),
     (ConditioningSpec, "conditioning.", "refine_learning_rate", [0.0, -1.0, NAN, INF]),
+    (JudgeSpec, "judge.", "epochs", [0]),
+    (JudgeSpec, "judge.", "batch", [0]),
+    (JudgeSpec, "judge.", "learning_rate", [0.0, -1.0, NAN, INF]),
+    (JudgeSpec, "judge.", "decay", [0.0, NAN]),
+    (JudgeSpec, "judge.", "momentum", [-0.1, NAN]),
+    (JudgeSpec, "judge.", "weight_decay", [-0.1, NAN]),
+    (JudgeSpec, "judge.", "seed", [-1]),
     (RunSpec, "", "betas", [(1.0,), (1.0, 1.0, 1.0), (1.0, 0.0), (1.0, -1.0), (1.0, NAN), (INF, 1.0)]),
     (RunSpec, "", "seed", [-1]),
     (ControlSpec, "control.", "start", [0.0, -1.0, 1e3, NAN]),
@@ -303,8 +311,12 @@ def test_every_number_is_checked() -> None:
         (TrainingSpec, "precision"),
         (TrainingSpec, "annealing_path"),
         (EvaluationSpec, "information"),
-        (EvaluationSpec, "probes"),
         (EvaluationSpec, "judge"),
+        (EvaluationSpec, "probes"),
+        (JudgeSpec, "architecture"),
+        (JudgeSpec, "optimiser"),
+        (JudgeSpec, "schedule"),
+        (JudgeSpec, "augment"),
         (ExecutionSpec, "engine"),
         (ExecutionSpec, "device"),
         (ExecutionSpec, "compile"),

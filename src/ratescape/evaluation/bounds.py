@@ -83,8 +83,12 @@ def f_inverse(nats: npt.ArrayLike, counts: npt.ArrayLike) -> FloatArray:
     return np.where(np.isnan(target), np.nan, clipped)
 
 
-def accuracy_ceiling(information: npt.ArrayLike, counts: npt.ArrayLike) -> FloatArray:
+def ceiling_by_information(information: npt.ArrayLike, counts: npt.ArrayLike) -> FloatArray:
     """The best accuracy of any classifier that sees z: alpha <= f^-1(I_q(y; z)) (Eqs. 11 and 15).
+
+    Example::
+
+        ceiling_by_information(1.2, np.bincount(labels))  # 1.2 nats of, say, ten classes
 
     It follows from I_q(y; z) >= f(alpha) (Eq. 14), as f grows. Two conditions decide whether it holds of a number
     that was measured:
@@ -102,12 +106,16 @@ def accuracy_ceiling(information: npt.ArrayLike, counts: npt.ArrayLike) -> Float
     return f_inverse(information, counts)
 
 
-def rate_ceiling(layer_rates: npt.ArrayLike, counts: npt.ArrayLike) -> FloatArray:
+def ceiling_by_rate(layer_rates: npt.ArrayLike, counts: npt.ArrayLike) -> FloatArray:
     """The best accuracy on each layer's latents that the rates allow: alpha <= f^-1(R(z_>=l)) (Eqs. 11 and 15).
 
     By data processing and because KL divergences are not negative, I_q(y; z_l) <= I_q(x; z_l) <= R(z_>=l) =
     R(z_L) + R(z_{L-1} | z_L) + ... + R(z_l | z_>l) (Eq. 10): the rates of *all* layers from the top down to l count.
-    They are summed here. What :func:`accuracy_ceiling` says of posterior means holds here too.
+    They are summed here. What :func:`ceiling_by_information` says of posterior means holds here too.
+
+    Example::
+
+        ceiling_by_rate([0.5, 12.0], np.bincount(labels))  # of z_2 by 0.5 nats, of z_1 by 12.5
 
     Args:
         layer_rates: the single layers' rates R(z_L), ..., R(z_1 | z_>1), means over images, nats, top first

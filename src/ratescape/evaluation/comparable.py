@@ -1,4 +1,4 @@
-"""SHIM."""
+"""Which records may stand in one table: those whose numbers were measured alike. Does without torch."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,40 @@ from typing import Any
 from ratescape.specs.codec import to_dict
 from ratescape.specs.evaluation import EvaluationSpec
 
+REVISION = 1
+"""Raised whenever a measurement is changed so that its numbers no longer compare with those measured before: another
+definition, another constant (``tests/evaluation/test_comparable.py`` pins those), other draws. Records of another
+revision are measured anew."""
 
-def is_current(records: Sequence[dict[str, Any]], evaluation: EvaluationSpec, judge: str | None) -> bool:
-    """SHIM."""
-    return all(record.get("settings") == to_dict(evaluation) for record in records)
+
+def stamp(evaluation: EvaluationSpec, judge: dict[str, Any] | None) -> dict[str, Any]:
+    """What decides a record's numbers beside the model and the images: part of every record.
+
+    Args:
+        judge: :attr:`ratescape.judges.cache.Judge.facts` of the judge of its score; None where there is none.
+    """
+    return {"settings": to_dict(evaluation), "revision": REVISION, "judge": judge}
+
+
+def is_current(records: Sequence[dict[str, Any]], evaluation: EvaluationSpec, judge_digest: str | None) -> bool:
+    """Whether the records of a model, one a split, were measured under these settings, by this revision and judge.
+
+    Example::
+
+        is_current(read_json_lines(folder.evaluation), spec.evaluation, None if judge is None else judge.digest)
+
+    Args:
+        judge_digest: of the landscape's judge; None where there will be no score. A model that diverged has no score
+            either: its records, of 0 images, have no judge whatever the landscape has.
+
+    Returns:
+        False also where there are no records.
+    """
+    return bool(records) and all(_is_current(record, evaluation, judge_digest) for record in records)
+
+
+def _is_current(record: dict[str, Any], evaluation: EvaluationSpec, judge_digest: str | None) -> bool:
+    if (record.get("settings"), record.get("revision")) != (to_dict(evaluation), REVISION):
+        return False
+    judge = record.get("judge")
+    return record.get("images") == 0 or (None if judge is None else judge["digest"]) == judge_digest

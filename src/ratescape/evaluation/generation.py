@@ -78,6 +78,10 @@ def generation(model: HVAE, judge: Judge, count: int = 10_000, splits: int = 5, 
     The draws are the same for every model of one shape and seed. Like the paper's, the samples of a model of binary
     pixels are probabilities, which are not thresholded although the judge learned on 0 and 1.
 
+    Example::
+
+        generation(model, cached_judge(data, small_recipe(data)), count=10_000).score
+
     Args:
         judge: trained on the data of the model (:meth:`Judge.check` tells).
         count: samples in all, a multiple of ``splits``.

@@ -108,6 +108,11 @@ def mutual_information(
 
     Takes some 4 N^2 D multiplications in float64, and memory for ``chunk`` x N densities.
 
+    Example::
+
+        estimates = mutual_information(mean + sigma * torch.randn_like(mean), mean, sigma, labels)
+        estimates.leave_one_out, estimates.paper  # between them lies the truth, in expectation
+
     Args:
         samples: z_j ~ q(z | x_j) ``[N, D]``.
         mean: of q(z | x_i) ``[N, D]``.
@@ -141,12 +146,12 @@ def layer_information(model: HVAE, images: Images, labels: np.ndarray | None, se
     """I_q(y; z_l) of every layer, top first, from one pass at one sample of all latents of each image.
 
     What is estimated is the information that z_l *alone* has of the label, under q(z_l | x) with all other latents
-    integrated out, as in Eqs. 10-13. For the top layer of a top-down model q(z_L | x_i) is the Gaussian at hand. For
-    a lower layer it is not: there the component of image i is q(z_l | z_>l^i, x_i) at the one z_>l^i ~ q(z_>l | x_i)
-    of the pass. The pair (x_i, z_>l^i) is a draw from p_data(x | y) q(z_>l | x), so that the mean of the components of
-    a class is an unbiased estimate of q(z_l | y) = E[q(z_l | z_>l, x)], and z_l^j, drawn from component j, is a draw
-    from q(z_l | y_j) that is independent of all other pairs: all that :class:`Information` says holds with the pair
-    in place of the image. The price is a wider gap between the two estimates, as components are narrower than
+    integrated out, as in Eqs. 10-13. For the top layer of a top-down model q(z_L | x_i) is the posterior of the pass.
+    For a lower layer it is not: there the component of image i is q(z_l | z_>l^i, x_i) at the one z_>l^i ~ q(z_>l |
+    x_i) of the pass. The pair (x_i, z_>l^i) is a draw from p_data(x | y) q(z_>l | x), so that the mean of the
+    components of a class is an unbiased estimate of q(z_l | y) = E[q(z_l | z_>l, x)], and z_l^j, drawn from component
+    j, is a draw from q(z_l | y_j) that is independent of all other pairs: all that :class:`Information` says holds with
+    the pair in place of the image. The price is a wider gap between the two estimates, as components are narrower than
     q(z_l | x_i). The same holds for z_2 of a bottom-up model, whose components are q(z_2 | z_1^i).
 
     The information that z_l has *together* with the layers above, I_q(y; z_>=l), is another quantity, and is not

@@ -1,4 +1,4 @@
-"""What does a model see and dream? Strips of originals, reconstructions and samples, as PNG."""
+"""What does a model reconstruct and generate? Strips of originals, reconstructions and samples, as PNG."""
 
 import io
 
@@ -12,13 +12,23 @@ from ratescape.model.hierarchy import HVAE
 
 
 def reconstructions(model: HVAE, images: Images, count: int) -> bytes:
-    """PNG of two rows: the first ``count`` images, and below them their reconstructions from modes."""
+    """PNG of two rows: the first ``count`` images, and below them their reconstructions from modes.
+
+    Example::
+
+        Path("reconstructions.png").write_bytes(reconstructions(model, images, 8))
+    """
     originals = images.take(torch.arange(min(count, len(images)), device=images.device))
     return strip_png([originals, model.reconstruct(originals)])
 
 
 def samples(model: HVAE, count: int, seed: int) -> bytes:
-    """PNG of one row: ``count`` samples from the prior; the same draws for every model of one shape and seed."""
+    """PNG of one row: ``count`` samples from the prior; the same draws for every model of one shape and seed.
+
+    Example::
+
+        Path("samples.png").write_bytes(samples(model, 8, seed=0))
+    """
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(stream(seed, "samples"))
     return strip_png([model.sample(count, generator)])

@@ -17,8 +17,8 @@ measure                 estimator                                               
 Two protocols:
 
 - ``heldout``: fitted to training images, features standardised by their mean and deviation, scored on validation or
-  test; features at the modes of the layers above. At most :data:`FITTING_IMAGES` training images are used: SVMs cost
-  some N^2 D, and twice as many images take more than twice the time and raise accuracies by about a hundredth.
+  test; features at the modes of the layers above. At most 5,000 training images are used: SVMs cost some
+  N^2 D, and twice as many images take more than twice the time and raise accuracies by about a hundredth.
 - ``paper``: fitted to 80 % of the split that is measured, scored on the other 20 %, features as they are, at a sample
   of the layers above (``features(..., sampled=True)``). Without scaling, logistic regression often stops at its limit
   of iterations: the accuracy is kept, and the probe listed as not converged.
@@ -34,91 +34,29 @@ protocols see such means, since RBF and kNN look at relative distances alone: on
 0.02 nats gave RBF accuracies of 0.75. The ceilings of Eq. 11 bound what can be read off samples.
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.metrics import normalized_mutual_info_score
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
-from ratescape.data.batches import Images, stream
 from ratescape.errors import DataError
-from ratescape.model.hierarchy import CHUNK, HVAE, PosteriorMode, PosteriorSample
-
-Protocol = Literal["heldout", "paper"]
-Floats = npt.NDArray[np.floating[Any]]
-Indices = npt.NDArray[np.intp]
-
-LABEL_MEASURES = ("accuracy_logistic", "accuracy_linear_svm", "accuracy_rbf", "accuracy_knn", "clustering_nmi")
-NUMBER_MEASURES = ("ridge_r2",)
-
-FITTING_IMAGES = 5000
-"""Training images that probes are fitted to, at most (``benchmarks/evaluation.py`` measures what they cost)."""
-
-THREADS = 1
-"""SVMs use one in any case. The matrices of the others are so small that two threads gain nothing, lose minutes in
-waiting for each other on a busy machine, and change last digits."""
-
-NEIGHBOURS = 5
-"""k of kNN, as in the paper."""
-
-STARTS = 10
-"""Starts of k-means, of which the tightest clustering counts."""
-
-LOGISTIC_ITERATIONS: dict[Protocol, int] = {"heldout": 1000, "paper": 100}
-"""Standardised features need some 200; the paper names no limit, which makes it scikit-learn's own."""
-
-SVM_ITERATIONS: dict[Protocol, int] = {"heldout": 50_000, "paper": 1_000_000}
-"""Limit of the linear SVM, for each pair of classes. 5,000 standardised images of MNIST need some 50,000 where a layer
-carries something, and up to 300,000 where it is nearly collapsed; stopping there moved accuracies by at most 0.0002.
-On pure noise, which no margin separates, there is next to no end without a limit."""
-
-RESOLUTION = 1e-6
-"""A feature varies if its deviation is above this, relative to its largest magnitude or to 1, the scale of activations
-and of the prior: below lies the rounding of a float32 network, which differs from machine to machine."""
-
-
-def features(model: HVAE, images: Images, seed: int, sampled: bool = False) -> list[npt.NDArray[np.float32]]:
-    """Posterior means mu_l of every layer, top first, each ``[N, D_l]``.
-
-    Args:
-        sampled: condition each mean on a sample of the layers above (for a bottom-up model, on that of the layer it
-            is inferred from), the one at which rates are measured with this seed, as the paper does; otherwise on
-            their means.
-    """
-    generator = torch.Generator(images.device).manual_seed(stream(seed, "evaluation"))
-    batches: list[list[torch.Tensor]] = []
-    with torch.no_grad():
-        for chunk in images.in_order(CHUNK):
-            source = PosteriorSample(model.noise(len(chunk), generator)) if sampled else PosteriorMode()
-            batches.append([q.mean.flatten(1) for q in model(source, chunk).posteriors])
-    return [torch.cat(layer).float().cpu().numpy() for layer in zip(*batches, strict=True)]
-
-
-def fitting_images(count: int, seed: int, limit: int = FITTING_IMAGES) -> Indices:
-    """Indices of the training images that probes are fitted to: ``limit`` out of ``count``, or all; ascending."""
-    return np.sort(np.random.default_rng(seed).permutation(count)[:limit])
-
-
-def paper_split(count: int, seed: int) -> tuple[Indices, Indices]:
-    """Indices of the 80 % of ``count`` images that the paper's protocol fits to, and of the 20 % that it scores.
-
-    Raises:
-        DataError: fewer than two images.
-    """
-    if count < 2:
-        raise DataError(f"probes under the paper's protocol on {count} images: two are needed at least")
-    order = np.random.default_rng(seed).permutation(count)
-    return order[: count * 4 // 5], order[count * 4 // 5 :]
+from ratescape.evaluation.estimators import (
+    LABEL_MEASURES,
+    NEIGHBOURS,
+    NUMBER_MEASURES,
+    THREADS,
+    Floats,
+    Protocol,
+    Scaling,
+    converges,
+    scaling_of,
+    score_of,
+    unfitted,
+)
+from ratescape.evaluation.features import paper_split
 
 
 class LayerScores(NamedTuple):
@@ -154,23 +92,12 @@ class _Targets(NamedTuple):
         return self.numbers if measure in NUMBER_MEASURES else self.labels
 
 
-class _Scaling(NamedTuple):
-    """Standardisation by the fitting images: mean and deviation ``[D]``, and which of the D features vary."""
-
-    mean: Floats
-    deviation: Floats
-    varying: npt.NDArray[np.bool_]
-
-    def __call__(self, x: Floats) -> Floats:
-        return ((x - self.mean) / self.deviation)[:, self.varying]
-
-
 @dataclass(frozen=True, eq=False)
 class _Layer:
     """The fitted probes of one layer."""
 
     size: int
-    scaling: _Scaling | None
+    scaling: Scaling | None
     estimators: dict[str, Any]
     reasons: dict[str, str]
     unconverged: tuple[str, ...]
@@ -218,6 +145,11 @@ def fit_probes(
 ) -> Probes:
     """Fit the probes of every layer.
 
+    Example::
+
+        fitted = fit_probes(features(model, training_images, seed=0), training_labels)
+        fitted.score(features(model, test_images, seed=0), test_labels).metrics["accuracy_rbf"]
+
     Args:
         layers: features of each layer, top first, ``[N, D_l]``.
         labels: classes, whole numbers ``[N]``.
@@ -232,7 +164,7 @@ def fit_probes(
     classes = np.unique(np.zeros(0, np.intp) if targets.labels is None else targets.labels)
     missing = _fit_reasons(targets, classes)
     with threadpool_limits(THREADS):
-        probes = [_fit(x, targets, missing, protocol, _estimators(len(classes), protocol, seed)) for x in layers]
+        probes = [_fit(x, targets, missing, protocol, unfitted(len(classes), protocol, seed)) for x in layers]
     return Probes(probes, targets.measures, classes, len(layers[0]))
 
 
@@ -244,6 +176,10 @@ def paper_probes(
     seed: int = 0,
 ) -> LayerScores:
     """The paper's protocol on the features of one split; arguments as of :func:`fit_probes`.
+
+    Example::
+
+        paper_probes(features(model, test_images, seed=0, sampled=True), test_labels).metrics["accuracy_rbf"]
 
     Args:
         layers: ``features(..., sampled=True)`` of the images of the split.
@@ -311,25 +247,13 @@ def _score_reasons(targets: _Targets, classes: npt.NDArray[np.integer[Any]]) -> 
     return reasons
 
 
-def _estimators(classes: int, protocol: Protocol, seed: int) -> dict[str, Any]:
-    """Estimators by measure, unfitted."""
-    return {
-        "accuracy_logistic": LogisticRegression(C=1.0, max_iter=LOGISTIC_ITERATIONS[protocol]),
-        "accuracy_linear_svm": SVC(kernel="linear", C=1.0, max_iter=SVM_ITERATIONS[protocol]),
-        "accuracy_rbf": SVC(kernel="rbf", C=1.0, gamma="scale"),
-        "accuracy_knn": KNeighborsClassifier(NEIGHBOURS),
-        "clustering_nmi": KMeans(max(classes, 1), n_init=STARTS, random_state=seed % 2**32),
-        "ridge_r2": Ridge(alpha=1.0),
-    }
-
-
 def _fit(
     x: Floats, targets: _Targets, missing: dict[str, str], protocol: Protocol, estimators: dict[str, Any]
 ) -> _Layer:
     """Fit the probes of one layer, but for those that are undefined anyway (``missing``)."""
     if not np.isfinite(x).all():
         return _Layer(x.shape[1], None, {}, dict.fromkeys(targets.measures, "features are not finite"), ())
-    scaling = _scaling(x)
+    scaling = scaling_of(x)
     if not scaling.varying.any():
         return _Layer(x.shape[1], None, {}, dict.fromkeys(targets.measures, "the layer has no variance"), ())
     scaled = scaling(x) if protocol == "heldout" else x.astype(np.float64)
@@ -339,7 +263,7 @@ def _fit(
     for name in targets.measures:
         if name in reasons:
             continue
-        converged = _converges(estimators[name], scaled, None if name == "clustering_nmi" else targets.of(name))
+        converged = converges(estimators[name], scaled, None if name == "clustering_nmi" else targets.of(name))
         if name == "clustering_nmi" and not converged:
             reasons[name] = "fewer distinct feature vectors than clusters"
             continue
@@ -347,24 +271,6 @@ def _fit(
         if not converged:
             unconverged.append(name)
     return _Layer(x.shape[1], scaling if protocol == "heldout" else None, fitted, reasons, tuple(unconverged))
-
-
-def _converges(estimator: Any, x: Floats, y: Any) -> bool:
-    """Fit, and tell whether the solver reached its tolerance; its own warning about that is taken in."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        estimator.fit(x, y)
-    others = [warning for warning in caught if not issubclass(warning.category, ConvergenceWarning)]
-    for warning in others:
-        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    return len(others) == len(caught)
-
-
-def _scaling(x: Floats) -> _Scaling:
-    exact = x.astype(np.float64)
-    deviation = exact.std(0)
-    varying = deviation > RESOLUTION * np.maximum(1.0, np.abs(exact).max(0))
-    return _Scaling(exact.mean(0), np.where(varying, deviation, 1.0), varying)
 
 
 def _score(
@@ -376,10 +282,4 @@ def _score(
     reasons = missing | layer.reasons
     scaled = x.astype(np.float64) if layer.scaling is None else layer.scaling(x)
     names = [name for name in layer.estimators if name not in reasons]
-    return {name: _measured(name, layer.estimators[name], scaled, targets.of(name)) for name in names}, reasons
-
-
-def _measured(name: str, estimator: Any, x: Floats, y: Any) -> float:
-    if name == "clustering_nmi":
-        return float(normalized_mutual_info_score(y, estimator.predict(x)))
-    return float(estimator.score(x, y))
+    return {name: score_of(name, layer.estimators[name], scaled, targets.of(name)) for name in names}, reasons

@@ -25,6 +25,11 @@ def rates(model: HVAE, images: Images, seed: int, draws: int = 1) -> Rates:
     """Rates and distortion of every image at ``draws`` samples of its posterior.
 
     The KL of each layer is exact given the layers above; those are sampled.
+
+    Example::
+
+        measured = rates(model, images, seed=0)
+        measured.rates.mean(0)  # nats per image of each layer, top first [L]
     """
     generator = torch.Generator(images.device).manual_seed(stream(seed, "evaluation"))
     layer_rates: list[Tensor] = []

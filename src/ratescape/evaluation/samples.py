@@ -10,37 +10,25 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
-from ratescape.data.batches import Images, stream
 from ratescape.errors import DataError
-from ratescape.evaluation.probes import THREADS
-from ratescape.model.hierarchy import CHUNK, HVAE, PosteriorSample
+from ratescape.evaluation.estimators import THREADS
+from ratescape.evaluation.features import LayerArrays
 
 Labels = npt.NDArray[np.integer[Any]]
 
 
-def posterior_samples(model: HVAE, images: Images, seed: int, fitting: bool = False) -> list[npt.NDArray[np.float32]]:
-    """One joint sample of q(z_L, ..., z_1 | x) for each image, by layer, top first, each ``[N, D_l]``.
-
-    Args:
-        fitting: draw for the images that a probe is fitted to: other noise than for those it is scored on.
-    """
-    generator = torch.Generator(images.device).manual_seed(stream(seed, "probes", int(fitting)))
-    batches: list[list[torch.Tensor]] = []
-    with torch.no_grad():
-        for chunk in images.in_order(CHUNK):
-            source = PosteriorSample(model.noise(len(chunk), generator))
-            batches.append([z.flatten(1) for z in model(source, chunk).latents])
-    return [torch.cat(layer).float().cpu().numpy() for layer in zip(*batches, strict=True)]
-
-
 class SampleProbes:
     """RBF SVMs on standardised samples of every layer of one model: fit once, score on any split.
+
+    Example::
+
+        probes = SampleProbes(posterior_samples(model, training_images, 0, fitting=True), training_labels)
+        probes.score(posterior_samples(model, test_images, 0), test_labels)
 
     Args:
         layers: samples of each layer, top first, ``[N, D_l]``, of the images fitted to.
@@ -50,7 +38,7 @@ class SampleProbes:
         DataError: labels of one class only.
     """
 
-    def __init__(self, layers: list[npt.NDArray[np.float32]], labels: Labels) -> None:
+    def __init__(self, layers: LayerArrays, labels: Labels) -> None:
         if len(np.unique(labels)) < 2:
             raise DataError("the fitting images are all of one class")
         self._estimators: list[Any] = []
@@ -60,7 +48,7 @@ class SampleProbes:
                 fitted = make_pipeline(StandardScaler(), SVC(C=1.0, kernel="rbf", gamma="scale")) if finite else None
                 self._estimators.append(None if fitted is None else fitted.fit(x, labels))
 
-    def score(self, layers: list[npt.NDArray[np.float32]], labels: Labels) -> list[float | None]:
+    def score(self, layers: LayerArrays, labels: Labels) -> list[float | None]:
         """Share of labels right, by layer, top first; None for a layer with samples that are not finite."""
         with threadpool_limits(THREADS):
             return [

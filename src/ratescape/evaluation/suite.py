@@ -1,112 +1,110 @@
-"""All measurements on one model, as records."""
+"""All measurements on one model, as records: a registry of them, asked one after the other.
 
-import dataclasses
+A new metric is one entry of :mod:`ratescape.metrics` and one measurement that is registered here. For another
+process to measure it too, such as a worker of a sweep, the module that registers it must be imported there.
+
+Example::
+
+    def worst_image(subject: Subject, split: SplitView) -> Measured:
+        return Measured({"worst_distortion": float(split.rates.distortion.max())})
+
+    metrics.register(Metric("worst_distortion", "worst distortion", "nats/image", False, "of the image kept worst"))
+    suite.register(Measurement(("worst_distortion",), worst_image))
+"""
+
 from typing import Any
 
-import torch
-
-from ratescape.data.batches import Images
+from ratescape import metrics
+from ratescape.compute.precision import arithmetic
 from ratescape.data.catalog import ImageData
-from ratescape.evaluation.generation import generation
-from ratescape.evaluation.rates import active_units, rates
-from ratescape.evaluation.reconstruction import reconstruction
-from ratescape.evaluation.representation import Measured, Representation
-from ratescape.judges.cache import Judge, judge, light_recipe, recipe
-from ratescape.judges.training import JudgeSpec
-from ratescape.model.hierarchy import HVAE
-from ratescape.specs.codec import to_dict
-from ratescape.specs.evaluation import SCORE_SPLITS, EvaluationSpec
+from ratescape.errors import SpecError
+from ratescape.evaluation.comparable import stamp
+from ratescape.evaluation.measurements import BUILT_IN
+from ratescape.evaluation.subject import Measured, Measurement, SplitView, Subject
+from ratescape.specs.evaluation import EvaluationSpec
+
+FLAG = "flag"
+"""The one text among the metrics, of no registered column: which measurements contradict each other."""
+
+MEASUREMENTS: list[Measurement] = []
+"""All that is measured, in the order of a record's metrics."""
 
 
-def measure(
-    model: HVAE, data: ImageData, betas: tuple[float, ...], spec: EvaluationSpec, scorer: Judge | None = None
-) -> list[dict[str, Any]]:
-    """Measure ``model`` on validation and test: one record (split, betas, metrics) each, of which landscapes are made.
+def register(measurement: Measurement) -> Measurement:
+    """Have something measured on every model from now on; its metrics are registered first, each by itself.
+
+    Raises:
+        SpecError: a column that is no registered metric, or that something else measures already.
+    """
+    taken = {column for known in MEASUREMENTS for column in known.columns}
+    for column in measurement.columns:
+        if column not in metrics.METRICS and column.removesuffix("s") not in metrics.LAYER_METRICS:
+            raise SpecError(f"measurement of {column}, which is no metric: give it to ratescape.metrics.register first")
+        if column in taken:
+            raise SpecError(f"{column} is measured already: choose another column")
+    MEASUREMENTS.append(measurement)
+    return measurement
+
+
+def measure(subject: Subject) -> list[dict[str, Any]]:
+    """Measure a model on validation and test: one record each, of which landscapes are made.
+
+    A record has ``split``, its number of ``images``, ``betas``, ``metrics``, ``absent`` (why what is not among the
+    metrics could not be measured), and what :func:`ratescape.evaluation.comparable.stamp` adds.
 
     Metrics, nats per image unless said otherwise; lists run over the layers, top first:
 
     - ``rates``, their sum ``rate``, ``distortion``, ``loss`` (distortion + sum of beta x rate, Eq. 8), ``nelbo``
       (-ELBO), ``psnr`` (dB), ``active`` units;
     - ``inception_score``, ``diversity``, ``sharpness`` (Eq. 12), other draws for each split, and ``judge_accuracy``;
-    - ``ridge_r2`` of the data's targets, where there are any (R^2, at most 1);
     - ``information`` about the labels (nats), ``accuracy_...`` and ``clustering_nmi`` of the probes (fractions), the
       ceilings ``ceiling_information`` and ``ceiling_rate`` (Eq. 11), ``accuracy_sample``, which they bind, and ``flag``
-      where it is above one.
+      where it is above one;
+    - ``ridge_r2`` of the data's targets, where there are any (R^2, at most 1);
+    - whatever else is registered.
 
-    What cannot be measured is not among the metrics; ``absent`` says why.
+    On a GPU float32 is float32, whatever training was done in.
 
-    Args:
-        data: the images the model was trained on.
-        scorer: as :func:`judge_of` gives it.
+    Example::
+
+        validation, test = measure(Subject(model, data, (1.0, 1.0), EvaluationSpec(samples=0)))
+        test["metrics"]["rates"]
     """
-    representation = Representation(model, data, spec)
-    like = next(model.parameters())
-    records: list[dict[str, Any]] = []
-    for position, (name, split) in enumerate(data.held_out.items()):
-        images = Images(split.pixels, bool(data.spec.binary), like.device, like.dtype)
-        metrics = _reconstruction(model, images, betas, spec)
-        read_off = representation.on(split, metrics["rates"])
-        drawn = _generation(model, scorer, spec, position)
-        records.append(
-            _stamp(name, len(images), betas, spec)
-            | {"metrics": metrics | drawn.metrics | read_off.metrics, "absent": drawn.absent | read_off.absent}
-        )
-    return records
+    with arithmetic("float32", subject.device):
+        return [_record(subject, name, split) for name, split in subject.splits.items()]
 
 
-def blank(data: ImageData, betas: tuple[float, ...], spec: EvaluationSpec) -> list[dict[str, Any]]:
+def blank(data: ImageData, betas: tuple[float, ...], settings: EvaluationSpec) -> list[dict[str, Any]]:
     """The records of a model that has nothing to measure because its training diverged: every number is missing."""
     missing = [None] * len(betas)
-    metrics = dict.fromkeys(("rate", "distortion", "loss", "nelbo", "psnr")) | {"rates": missing, "active": missing}
-    return [_stamp(name, 0, betas, spec) | {"metrics": metrics, "absent": {}} for name in data.held_out]
+    empty = dict.fromkeys(("rate", "distortion", "loss", "nelbo", "psnr")) | {"rates": missing, "active": missing}
+    return [
+        {"split": name, "images": 0, "betas": betas} | stamp(settings, None) | {"metrics": empty, "absent": {}}
+        for name in data.held_out
+    ]
 
 
-def judge_of(data: ImageData, spec: EvaluationSpec, device: torch.device | str = "cpu") -> Judge | None:
-    """The judge of the data's inception scores, trained if it is not at hand; None where there will be no score.
-
-    On a CPU all data get the small judge, whatever the recipe: a DenseNet would hold up the sweep for weeks.
-
-    Raises:
-        RatescapeError: as :func:`ratescape.judges.cache.judge`.
-    """
-    how = judge_spec(data, spec, device)
-    return None if how is None else judge(data, spec=how, device=device)
-
-
-def judge_spec(data: ImageData, spec: EvaluationSpec, device: torch.device | str) -> JudgeSpec | None:
-    """How the judge of the data's inception scores is made on a device; None where there will be no score."""
-    if spec.samples == 0 or data.train.labels is None or len(data.classes or ()) < 2:
-        return None
-    how = light_recipe(data) if torch.device(device).type == "cpu" else recipe(data)
-    return how if spec.judge_epochs is None else dataclasses.replace(how, epochs=spec.judge_epochs)
+def _record(subject: Subject, name: str, split: SplitView) -> dict[str, Any]:
+    """What all measurements say of one split."""
+    judge = subject.judge
+    record: dict[str, Any] = {"split": name, "images": len(split.images), "betas": subject.betas}
+    record |= stamp(subject.settings, None if judge is None else judge.facts) | {"metrics": {}, "absent": {}}
+    for measurement in MEASUREMENTS:
+        found = _measured(measurement, split)
+        record["metrics"] |= found.metrics
+        record["absent"] |= found.absent
+    return record
 
 
-def _stamp(split: str, images: int, betas: tuple[float, ...], spec: EvaluationSpec) -> dict[str, Any]:
-    return {"split": split, "images": images, "betas": betas, "settings": to_dict(spec)}
+def _measured(measurement: Measurement, split: SplitView) -> Measured:
+    found = split.once(measurement.measure)
+    unknown = found.metrics.keys() - {*measurement.columns, FLAG}
+    if unknown:
+        raise SpecError(
+            f"a measurement of {', '.join(measurement.columns)} gave {', '.join(sorted(unknown))} too: declare all"
+        )
+    return found
 
 
-def _reconstruction(model: HVAE, images: Images, betas: tuple[float, ...], spec: EvaluationSpec) -> dict[str, Any]:
-    """Rates, distortion and PSNR."""
-    measured = rates(model, images, spec.seed, spec.draws)
-    restored = reconstruction(model, images)
-    layer_rates = measured.rates.mean(0).tolist()
-    distortion = measured.distortion.mean().item()
-    return {
-        "rates": layer_rates,
-        "rate": sum(layer_rates),
-        "distortion": distortion,
-        "loss": distortion + sum(beta * rate for beta, rate in zip(betas, layer_rates, strict=True)),
-        "nelbo": distortion + sum(layer_rates),
-        "psnr": restored.psnr,
-        "active": active_units(restored.means),
-    }
-
-
-def _generation(model: HVAE, scorer: Judge | None, spec: EvaluationSpec, position: int) -> Measured:
-    """Inception score; each split has draws of its own, so that what was chosen on one is reported on others."""
-    if scorer is None:
-        reason = "no samples were asked for" if spec.samples == 0 else "a judge needs labels of two classes or more"
-        return Measured({}, {"inception_score": reason})
-    score = generation(model, scorer, spec.samples, SCORE_SPLITS, seed=2 * spec.seed + position)
-    values = {"inception_score": score.score, "diversity": score.diversity, "sharpness": score.sharpness}
-    return Measured(values | {"judge_accuracy": scorer.accuracy}, {})
+for _measurement in BUILT_IN:
+    register(_measurement)

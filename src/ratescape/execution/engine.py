@@ -1,11 +1,7 @@
-"""What an engine is: it carries out the packs of a sweep somewhere.
-
-A new one is a file, and a line in :data:`ENGINES`.
-"""
+"""What an engine is: it carries out the packs of a sweep somewhere."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from typing import Protocol
 
 from ratescape.data.catalog import ImageData
@@ -55,24 +51,3 @@ class Engine(Protocol):
             RatescapeError: what a training ended with, or that memory or machines do not last.
         """
         ...
-
-
-def _local(execution: ExecutionSpec) -> AbstractContextManager[Engine]:
-    from ratescape.execution.local import local_engine
-
-    return local_engine(execution)
-
-
-def _ray(execution: ExecutionSpec) -> AbstractContextManager[Engine]:
-    from ratescape.execution.ray.cluster import joined  # Ray is an extra: imported where it is asked for
-
-    return joined(execution)
-
-
-ENGINES: dict[str, Callable[[ExecutionSpec], AbstractContextManager[Engine]]] = {
-    "auto": _local,
-    "in-process": _local,
-    "workers": _local,
-    "ray": _ray,
-}
-"""Engines by the name of ``execution.engine``: each is entered for as long as a sweep takes."""

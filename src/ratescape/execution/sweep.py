@@ -14,7 +14,8 @@ from ratescape.compute.devices import chosen_device
 from ratescape.data.catalog import ImageData
 from ratescape.errors import RecordError
 from ratescape.evaluation.grid import grid_table, seen_images
-from ratescape.execution.engine import ENGINES, Job
+from ratescape.execution.engine import Job
+from ratescape.execution.engines import ENGINES
 from ratescape.execution.local import hand_over
 from ratescape.execution.packing import planned
 from ratescape.execution.progress import Observer, Plan, Silent, Tracker

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,11 @@ from typing import Any
 import torch
 
 from ratescape import checkpoint
-from ratescape.compute.precision import FLOAT, arithmetic
+from ratescape.compute.precision import FLOAT
 from ratescape.data.batches import Images, stream
 from ratescape.errors import MemoryShortage, ResourceError
 from ratescape.evaluation import pictures, suite
+from ratescape.evaluation.subject import Subject
 from ratescape.execution.packing import Pack
 from ratescape.execution.progress import Reporter, Tell
 from ratescape.execution.workspace import Workspace, is_trained
@@ -29,6 +30,7 @@ from ratescape.specs.runs import MergedSpec, NetworkSpec, RunSpec
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.controlled import ControlledBetas
 from ratescape.training.betas.fixed import FixedBetas
+from ratescape.training.betas.policy import BetaPolicy
 from ratescape.training.betas.sampled import BetaBox, SampledBetas
 from ratescape.training.context import Saving, TrainingContext
 from ratescape.training.loop import train
@@ -112,27 +114,33 @@ def _train_pack(work: PackWork, workspace: Workspace, reporter: Reporter) -> Non
     spec = work.runs[0]
     images = workspace.train_images(spec.training.precision)
     model = initial(spec, workspace.data.shape).to(workspace.device)
-    policy = _policy(work.runs, len(images), torch.empty(0, device=workspace.device, dtype=images.dtype))
+    like = torch.empty(0, device=workspace.device, dtype=images.dtype)
+    policy, log = _policy(work.runs, len(images), like)
     with _shortage_named(len(work.runs)):
         context = _pack_context(work, workspace, reporter)
         trained = train(spec.training, model, images, policy, len(work.runs), spec.seed, context=context)
     for index, (run, folder) in enumerate(zip(work.runs, work.folders, strict=True)):
         if is_trained(folder):
             continue
-        if run.target is not None:
-            write_atomically(folder.control, to_json_lines(policy.log(index)))
+        if log is not None:
+            write_atomically(folder.control, to_json_lines(log(index)))
         write_run(run, folder, trained.history[index], _with_weights(model, trained, index), workspace)
 
 
-def _policy(runs: tuple[RunSpec, ...], count: int, like: torch.Tensor) -> FixedBetas | ControlledBetas:
-    """How the betas of a pack's runs are chosen, for a training on so many images."""
+Log = Callable[[int], Sequence[Mapping[str, object]]]
+"""What was recorded over the training of a member, by its index."""
+
+
+def _policy(runs: tuple[RunSpec, ...], count: int, like: torch.Tensor) -> tuple[BetaPolicy, Log | None]:
+    """How the betas of a pack's runs are chosen, for a training on so many images; and the log of it, if one is kept."""
     spec = runs[0]
-    targets = [run.target.rates for run in runs if run.target is not None]
     if spec.target is not None:
+        targets = [run.target.rates for run in runs if run.target is not None]
         steps = total_steps(spec.training, count)
-        return ControlledBetas(targets, spec.model.layers, steps, spec.target.control, like)
+        controlled = ControlledBetas(targets, spec.model.layers, steps, spec.target.control, like)
+        return controlled, controlled.log
     betas = torch.tensor([run.betas for run in runs], device=like.device, dtype=like.dtype)  # [P, L]
-    return FixedBetas(betas, annealing_steps(spec.training, count), spec.training.annealing_path)
+    return FixedBetas(betas, annealing_steps(spec.training, count), spec.training.annealing_path), None
 
 
 def _merge_pack(work: PackWork, source: NetworkFolder, workspace: Workspace, reporter: Reporter) -> None:
@@ -262,8 +270,7 @@ def _measure(run: RunSpec, folder: RunFolder, history: History, model: HVAE, wor
     if diverged:
         lines = suite.blank(data, betas, settings)
     else:
-        with arithmetic("float32", workspace.device):  # whatever training was done in
-            lines = suite.measure(model, data, betas, settings, workspace.judge)
+        lines = suite.measure(Subject(model, data, betas, settings, workspace.judge))
     if run.target is not None:
         for line in lines:
             found = outcomes(run.target.rates, line["metrics"]["rates"], betas, run.target.control.tolerance)

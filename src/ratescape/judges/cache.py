@@ -1,14 +1,16 @@
-"""Who judges the samples? Classifiers trained on the data set itself, as the inception score wants them (Sec. 5.5).
+"""Where judges are kept: in the user's cache, once for each data set and recipe, and in each landscape, for good.
 
-A judge sees what the models see: pixels in [0, 1], thresholded where the data are binary. It is trained once, on the
-training images alone, and kept in a cache by a hash of data, split and recipe.
+A judge is a classifier trained on the data set itself, as the inception score asks for (Sec. 5.5). It sees what the
+models see: pixels in [0, 1], thresholded where the data are binary. It is trained once, on the training images alone.
+
+Two trainings by one recipe, on two devices say, give two judges, whose scores differ. So a landscape owns the file of
+its judge (:func:`obtain`), and every score is recorded with the digest of the file that gave it.
 """
 
 import dataclasses
-import math
-import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pooch
 import torch
@@ -18,38 +20,18 @@ from ratescape import checkpoint
 from ratescape.data.catalog import ImageData
 from ratescape.errors import CheckpointError, DataError, SpecError
 from ratescape.judges.networks import network
-from ratescape.judges.training import CHUNK, JudgeSpec, accuracy, class_names, logits_of, train_judge
+from ratescape.judges.recipes import judge_spec
+from ratescape.judges.training import CHUNK, accuracy, class_names, logits_of, train_judge
 from ratescape.records import files
 from ratescape.records.folders import ResultsFolder
 from ratescape.specs.codec import from_dict, to_dict
 from ratescape.specs.data import DataSpec
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.identity import key
+from ratescape.specs.judge import JudgeSpec
 
-LEAST_STEPS = 600
-"""Steps that a judge of few images is trained for at least, in more epochs."""
-
-
-def recipe(data: ImageData) -> JudgeSpec:
-    """The judge that fits the data: the paper's for SVHN, CIFAR-10 and MNIST, else the small network.
-
-    The paper names neither epochs nor schedule for SVHN; 30 epochs along a cosine are our choice, as are the usual 200
-    for CIFAR-10. Both take a GPU. Other data, whatever their size and colour, get the judge of MNIST: it is trained on
-    demand amid other work, so it must take minutes on a CPU; a stronger one is a matter of giving its spec.
-    """
-    sgd = JudgeSpec("resnet-18", 30, 256, "sgd", learning_rate=0.01, momentum=0.9, weight_decay=5e-4, schedule="cosine")
-    if data.spec.name == "svhn":
-        return sgd
-    if data.spec.name == "cifar10":
-        return dataclasses.replace(sgd, architecture="densenet-121", epochs=200, augment=True)
-    return light_recipe(data)
-
-
-def light_recipe(data: ImageData) -> JudgeSpec:
-    """The paper's judge of MNIST, for any data: minutes on a CPU, where the larger ones would take weeks."""
-    paper = JudgeSpec()
-    epochs = max(paper.epochs, math.ceil(LEAST_STEPS / math.ceil(len(data.train.pixels) / paper.batch)))
-    return dataclasses.replace(paper, epochs=epochs, decay=paper.decay ** (paper.epochs / epochs))
+Progress = Callable[[int, int], None]
+"""Called after every step of a training with (steps done, steps in all)."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -68,8 +50,15 @@ class Judge:
     """Share of the test images whose class it names, in [0, 1]."""
     validation_accuracy: float | None
     """The same of the validation images; None without any."""
-    seconds: float
-    """Time its training took."""
+    key: str
+    """Of the data, their split and the recipe: equal for two trainings by one recipe."""
+    digest: str
+    """Of its file: differs wherever its weights do."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the record of a score says of the judge that gave it."""
+        return {"digest": self.digest, "accuracy": self.accuracy, "recipe": to_dict(self.spec)}
 
     @torch.no_grad()
     def probabilities(self, images: Tensor) -> Tensor:
@@ -106,32 +95,105 @@ class Judge:
 class _Identity:
     """What makes one judge another than the next; its key names the file."""
 
+    KIND: ClassVar[str] = "judge"
+
     data: DataSpec
     """The split; the name is left out, for the fingerprint says more."""
     fingerprint: str
     judge: JudgeSpec
-    KIND = "judge"
 
 
-def judge(
-    data: ImageData,
-    folder: Path | None = None,
-    spec: JudgeSpec | None = None,
-    epochs: int | None = None,
-    device: torch.device | str = "cpu",
-    progress: Callable[[int, int], None] | None = None,
+def judge_for(data: ImageData, evaluation: EvaluationSpec, device: torch.device | str = "cpu") -> Judge | None:
+    """The judge of the data's inception scores, from the user's cache; None where there will be no score.
+
+    For models outside a landscape; a landscape has a judge of its own: see :func:`obtain`.
+
+    Raises:
+        RatescapeError: as :func:`cached_judge`.
+    """
+    spec = judge_spec(data, evaluation)
+    return None if spec is None else cached_judge(data, spec, device)
+
+
+def obtain(
+    path: Path, data: ImageData, spec: JudgeSpec, device: torch.device | str, progress: Progress | None = None
 ) -> Judge:
-    """The judge of a data set: from the cache, or trained now and kept there.
+    """The judge of a landscape: its own file if there is one, else a copy of the cached judge, trained if need be.
+
+    A file of another recipe is replaced: settings of evaluation may change, and all scores are then measured anew.
+
+    Example::
+
+        spec = judge_spec(data, evaluation)
+        judge = None if spec is None else obtain(Path("landscape/judge.safetensors"), data, spec, "cpu")
+
+    Args:
+        path: a file inside the results folder.
+        data: images with labels that the landscape is of.
+        device: where the judge is put, and trained if that is still to be done.
+
+    Raises:
+        DataError: the file is a judge of other data.
+        RatescapeError: as :func:`cached_judge`.
+    """
+    own = own_judge(path, data, spec, device)
+    if own is not None:
+        return own
+    with files.waited_for(path.with_suffix(".lock")):
+        if own_judge(path, data, spec, device) is None:  # nobody wrote it while this process waited
+            cached_judge(data, spec, device, progress=progress)
+            files.write_atomically(path, cache_path(data, spec).read_bytes())
+    return _fitting(path, data, device)
+
+
+def own_judge(path: Path, data: ImageData, spec: JudgeSpec, device: torch.device | str) -> Judge | None:
+    """The judge in a file of a landscape; None if there is no file, or one of another recipe. Writes nothing.
+
+    Raises:
+        CheckpointError: the file is damaged.
+        DataError: it is a judge of other data.
+    """
+    found = _fitting(path, data, device) if path.exists() else None
+    return found if found is not None and found.spec == spec else None
+
+
+def judge_of_results(
+    folder: ResultsFolder, data: ImageData, evaluation: EvaluationSpec, device: torch.device | str
+) -> Judge | None:
+    """The judge that gave the scores in a results folder, for more of them; None where there will be no score.
+
+    A folder without a judge of this recipe is left as it is: the judge is then that of the user's cache.
+
+    Raises:
+        RatescapeError: as :func:`cached_judge`.
+    """
+    spec = judge_spec(data, evaluation)
+    if spec is None:
+        return None
+    return own_judge(folder.judge(key(spec)), data, spec, device) or cached_judge(data, spec, device)
+
+
+def cached_judge(
+    data: ImageData,
+    spec: JudgeSpec,
+    device: torch.device | str = "cpu",
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> Judge:
+    """The judge of a data set and recipe: from the cache, or trained now and kept there.
 
     Only one process trains a judge; others that want the same one wait for it. A training that is killed leaves no
     judge behind.
 
+    Example::
+
+        cached_judge(data, small_recipe(data)).accuracy
+
     Args:
         data: images with labels. Only the training images train; accuracy is measured on validation and test.
+        spec: how it is made (see :mod:`ratescape.judges.recipes`).
+        device: where the judge is put, and trained if that is still to be done.
         folder: the cache; default: ``judges`` in the user's cache folder of ratescape.
-        spec: how it is made; default: :func:`recipe`.
-        epochs: in place of the recipe's.
-        progress: called after every step of a training with (steps done, steps in all).
 
     Raises:
         DataError: the data have no labels, or all the same.
@@ -140,22 +202,18 @@ def judge(
         RecordError: the cache cannot be written.
     """
     class_names(data)
-    chosen = recipe(data) if spec is None else spec
-    chosen = chosen if epochs is None else dataclasses.replace(chosen, epochs=epochs)
-    path = place(data, chosen, folder)
+    path = cache_path(data, spec, folder)
     if not path.exists():
         with files.waited_for(path.with_suffix(".lock")):
             if not path.exists():
-                _save(path, data, chosen, torch.device(device), progress)
-    found = load_judge(path, device)
-    found.check(data)
-    return found
+                _train(path, data, spec, torch.device(device), progress)
+    return _fitting(path, data, device)
 
 
-def place(data: ImageData, spec: JudgeSpec, folder: Path | None = None) -> Path:
-    """Where a judge lies once it is trained, in the cache that ``folder`` names as for :func:`judge`."""
-    name = key(_Identity(dataclasses.replace(data.spec, name="any"), data.fingerprint, spec))
-    return (Path(pooch.os_cache("ratescape")) / "judges" if folder is None else folder) / f"{name}.safetensors"
+def cache_path(data: ImageData, spec: JudgeSpec, folder: Path | None = None) -> Path:
+    """The file of a judge in the cache that ``folder`` names as for :func:`cached_judge`, trained or not."""
+    cache = Path(pooch.os_cache("ratescape")) / "judges" if folder is None else folder
+    return cache / f"{_key(data.spec, data.fingerprint, spec)}.safetensors"
 
 
 def load_judge(path: Path, device: torch.device | str = "cpu") -> Judge:
@@ -167,26 +225,31 @@ def load_judge(path: Path, device: torch.device | str = "cpu") -> Judge:
     tensors, header = checkpoint.load(path)
     try:
         spec, shape, classes = from_dict(JudgeSpec, header["judge"]), tuple(header["shape"]), tuple(header["classes"])
-        with torch.random.fork_rng([]):  # the weights drawn first are replaced: nobody's random numbers should move on
+        with torch.random.fork_rng([]):  # the weights drawn first are replaced: the caller's random numbers stay
             trained = network(spec.architecture, shape, len(classes))
         trained.load_state_dict(tensors)
-        facts = {name: header[name] for name in ("fingerprint", "accuracy", "validation_accuracy", "seconds")}
+        facts = {name: header[name] for name in ("fingerprint", "accuracy", "validation_accuracy")}
+        facts["key"] = _key(from_dict(DataSpec, header["data"]), header["fingerprint"], spec)
     except (KeyError, RuntimeError, SpecError) as error:
         raise CheckpointError(f"{path} holds no judge that fits this ratescape ({error}): delete it") from error
-    return Judge(trained.to(device).eval().requires_grad_(False), spec, shape, classes, **facts)
+    trained = trained.to(device).eval().requires_grad_(False)
+    return Judge(trained, spec, shape, classes, digest=checkpoint.digest_of(path), **facts)
 
 
-def _save(
-    path: Path,
-    data: ImageData,
-    spec: JudgeSpec,
-    device: torch.device,
-    progress: Callable[[int, int], None] | None,
-) -> None:
+def _fitting(path: Path, data: ImageData, device: torch.device | str) -> Judge:
+    """The judge of a file, which must be of these data."""
+    found = load_judge(path, device)
+    found.check(data)
+    return found
+
+
+def _key(data: DataSpec, fingerprint: str, spec: JudgeSpec) -> str:
+    return key(_Identity(dataclasses.replace(data, name="any"), fingerprint, spec))
+
+
+def _train(path: Path, data: ImageData, spec: JudgeSpec, device: torch.device, progress: Progress | None) -> None:
     """Train a judge and write it, whole or not at all."""
-    begun = time.monotonic()
     trained = train_judge(data, spec, device, progress)
-    seconds = time.monotonic() - begun
     binary = bool(data.spec.binary)
     header = {
         "judge": to_dict(spec),
@@ -196,25 +259,5 @@ def _save(
         "fingerprint": data.fingerprint,
         "accuracy": accuracy(trained, data.test, binary),
         "validation_accuracy": None if data.validation is None else accuracy(trained, data.validation, binary),
-        "seconds": seconds,
     }
     checkpoint.save(path, trained.state_dict(), header)
-
-
-def obtain(path: Path, data: ImageData, spec: JudgeSpec, device: torch.device | str = "cpu") -> Judge:
-    """SHIM."""
-    if not path.exists():
-        judge(data, spec=spec, device=device)
-        files.write_atomically(path, place(data, spec).read_bytes())
-    return load_judge(path, device)
-
-
-def borrowed(folder: ResultsFolder, data: ImageData, evaluation: EvaluationSpec, device: torch.device) -> Judge | None:
-    """SHIM."""
-    from ratescape.judges.recipes import judge_spec
-
-    how = judge_spec(data, evaluation)
-    if how is None:
-        return None
-    own = folder.judge(key(how))
-    return load_judge(own, device) if own.exists() else judge(data, spec=how, device=device)

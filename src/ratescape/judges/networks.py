@@ -3,14 +3,11 @@
 The three that the paper uses, for images of any size from 8 x 8 on.
 """
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
 from ratescape.errors import SpecError
-
-Architecture = Literal["small-cnn", "resnet-18", "densenet-121"]
+from ratescape.specs.judge import Architecture
 
 SMALLEST_SIDE = 8
 """Pixels below which too little is left of an image after three halvings."""

@@ -1,9 +1,7 @@
-"""How a judge learns: its recipe, the training loop, and the share of images it gets right."""
+"""How a judge learns: the training loop, and the share of images it gets right."""
 
-import dataclasses
 import math
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,45 +11,14 @@ from ratescape.data.batches import Images, stream
 from ratescape.data.catalog import ImageData
 from ratescape.data.formats import Split
 from ratescape.errors import DataError, SpecError
-from ratescape.judges.networks import Architecture, network
+from ratescape.judges.networks import network
+from ratescape.specs.judge import JudgeSpec
 
 CHUNK = 250
 """Images that pass through a judge at once: the maps of a DenseNet take a few MB an image."""
 
 MARGIN = 4
 """Pixels of padding that a random crop moves over."""
-
-
-@dataclasses.dataclass(frozen=True)
-class JudgeSpec:
-    """How a judge is made. The defaults are the paper's recipe for MNIST."""
-
-    KIND = "judge"
-    architecture: Architecture = "small-cnn"
-    epochs: int = 14
-    batch: int = 64
-    optimiser: Literal["adadelta", "sgd"] = "adadelta"
-    learning_rate: float = 1.0
-    """Of the first step."""
-    momentum: float = 0.0
-    """Of SGD."""
-    weight_decay: float = 0.0
-    schedule: Literal["exponential", "cosine"] = "exponential"
-    """The learning rate falls by a factor at every epoch, or as a half cosine to 0 at the last step."""
-    decay: float = 0.7
-    """Factor of the exponential schedule."""
-    augment: bool = False
-    """Random crops and flips, anew in every epoch."""
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "learning_rate", "decay"):
-            value = getattr(self, name)
-            if not (value > 0 and math.isfinite(value)):
-                raise SpecError(f"judge.{name} is {value!r}: it must be above 0 and finite")
-        for name in ("momentum", "weight_decay", "seed"):
-            if not getattr(self, name) >= 0:
-                raise SpecError(f"judge.{name} is {getattr(self, name)!r}: it must be at least 0")
 
 
 def class_names(data: ImageData) -> tuple[str, ...]:
@@ -79,17 +46,22 @@ def train_judge(
 ) -> nn.Module:
     """Train a network on the training images; the result depends on the arguments alone.
 
+    Example::
+
+        classifier = train_judge(load_data("mnist-5k"), JudgeSpec(epochs=4))
+        logits = classifier(images)  # [B, C, H, W] to [B, M]
+
     Raises:
         DataError: the data have no labels, or all the same.
         SpecError: the training diverged, or the images are too small.
     """
-    place = torch.device(device)
+    device = torch.device(device)
     classes = class_names(data)
     # Weights and dropout draw from PyTorch's own generators: they are seeded here, and given back as they were.
-    with torch.random.fork_rng([place] if place.type == "cuda" else []):
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(stream(spec.seed, "weights"))
-        learner = network(spec.architecture, data.shape, len(classes)).to(place)
-        _descend(learner, data, spec, place, progress)
+        learner = network(spec.architecture, data.shape, len(classes)).to(device)
+        _descend(learner, data, spec, device, progress)
     if not all(bool(p.isfinite().all()) for p in learner.parameters()):
         raise SpecError(
             f"the training of a judge on {data.spec.name} diverged: give a spec of a smaller judge.learning_rate than "

@@ -9,6 +9,7 @@ from ratescape import selection
 from ratescape.data.catalog import ImageData
 from ratescape.evaluation import suite
 from ratescape.evaluation.grid import seen_images
+from ratescape.evaluation.subject import Subject
 from ratescape.judges.cache import Judge
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
@@ -84,7 +85,7 @@ def between(
     wanted = [RateTarget((n,), share * max(like[f"rate_{n}"], LEAST)) for n in range(layers, 0, -1)]
     betas = betas_for(network, seen_images(network, data), wanted, tolerance=BUDGET).betas
     model = network.at(betas)
-    lines = suite.measure(model, data, betas, evaluation, judge)
+    lines = suite.measure(Subject(model, data, betas, evaluation, judge))
     row = pd.Series(measured_columns({line["split"]: line for line in lines}, choice.split))
     better = choice.metric.score(pd.Series([choice.value(row), choice.value(choice.row)]))
     if better[0] <= better[1] or not selection.meets(row, budget.max_rate, budget.demands):

@@ -21,8 +21,11 @@ class EvaluationSpec:
     """Images kept beside each model: so many originals, reconstructions and samples."""
     samples: int = 10_000
     """Samples from the prior, in 5 splits, that a judge gives an inception score; 0 for no score. Needs labels."""
+    judge: Literal["small", "paper"] = "small"
+    """Who judges the samples: the paper's CNN for MNIST, which takes minutes on a CPU whatever the data, or the paper's
+    own network for SVHN and CIFAR-10, which needs a GPU. It never depends on the device, so a table holds one judge."""
     judge_epochs: int | None = None
-    """Epochs that the judge is trained for, once for a data set; default: by the recipe that fits the data."""
+    """Epochs that the judge is trained for, once for a landscape; default: by the recipe that fits the data."""
     information: bool = True
     """Estimate the mutual information between labels and each layer. Needs labels."""
     probes: Literal["heldout", "paper", "none"] = "heldout"

@@ -46,10 +46,6 @@ class FixedBetas:
     def observe(self, drawn: StepBetas, rates: Tensor, distortion: Tensor) -> None:
         """Fixed betas learn nothing from what they led to."""
 
-    def log(self, member: int) -> list[dict[str, object]]:
-        """Nothing moves betas here."""
-        return []
-
     def state(self) -> dict[str, Tensor]:
         return {}
 

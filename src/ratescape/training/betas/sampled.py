@@ -133,10 +133,6 @@ class SampledBetas:
         rows, columns = torch.triu_indices(self.axes, self.axes, device=logs.device)
         return torch.cat([torch.ones_like(logs[:, :, :1]), logs, logs[:, :, rows] * logs[:, :, columns]], 2)
 
-    def log(self, member: int) -> list[dict[str, object]]:
-        """Nothing moves betas here."""
-        return []
-
     def state(self) -> dict[str, Tensor]:
         return {"moments": self.moments, "products": self.products, "positive": self.positive}
 

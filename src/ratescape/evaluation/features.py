@@ -1,0 +1,80 @@
+"""What probes see: posterior means or samples of the layers, and of which images."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ratescape.data.batches import Images, stream
+from ratescape.errors import DataError
+from ratescape.model.hierarchy import CHUNK, HVAE, LatentSource, Pass, PosteriorMode, PosteriorSample
+
+LayerArrays: TypeAlias = list[npt.NDArray[np.float32]]
+"""One array of each layer, top first, ``[N, D_l]``."""
+
+Indices: TypeAlias = npt.NDArray[np.intp]
+
+FITTING_IMAGES = 5000
+"""Training images that probes are fitted to, at most (``benchmarks/evaluation.py`` measures what they cost)."""
+
+
+def features(model: HVAE, images: Images, seed: int, sampled: bool = False) -> LayerArrays:
+    """Posterior means mu_l of every layer, top first, each ``[N, D_l]``.
+
+    Example::
+
+        top, *lower = features(model, images, seed=0)
+
+    Args:
+        sampled: condition each mean on a sample of the layers above (for a bottom-up model, on that of the layer it
+            is inferred from), the one at which rates are measured with this seed, as the paper does; otherwise on
+            their means.
+    """
+    generator = torch.Generator(images.device).manual_seed(stream(seed, "evaluation"))
+
+    def source(count: int) -> LatentSource:
+        return PosteriorSample(model.noise(count, generator)) if sampled else PosteriorMode()
+
+    return _read(model, images, source, lambda result: [q.mean for q in result.posteriors])
+
+
+def posterior_samples(model: HVAE, images: Images, seed: int, fitting: bool = False) -> LayerArrays:
+    """One joint sample of q(z_L, ..., z_1 | x) for each image, by layer, top first, each ``[N, D_l]``.
+
+    Args:
+        fitting: draw for the images that a probe is fitted to: other noise than for those it is scored on.
+    """
+    generator = torch.Generator(images.device).manual_seed(stream(seed, "probes", int(fitting)))
+    return _read(
+        model, images, lambda count: PosteriorSample(model.noise(count, generator)), lambda result: result.latents
+    )
+
+
+@torch.no_grad()
+def _read(
+    model: HVAE, images: Images, source: Callable[[int], LatentSource], read: Callable[[Pass], list[Tensor]]
+) -> LayerArrays:
+    """What is read off one pass over all images, by layer."""
+    passes = (model(source(len(chunk)), chunk) for chunk in images.in_order(CHUNK))
+    batches = [[values.flatten(1) for values in read(result)] for result in passes]
+    return [torch.cat(layer).float().cpu().numpy() for layer in zip(*batches, strict=True)]
+
+
+def fitting_images(count: int, seed: int, limit: int = FITTING_IMAGES) -> Indices:
+    """Indices of the training images that probes are fitted to: ``limit`` out of ``count``, or all; ascending."""
+    return np.sort(np.random.default_rng(seed).permutation(count)[:limit])
+
+
+def paper_split(count: int, seed: int) -> tuple[Indices, Indices]:
+    """Indices of the 80 % of ``count`` images that the paper's protocol fits to, and of the 20 % that it scores.
+
+    Raises:
+        DataError: fewer than two images.
+    """
+    if count < 2:
+        raise DataError(f"probes under the paper's protocol on {count} images: two are needed at least")
+    order = np.random.default_rng(seed).permutation(count)
+    return order[: count * 4 // 5], order[count * 4 // 5 :]

@@ -1,0 +1,189 @@
+"""The package's own measurements: from one split of a subject to the metrics of its record.
+
+What can be told from labels comes in three parts: information, probes on the posterior means mu_l, which is what users
+build on, and one more probe on a *sample* of q(z_l | x), which is what the ceilings bound: if that is above a ceiling,
+a measurement is wrong.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ratescape.errors import DataError
+from ratescape.evaluation.bounds import ceiling_by_information, ceiling_by_rate, exceeds
+from ratescape.evaluation.estimators import LABEL_MEASURES
+from ratescape.evaluation.features import Indices, paper_split
+from ratescape.evaluation.generation import generation
+from ratescape.evaluation.information import layer_information
+from ratescape.evaluation.probes import LayerScores, Probes, fit_probes, paper_probes
+from ratescape.evaluation.rates import active_units
+from ratescape.evaluation.reconstruction import reconstruction
+from ratescape.evaluation.samples import Labels, SampleProbes
+from ratescape.evaluation.subject import Measured, Measurement, SplitView, Subject
+from ratescape.specs.evaluation import SCORE_SPLITS
+
+NO_LABELS = "the images have no labels"
+ONE_CLASS = "the images are all of one class"
+
+
+def fidelity(subject: Subject, split: SplitView) -> Measured:
+    """Rates, distortion, their sums, PSNR and active units."""
+    restored = reconstruction(subject.model, split.images)
+    layers, distortion = split.layer_rates, split.rates.distortion.mean().item()
+    weighted = sum(beta * rate for beta, rate in zip(subject.betas, layers, strict=True))
+    return Measured(
+        {
+            "rates": layers,
+            "rate": sum(layers),
+            "distortion": distortion,
+            "loss": distortion + weighted,
+            "nelbo": distortion + sum(layers),
+            "psnr": restored.psnr,
+            "active": active_units(restored.means),
+        }
+    )
+
+
+def sample_quality(subject: Subject, split: SplitView) -> Measured:
+    """Inception score; each split has draws of its own, so that what was chosen on one is reported on others."""
+    judge, settings = subject.judge, subject.settings
+    if judge is None:
+        reason = "no samples were asked for" if settings.samples == 0 else "a judge needs labels of two classes or more"
+        return Measured({}, {"inception_score": reason})
+    score = generation(subject.model, judge, settings.samples, SCORE_SPLITS, seed=2 * settings.seed + split.position)
+    values = {"inception_score": score.score, "diversity": score.diversity, "sharpness": score.sharpness}
+    return Measured(values | {"judge_accuracy": judge.accuracy})
+
+
+def label_information(subject: Subject, split: SplitView) -> Measured:
+    """Information about the labels in each layer, and the ceilings of accuracies that it and the rates make."""
+    labels = _labels(split)
+    if isinstance(labels, str):
+        return Measured({}, {"information": labels})
+    counts = np.bincount(labels)
+    by_rate = {"ceiling_rate": ceiling_by_rate(split.layer_rates, counts).tolist()}
+    if not subject.settings.information:
+        return Measured(by_rate)
+    try:
+        layers = layer_information(subject.model, split.images, labels, subject.settings.seed)
+    except DataError as error:
+        return Measured(by_rate, {"information": str(error)})
+    largest = [layer.paper for layer in layers]  # a ceiling must not rest on an estimate that is too small
+    return Measured(
+        by_rate
+        | {
+            "information": [layer.leave_one_out for layer in layers],
+            "information_paper": largest,
+            "ceiling_information": ceiling_by_information(largest, counts).tolist(),
+        }
+    )
+
+
+class Fitted(NamedTuple):
+    """Probes of one model that are fitted to training images, as far as these have labels or targets."""
+
+    labels: Probes | None = None
+    targets: Probes | None = None
+    samples: SampleProbes | None = None
+
+
+def fitted(subject: Subject) -> Fitted:
+    """The probes of the held-out protocol; none under another."""
+    if subject.settings.probes != "heldout":
+        return Fitted()
+    train, seed = subject.fitting(), subject.settings.seed
+    targets = None if train.targets is None else fit_probes(train.means, numbers=train.targets)
+    if train.labels is None:
+        return Fitted(targets=targets)
+    several = len(np.unique(train.labels)) > 1
+    return Fitted(
+        labels=fit_probes(train.means, train.labels, seed=seed),
+        targets=targets,
+        samples=SampleProbes(train.samples, train.labels) if several else None,
+    )
+
+
+def mean_probes(subject: Subject, split: SplitView) -> Measured:
+    """Accuracies of the classifiers on the posterior means of each layer, and agreement of clusters with classes."""
+    labels = _labels(split)
+    if isinstance(labels, str):
+        return Measured({}, {"accuracy": labels})
+    if subject.settings.probes == "paper":
+        return _scored(paper_probes(split.means, labels, seed=subject.settings.seed))
+    probes = subject.once(fitted).labels
+    return Measured({}) if probes is None else _scored(probes.score(split.means, labels))
+
+
+def target_probes(subject: Subject, split: SplitView) -> Measured:
+    """``ridge_r2`` of each layer, where there are targets."""
+    targets = split.targets
+    if targets is None or subject.settings.probes == "none":
+        return Measured({})
+    probes = subject.once(fitted).targets
+    try:
+        if probes is None:
+            return _scored(paper_probes(split.means, numbers=targets, seed=subject.settings.seed))
+        return _scored(probes.score(split.means, numbers=targets))
+    except DataError as error:
+        return Measured({}, {"ridge_r2": str(error)})
+
+
+def sample_probe(subject: Subject, split: SplitView) -> Measured:
+    """``accuracy_sample`` of each layer, and a flag if one is above its ceiling."""
+    labels = _labels(split)
+    if isinstance(labels, str):
+        return Measured({})
+    if subject.settings.probes == "paper":
+        fit, scored = paper_split(len(labels), subject.settings.seed)
+    else:
+        fit, scored = None, np.arange(len(labels))
+    probes = subject.once(fitted).samples if fit is None else _sample_probes(split, labels, fit)
+    if probes is None:
+        return Measured({})
+    accuracies = probes.score([x[scored] for x in split.samples], labels[scored])
+    above = flags(accuracies, split.once(label_information).metrics, len(scored))
+    return Measured({"accuracy_sample": accuracies, "flag": "; ".join(above) or None})
+
+
+def _sample_probes(split: SplitView, labels: Labels, fit: Indices) -> SampleProbes | None:
+    """Probes fitted to some of the split's own images; None where these are all of one class."""
+    return SampleProbes([x[fit] for x in split.samples], labels[fit]) if len(np.unique(labels[fit])) > 1 else None
+
+
+def flags(accuracies: list[float | None], metrics: dict[str, Any], scored: int) -> list[str]:
+    """Accuracies on samples above their ceilings by more than their sampling error, one short text each.
+
+    Args:
+        accuracies: of each layer, top first.
+        metrics: with ``ceiling_...`` lists over the layers, top first.
+        scored: images that accuracies were measured on.
+    """
+    ceilings = {name: values for name, values in metrics.items() if name.startswith("ceiling_")}
+    return [
+        f"accuracy_sample_{len(accuracies) - index} above {name}"
+        for index, value in enumerate(accuracies)
+        for name, limits in ceilings.items()
+        if value is not None and exceeds(value, scored, limits[index])
+    ]
+
+
+def _labels(split: SplitView) -> Labels | str:
+    """The labels of a split, or why nothing can be measured with them."""
+    if split.labels is None:
+        return NO_LABELS
+    return split.labels if len(np.unique(split.labels)) > 1 else ONE_CLASS
+
+
+def _scored(scores: LayerScores) -> Measured:
+    return Measured(dict(scores.metrics), {name: why for layer in scores.reasons for name, why in layer.items()})
+
+
+BUILT_IN = (
+    Measurement(("rates", "rate", "distortion", "loss", "nelbo", "psnr", "active"), fidelity),
+    Measurement(("inception_score", "diversity", "sharpness", "judge_accuracy"), sample_quality),
+    Measurement(("ceiling_rate", "information", "information_paper", "ceiling_information"), label_information),
+    Measurement(LABEL_MEASURES, mean_probes),
+    Measurement(("accuracy_sample",), sample_probe),
+    Measurement(("ridge_r2",), target_probes),
+)
+"""In the order of a record's metrics."""
