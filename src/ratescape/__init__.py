@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ratescape.execution.progress import Observer as Observer
     from ratescape.execution.progress import Silent as Silent
     from ratescape.landscape import Landscape as Landscape
-    from ratescape.mapping import map_landscape as map_landscape
+    from ratescape.landscape import map_landscape as map_landscape
     from ratescape.models import evaluate as evaluate
     from ratescape.models import load as load
     from ratescape.models import save as save
@@ -44,8 +44,7 @@ _HOMES = {
         "SpecError",
     ],
     "ratescape.execution.progress": ["Observer", "Silent"],
-    "ratescape.landscape": ["Landscape"],
-    "ratescape.mapping": ["map_landscape"],
+    "ratescape.landscape": ["Landscape", "map_landscape"],
     "ratescape.models": ["evaluate", "load", "save", "train"],
     "ratescape.specs.conditioning": ["ConditioningSpec"],
     "ratescape.specs.control": ["ControlSpec"],

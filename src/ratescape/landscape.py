@@ -1,21 +1,25 @@
-"""The Python face of a landscape: open it, choose from it, ask it."""
+"""The Python face of a landscape: map it, open it, choose from it, ask it."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ratescape import checkpoint, selection
 from ratescape.compute.devices import chosen_device
 from ratescape.data.batches import Images
-from ratescape.data.catalog import ImageData
+from ratescape.data.catalog import ImageData, load_data
 from ratescape.data.reloading import reload_data
 from ratescape.errors import SpecError
 from ratescape.evaluation.grid import grid_table, seen_images
+from ratescape.execution.progress import Observer
+from ratescape.execution.sweep import resolved_sweep, run_sweep
 from ratescape.judges.cache import judge_of_results
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
+from ratescape.models import Source, plain_name
 from ratescape.records import answers
 from ratescape.records.answers import Answer
 from ratescape.records.folders import RunFolder, SweepFolder
@@ -24,9 +28,17 @@ from ratescape.report.figures import save_figures
 from ratescape.report.page import write_page
 from ratescape.report.paper import save_paper_figures
 from ratescape.search.between import Between, Budget, between
-from ratescape.search.by_rates import TOLERANCE, betas_for
+from ratescape.search.by_rates import TOLERANCE, Solved, betas_for
 from ratescape.selection import Choice
+from ratescape.specs.data import DataSpec
+from ratescape.specs.evaluation import EvaluationSpec
+from ratescape.specs.execution import ExecutionSpec
+from ratescape.specs.identity import key
+from ratescape.specs.methods import Dedicated, Method
+from ratescape.specs.model import ModelSpec
 from ratescape.specs.rate_targets import Request, request_text, requested
+from ratescape.specs.sweep import SweepSpec
+from ratescape.specs.training import TrainingSpec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,19 +59,6 @@ class Best:
 
     def __str__(self) -> str:
         return self.choice.explanation
-
-
-@dataclasses.dataclass(frozen=True)
-class Solved:
-    """A model found for rates that were asked for, without training."""
-
-    answer: Answer
-    """Betas, rates, and whether they are those asked for."""
-    model: HVAE
-    """The ordinary model at the betas found."""
-
-    def __str__(self) -> str:
-        return str(self.answer)
 
 
 class Landscape:
@@ -234,3 +233,68 @@ class Landscape:
 
     def __repr__(self) -> str:
         return f"Landscape({str(self.folder.path)!r}, {len(self.table)} models)"
+
+
+def map_landscape(
+    data: Source = "mnist-5k",
+    labels: np.ndarray | None = None,
+    targets: np.ndarray | None = None,
+    *,
+    model: ModelSpec | None = None,
+    training: TrainingSpec | None = None,
+    method: Method | None = None,
+    seeds: tuple[int, ...] = (0,),
+    evaluation: EvaluationSpec | None = None,
+    execution: ExecutionSpec | None = None,
+    observer: Observer | None = None,
+    out: str | Path | None = None,
+) -> Landscape:
+    """Train a family of models, measure them all, and write their report.
+
+    Calling it again with the same arguments takes up what was interrupted and trains nothing twice.
+
+    Args:
+        data: a known name, a path, or images ``[N, H, W]``, ``[N, H, W, C]`` or ``[N, C, H, W]``.
+        labels: classes ``[N]`` of images given as an array.
+        targets: numbers ``[N]`` or ``[N, T]`` that ridge regression shall read off their layers (``ridge_r2``).
+        method: how the models come about: :class:`Dedicated` (the default), :class:`Conditioned` or
+            :class:`Targeted`; each has the fields that mean something for it.
+        observer: sees steps, epochs and pictures as they come.
+        out: folder for the results; by default one named after the data and the spec, in the current folder.
+
+    Raises:
+        RatescapeError: bad input; the message names it and the remedy.
+
+    Example::
+
+        import ratescape as rs
+
+        landscape = rs.map_landscape("mnist-5k", method=rs.Conditioned(grid=rs.BetaGrid(steps=7)))
+        asked = rs.map_landscape("mnist-5k", method=rs.Targeted(target_rates=[{2: 20, 1: 40}, "total=60"]))
+    """
+    spec = SweepSpec(
+        data=data if isinstance(data, DataSpec) else DataSpec(),
+        model=model or ModelSpec(),
+        training=training or TrainingSpec(),
+        method=method or Dedicated(),
+        seeds=seeds,
+        evaluation=evaluation or EvaluationSpec(),
+    )
+    images = load_data(data, labels, targets)
+    return map_spec(spec, images, execution or ExecutionSpec(), None if out is None else Path(out), observer)
+
+
+def map_spec(
+    spec: SweepSpec,
+    data: ImageData,
+    execution: ExecutionSpec,
+    out: Path | None = None,
+    observer: Observer | None = None,
+) -> Landscape:
+    """As :func:`map_landscape`, of a full spec on images that are loaded."""
+    whole = resolved_sweep(spec, data)
+    folder = SweepFolder(out or Path(f"landscape-{plain_name(data.spec.name)}-{key(whole)}"))
+    run_sweep(whole, data, folder, execution, observer)
+    landscape = Landscape(folder.path)
+    landscape.report()
+    return landscape

@@ -23,8 +23,7 @@ from ratescape.errors import CheckpointError, RecordError, SpecError
 from ratescape.execution import work
 from ratescape.execution.progress import Progress
 from ratescape.execution.sweep import resolved_sweep, run_sweep
-from ratescape.landscape import Landscape
-from ratescape.mapping import map_spec
+from ratescape.landscape import Landscape, map_spec
 from ratescape.models import load, save
 from ratescape.records.files import read_json_lines
 from ratescape.records.folders import SweepFolder

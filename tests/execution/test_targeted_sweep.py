@@ -15,8 +15,7 @@ from conftest import TINY, altered, sweep_spec
 from ratescape.cli import commands
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.execution.sweep import resolved_sweep, run_sweep
-from ratescape.landscape import Landscape
-from ratescape.mapping import map_landscape
+from ratescape.landscape import Landscape, map_landscape
 from ratescape.models import evaluate
 from ratescape.records.files import read_json_lines
 from ratescape.records.folders import SweepFolder

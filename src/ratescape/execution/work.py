@@ -132,7 +132,7 @@ Log = Callable[[int], Sequence[Mapping[str, object]]]
 
 
 def _policy(runs: tuple[RunSpec, ...], count: int, like: torch.Tensor) -> tuple[BetaPolicy, Log | None]:
-    """How the betas of a pack's runs are chosen, for a training on so many images; and the log of it, if one is kept."""
+    """How the betas of a pack's runs are chosen, for so many training images; and the log of it, if one is kept."""
     spec = runs[0]
     if spec.target is not None:
         targets = [run.target.rates for run in runs if run.target is not None]

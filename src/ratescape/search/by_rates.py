@@ -1,5 +1,6 @@
 """The betas at which a conditioned network has the rates that were asked for: found, not trained."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
 
@@ -11,6 +12,7 @@ from ratescape.data.batches import Images
 from ratescape.evaluation.grid import measured_grid
 from ratescape.evaluation.rates import rates
 from ratescape.model.conditioning import Conditioned
+from ratescape.model.hierarchy import HVAE
 from ratescape.records.answers import Answer, Outcome, Status
 from ratescape.specs.rate_targets import SMALL, RateTarget
 
@@ -49,6 +51,19 @@ def betas_for(
     else:
         best = min(ends, key=lambda logs: float(np.abs(search.gaps(logs)).max()))
     return search.answer(best, tolerance)
+
+
+@dataclasses.dataclass(frozen=True)
+class Solved:
+    """A model found for rates that were asked for, without training."""
+
+    answer: Answer
+    """Betas, rates, and whether they are those asked for."""
+    model: HVAE
+    """The ordinary model at the betas found."""
+
+    def __str__(self) -> str:
+        return str(self.answer)
 
 
 Logs = npt.NDArray[np.float64]

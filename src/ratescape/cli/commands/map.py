@@ -45,7 +45,7 @@ def mapped(
 ) -> "Landscape":
     """Load the images of a sweep and carry it out, with a progress bar; arguments as the options of :class:`Map`."""
     from ratescape.data.catalog import load_data
-    from ratescape.mapping import map_spec
+    from ratescape.landscape import map_spec
 
     data = load_data(sweep.data, folder=data_folder, progress=is_watched(quiet))
     with bar(quiet) as observer:
