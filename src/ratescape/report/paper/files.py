@@ -68,7 +68,7 @@ def save_paper_figures(folder: SweepFolder) -> FigureFiles:
     try:
         paths += _save_table1(figures, table)
     except SpecError as reason:
-        skipped["table-1"] = str(reason)
+        skipped["table-1"] = str(reason).removeprefix("Table 1 ")
     return FigureFiles(tuple(paths), skipped)
 
 
