@@ -4,10 +4,6 @@ import { data } from "./data.js";
 import { element, make } from "./dom.js";
 import { drawSurfaceNote } from "./surface.js";
 
-const CEILING_NOTE =
-  "A dash is a ceiling: the best accuracy that a sample of a model's top latent allows at its rate (Eq. 11). Dots " +
-  "are read off its mean, which may tell more.";
-
 export function drawFixed() {
   drawFacts();
   drawWarnings();
@@ -46,6 +42,6 @@ function drawNotes() {
   element("ceiling-figure").hidden = !ceiling;
   element("more").hidden = !surface && !ceiling;
   element("more").classList.toggle("single", !surface || !ceiling);
-  element("ceiling-note").textContent = CEILING_NOTE;
+  element("ceiling-note").textContent = data.ceiling_plane?.note ?? "";
   drawSurfaceNote();
 }

@@ -27,6 +27,12 @@ _SEED_ROOM = 0.9
 _FAR = 1.3
 """Rates asked for beyond this many times the largest rate found must not push the models into a corner."""
 
+_CEILING_NOTE = (
+    "A dash is a ceiling: the best accuracy that a sample of a model's top latent allows at its rate (Eq. 11). Dots "
+    "are read off its mean, which may tell more."
+)
+_CROSS_NOTE = " A cross: the accuracy on a sample is above its ceiling, a defect."
+
 
 def rate_plane(rows: pd.DataFrame, splits: Splits, answers: Sequence[Answer]) -> dict[str, Any] | None:
     """Rate of the top layer against that of all layers below; None with one layer."""
@@ -151,6 +157,7 @@ def ceiling_plane(rows: pd.DataFrame, splits: Splits) -> dict[str, Any] | None:
         "x_title": "total rate, nats per image",
         "y_title": named["axis"],
         "bar": {"text": f"{layer_names(layers)['rates'][0]}, nats"},
+        "note": _CEILING_NOTE + (_CROSS_NOTE if _flagged(rows, layers).any() else ""),
         "splits": {split: _ceiling_points(rows, prefix, layers) for split, prefix in splits.items()},
     }
 
@@ -159,13 +166,17 @@ def _ceiling_points(rows: pd.DataFrame, prefix: str, layers: int) -> dict[str, A
     total = column(rows, f"{prefix}rate")
     accuracy, ceilings = (column(rows, f"{prefix}{name}_{layers}") for name in ("accuracy_rbf", "ceiling_rate"))
     top = column(rows, f"{prefix}rate_{layers}")
-    above = flags_of(rows).str.contains(f"accuracy_sample_{layers}", regex=False)
     return {
         "points": {"x": total, "y": accuracy},
         "x": {"limits": limits(total, from_zero=True)},
         "y": {"limits": limits([*accuracy, *ceilings])},
         "ceilings": ceilings,
-        "flagged": np.flatnonzero(above).tolist(),
+        "flagged": np.flatnonzero(_flagged(rows, layers)).tolist(),
         "colour": top,
         "colour_range": extent(top),
     }
+
+
+def _flagged(rows: pd.DataFrame, layers: int) -> pd.Series:
+    """Models whose accuracy on a sample of the top layer lies above a ceiling."""
+    return flags_of(rows).str.contains(f"accuracy_sample_{layers}", regex=False)
