@@ -9,7 +9,7 @@ TEST_OPTIONS ?=
 
 BIN := .venv/bin
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint lint-web format clean
 
 demo: .venv/demo.stamp
 	$(BIN)/ratescape map $(DEMO_OPTIONS) --out $(DEMO_OUT)
@@ -18,15 +18,25 @@ demo: .venv/demo.stamp
 test: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(TEST_OPTIONS)
 
-lint: .venv/dev.stamp
+lint: .venv/dev.stamp lint-web
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
+# The scripts of the report's page.
+lint-web:
+	@if command -v npm > /dev/null; then $(MAKE) -s web/node_modules/ready.stamp && npm --prefix web run --silent lint; \
+	else echo "npm was not found: the scripts of the report's page were not checked"; fi
+
+web/node_modules/ready.stamp: web/package.json web/package-lock.json
+	npm --prefix web ci --no-audit --no-fund
+	@touch $@
+
 format: .venv/dev.stamp
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	@if [ -e web/node_modules/ready.stamp ]; then npm --prefix web run --silent format; fi
 
 # The stamp's name is the extra that is installed. The variable, unlike --constraint, also holds for the build backend.
 .venv/%.stamp: pyproject.toml constraints.txt
@@ -36,5 +46,5 @@ format: .venv/dev.stamp
 	@touch $@
 
 clean:
-	rm -rf .venv $(DEMO_OUT) build dist .hypothesis .import_linter_cache .pytest_cache .ruff_cache
+	rm -rf .venv web/node_modules $(DEMO_OUT) build dist .hypothesis .import_linter_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

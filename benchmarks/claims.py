@@ -23,7 +23,7 @@ from ratescape.evaluation.bounds import exceeds
 from ratescape.records.files import read_json_lines
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.table import ACTIVE_RATE, Table, read_table
-from ratescape.report.table import PROBES, as_markdown, table1
+from ratescape.report.paper.table import PROBES, as_markdown, table1
 from ratescape.selection import best, beta_vaes, finished, upper_hull
 from ratescape.specs.sweep import SweepSpec
 

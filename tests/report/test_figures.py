@@ -14,7 +14,8 @@ from sweep_on_disk import damage, sweep
 from ratescape.errors import SpecError
 from ratescape.metrics import METRICS
 from ratescape.records.table import Table, read_table
-from ratescape.report import figures, planes
+from ratescape.report import figures
+from ratescape.report.plots import canvas, palette
 from ratescape.selection import hull_of, measured
 
 PSNR = METRICS["psnr"]
@@ -50,9 +51,9 @@ def test_points_lie_at_their_rates_with_their_metric(table: Table, figure: Figur
 def test_rings_mark_vae_beta_vaes_and_hull(table: Table, figure: Figure) -> None:
     axes = figure.axes[0]
     rows = measured(table)
-    (vae,) = collections(axes, planes.VAE)
-    (equal,) = collections(axes, planes.BETA_VAE)
-    (hull,) = collections(axes, planes.HULL)
+    (vae,) = collections(axes, palette.VAE)
+    (equal,) = collections(axes, palette.BETA_VAE)
+    (hull,) = collections(axes, palette.HULL)
     center = rows[(rows["beta_2"] == 1) & (rows["beta_1"] == 1)]
     np.testing.assert_allclose(vae.get_offsets(), center[["rate_2", "rate_1"]])
     assert len(equal.get_offsets()) == 4
@@ -87,9 +88,9 @@ def test_good_is_bright_whichever_way_the_metric_points(table: Table) -> None:
 def test_footnote_counts_what_is_not_drawn(tmp_path: Path) -> None:
     folder = sweep(tmp_path, pictures=False)
     damage(folder, 7)
-    assert planes.footnote(read_table(folder)) == "22 of 25 runs shown; not shown: 1 diverged, 1 not done, 1 unreadable"
+    assert canvas.footnote(read_table(folder)) == "22 of 25 runs shown; not shown: 1 diverged, 1 not done, 1 unreadable"
     whole = read_table(sweep(tmp_path / "whole", steps=2, diverged=None, missing=None, pictures=False))
-    assert planes.footnote(whole) == "4 of 4 runs shown"
+    assert canvas.footnote(whole) == "4 of 4 runs shown"
 
 
 @pytest.mark.parametrize(("latents", "steps", "shown"), [((16,), 7, 5), ((8, 8, 8), 3, 25), ((4, 4, 4, 4), 2, 14)])

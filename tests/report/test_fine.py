@@ -19,9 +19,10 @@ from sweep_on_disk import in_between, sweep
 from ratescape.errors import RecordError
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import read_fine, read_table
-from ratescape.report import figures, planes
+from ratescape.report import figures
 from ratescape.report.fine import fine_figure, fine_of, over_grid
 from ratescape.report.page import page_data, write_page
+from ratescape.report.plots import palette
 from ratescape.selection import measured
 
 without_browser = pytest.mark.skipif(EXECUTABLE is None, reason="no Chromium or Chrome on this machine")
@@ -135,7 +136,7 @@ def test_dots_are_the_models_and_the_dashed_line_the_beta_vaes(
     (dots,) = [c for c in axes.collections if isinstance(c, PathCollection)]
     np.testing.assert_allclose(dots.get_offsets(), rows[columns])
     np.testing.assert_allclose(np.asarray(dots.get_array()), rows["psnr"])
-    (dashed,) = [line for line in axes.lines if line.get_color() == planes.BETA_VAE]
+    (dashed,) = [line for line in axes.lines if line.get_color() == palette.BETA_VAE]
     equal = between[between["beta_2"] == between["beta_1"]]
     np.testing.assert_allclose(dashed.get_xydata(), equal[columns])
     assert len(equal) == 21

@@ -127,6 +127,44 @@ def test_without_labels_there_is_no_table_1(folder: SweepFolder) -> None:
     assert not any(run["flag"] for run in data["runs"])
 
 
+def test_metrics_carry_their_names_units_and_colours_with_bright_for_good(tmp_path: Path) -> None:
+    folder = sweep(tmp_path, labels=True, steps=2, diverged=None, missing=None, pictures=False)
+    metrics = {metric["column"]: metric for metric in page_data(folder, read_table(folder))["metrics"]}
+    accuracy, nelbo = metrics["accuracy_rbf_1"], metrics["nelbo"]
+    assert (accuracy["label"], accuracy["axis"]) == ("RBF SVM accuracy on μ₁ (%)", "RBF SVM accuracy on μ₁")
+    assert (accuracy["layer"], accuracy["kind"], accuracy["percent"]) == (1, "RBF SVM accuracy on μ (%)", True)
+    assert (nelbo["label"], nelbo["bar"], nelbo["short_unit"]) == ("−ELBO (nats/image)", "−ELBO (nats)", "nats")
+    assert nelbo["colours"] == accuracy["colours"][::-1] and accuracy["colours"][-1] == "#fde725"
+    assert {metric["use"]: metric["mark"] for metric in metrics.values() if metric["use"]} == {
+        "reconstruction": "▲",
+        "generation": "★",
+        "representation": "◆",
+    }
+
+
+def test_seeds_share_a_cell_and_a_diverged_one_has_its_cross_in_it(tmp_path: Path) -> None:
+    folder = sweep(tmp_path, seeds=(0, 1), steps=3, missing=None, pictures=False)
+    data = page_data(folder, read_table(folder))
+    plane, betas = data["beta_plane"], [run["betas"] for run in data["runs"]]
+    assert (plane["seeds"], plane["x"]["cells"], plane["y"]["cells"]) == (2, 3, 3)
+    for x, y, (top, below), run in zip(plane["points"]["x"], plane["points"]["y"], betas, data["runs"], strict=True):
+        assert y == below
+        assert x == pytest.approx(top * 10 ** (0.225 if run["seed"] else -0.225))  # a quarter of 0.9 of a decade
+    assert plane["crosses"] == {"x": [pytest.approx(0.1 * 10**-0.225)], "y": [1.0]}
+
+
+def test_layers_are_named_top_down(tmp_path: Path) -> None:
+    folder = sweep(tmp_path, latents=(4, 4, 4), steps=2, diverged=None, missing=None, pictures=False)
+    data = page_data(folder, read_table(folder))
+    assert data["names"] == {
+        "latents": ["z₃", "z₂", "z₁"],
+        "betas": ["β₃", "β₂", "β₁"],
+        "rates": ["R(z₃)", "R(z₂|z₃)", "R(z₁|z₂,…)"],
+    }
+    assert data["runs"][1]["title"] == "β₃ = 0.1, β₂ = 0.1, β₁ = 10"
+    assert data["rate_plane"]["y_title"] == "R(z₂, z₁|z₃), nats per image"
+
+
 # ---- the browser
 
 
@@ -342,6 +380,8 @@ def test_the_surface_and_the_accuracies_are_drawn_when_there_are_labels(browser:
     assert models(browser, "ceiling", "y") == [run["values"]["validation"]["accuracy_rbf_2"] for run in runs]
     ceilings = browser.evaluate("document.getElementById('ceiling').data.find((t) => t.name === 'ceilings').y")
     assert ceilings == [run["values"]["validation"]["ceiling_rate_2"] for run in runs]
+    crossed = browser.evaluate("document.getElementById('ceiling').data.find((t) => t.name === 'flagged').y")
+    assert crossed == [run["values"]["validation"]["accuracy_rbf_2"] for run in runs if run["flag"]]
     cell = browser.evaluate(
         "(() => { const b = document.querySelector('#table1 button'); b.click(); return b.dataset.run; })()"
     )

@@ -16,7 +16,8 @@ from ratescape.errors import RecordError, SpecError
 from ratescape.metrics import METRICS
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import Table, read_table
-from ratescape.report import panels, paper, surface, table, uses
+from ratescape.report.paper import ceilings, files, marked, panels, pictures, save_paper_figures, table, uses
+from ratescape.report.plots import surface
 from ratescape.selection import hull_of, measured
 
 
@@ -121,7 +122,7 @@ def test_models_without_a_number_are_counted_in_the_panel(labelled: Table) -> No
 
 def test_accuracy_stays_under_the_ceilings_drawn_but_for_the_flagged_model(labelled: Table) -> None:
     rows = measured(labelled)
-    figure = paper.accuracy(labelled)
+    figure = ceilings.accuracy(labelled)
     left, right = figure.axes[:2]
     np.testing.assert_allclose(dots(left).get_offsets(), rows[["rate", "accuracy_rbf_2"]])
     (dashes,) = (line for line in left.lines if line.get_marker() == "_")
@@ -137,26 +138,26 @@ def test_accuracy_stays_under_the_ceilings_drawn_but_for_the_flagged_model(label
 
 def test_accuracy_without_ceilings_says_so(labelled: Table) -> None:
     rows = labelled.rows.drop(columns=["ceiling_rate_2", "ceiling_information_2"])
-    figure = paper.accuracy(Table(rows, 0, (), "test"))
+    figure = ceilings.accuracy(Table(rows, 0, (), "test"))
     assert "not measured: ceiling_rate_2, ceiling_information_2" in foot(figure)
     assert len([axes for axes in figure.axes if axes.get_xlabel()]) == 1
 
 
 def test_marked_models_are_best_psnr_best_samples_and_vae(labelled: Table) -> None:
     rows = measured(labelled)
-    first, second, third = panels.marked_models(rows)
+    first, second, third = marked.marked_models(rows)
     assert (first, second) == (rows["psnr"].idxmax(), rows["inception_score"].idxmax())
     assert rows.loc[third, ["beta_2", "beta_1"]].tolist() == [1, 1]
     same = rows.assign(inception_score=rows["psnr"])
-    marked = panels.marked_models(same)
-    assert len(marked) == 3
-    assert list(marked.values()) == ["best PSNR", "next best inception score", "the plain VAE"]
+    again = marked.marked_models(same)
+    assert len(again) == 3
+    assert list(again.values()) == ["best PSNR", "next best inception score", "the plain VAE"]
 
 
 def test_pictures_show_the_halves_of_the_strips(folder: SweepFolder, labelled: Table) -> None:
-    figure = paper.pictures(folder, labelled)
+    figure = pictures.pictures(folder, labelled)
     shown = [np.asarray(image.get_array()) for axes in figure.axes for image in axes.images]
-    run = measured(labelled)["run"][next(iter(panels.marked_models(measured(labelled))))]
+    run = measured(labelled)["run"][next(iter(marked.marked_models(measured(labelled))))]
     with Image.open(folder.path / "runs" / run / "reconstructions.png") as picture:
         strip = np.asarray(picture)
     assert len(shown) == 7  # originals, and reconstructions and samples of three models
@@ -168,7 +169,7 @@ def test_damaged_picture_is_one_clear_error(tmp_path: Path) -> None:
     for path in tmp_path.glob("runs/*/samples.png"):
         path.write_bytes(path.read_bytes()[:60])
     with pytest.raises(RecordError, match=r"samples.png is damaged: delete .* and run the sweep's command again"):
-        paper.pictures(folder, read_table(folder))
+        pictures.pictures(folder, read_table(folder))
 
 
 # ---- Table 1
@@ -202,7 +203,7 @@ def test_table_1_without_labels_is_one_clear_error(tmp_path: Path) -> None:
 
 
 def test_every_figure_and_table_1_are_written(folder: SweepFolder) -> None:
-    drawn = paper.save_paper_figures(folder)
+    drawn = save_paper_figures(folder)
     assert drawn.skipped == {}
     assert len(drawn.paths) == 2 * 7 + 2
     for path in drawn.paths:
@@ -235,7 +236,7 @@ LABELLED = {"figure-5-generation", "figure-6-accuracy", "figure-7-representation
 def test_what_cannot_be_drawn_is_skipped_with_a_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, object], skipped: set[str]
 ) -> None:
-    monkeypatch.setattr(paper, "save", lambda figure, place, name: [place / name])  # drawn, but not rendered
-    drawn = paper.save_paper_figures(sweep(tmp_path, **({"steps": 3, "pictures": False} | options)))
+    monkeypatch.setattr(files, "save", lambda figure, folder, name: [folder / name])  # drawn, but not rendered
+    drawn = save_paper_figures(sweep(tmp_path, **({"steps": 3, "pictures": False} | options)))
     assert set(drawn.skipped) == skipped
     assert all("needs" in reason and "\n" not in reason for reason in drawn.skipped.values())

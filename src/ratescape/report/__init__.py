@@ -2,6 +2,6 @@
 
 from ratescape.report.figures import landscape_figure, save_figures
 from ratescape.report.page import write_page
-from ratescape.report.paper import save_paper_figures
+from ratescape.report.paper import FigureFiles, save_paper_figures
 
-__all__ = ["landscape_figure", "save_figures", "save_paper_figures", "write_page"]
+__all__ = ["FigureFiles", "landscape_figure", "save_figures", "save_paper_figures", "write_page"]

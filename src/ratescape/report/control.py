@@ -1,17 +1,21 @@
-"""How betas were steered towards the rates asked for: both over the training of each model."""
+"""How betas were controlled towards the rates asked for: betas and rates over the training of each model."""
 
+import dataclasses
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ratescape.records.files import read_json_lines
 from ratescape.records.folders import RunFolder, SweepFolder
-from ratescape.report.planes import GREY, save
+from ratescape.report.plots.canvas import add_title, new_figure, save
+from ratescape.report.plots.palette import GREY
+from ratescape.specs.rate_targets import RateTarget
 from ratescape.specs.runs import TargetSpec
 
 SHOWN = 6
@@ -19,6 +23,25 @@ SHOWN = 6
 
 COLOURS = ("#3366aa", "#cc5544", "#228855", "#aa7711", "#8855aa", "#557777")
 """Of the layers, top first; they repeat where there are more."""
+
+_HEADROOM = 2.0
+"""Upper end of the rates shown, in the largest rate asked for: the first steps overshoot by far."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Log:
+    """What was recorded while the betas of one model were controlled."""
+
+    steps: npt.NDArray[np.int64]
+    """Shape [T]."""
+    betas: npt.NDArray[np.float64]
+    """Shape [T, L], top layer first."""
+    rates: npt.NDArray[np.float64]
+    """Of a batch, nats per image, shape [T, L], top layer first."""
+
+    @property
+    def layers(self) -> int:
+        return self.betas.shape[1]
 
 
 def control_figure(runs: list[tuple[TargetSpec, RunFolder]]) -> Figure:
@@ -28,48 +51,63 @@ def control_figure(runs: list[tuple[TargetSpec, RunFolder]]) -> Figure:
         RecordError: a log is missing or damaged.
     """
     shown = runs[:SHOWN]
-    figure = Figure(
-        figsize=(11.5, 0.7 + 2.3 * len(shown)), dpi=150, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06)
-    )
-    planes = figure.subplots(len(shown), 2, squeeze=False, sharex="row")
-    for (spec, place), (left, right) in zip(shown, planes, strict=True):
-        log = read_json_lines(place.control)
-        steps = np.array([line["step"] for line in log])
-        betas, rates = (np.array([line[name] for line in log]) for name in ("betas", "rates"))
-        layers = betas.shape[1]
-        for index in range(layers):
-            colour, name = COLOURS[index % len(COLOURS)], f"z$_{{{layers - index}}}$"
-            left.plot(steps, betas[:, index], color=colour, lw=1.3, label=name)
-        for number, target in enumerate(spec.rates):
-            places = [layers - layer for layer in target.layers]
-            colour = COLOURS[places[0] % len(COLOURS)] if len(spec.rates) > 1 or layers == 1 else GREY
-            together = rates[:, places].sum(1)
-            label = "+".join(f"z$_{{{layer}}}$" for layer in target.layers)
-            right.plot(steps, together, color=colour, lw=1.0, label=f"{label}: {target.rate:.4g} asked for")
-            right.axhline(target.rate, color=colour, lw=0.9, ls="--", zorder=1 + number)
-        for axes in (left, right):
-            axes.axvspan(steps[-1] * (1 - spec.control.frozen), steps[-1], color="#00000010", lw=0)
-            axes.set_xlim(0, steps[-1])
+    figure = new_figure(11.5, 0.7 + 2.3 * len(shown))
+    rows = figure.subplots(len(shown), 2, squeeze=False, sharex="row")
+    for (target, folder), (left, right) in zip(shown, rows, strict=True):
+        log = _read_log(folder)
+        _draw_betas(left, log)
+        _draw_rates(right, log, target.rates)
+        left.set_title(target.request, fontsize=10, loc="left")
+        for axes, corner in ((left, "lower right"), (right, "upper right")):
+            axes.axvspan(log.steps[-1] * (1 - target.control.frozen), log.steps[-1], color="#00000010", lw=0)
+            axes.set_xlim(0, log.steps[-1])
             axes.spines[["top", "right"]].set_visible(False)
-            axes.legend(fontsize=8, frameon=False, ncols=3, loc="upper right" if axes is right else "lower right")
-        left.set(yscale="log", ylabel="beta")
-        left.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
-        left.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        left.yaxis.set_minor_formatter(NullFormatter())
-        highest = max(target.rate for target in spec.rates)
-        # The first steps overshoot by far: what matters is whether the rates settle.
-        right.set(ylabel="rate of a batch (nats/image)", ylim=(0, 2 * highest if math.isfinite(highest) else None))
-        left.set_title(", ".join(map(str, spec.rates)), fontsize=10, loc="left")
-    for axes in planes[-1]:
+            axes.legend(fontsize=8, frameon=False, ncols=3, loc=corner)
+    for axes in rows[-1]:
         axes.set_xlabel("training step (grey: betas stand still)")
     more = f" (the first {SHOWN} of {len(runs)})" if len(runs) > SHOWN else ""
-    figure.suptitle(f"Betas steered towards rates{more}", fontsize=13, x=0.02, ha="left")
-    FigureCanvasAgg(figure)
+    add_title(figure, f"Betas controlled towards rates{more}")
     return figure
+
+
+def _read_log(folder: RunFolder) -> _Log:
+    lines = read_json_lines(folder.control)
+    return _Log(*(np.array([line[name] for line in lines]) for name in ("step", "betas", "rates")))
+
+
+def _draw_betas(axes: Axes, log: _Log) -> None:
+    """A curve for each layer."""
+    for index in range(log.layers):
+        axes.plot(log.steps, log.betas[:, index], color=_colour(index), lw=1.3, label=_latent(log.layers - index))
+    axes.set(yscale="log", ylabel="beta")
+    axes.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _draw_rates(axes: Axes, log: _Log, targets: Sequence[RateTarget]) -> None:
+    """A curve for each target, the sum over its layers, and a dashed line at the rate asked for."""
+    for number, target in enumerate(targets):
+        indices = [log.layers - layer for layer in target.layers]
+        colour = _colour(indices[0]) if len(targets) > 1 or log.layers == 1 else GREY
+        label = f"{'+'.join(map(_latent, target.layers))}: {target.rate:.4g} asked for"
+        axes.plot(log.steps, log.rates[:, indices].sum(1), color=colour, lw=1.0, label=label)
+        axes.axhline(target.rate, color=colour, lw=0.9, ls="--", zorder=1 + number)
+    highest = max(target.rate for target in targets)
+    upper = _HEADROOM * highest if math.isfinite(highest) else None
+    axes.set(ylabel="rate of a batch (nats/image)", ylim=(0, upper))
+
+
+def _latent(layer: int) -> str:
+    return f"z$_{{{layer}}}$"
+
+
+def _colour(index: int) -> str:
+    return COLOURS[index % len(COLOURS)]
 
 
 def save_control(folder: SweepFolder) -> list[Path]:
     """Write ``figures/control.png`` and ``.pdf`` of a sweep whose models were asked for rates; nothing for others."""
     runs = [(run.target, folder.run(run)) for run in folder.spec().runs() if run.target is not None]
-    done = [(run, place) for run, place in runs if place.done]
+    done = [(run, run_folder) for run, run_folder in runs if run_folder.done]
     return save(control_figure(done), folder.path / "figures", "control") if done else []

@@ -2,27 +2,18 @@
 
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ratescape.metrics import METRICS, Metric, layer_columns, measured_metrics
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import Table, read_table
 from ratescape.report.control import save_control
 from ratescape.report.fine import fine_figure, fine_of
-from ratescape.report.planes import (
-    beta_plane,
-    colour_bar,
-    footnote,
-    legend,
-    over_beta,
-    over_rate,
-    over_rate_bar,
-    rate_plane,
-    rings_of,
-    save,
-)
+from ratescape.report.plots.betas import beta_plane, over_beta
+from ratescape.report.plots.canvas import add_footnote, add_title, footnote, new_figure, save
+from ratescape.report.plots.marks import legend, rings_of
+from ratescape.report.plots.palette import colour_bar
+from ratescape.report.plots.rates import over_rate, over_rate_bar, rate_plane
 from ratescape.selection import beta_vaes, finished
 
 
@@ -35,9 +26,13 @@ def landscape_figure(table: Table, metric: Metric) -> Figure:
 
     Raises:
         SpecError: no run has numbers to draw.
+
+    Example::
+
+        landscape_figure(read_table(folder), METRICS["psnr"]).savefig("landscape.png")
     """
     rows = finished(table)
-    figure = Figure(figsize=(11.5, 5.4), dpi=150, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08))
+    figure = new_figure(11.5, 5.4)
     left, right = figure.subplots(1, 2)
     layers = len(layer_columns(rows, "rate"))
     if layers == 2:
@@ -51,10 +46,9 @@ def landscape_figure(table: Table, metric: Metric) -> Figure:
     else:
         drawn = beta_plane(right, table.rows, rows, metric)
     colour_bar(right, drawn, metric.label)
-    figure.suptitle(f"{metric.label} on {table.split}", fontsize=13, x=0.02, ha="left")
+    add_title(figure, f"{metric.label} on {table.split}")
     legend(figure, rings_of(rows, [metric], metric.name))
-    figure.supxlabel(footnote(table), fontsize=8, color="#555555")
-    FigureCanvasAgg(figure)
+    add_footnote(figure, footnote(table))
     return figure
 
 
@@ -66,6 +60,10 @@ def save_figures(folder: SweepFolder) -> list[Path]:
 
     Raises:
         RatescapeError: the folder is no sweep, has nothing to draw, or cannot be written.
+
+    Example::
+
+        save_figures(SweepFolder(Path("demo")))  # [demo/figures/landscape.png, demo/figures/landscape.pdf]
     """
     table = read_table(folder)
     metrics = measured_metrics(finished(table))

@@ -1,4 +1,4 @@
-"""The landscape in between: what one network that is told its betas gives on a fine grid of them, without training."""
+"""The landscape in between: one network conditioned on betas, measured on a fine grid of them without training."""
 
 from typing import Any
 
@@ -6,28 +6,21 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Normalize
 from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ratescape.metrics import METRICS, Metric, layer_columns
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import FINE_IMAGES, Table, read_fine
-from ratescape.report.planes import (
-    BETA_VAE,
-    OUTLINE,
-    beta_axes,
-    colour_bar,
-    colours_of,
-    draw_points,
-    legend,
-    rate_axes,
-)
-from ratescape.report.surface import triangles
+from ratescape.report.plots.betas import beta_axes
+from ratescape.report.plots.canvas import add_footnote, add_title, new_figure
+from ratescape.report.plots.marks import draw_points, legend
+from ratescape.report.plots.palette import BETA_VAE, OUTLINE, colour_bar, colours_of
+from ratescape.report.plots.rates import rate_axes
+from ratescape.report.plots.surface import triangles
 from ratescape.selection import finished
 
 IMAGES = f"up to {FINE_IMAGES:,} images"
@@ -36,14 +29,8 @@ IMAGES = f"up to {FINE_IMAGES:,} images"
 LINES = 5
 """Betas of each layer whose lines are drawn over the plane of rates."""
 
-SHOWN: tuple[Metric, ...] = (
-    METRICS["psnr"],
-    METRICS["rate"],
-    Metric("rate_2", "R(z₂)", "nats/image", None, "what the top latent tells about an image"),
-    Metric("rate_1", "R(z₁|z₂)", "nats/image", None, "what z₁ adds to it"),
-    METRICS["nelbo"],
-)
-"""What the page offers of it; the figure draws the first."""
+_RATES, _BETAS = ("rate_2", "rate_1"), ("beta_2", "beta_1")
+"""Columns of the two planes: what lies to the right, and upwards."""
 
 _INK = "#1b1e24"
 _ROUND = [1, 2, 5, 10]
@@ -76,8 +63,8 @@ def fine_figure(table: Table, between: pd.DataFrame) -> Figure:
     Raises:
         SpecError: no run has numbers to draw.
     """
-    rows, metric = finished(table), SHOWN[0]
-    figure = Figure(figsize=(11.5, 5.4), dpi=150, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08))
+    rows, metric = finished(table), METRICS["psnr"]
+    figure = new_figure(11.5, 5.4)
     left, right = figure.subplots(1, 2)
     everything = pd.concat([between, rows], ignore_index=True)
     levels = _levels(everything[metric.column])
@@ -85,30 +72,26 @@ def fine_figure(table: Table, between: pd.DataFrame) -> Figure:
     rate_axes(left, everything)
     for diagonal in left.lines:
         diagonal.set_zorder(1.5)  # seen across the areas too
-    _bands(left, between, ("rate_2", "rate_1"), metric, levels, scale)
+    _bands(left, between, _RATES, metric, levels)
     _beta_lines(left, between)
     beta_axes(right, between)
-    bands = _bands(right, between, ("beta_2", "beta_1"), metric, levels, scale)
+    bands = _bands(right, between, _BETAS, metric, levels)
     _total_rates(right, between)
-    for axes, x, y in ((left, "rate_2", "rate_1"), (right, "beta_2", "beta_1")):
+    for axes, (x, y) in ((left, _RATES), (right, _BETAS)):
         equal = between[between["beta_2"] == between["beta_1"]].sort_values("beta_1")
         axes.plot(equal[x], equal[y], "--", color=BETA_VAE, lw=1.6, zorder=2.5, path_effects=[OUTLINE])
         dots = draw_points(axes, rows[x], rows[y], rows[metric.column], colours_of(metric), scale)
         dots.set(sizes=[22], edgecolor=_INK, lw=0.7)
     colour_bar(right, bands, metric.label)
-    figure.suptitle(f"{metric.label} on {table.split}: the landscape in between", fontsize=13, x=0.02, ha="left")
+    add_title(figure, f"{metric.label} on {table.split}: the landscape in between")
     legend(figure, _entries())
-    figure.supxlabel(
-        f"areas: one network that is told its betas, at {len(between)} of them, on {IMAGES}; dots: {len(rows)} models",
-        fontsize=8,
-        color="#555555",
-    )
-    FigureCanvasAgg(figure)
+    areas = f"areas: one network conditioned on betas, at {len(between)} of them, on {IMAGES}"
+    add_footnote(figure, f"{areas}; dots: {len(rows)} models")
     return figure
 
 
 def _levels(values: pd.Series) -> list[float]:
-    """Round numbers around all values, in steps that can be told apart."""
+    """Round numbers around all values, in steps that can be seen apart."""
     low, high = float(values.min()), float(values.max())
     return [float(level) for level in MaxNLocator(16, steps=_ROUND).tick_values(low, max(high, low + 0.1))]
 
@@ -116,10 +99,9 @@ def _levels(values: pd.Series) -> list[float]:
 def _bands(
     axes: Axes,
     between: pd.DataFrame,
-    places: tuple[str, str],
+    columns: tuple[str, str],
     metric: Metric,
     levels: list[float],
-    scale: Normalize,
 ) -> QuadContourSet:
     """Filled contours of a metric over two columns; returns them.
 
@@ -127,12 +109,12 @@ def _bands(
     rates folds, an outline that runs back over itself encloses nothing: the triangles beneath fill what it leaves.
     """
     known = between.dropna().reset_index(drop=True)
-    x, y = (known[place] for place in places)
+    x, y = (known[column] for column in columns)
     corners = triangles(known.assign(seed=0))
-    look: dict[str, Any] = {"cmap": colours_of(metric), "norm": scale, "zorder": 1}
+    look: dict[str, Any] = {"cmap": colours_of(metric), "norm": Normalize(levels[0], levels[-1]), "zorder": 1}
     if len(corners):
         axes.tripcolor(x, y, known[metric.column], triangles=corners, **look)
-    across, up = (np.nan_to_num(over_grid(between, place)) for place in places)
+    across, up = (np.nan_to_num(over_grid(between, column)) for column in columns)
     values = np.ma.masked_invalid(over_grid(between, metric.column))
     return axes.contourf(across, up, values, levels=levels, **look)
 

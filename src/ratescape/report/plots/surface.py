@@ -47,7 +47,7 @@ def triangles(rows: pd.DataFrame) -> npt.NDArray[np.intp]:
     found: list[list[int]] = []
     for a, b in itertools.pairwise(sorted(first[top].unique())):
         for c, d in itertools.pairwise(sorted(first[below].unique())):
-            cell = [int(at[place]) for place in ((a, c), (b, c), (b, d), (a, d)) if place in at]
+            cell = [int(at[betas]) for betas in ((a, c), (b, c), (b, d), (a, d)) if betas in at]
             found += [[cell[0], *pair] for pair in itertools.pairwise(cell[1:])]
     return np.array(found, dtype=np.intp).reshape(-1, 3)
 

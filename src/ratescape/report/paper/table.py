@@ -5,12 +5,18 @@ import math
 import pandas as pd
 
 from ratescape.errors import SpecError
-from ratescape.metrics import layer_columns
+from ratescape.metrics import LAYER_METRICS, Metric, layer_columns
 from ratescape.records.table import Table
 from ratescape.selection import finished
 
-PROBES = {"logistic": "log. reg.", "linear_svm": "linear SVM", "rbf": "RBF SVM", "knn": "kNN"}
-"""Classifiers by the key in their columns, ``accuracy_KEY_LAYER``."""
+
+def _heading(metric: Metric) -> str:
+    """The classifier of an accuracy as Table 1 heads its column."""
+    return metric.name.removesuffix(" accuracy").replace("logistic regression", "log. reg.")
+
+
+PROBES = {key: _heading(LAYER_METRICS[f"accuracy_{key}"]) for key in ("logistic", "linear_svm", "rbf", "knn")}
+"""Headings of the paper's four classifiers, in its order, by the key in their columns ``accuracy_KEY_LAYER``."""
 
 
 def winners(table: Table) -> pd.DataFrame:

@@ -9,26 +9,19 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 from mpl_toolkits.mplot3d.axes3d import Axes3D
 
-from ratescape.metrics import Metric
+from ratescape.metrics import LAYER_METRICS, USES, Metric
 from ratescape.records.table import Table
-from ratescape.report.panels import CannotDraw, finish, having, needed, new_figure, spans_surface
-from ratescape.report.planes import (
-    BETA_VAE,
-    OUTLINE,
-    VAE,
-    beta_cells,
-    colour_bar,
-    formatter_of,
-    legend,
-    rate_axes,
-    ring,
-    scale_of,
-)
-from ratescape.report.surface import beta_colours, draw_surface, name_axes, triangles
+from ratescape.report.paper.needs import CannotDraw, having, needed, spans_surface
+from ratescape.report.plots.betas import beta_cells
+from ratescape.report.plots.canvas import finish, new_figure
+from ratescape.report.plots.marks import legend, ring
+from ratescape.report.plots.palette import BETA_VAE, OUTLINE, VAE, colour_bar, formatter_of, scale_of
+from ratescape.report.plots.rates import rate_axes
+from ratescape.report.plots.surface import beta_colours, draw_surface, name_axes, triangles
 from ratescape.selection import beta_vaes, finished, plain_vaes
 
-AXES = {"reconstruction": "psnr", "generation": "inception_score", "representation": "accuracy_rbf_2"}
-"""The column that stands for each use, in the order of the three axes."""
+AXES: tuple[str, ...] = ("reconstruction", "generation", "representation")
+"""The uses in the order of the three axes."""
 
 MARKS = {"reconstruction": "^", "generation": "*", "representation": "D"}
 """How the best model for each use is marked."""
@@ -43,7 +36,7 @@ def three_uses(table: Table) -> Figure:
     rows = finished(table)
     if not spans_surface(rows):
         raise CannotDraw("needs models of two layers whose two betas vary on their own")
-    metrics = dict(zip(AXES, needed(rows, list(AXES.values())), strict=True))
+    metrics = dict(zip(AXES, needed(rows, [_column(use) for use in AXES]), strict=True))
     rows = having(rows, list(metrics.values()))
     figure = new_figure(14, 7.4)
     left, right = cast(Any, figure.subfigures(1, 2, width_ratios=(1, 1.12)))
@@ -61,6 +54,12 @@ def three_uses(table: Table) -> Figure:
     line = Line2D([], [], ls="--", color=BETA_VAE, label="beta-VAEs: betas equal")
     legend(figure, [*best, ring(VAE, "VAE: all betas 1"), line], "outside lower center")
     return finish(figure, "Three uses, three best models", table)
+
+
+def _column(use: str) -> str:
+    """The preferred metric of a use; of the upper of the two layers, if of a layer."""
+    column = USES[use][0]
+    return f"{column}_2" if column in LAYER_METRICS else column
 
 
 def _three_metrics(figure: SubFigure, rows: pd.DataFrame, metrics: dict[str, Metric]) -> None:
@@ -94,8 +93,8 @@ def _performance(axes: Axes, table: Table, rows: pd.DataFrame, metric: Metric, m
     beta_cells(axes, table.rows, rows, scale.to_rgba(rows[metric.column].to_numpy()))
     _simpler_models(axes, rows, "beta")
     best = rows.loc[metric.score(rows[metric.column]).idxmax()]
-    place = axes.scatter(best["beta_2"], best["beta_1"], marker=mark, s=130, c="white", edgecolors="black", lw=1.3)
-    place.set(zorder=6, clip_on=False)  # the best models like corners
+    marked = axes.scatter(best["beta_2"], best["beta_1"], marker=mark, s=130, c="white", edgecolors="black", lw=1.3)
+    marked.set(zorder=6, clip_on=False)  # the best models like corners
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(LogLocator(10))
     axes.set_title(metric.label, fontsize=9)

@@ -1,0 +1,109 @@
+"""Everything the page shows, as data for JSON."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.colors import to_hex
+
+from ratescape.errors import SpecError
+from ratescape.metrics import USES, Metric, layer_columns, measured_metrics
+from ratescape.records.answers import answers
+from ratescape.records.folders import SweepFolder
+from ratescape.records.table import Table
+from ratescape.report.page.asked import answer_data, asked_note
+from ratescape.report.page.axes import extent, limits
+from ratescape.report.page.between import fine_data
+from ratescape.report.page.models import models_data, picks_data, picture, table1_data
+from ratescape.report.page.names import column, layer_names, metric_data, shades
+from ratescape.report.page.notes import facts, provenance, warnings
+from ratescape.report.page.planes import Splits, beta_plane, ceiling_plane, rate_plane, total_plane
+from ratescape.report.paper.uses import AXES
+from ratescape.report.plots.surface import CORNERS, beta_colours, triangles
+from ratescape.selection import beta_vaes, finished, hull_of, metric_for
+from ratescape.specs.codec import to_yaml
+
+
+def page_data(folder: SweepFolder, table: Table) -> dict[str, Any]:
+    """Everything the page shows, ready for JSON: numbers that are not finite are None.
+
+    Raises:
+        SpecError: no run has numbers to show.
+        RecordError: a record is damaged.
+
+    Example::
+
+        page_data(folder, read_table(folder))["runs"][0]["values"]["test"]["psnr"]
+    """
+    rows, spec = finished(table), folder.spec()
+    layers = len(layer_columns(rows, "rate"))
+    metrics, uses = measured_metrics(rows), _uses(rows)
+    splits = {table.split: "", "test": "" if table.split == "test" else "test_"}
+    picks, found = picks_data(table, metrics, uses), answers(folder)
+    return {
+        "title": f"Rate landscape of {spec.data.name}",
+        "facts": facts(spec.model, table),
+        "layers": layers,
+        "names": layer_names(layers),
+        "chosen_on": table.split,
+        "splits": list(splits),
+        "metrics": [metric_data(metric, layers, uses) for metric in metrics],
+        "colours": shades("viridis"),
+        "runs": models_data(folder, rows, splits, metrics),
+        "selected": picks[0]["best"] if picks else str(rows["run"].iloc[0]),
+        "hulls": _by_metric(metrics, splits, lambda metric, prefix: hull_of(rows, metric, prefix)),
+        "ranges": _by_metric(metrics, splits, lambda metric, prefix: extent(column(rows, prefix + metric.column))),
+        "limits": _by_metric(metrics, splits, lambda metric, prefix: limits(column(rows, prefix + metric.column))),
+        "rate_plane": rate_plane(rows, splits, found),
+        "beta_plane": beta_plane(table.rows, rows),
+        "total_plane": total_plane(rows, splits),
+        "ceiling_plane": ceiling_plane(rows, splits),
+        "surface": _surface(rows, uses),
+        "fine": fine_data(folder, table.split),
+        "answers": [answer_data(answer) for answer in found],
+        "asked_note": asked_note(found, table.split),
+        "control": picture(folder.path / "figures" / "control.png"),
+        "picks": picks,
+        "table1": table1_data(table),
+        "warnings": warnings(table),
+        "provenance": provenance(folder),
+        "spec": to_yaml(spec),
+    }
+
+
+def _uses(rows: pd.DataFrame) -> dict[str, str]:
+    """The column that decides for each use, and the use, where it was measured."""
+    found: dict[str, str] = {}
+    for use in USES:
+        try:
+            found[metric_for(rows, use).column] = use
+        except SpecError:  # not measured: the page does without
+            continue
+    return found
+
+
+def _by_metric(
+    metrics: Sequence[Metric], splits: Splits, of: Callable[[Metric, str], Sequence[float]]
+) -> dict[str, dict[str, Sequence[float]]]:
+    """Something of every metric on every split, by split and column."""
+    return {split: {metric.column: of(metric, prefix) for metric in metrics} for split, prefix in splits.items()}
+
+
+def _surface(rows: pd.DataFrame, uses: dict[str, str]) -> dict[str, Any] | None:
+    """How the models of two layers span a surface: its triangles, the colours of the betas, and its three axes.
+
+    The axes are the metrics of the three uses where all were measured (Fig. 1); else they are None, and the surface is
+    that of a metric over the layer rates (Fig. 3).
+    """
+    if len(layer_columns(rows, "rate")) != 2 or beta_vaes(rows).all():
+        return None
+    corners = triangles(rows).tolist()
+    if not corners:  # betas that were found lie on no grid
+        return None
+    columns = {use: name for name, use in uses.items()}
+    return {
+        "triangles": corners,
+        "colours": [to_hex(colour) for colour in beta_colours(rows)],
+        "corners": [to_hex(colour) for colour in CORNERS],
+        "axes": [columns[use] for use in AXES] if all(use in columns for use in AXES) else None,
+    }

@@ -1,0 +1,47 @@
+// What does not change while the page is open: facts, warnings, notes, and where the numbers come from.
+
+import { data } from "./data.js";
+import { element, make } from "./dom.js";
+import { drawSurfaceNote } from "./surface.js";
+
+export function drawFixed() {
+  drawFacts();
+  drawWarnings();
+  drawProvenance();
+  drawNotes();
+}
+
+function drawFacts() {
+  let depth = "many";
+  if (data.layers === 1) depth = "one";
+  if (data.layers === 2) depth = "two";
+  document.body.classList.add(depth);
+  element("facts").textContent = data.facts.join(" · ");
+  const count = data.warnings.length;
+  if (!count) return;
+  const link = make("a", count === 1 ? "1 warning" : `${count} warnings`);
+  link.href = "#warnings";
+  element("facts").append(" · ", link);
+}
+
+function drawWarnings() {
+  element("warnings").hidden = data.warnings.length === 0;
+  element("warning-list").append(...data.warnings.map((line) => make("li", line)));
+}
+
+function drawProvenance() {
+  for (const [name, value] of Object.entries(data.provenance)) {
+    element("provenance").append(make("dt", name.replaceAll("_", " ")), make("dd", value));
+  }
+  element("spec").textContent = data.spec;
+}
+
+function drawNotes() {
+  const [surface, ceiling] = [Boolean(data.surface), Boolean(data.ceiling_plane)];
+  element("surface-figure").hidden = !surface;
+  element("ceiling-figure").hidden = !ceiling;
+  element("more").hidden = !surface && !ceiling;
+  element("more").classList.toggle("single", !surface || !ceiling);
+  element("ceiling-note").textContent = data.ceiling_plane?.note ?? "";
+  drawSurfaceNote();
+}

@@ -1,0 +1,34 @@
+// The key: what the rings in the plots mean.
+
+import { data, isBetaVae } from "./data.js";
+import { element, make } from "./dom.js";
+import { state } from "./state.js";
+
+export function drawKey() {
+  const hull = data.hulls[state.split][state.metric.column].length > 0;
+  const entries = [
+    ["var(--vae)", "plain VAE: all β = 1", data.runs.some((run) => run.vae)],
+    ["var(--beta-vae)", "β-VAE: equal β", data.runs.some(isBetaVae)],
+    ["var(--hull)", `upper hull: best ${state.metric.name} for its total rate`, hull],
+    ["var(--accent)", "selected: click a point, or use the arrow keys", true],
+  ];
+  const items = entries.filter(([, , drawn]) => drawn).map(([colour, text]) => ringEntry(colour, text));
+  if (data.layers <= 2 && data.beta_plane.crosses?.x.length) items.push(crossEntry());
+  element("key").replaceChildren(...items);
+}
+
+function ringEntry(colour, text) {
+  const ring = make("span", undefined, "ring");
+  ring.style.borderColor = colour;
+  return keyEntry(ring, text);
+}
+
+function crossEntry() {
+  return keyEntry(make("span", "×", "cross"), "training diverged");
+}
+
+function keyEntry(mark, text) {
+  const item = make("li");
+  item.append(mark, text);
+  return item;
+}

@@ -1,0 +1,66 @@
+// Draws the landscape and shows the selected model.
+
+import { drawAsked } from "./asked.js";
+import { connectControls, drawControls } from "./controls.js";
+import { data } from "./data.js";
+import { element } from "./dom.js";
+import { connectFine, drawFine } from "./fine.js";
+import { drawFixed } from "./fixed.js";
+import { drawKey } from "./key.js";
+import { connectModel, drawModel } from "./model.js";
+import { selectByArrows, selectOnClick } from "./navigation.js";
+import { drawPicks, drawPressed } from "./picks.js";
+import { fitPictures } from "./pictures.js";
+import { drawPlots } from "./plots.js";
+import { shapes } from "./shapes.js";
+import { onChange, state } from "./state.js";
+import { drawSurface, watchSurface } from "./surface.js";
+import { drawTable1 } from "./table1.js";
+
+function drawAll() {
+  drawControls();
+  drawKey();
+  drawPlots();
+  drawSurface();
+  drawModel();
+  drawPressed(data.runs[state.selected].run);
+}
+
+/** Everything that depends on the size of the window or on its colours. */
+function drawAgain() {
+  drawPlots();
+  drawSurface();
+  drawFine();
+}
+
+function connectWindow() {
+  let width = innerWidth;
+  addEventListener("resize", () => {
+    if (innerWidth === width) return; // phones report a change of height on every scroll
+    width = innerWidth;
+    drawAgain();
+    fitPictures();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAgain);
+}
+
+function connectPlots() {
+  for (const [side, shapeOf] of Object.entries(shapes)) {
+    selectOnClick(element(side));
+    selectByArrows(element(side), shapeOf);
+  }
+}
+
+drawFixed();
+drawPicks();
+drawTable1();
+drawAsked();
+connectControls();
+connectModel();
+connectFine();
+drawAll();
+drawFine();
+connectPlots(); // after they are drawn: Plotly makes them listen
+onChange(drawAll);
+connectWindow();
+watchSurface();

@@ -1,0 +1,73 @@
+// The selected model: what it is, what was measured of it, and how to use it.
+
+import { data, isBetaVae, metricOf } from "./data.js";
+import { element, fillTable, make } from "./dom.js";
+import { shown, written } from "./numbers.js";
+import { drawPictures } from "./pictures.js";
+import { select, state } from "./state.js";
+
+export function connectModel() {
+  const chooser = element("chooser");
+  chooser.append(...data.runs.map((run, index) => new Option(run.title, String(index))));
+  chooser.addEventListener("change", () => select(Number(chooser.value)));
+}
+
+export function drawModel() {
+  const run = data.runs[state.selected];
+  element("model-title").textContent = run.title;
+  element("chooser").value = String(state.selected);
+  element("badges").replaceChildren(...badges(run));
+  drawPictures(run);
+  fillTable(element("layers"), [`layer, on ${state.split}`, ...data.names.latents], layerRows(run));
+  fillTable(element("values"), ["measured on", ...data.splits], valueRows(run));
+  element("python").textContent = run.python;
+  element("shell").textContent = run.shell;
+}
+
+/** What is worth saying of a model in a word. */
+function badges(run) {
+  const list = praise(run).map((text) => [text, "good"]);
+  if (run.vae) list.push(["plain VAE", "vae"]);
+  if (isBetaVae(run)) list.push(["β-VAE", "beta-vae"]);
+  if (data.hulls[state.split][state.metric.column].includes(state.selected)) {
+    list.push([`on the hull of ${state.metric.name}`, "hull"]);
+  }
+  if (run.flag) list.push(["an accuracy on samples is above its ceiling", "warn"]);
+  for (const layer of run.collapsed) list.push([`${data.names.latents[data.layers - layer]} has collapsed`, "warn"]);
+  return list.map(([text, name]) => make("li", text, name));
+}
+
+/** Uses that a model is recommended for, and whether it is the best by the metric that is shown. */
+function praise(run) {
+  const matters = (pick) => metricOf(pick.metric).use || pick.metric === state.metric.column;
+  return data.picks.filter((pick) => pick.best === run.run && matters(pick)).map((pick) => pick.praise);
+}
+
+/** Metrics of the whole model, a column for each split. */
+function valueRows(run) {
+  const whole = data.metrics.filter((metric) => metric.layer === null);
+  const values = (metric) => data.splits.map((split) => shown(metric, run.values[split][metric.column]));
+  return whole.map((metric) => [metric.label, ...values(metric)]);
+}
+
+/** Betas, rates and metrics of single layers, a column for each layer. */
+function layerRows(run) {
+  const values = run.values[state.split];
+  const active = run.betas.map((_, index) => String(values.active[index] ?? "–"));
+  return [
+    ["β", ...run.beta_texts],
+    ["rate (nats)", ...values.rates.map(written)],
+    ["active units", ...active],
+    ...layerMetrics(values),
+  ];
+}
+
+/** One row for each kind of metric that layers have. */
+function layerMetrics(values) {
+  const kinds = new Map();
+  for (const metric of data.metrics.filter(({ layer }) => layer !== null)) {
+    if (!kinds.has(metric.kind)) kinds.set(metric.kind, [metric.kind, ...Array(data.layers).fill("–")]);
+    kinds.get(metric.kind)[1 + data.layers - metric.layer] = shown(metric, values[metric.column]);
+  }
+  return [...kinds.values()];
+}

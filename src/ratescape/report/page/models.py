@@ -1,0 +1,117 @@
+"""Each model as the page shows it, and the models that are best for something."""
+
+import base64
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ratescape.errors import SpecError
+from ratescape.metrics import Metric, layer_columns
+from ratescape.records.folders import SweepFolder
+from ratescape.records.table import Table
+from ratescape.report.page.names import layer_names, metric_data, number, short
+from ratescape.report.page.planes import Splits
+from ratescape.report.paper.table import caption, flags_of, table1, winners
+from ratescape.selection import best, beta_vaes, betas_of, collapsed_layers, finished, plain_vaes
+
+
+def models_data(folder: SweepFolder, rows: pd.DataFrame, splits: Splits, metrics: Sequence[Metric]) -> list[Any]:
+    """Every model: betas, numbers on every split, pictures, and how to use it."""
+    kinds = zip(plain_vaes(rows), beta_vaes(rows), flags_of(rows), strict=True)
+    titles = model_titles(rows)
+    return [
+        _model(folder, row, splits, metrics) | {"title": title, "vae": bool(vae), "equal": bool(equal), "flag": flag}
+        for (_, row), title, (vae, equal, flag) in zip(rows.iterrows(), titles, kinds, strict=True)
+    ]
+
+
+def model_titles(rows: pd.DataFrame) -> list[str]:
+    """What tells each model from the others: its betas, and its seed where there are several."""
+    names = layer_names(len(layer_columns(rows, "beta")))["betas"]
+    shared, seeds = bool(beta_vaes(rows).all()), rows["seed"].nunique() > 1
+    titles: list[str] = []
+    for _, row in rows.iterrows():
+        betas = list(map(short, betas_of(row)))
+        pairs = [("β", betas[0])] if shared else list(zip(names, betas, strict=True))
+        text = ", ".join(f"{name} = {beta}" for name, beta in pairs)
+        titles.append(f"{text}, seed {row['seed']}" if seeds else text)
+    return titles
+
+
+def _model(folder: SweepFolder, row: pd.Series, splits: Splits, metrics: Sequence[Metric]) -> dict[str, Any]:
+    path = folder.path / "runs" / str(row["run"])
+    betas = betas_of(row)
+    return {
+        "run": str(row["run"]),
+        "seed": int(row["seed"]),
+        "betas": list(betas),
+        "beta_texts": list(map(short, betas)),
+        "values": {split: _values(row, prefix, metrics) for split, prefix in splits.items()},
+        "collapsed": collapsed_layers(row),
+        "reconstructions": picture(path / "reconstructions.png"),
+        "samples": picture(path / "samples.png"),
+        "shell": f"ratescape evaluate {shlex.quote(str(path))}",
+        "python": f"ratescape.load({json.dumps(str(path))})",
+    }
+
+
+def _values(row: pd.Series, prefix: str, metrics: Sequence[Metric]) -> dict[str, Any]:
+    """The numbers of a row on one split; layer rates and active units top layer first."""
+    one = row.to_frame().T
+    by_layer = {
+        name: [number(row[measured]) for measured in layer_columns(one, prefix + kind)]
+        for name, kind in (("rates", "rate"), ("active", "active"))
+    }
+    ceilings = [name for kind in ("ceiling_rate", "ceiling_information") for name in layer_columns(one, kind)]
+    shown = ["rate", *(metric.column for metric in metrics), *ceilings]
+    return {name: number(row.get(prefix + name)) for name in shown} | by_layer
+
+
+def picture(path: Path) -> str | None:
+    """A PNG as a data: address; None where there is none."""
+    if not path.exists():
+        return None
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def picks_data(table: Table, metrics: Sequence[Metric], uses: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The best model by each metric that ranks models, beside what simpler tuning would have given; uses first."""
+    picks = [_pick(table, metric, uses) for metric in metrics if metric.higher_is_better is not None]
+    return sorted(picks, key=lambda pick: pick["metric"] not in uses)
+
+
+def _pick(table: Table, metric: Metric, uses: Mapping[str, str]) -> dict[str, Any]:
+    choice, use = best(table, metric.column), uses.get(metric.column)
+    name = metric_data(metric, 1, {})["name"]
+    direction = "highest" if metric.higher_is_better else "lowest"
+    return {
+        "metric": metric.column,
+        "heading": f"For {use}: {direction} {name}" if use else f"{direction.capitalize()} {name}",
+        "praise": f"recommended for {use}" if use else f"best {name}",
+        "best": choice.run,
+        "vae": str(choice.vae["run"]),
+        "vae_is_exact": choice.vae_is_exact,
+        "beta_vae": None if choice.beta_vae is None else str(choice.beta_vae["run"]),
+    }
+
+
+def table1_data(table: Table) -> dict[str, Any] | None:
+    """Table 1 with the model that each entry is of; None where no accuracy was measured."""
+    try:
+        values, chosen = table1(table), winners(table)
+    except SpecError:
+        return None
+    runs = finished(table)["run"]
+    cells = [
+        [
+            None if position is None else {"value": number(value), "run": str(runs[position])}
+            for value, position in zip(row_values, row_chosen, strict=True)
+        ]
+        for row_values, row_chosen in zip(values.to_numpy(), chosen.to_numpy(), strict=True)
+    ]
+    means = [f"μ{latent[1:]}" for latent in layer_names(len(values))["latents"]]
+    return {"classifiers": list(values.columns), "means": means, "cells": cells, "caption": caption(table.split)}

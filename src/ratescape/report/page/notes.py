@@ -1,0 +1,85 @@
+"""What the page says in words: facts, warnings, and where the numbers come from."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from ratescape.errors import RecordError
+from ratescape.records.folders import SweepFolder
+from ratescape.records.table import Table
+from ratescape.report.paper.table import flags_of
+from ratescape.selection import betas_of, collapse_warnings, finished
+from ratescape.specs.model import ModelSpec
+
+LISTED = 12
+"""Models named one by one in a warning; the rest are counted."""
+
+_FAMILIES = {"ghvae": "GHVAE", "lvae": "LVAE", "residual": "residual VAE", "bottom-up": "bottom-up HVAE"}
+"""How families are written; others are written as they are."""
+
+
+def facts(model: ModelSpec, table: Table) -> list[str]:
+    """What the models are, and how many of them are shown."""
+    asked = len(table.rows) + table.missing + len(table.broken)
+    return [
+        _FAMILIES.get(model.family, model.family),
+        _count(model.layers, "latent layer"),
+        f"{len(finished(table))} of {asked} models shown",
+    ]
+
+
+def warnings(table: Table) -> list[str]:
+    """All that is missing, flagged or collapsed, a line each."""
+    return [*_absent(table), *_flags(finished(table)), *collapse_warnings(table)]
+
+
+def _absent(table: Table) -> list[str]:
+    """One line for each reason why runs or measurements are not shown."""
+    lines: list[str] = []
+    diverged = table.rows[table.rows["status"] != "ok"]
+    if len(diverged):
+        lines.append(f"{_count(len(diverged), 'training')} diverged and left no numbers, at betas {_where(diverged)}.")
+    if table.missing:
+        lines.append(f"{_count(table.missing, 'run')} not done: run the sweep's command again to finish.")
+    lines += [f"Unreadable run: {line}." for line in table.broken]
+    return lines + [f"{line[0].upper()}{line[1:]}." for line in table.absent]
+
+
+def _flags(rows: pd.DataFrame) -> list[str]:
+    """One line if accuracies lie above their ceilings."""
+    above = rows[flags_of(rows) != ""]
+    if above.empty:
+        return []
+    return [
+        f"{_count(len(above), 'model')} with an accuracy on samples above its ceiling (Eq. 11) by more than its "
+        f"sampling error, at betas {_where(above)}: look for a defect in what measured it."
+    ]
+
+
+def _where(rows: pd.DataFrame) -> str:
+    """Betas of the first few rows, and how many more there are."""
+    texts = ["(" + ", ".join(f"{beta:.3g}" for beta in betas_of(row)) + ")" for _, row in rows.iterrows()]
+    return "; ".join(texts[:LISTED]) + (f" and {len(texts) - LISTED} more" if len(texts) > LISTED else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def provenance(folder: SweepFolder) -> dict[str, str]:
+    """What is known of how the sweep was made, as text; a missing record is said, not hidden."""
+    try:
+        known = folder.provenance()
+    except RecordError as error:
+        return {"unknown": str(error)}
+    sessions = {f"session {i}": _session(one) for i, one in enumerate(known.pop("sessions", []), 1)}
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in known.items()} | sessions
+
+
+def _session(record: Mapping[str, Any]) -> str:
+    """When, for how long, on what and with which versions a session of the sweep ran."""
+    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    begun, seconds = record["begun"], f"{record['seconds']:.0f} s"
+    return f"{begun}, {seconds}, {record['device']}, {record['processes']} process(es); {versions}"

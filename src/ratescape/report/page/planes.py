@@ -1,0 +1,182 @@
+"""Where the models lie in each plot of the page, how they are coloured there, and what the axes say."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ratescape.metrics import layer_columns, metric_at
+from ratescape.records.answers import Answer
+from ratescape.report.page.axes import beta_ticks, extent, grid_axis, limits, log_axis, rate_frame
+from ratescape.report.page.names import column, latent, layer_names, metric_data, numbers
+from ratescape.report.paper.table import flags_of
+from ratescape.report.plots.geometry import log_step
+from ratescape.selection import beta_vaes
+
+Splits = Mapping[str, str]
+"""Prefix of the columns measured on each split, by the split's name."""
+
+BETA_TITLES = {"x_title": "β₂, the price of a nat in z₂", "y_title": "β₁, the price of a nat in z₁"}
+"""Axes of the plane of two betas."""
+
+_SEED_ROOM = 0.9
+"""Part of a cell that its seeds share."""
+
+_FAR = 1.3
+"""Rates asked for beyond this many times the largest rate found must not push the models into a corner."""
+
+_CEILING_NOTE = (
+    "A dash is a ceiling: the best accuracy that a sample of a model's top latent allows at its rate (Eq. 11). Dots "
+    "are read off its mean, which may tell more."
+)
+_CROSS_NOTE = " A cross: the accuracy on a sample is above its ceiling, a defect."
+
+
+def rate_plane(rows: pd.DataFrame, splits: Splits, answers: Sequence[Answer]) -> dict[str, Any] | None:
+    """Rate of the top layer against that of all layers below; None with one layer."""
+    layers = len(layer_columns(rows, "rate"))
+    if layers == 1:
+        return None
+    top, below = latent(layers), ", ".join(latent(layer) for layer in range(layers - 1, 0, -1))
+    title = "Over the layer rates" if layers == 2 else "Division of the rate: top layer and all below"
+    return {
+        "title": title,
+        "x_title": f"R({top}), nats per image",
+        "y_title": f"R({below}|{top}), nats per image",
+        "splits": {split: _rate_points(rows, prefix, layers, answers) for split, prefix in splits.items()},
+    }
+
+
+def _rate_points(rows: pd.DataFrame, prefix: str, layers: int, answers: Sequence[Answer]) -> dict[str, Any]:
+    top = rows[f"{prefix}rate_{layers}"]
+    x, y = numbers(top), numbers(rows[f"{prefix}rate"] - top)
+    asked = [one for index, answer in enumerate(answers) if (one := _asked(index, answer)) is not None]
+    shown = []
+    for axis, values in enumerate((x, y)):
+        edge = _FAR * extent(values)[1]
+        ends = [end for one in asked for end in (min(one["wanted"][axis], edge), one["found"][axis])]
+        shown.append(limits([*values, *ends], from_zero=True))
+    return {"points": {"x": x, "y": y}, "asked": asked, **rate_frame(*shown)}
+
+
+def _asked(index: int, answer: Answer) -> dict[str, Any] | None:
+    """Both ends of the line from the rates asked for to those found; None unless each layer's is known."""
+    wanted, found = _point(wanted_rates(answer)), _point(answer.rates)
+    return {"answer": index, "wanted": wanted, "found": found} if wanted and found else None
+
+
+def wanted_rates(answer: Answer) -> list[float | None]:
+    """Rates of the layers that were asked for one by one, top first; None for the others."""
+    wanted = {one.layers[0]: one.wanted for one in answer.outcomes if len(one.layers) == 1}
+    return [wanted.get(layer) for layer in range(len(answer.rates), 0, -1)]
+
+
+def _point(rates: Sequence[float | None]) -> tuple[float, float] | None:
+    known = [rate for rate in rates if rate is not None]
+    return (known[0], sum(known[1:])) if len(known) == len(rates) else None
+
+
+def beta_plane(asked: pd.DataFrame, rows: pd.DataFrame) -> dict[str, Any] | None:
+    """The plane of two betas, or the axis of the one that all layers share; None for more betas.
+
+    Args:
+        asked: all rows of the table, those that diverged too.
+        rows: the rows with numbers.
+    """
+    names = layer_columns(rows, "beta")
+    if beta_vaes(rows).all():
+        x = numbers(rows[names[0]])
+        axis = {"log": True, "ticks": beta_ticks(sorted(rows[names[0]].unique()))}
+        return {"title": "Over β", "x_title": "β, the price of a nat", "points": {"x": x}, "x": axis}
+    if len(names) > 2:
+        return None
+    plane = {"title": "Over the multipliers β", **BETA_TITLES}
+    if "request" in rows:  # betas that were found lie on no grid
+        x, y = (rows[name].tolist() for name in names)
+        return plane | {"points": {"x": x, "y": y}, "x": log_axis(x), "y": log_axis(y)}
+    return plane | _cells(asked, rows, *names)
+
+
+def _cells(asked: pd.DataFrame, rows: pd.DataFrame, top: str, below: str) -> dict[str, Any]:
+    """Cells of the grid of betas, each shared by its seeds side by side; a cross where a training diverged."""
+    seeds = sorted(asked["seed"].unique())
+    step = log_step(asked[top])
+
+    def points(some: pd.DataFrame) -> dict[str, list[float | None]]:
+        slot = (some["seed"].map(seeds.index).astype(float) + 0.5) / len(seeds) - 0.5
+        return {"x": numbers(some[top] * step ** (_SEED_ROOM * slot)), "y": numbers(some[below])}
+
+    return {
+        "points": points(rows),
+        "crosses": points(asked[asked["status"] != "ok"]),
+        "seeds": len(seeds),
+        "x": grid_axis(asked[top], step),
+        "y": grid_axis(asked[below], log_step(asked[below])),
+    }
+
+
+def total_plane(rows: pd.DataFrame, splits: Splits) -> dict[str, Any]:
+    """Any metric over the total rate; colour: the share of the top layer, or beta of the only one."""
+    layers = len(layer_columns(rows, "rate"))
+    several, top = layers > 1, latent(layers)
+    ticks = beta_ticks(sorted(rows["beta_1"].unique()))
+    ticks["tickvals"] = [math.log10(value) for value in ticks["tickvals"]]
+    return {
+        "title": f"Over the total rate; colour: the share of {top}" if several else "Over the rate",
+        "x_title": "total rate, nats per image" if several else "rate, nats per image",
+        "bar": {"text": f"share of {top}"} if several else {"text": "β", "ticks": ticks},
+        "splits": {split: _total_points(rows, prefix, layers) for split, prefix in splits.items()},
+    }
+
+
+def _total_points(rows: pd.DataFrame, prefix: str, layers: int) -> dict[str, Any]:
+    total = rows[f"{prefix}rate"]
+    share = rows[f"{prefix}rate_{layers}"] / total.clip(lower=1e-9)
+    colour = numbers(share if layers > 1 else np.log10(rows["beta_1"]))
+    colour_range = (0.0, extent(colour)[1]) if layers > 1 else extent(colour)
+    return {
+        "points": {"x": numbers(total)},
+        "x": {"limits": limits(numbers(total), from_zero=True)},
+        "colour": colour,
+        "colour_range": colour_range,
+    }
+
+
+def ceiling_plane(rows: pd.DataFrame, splits: Splits) -> dict[str, Any] | None:
+    """RBF accuracy from the top layer over the total rate, under every model's own ceiling (Fig. 6 of the paper)."""
+    layers = len(layer_columns(rows, "rate"))
+    metric = metric_at(f"accuracy_rbf_{layers}")
+    if metric is None or metric.column not in rows or rows[metric.column].isna().all():
+        return None
+    named = metric_data(metric, layers, {})
+    return {
+        "metric": metric.column,
+        "title": f"{named['name']} over the total rate",
+        "x_title": "total rate, nats per image",
+        "y_title": named["axis"],
+        "bar": {"text": f"{layer_names(layers)['rates'][0]}, nats"},
+        "note": _CEILING_NOTE + (_CROSS_NOTE if _flagged(rows, layers).any() else ""),
+        "splits": {split: _ceiling_points(rows, prefix, layers) for split, prefix in splits.items()},
+    }
+
+
+def _ceiling_points(rows: pd.DataFrame, prefix: str, layers: int) -> dict[str, Any]:
+    total = column(rows, f"{prefix}rate")
+    accuracy, ceilings = (column(rows, f"{prefix}{name}_{layers}") for name in ("accuracy_rbf", "ceiling_rate"))
+    top = column(rows, f"{prefix}rate_{layers}")
+    return {
+        "points": {"x": total, "y": accuracy},
+        "x": {"limits": limits(total, from_zero=True)},
+        "y": {"limits": limits([*accuracy, *ceilings])},
+        "ceilings": ceilings,
+        "flagged": np.flatnonzero(_flagged(rows, layers)).tolist(),
+        "colour": top,
+        "colour_range": extent(top),
+    }
+
+
+def _flagged(rows: pd.DataFrame, layers: int) -> pd.Series:
+    """Models whose accuracy on a sample of the top layer lies above a ceiling."""
+    return flags_of(rows).str.contains(f"accuracy_sample_{layers}", regex=False)

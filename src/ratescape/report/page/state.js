@@ -1,0 +1,32 @@
+// What is shown and selected, and who wants to know when that changes.
+
+import { data, indexOfRun } from "./data.js";
+
+export const state = {
+  metric: data.metrics[0],
+  split: data.splits[0],
+  selected: indexOfRun(data.selected),
+};
+
+const listeners = [];
+
+/** Call a function after every change. */
+export function onChange(listener) {
+  listeners.push(listener);
+}
+
+/** Change the metric, the split or the selected model. */
+export function change(update) {
+  Object.assign(state, update);
+  for (const listener of listeners) listener();
+}
+
+/** Select a model by its index. */
+export function select(index) {
+  change({ selected: index });
+}
+
+/** What was measured of a model on the split that is shown: by default the metric that is shown. */
+export function measuredOf(run, column = state.metric.column) {
+  return run.values[state.split][column];
+}

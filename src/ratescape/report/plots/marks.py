@@ -1,0 +1,79 @@
+"""What stands for models in a plot: points, the rings around some of them, and the legend that names the rings."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.colors import Colormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ratescape.metrics import Metric
+from ratescape.report.plots.palette import BETA_VAE, HULL, OUTLINE, VAE
+from ratescape.selection import beta_vaes, hull_of, plain_vaes
+
+_RING, _HULL_RING = 2.0, 4.2
+"""Areas of rings, in areas of a point: they differ so that one point can wear two."""
+
+
+def draw_points(
+    axes: Axes, x: pd.Series, y: pd.Series, colour: pd.Series, colours: str | Colormap, scale: Normalize
+) -> PathCollection:
+    """One point a model, above grid and diagonals."""
+    size = _size(len(x))
+    return axes.scatter(x, y, c=colour, s=size, cmap=colours, norm=scale, edgecolors="#00000055", lw=0.5, zorder=3)
+
+
+def draw_rings(axes: Axes, x: pd.Series, y: pd.Series, rows: pd.DataFrame, hull: list[int]) -> None:
+    """Rings around beta-VAEs, plain VAEs and hull models."""
+    vae = plain_vaes(rows)
+    equal = beta_vaes(rows) & ~vae & ("beta_2" in rows)  # with one layer every model is one
+    ringed = ((rows.index.isin(hull), HULL, _HULL_RING), (equal, BETA_VAE, _RING), (vae, VAE, _RING))
+    for chosen, colour, size in ringed:
+        rings = axes.scatter(x[chosen], y[chosen], s=size * _size(len(x)), facecolors="none", edgecolors=colour, lw=1.4)
+        rings.set(zorder=4, path_effects=[OUTLINE])
+
+
+def draw_hull_line(axes: Axes, x: pd.Series, y: pd.Series, hull: list[int]) -> None:
+    """A dotted line that joins the models of the hull by ascending total rate."""
+    axes.plot(x[hull], y[hull], ":", color=HULL, lw=1.2, zorder=2)
+
+
+def _size(count: int) -> float:
+    """Area of a point in square typographic points; smaller where there are many."""
+    return 46 if count <= 100 else 24
+
+
+def ring(colour: str, label: str) -> Line2D:
+    """An entry of a legend."""
+    return Line2D([], [], ls="", marker="o", ms=9, mfc="none", mec=colour, mew=1.5, label=label)
+
+
+def rings_of(rows: pd.DataFrame, metrics: Iterable[Metric], best: str) -> list[Line2D]:
+    """Legend entries for the rings that are drawn.
+
+    Args:
+        rows: measured rows.
+        metrics: those drawn; a hull is named if one of them has a hull.
+        best: what the hull's models are best in.
+    """
+    vae = plain_vaes(rows)
+    entries: list[tuple[str, str, bool]] = [
+        (VAE, "VAE: all betas 1", bool(vae.any())),
+        (BETA_VAE, "beta-VAE: betas equal", bool((beta_vaes(rows) & ~vae).any()) and "beta_2" in rows),
+        (HULL, f"upper hull: best {best} for its total rate", any(hull_of(rows, metric) for metric in metrics)),
+    ]
+    return [ring(colour, label) for colour, label, drawn in entries if drawn]
+
+
+def legend(figure: Figure, entries: list[Line2D], where: Any = "outside upper right") -> None:
+    """One legend for all panels, in as many lines as it needs; ``where`` is matplotlib's ``loc``."""
+    if not entries:
+        return
+    letter, mark = 0.075, 0.6  # inches, at 9 points
+    longest = max(len(str(entry.get_label())) for entry in entries)
+    lines = math.ceil(len(entries) * (letter * longest + mark) / figure.get_figwidth())
+    figure.legend(handles=entries, loc=where, ncols=math.ceil(len(entries) / lines), frameon=False, fontsize=9)

@@ -1,0 +1,69 @@
+"""Modules joined into one script: in the right order, each once, and nothing that cannot be joined goes unnoticed."""
+
+import importlib.resources
+import re
+
+import pytest
+
+from ratescape.report.page.script import JoinError, join_modules
+
+PAGE = importlib.resources.files("ratescape.report.page")
+MODULES = sorted(file.name for file in PAGE.iterdir() if file.name.endswith(".js"))
+
+
+def joined(**files: str) -> str:
+    """The script of modules given as ``main="..."``: without their headings."""
+    script = join_modules("main.js", lambda name: files[name.removesuffix(".js")])
+    return re.sub(r"^(?:// ---- .*|\"use strict\";|)\n", "", script, flags=re.MULTILINE)
+
+
+def test_what_is_imported_comes_first_and_once() -> None:
+    script = joined(
+        main='import { a } from "./a.js";\nimport { b } from "./b.js";\na(b);\n',
+        a='import { b } from "./b.js";\n\nexport function a() {\n  return b;\n}\n',
+        b="export const b = 1;\n",
+    )
+    assert script == "const b = 1;\nfunction a() {\n  return b;\n}\na(b);\n"
+
+
+def test_imports_may_run_over_lines_and_words_in_texts_stay() -> None:
+    script = joined(
+        main='import {\n  one,\n  two,\n} from "./numbers.js";\nconst text = "export import";\nsay(one, two);\n',
+        numbers="export let one = 1;\nexport class two {}\n",
+    )
+    assert script == 'let one = 1;\nclass two {}\nconst text = "export import";\nsay(one, two);\n'
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"main": 'import { a } from "./a.js";\n', "a": "const a = 1;\n"}, "imports a, which a.js does not export"),
+        ({"main": 'import { a } from "./a.js";\nconst a = 2;\n', "a": "export const a = 1;\n"}, "both declare a"),
+        (
+            {"main": 'import { a } from "./a.js";\nexport const b = 1;\n', "a": 'import { b } from "./main.js";\n'},
+            "cycle",
+        ),
+        ({"main": 'import { a as b } from "./a.js";\n', "a": "export const a = 1;\n"}, "imports a as b, which"),
+        ({"main": "export default 1;\n"}, "cannot be joined: export default 1;"),
+        ({"main": "export { a };\n"}, "cannot be joined: export { a };"),
+        ({"main": 'import * as a from "./a.js";\n', "a": ""}, "cannot be joined: import"),
+        ({"main": 'import a from "./a.js";\n', "a": ""}, "cannot be joined: import"),
+        ({"main": 'import "./a.js";\n', "a": ""}, "cannot be joined: import"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_cannot_be_joined_is_an_error_that_names_it(files: dict[str, str], message: str) -> None:
+    with pytest.raises(JoinError, match=re.escape(message)):
+        joined(**files)
+
+
+def test_the_page_uses_every_module() -> None:
+    script = join_modules("main.js", lambda name: PAGE.joinpath(name).read_text(encoding="utf-8"))
+    assert sorted(re.findall(r"^// ---- (\S+\.js)$", script, re.MULTILINE)) == MODULES
+    assert not re.search(r"^\s*(?:import|export)\b", script, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_is_short(name: str) -> None:
+    lines = PAGE.joinpath(name).read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 250 and max(map(len, lines)) <= 120
