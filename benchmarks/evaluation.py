@@ -20,7 +20,6 @@ from unittest import mock
 
 import numpy as np
 import torch
-from ratescape.model.networks import build, resolved_model
 
 from ratescape import checkpoint
 from ratescape.data.batches import Images
@@ -36,6 +35,7 @@ from ratescape.evaluation.samples import SampleProbes
 from ratescape.judges.cache import Judge
 from ratescape.judges.networks import network
 from ratescape.model.hierarchy import HVAE
+from ratescape.model.registry import build, resolved_model
 from ratescape.specs.judge import JudgeSpec
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.training import TrainingSpec

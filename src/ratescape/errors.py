@@ -6,7 +6,7 @@ non-zero status; a traceback would mean a defect of ratescape itself.
 
 
 class RatescapeError(Exception):
-    """Something the user can mend; the message is one line: what is wrong, and what to do."""
+    """Something the user can put right; the message is one line: what is wrong, and what to do."""
 
 
 class SpecError(RatescapeError, ValueError):

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SHORT, Run, blobs, refused
+from helpers.commands import SHORT, Run, refused
+from helpers.images import blobs
 
 
 def idx(images: np.ndarray, magic: int = 2051) -> bytes:

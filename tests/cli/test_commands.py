@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SHORT, SMALL, Outcome, Run, blobs, refused
+from helpers.commands import SHORT, SMALL, Outcome, Run, refused
+from helpers.images import blobs
 
 from ratescape.cli import commands
 from ratescape.compute import memory

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import Run, refused
+from helpers.commands import Run, refused
 
 from ratescape.cli import commands
 from ratescape.specs.codec import to_yaml

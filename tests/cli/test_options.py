@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Run, refused
+from helpers.commands import Run, refused
 
 from ratescape.cli import commands
 from ratescape.specs.control import ControlSpec

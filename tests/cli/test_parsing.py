@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
-from conftest import Run, refused
+from helpers.commands import Run, refused
 from tyro.conf import Positional
 
 from ratescape.cli import commands

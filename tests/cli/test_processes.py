@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SMALL, Outcome, Run, blobs, refused
+from helpers.commands import SMALL, Outcome, Run, refused
+from helpers.images import blobs
 
 FULL = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))"
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import SIDE, blobs
+from helpers.images import SIDE, blobs
 from torch import Tensor
 
 from ratescape.compute.precision import FLOAT, arithmetic, mixed_precision

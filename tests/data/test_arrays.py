@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from toy_files import random_images
+from helpers.toy_files import random_images
 
 from ratescape.data.formats.arrays import Arrays, from_arrays
 from ratescape.errors import DataError

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from toy_files import random_images
+from helpers.toy_files import random_images
 
 from ratescape.data.batches import STREAMS, Images, stream, unit
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toy_files import idx_bytes, numbered, numbers, without_data, write_mnist_like
+from helpers.toy_files import idx_bytes, numbered, numbers, without_data, write_mnist_like
 
 from ratescape.data.catalog import load_data
 from ratescape.data.sources import SOURCES

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_files import random_images
+from helpers.toy_files import random_images
 
 from ratescape.data.catalog import load_data
 from ratescape.errors import DataError

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from loopback import Server
-from toy_files import change_source, idx_bytes, without_data
+from helpers.loopback import Server
+from helpers.toy_files import change_source, idx_bytes, without_data
 
 from ratescape.data import fetching
 from ratescape.data.catalog import load_data

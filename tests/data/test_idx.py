@@ -8,9 +8,9 @@ import hypothesis.extra.numpy as arrays
 import numpy as np
 import numpy.typing as npt
 import pytest
+from helpers.toy_files import IDX_CODES, idx_bytes, random_images
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy_files import IDX_CODES, idx_bytes, random_images
 
 from ratescape.data.formats import read_path
 from ratescape.data.formats.idx import read_idx

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from helpers.toy_files import random_images
 from PIL import Image
-from toy_files import random_images
 
 from ratescape.data.formats import read_path
 from ratescape.errors import DataError

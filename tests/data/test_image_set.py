@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from toy_files import numbered
+from helpers.toy_files import numbered
 
 from ratescape.data.catalog import load_data
 

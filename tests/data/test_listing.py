@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_files import numbered, without_data, write_mnist_like
+from helpers.toy_files import numbered, without_data, write_mnist_like
 
 from ratescape.data.listing import describe, listing
 

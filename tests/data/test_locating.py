@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from toy_files import change_source, without_data, write_mnist_like
+from helpers.toy_files import change_source, without_data, write_mnist_like
 
 from ratescape.data.catalog import load_data
 from ratescape.data.locating import fetch

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_files import random_images
+from helpers.toy_files import random_images
 
 from ratescape.data.formats import read_path
 from ratescape.errors import DataError

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from toy_files import numbered, write_mnist_like
+from helpers.toy_files import numbered, write_mnist_like
 
 from ratescape.data.formats import Arrays, ImageSet, from_arrays, paths, read_path
 from ratescape.data.formats.layout import Layout, find_files

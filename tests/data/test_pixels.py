@@ -4,9 +4,9 @@ import hypothesis.extra.numpy as arrays
 import numpy as np
 import numpy.typing as npt
 import pytest
+from helpers.toy_files import random_images
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy_files import random_images
 
 from ratescape.data.formats.pixels import to_pixels
 from ratescape.errors import DataError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_files import numbered, random_images
+from helpers.toy_files import numbered, random_images
 
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.data.prepared import read_prepared, write_prepared

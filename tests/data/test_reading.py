@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_files import idx_bytes, random_images
+from helpers.toy_files import idx_bytes, random_images
 
 from ratescape.data.formats import read_path
 from ratescape.data.formats import reading as module

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.toy_files import numbered, numbers
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from toy_files import numbered, numbers
 
 from ratescape.data.catalog import load_data
 from ratescape.data.formats import Arrays, from_arrays

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import scipy.io
-from toy_files import random_images
+from helpers.toy_files import random_images
 
 from ratescape.data.formats import read_path
 from ratescape.data.formats.svhn import SVHN

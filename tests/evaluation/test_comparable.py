@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ratescape.model.networks import build, resolved_model
 
 from ratescape.data.batches import STREAMS
 from ratescape.data.catalog import ImageData, load_data
@@ -20,6 +19,7 @@ from ratescape.judges import training
 from ratescape.judges.cache import cached_judge
 from ratescape.model import hierarchy
 from ratescape.model.hierarchy import HVAE
+from ratescape.model.registry import build, resolved_model
 from ratescape.records.files import read_json_lines, to_json_lines
 from ratescape.specs import evaluation as settings
 from ratescape.specs.codec import to_dict

@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from ratescape.model.networks import build, resolved_model
 from torch import Tensor, nn
 
 from ratescape.data.batches import stream
@@ -15,6 +14,7 @@ from ratescape.errors import DataError, SpecError
 from ratescape.evaluation.generation import generation, inception
 from ratescape.judges.cache import Judge
 from ratescape.model.hierarchy import HVAE
+from ratescape.model.registry import build, resolved_model
 from ratescape.specs.judge import JudgeSpec
 from ratescape.specs.model import ModelSpec
 

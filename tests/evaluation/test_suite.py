@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ratescape.model.networks import build, resolved_model
 
 from ratescape import metrics, selection
 from ratescape.data.catalog import ImageData, load_data
@@ -18,6 +17,7 @@ from ratescape.evaluation.subject import Measured, Measurement, SplitView, Subje
 from ratescape.judges.cache import cached_judge
 from ratescape.metrics import LAYER_METRICS, METRICS, Metric
 from ratescape.model.hierarchy import HVAE
+from ratescape.model.registry import build, resolved_model
 from ratescape.records.files import to_json_lines, write_atomically
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import read_table

@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 import pytest
 import torch
-from conftest import TINY, Watcher
+from helpers.commands import TINY
+from helpers.sweeps import Watcher
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # clusters listen on 127.0.0.1 alone; read when Ray is imported
@@ -29,7 +30,7 @@ from ratescape.cli import commands  # noqa: E402
 from ratescape.data.catalog import ImageData, load_data  # noqa: E402
 from ratescape.errors import RecordError, ResourceError, SpecError  # noqa: E402
 from ratescape.execution.progress import Progress  # noqa: E402
-from ratescape.execution.ray import driver, tasks  # noqa: E402
+from ratescape.execution.ray import failures, tasks  # noqa: E402
 from ratescape.execution.sweep import resolved_sweep, run_sweep  # noqa: E402
 from ratescape.records.folders import SweepFolder  # noqa: E402
 from ratescape.specs.evaluation import EvaluationSpec  # noqa: E402
@@ -229,7 +230,7 @@ def test_networks_judge_and_models_travel_and_are_fetched_from_the_store(
             stored = store / data.fingerprint / file.parts[1] / file.name
             assert (folder.path / file).read_bytes() == stored.read_bytes()
     with pytest.raises(RecordError, match=r"execution\.results is 'nowhere://x', which cannot be used \(.*\): check"):
-        tasks.Store("nowhere://x", data.fingerprint)
+        store.Store("nowhere://x", data.fingerprint)
 
 
 def test_interrupted_and_killed_drivers_leave_no_one_behind_and_resume(
@@ -319,27 +320,27 @@ def test_a_cluster_that_does_not_answer_is_named_at_once(
         run_sweep(spec, data, SweepFolder(tmp_path), ExecutionSpec(engine="ray", address=address))
 
 
-def failing(halves: list[Any]) -> driver.Piece:
-    return driver.Piece("7 model(s)", lambda: None, lambda _: None, lambda: halves)
+def failing(halves: list[Any]) -> failures.Piece:
+    return failures.Piece("7 model(s)", lambda: None, lambda _: None, lambda: halves)
 
 
 def test_what_is_tried_again_and_what_is_not() -> None:
     """Ray's own words for what tasks end with."""
     part = failing([])
-    assert driver.instead(failing([part]), OutOfMemoryError("killed")) == [part]
+    assert failures.instead(failing([part]), OutOfMemoryError("killed")) == [part]
     with pytest.raises(ResourceError, match=r"^7 model\(s\) at once did not fit into the memory of a machine"):
-        driver.instead(part, OutOfMemoryError("killed"))
-    for _ in range(driver.TRIES - 1):
-        assert driver.instead(part, NodeDiedError("gone")) == [part]
+        failures.instead(part, OutOfMemoryError("killed"))
+    for _ in range(failures.TRIES - 1):
+        assert failures.instead(part, NodeDiedError("gone")) == [part]
     with pytest.raises(ResourceError, match=r"^machines or their processes died 4 times while working at 7 model\(s\)"):
-        driver.instead(part, NodeDiedError("gone"))
+        failures.instead(part, NodeDiedError("gone"))
     with pytest.raises(SpecError, match=r"^a wrong spec$"):
-        driver.instead(part, RayTaskError("pack_task", "", SpecError("a wrong spec")))
+        failures.instead(part, RayTaskError("pack_task", "", SpecError("a wrong spec")))
     with pytest.raises(RayTaskError, match="ZeroDivisionError"):  # a defect of ours keeps its traceback
-        driver.instead(part, RayTaskError("pack_task", "ZeroDivisionError", ZeroDivisionError()))
+        failures.instead(part, RayTaskError("pack_task", "ZeroDivisionError", ZeroDivisionError()))
 
 
 def test_another_ratescape_on_a_machine_is_refused() -> None:
-    job = tasks.Job(EvaluationSpec(), ExecutionSpec(), None, "0.0.0")
+    order = tasks.Order(EvaluationSpec(), ExecutionSpec(), None, "0.0.0")
     with pytest.raises(ResourceError, match=r"has ratescape .* and this one 0\.0\.0: install the same on all"):
-        job.begin()
+        order.begin()

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import TINY, Watcher, altered, sweep_spec
+from helpers.commands import TINY
+from helpers.sweeps import Watcher, altered, sweep_spec
 
 from ratescape import checkpoint
 from ratescape.cli import commands, output

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import TINY
+from helpers.commands import TINY
 
 from ratescape.records.folders import SweepFolder
 

@@ -18,7 +18,9 @@ import pandas as pd
 import psutil
 import pytest
 import torch
-from conftest import TINY, Watcher, altered, blobs, sweep_spec
+from helpers.commands import TINY
+from helpers.images import blobs
+from helpers.sweeps import Watcher, altered, sweep_spec
 from torch._inductor.exc import InvalidCxxCompiler
 
 from ratescape import checkpoint

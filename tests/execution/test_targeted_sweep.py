@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from conftest import TINY, altered, sweep_spec
+from helpers.commands import TINY
+from helpers.sweeps import altered, sweep_spec
 
 from ratescape.cli import commands
 from ratescape.data.catalog import ImageData, load_data

@@ -1,7 +1,7 @@
 """Data shared by the tests of judges."""
 
 import pytest
-from stripes import stripes
+from helpers.stripes import stripes
 
 from ratescape.data.catalog import ImageData, load_data
 

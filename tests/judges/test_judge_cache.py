@@ -9,7 +9,7 @@ import numpy as np
 import pooch
 import pytest
 import torch
-from stripes import CLASSES, QUICK, Steps, judge, stripes
+from helpers.stripes import CLASSES, QUICK, Steps, judge, stripes
 
 from ratescape import checkpoint
 from ratescape.data.catalog import ImageData, load_data

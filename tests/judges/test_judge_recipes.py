@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
-from stripes import stripes
+from helpers.stripes import stripes
 
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.errors import SpecError

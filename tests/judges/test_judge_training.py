@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from stripes import CLASSES, QUICK, judge, same_weights, stripes
+from helpers.stripes import CLASSES, QUICK, judge, same_weights, stripes
 from torch import nn
 
 from ratescape.data.batches import unit

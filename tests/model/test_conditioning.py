@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small import HIGH, LOW, MODELS, SHAPE, conditioned, inputs, plain
+from helpers.small_networks import HIGH, LOW, MODELS, SHAPE, conditioned, inputs, plain
 
 from ratescape import checkpoint
 from ratescape.errors import CheckpointError, SpecError

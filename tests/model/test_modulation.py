@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 import torch
-from small import HIGH, LOW, SHAPE, conditioned, inputs, plain
+from helpers.small_networks import HIGH, LOW, SHAPE, conditioned, inputs, plain
 from torch import Tensor, nn
 
 from ratescape.errors import SpecError

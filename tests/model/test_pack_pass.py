@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from ratescape.model.networks import build, resolved_model
 
 from ratescape.model.hierarchy import HVAE, PosteriorSample
 from ratescape.model.packs import pack_pass, stack, training_bytes
+from ratescape.model.registry import build, resolved_model
 from ratescape.specs.model import ModelSpec
 
 SHAPE = (1, 16, 16)

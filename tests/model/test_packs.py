@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.toy_family import running_mean, toy
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from toy import running_mean, toy
 
 from ratescape.data.batches import Images
 from ratescape.model.conditioning import Conditioned

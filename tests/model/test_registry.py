@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.toy_family import TOY, running_mean
 from torch import Tensor
-from toy import TOY, running_mean
 
 from ratescape import checkpoint
 from ratescape.errors import SpecError

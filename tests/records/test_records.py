@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from conftest import sweep_spec
+from helpers.sweeps import sweep_spec
 from hypothesis import given
 from hypothesis import strategies as st
 

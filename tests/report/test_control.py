@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sweep_on_disk import sweep
+from helpers.sweep_on_disk import sweep
 
 from ratescape.records.files import to_json_lines, write_atomically
 from ratescape.records.folders import RunFolder

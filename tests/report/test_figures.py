@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.sweep_on_disk import damage, sweep
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from PIL import Image
-from sweep_on_disk import damage, sweep
 
 from ratescape.errors import SpecError
 from ratescape.metrics import METRICS

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from chromium import EXECUTABLE, Chromium
+from helpers.chromium import EXECUTABLE, Chromium
+from helpers.sweep_on_disk import in_between, sweep
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 from PIL import Image
-from sweep_on_disk import in_between, sweep
 
 from ratescape.errors import RecordError
 from ratescape.records.folders import SweepFolder

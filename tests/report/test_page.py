@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import EXECUTABLE, Chromium
-from sweep_on_disk import damage, sweep
+from helpers.chromium import EXECUTABLE, Chromium
+from helpers.sweep_on_disk import damage, sweep
 
 from ratescape.errors import SpecError
 from ratescape.metrics import measured_metrics

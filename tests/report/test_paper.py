@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.sweep_on_disk import sweep
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 from PIL import Image
-from sweep_on_disk import sweep
 
 from ratescape.errors import RecordError, SpecError
 from ratescape.metrics import METRICS

@@ -5,7 +5,7 @@ import json
 import math
 
 import pytest
-from conftest import sweep_spec
+from helpers.sweeps import sweep_spec
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import altered, sweep_spec
+from helpers.sweeps import altered, sweep_spec
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_training import BETAS, SPEC, Recorder, Stop, assert_same, model_of, run, squares, untimed
+from helpers.tiny_training import BETAS, SPEC, Recorder, Stop, assert_same, model_of, run, squares, untimed
 
 from ratescape.data.batches import Images, stream
 from ratescape.errors import CheckpointError

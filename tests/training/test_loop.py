@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ratescape.model.networks import build, resolved_model
-from tiny_training import BETAS, MODELS, SHAPE, SPEC, Recorder, Stop, model_of, run, squares, untimed
+from helpers.tiny_training import BETAS, MODELS, SHAPE, SPEC, Recorder, Stop, model_of, run, squares, untimed
 
 from ratescape.data.batches import Images, stream
 from ratescape.model.hierarchy import PosteriorSample
 from ratescape.model.packs import member, stack
+from ratescape.model.registry import build, resolved_model
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.fixed import FixedBetas

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import least_squares
 
+from ratescape.compute.precision import arithmetic
 from ratescape.data.batches import Images
 from ratescape.evaluation.grid import measured_grid
 from ratescape.evaluation.rates import rates
@@ -81,9 +82,9 @@ class _Search:
         self.seed = seed
         self.layers = len(network.latent_shapes)
         self.targets = targets
-        self.places = [[self.layers - layer for layer in target.layers] for target in targets]
-        self.parts = _parts(network.groups, self.places)
-        self.axis_of = [self._axis(places[0]) for places in self.places]
+        self.rows = [[self.layers - layer for layer in target.layers] for target in targets]
+        self.parts = _parts(network.groups, self.rows)
+        self.axis_of = [self._axis(rows[0]) for rows in self.rows]
         self.wanted = np.array([target.rate for target in targets])
         self.low, self.high = math.log(network.low), math.log(network.high)
         self.known: dict[tuple[float, ...], tuple[Logs, float]] = {}
@@ -95,16 +96,17 @@ class _Search:
             full[sorted(part)] = log
         return tuple(float(f"{beta:.10g}") for beta in np.exp(full))
 
-    def _axis(self, place: int) -> int:
-        return next(axis for axis, part in enumerate(self.parts) if place in part)
+    def _axis(self, row: int) -> int:
+        return next(axis for axis, part in enumerate(self.parts) if row in part)
 
     def measure(self, logs: Logs) -> tuple[Logs, float]:
         """Rates of the targets, and distortion."""
         betas = self.betas(logs)
         if betas not in self.known:
-            measured = rates(self.network.at(betas), self.images, self.seed)
+            with arithmetic("float32", self.images.device):
+                measured = rates(self.network.at(betas), self.images, self.seed)
             layers = measured.rates.mean(0).cpu().numpy()
-            together = np.array([layers[places].sum() for places in self.places])
+            together = np.array([layers[rows].sum() for rows in self.rows])
             self.known[betas] = (together, measured.distortion.mean().item())
         return self.known[betas]
 
@@ -149,11 +151,11 @@ class _Search:
                 target.layers,
                 target.rate,
                 target.rate * (1 + float(error)),
-                betas[places[0]],
+                betas[rows[0]],
                 float(error),
                 self._status(float(logs[axis]), float(error), tolerance),
             )
-            for target, places, axis, error in zip(self.targets, self.places, self.axis_of, errors, strict=True)
+            for target, rows, axis, error in zip(self.targets, self.rows, self.axis_of, errors, strict=True)
         ]
         return Answer(
             request=",".join(map(str, self.targets)),
@@ -177,10 +179,10 @@ class _Search:
 
 
 def _parts(groups: Sequence[int], targets: Sequence[Sequence[int]]) -> list[set[int]]:
-    """Layers (by position, top first) that must have one beta: of one group, or of one target; those with a target."""
-    together = [{place for place, of in enumerate(groups) if of == group} for group in dict.fromkeys(groups)]
+    """Layers (by row, top first) that must have one beta: of one group, or of one target; those with a target."""
+    together = [{row for row, of in enumerate(groups) if of == group} for group in dict.fromkeys(groups)]
     for target in targets:
         met = [part for part in together if part & set(target)]
         together = [part for part in together if part not in met] + [set().union(*met)]
-    asked = {place for target in targets for place in target}
+    asked = {row for target in targets for row in target}
     return sorted((part for part in together if part & asked), key=min)

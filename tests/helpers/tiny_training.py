@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from ratescape.model.networks import build, resolved_model
 
 from ratescape.data.batches import Images
 from ratescape.model.hierarchy import HVAE
+from ratescape.model.registry import build, resolved_model
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.fixed import FixedBetas

@@ -5,9 +5,9 @@ import math
 import random
 from pathlib import Path
 
-from conftest import sweep_spec
 from PIL import Image, ImageDraw
 
+from helpers.sweeps import sweep_spec
 from ratescape.records.files import to_json_lines, write_atomically
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.table import fine_columns

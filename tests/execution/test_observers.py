@@ -1,0 +1,149 @@
+"""One channel of observation: this process and worker processes tell observers the same."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.sweeps import Recorder, sweep_spec
+
+from ratescape.data.catalog import ImageData, load_data
+from ratescape.execution.progress import Notes, Plan, Progress, Reporter, Silent, Tracker
+from ratescape.execution.sweep import resolved_run, resolved_sweep, run_single, run_sweep
+from ratescape.records.files import read_json_lines
+from ratescape.records.folders import RunFolder, SweepFolder
+from ratescape.specs.evaluation import EvaluationSpec
+from ratescape.specs.execution import ExecutionSpec
+from ratescape.specs.grid import BetaGrid
+from ratescape.specs.identity import key
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.runs import RunSpec
+from ratescape.specs.sweep import SweepSpec
+from ratescape.specs.training import TrainingSpec
+
+LEAN = EvaluationSpec(samples=0, information=False, probes="none")
+MODEL = ModelSpec(family="residual", channels=4, latents=(3, 2, 2))
+
+
+@pytest.fixture(scope="module")
+def data(images_file: Path) -> ImageData:
+    return load_data(images_file)
+
+
+def asked(data: ImageData, **fields: Any) -> SweepSpec:
+    common: dict[str, Any] = {"data": data.spec, "model": MODEL, "training": TrainingSpec(epochs=3, batch=32)}
+    return resolved_sweep(sweep_spec(**common | {"grid": BetaGrid(steps=2), "evaluation": LEAN} | fields), data)
+
+
+@pytest.mark.parametrize("method", ["dedicated", "conditioned", "targeted"])
+@pytest.mark.parametrize("engine", ["in-process", "workers"])
+def test_every_epoch_and_picture_is_seen(data: ImageData, tmp_path: Path, engine: Any, method: str) -> None:
+    fields: dict[str, Any] = {"groups": (0, 1, 1)} if method != "targeted" else {"target_rates": ("3=1,2+1=2",)}
+    spec = asked(data, method=method, **fields)
+    folder, seen = SweepFolder(tmp_path / "sweep"), Recorder()
+    run_sweep(spec, data, folder, ExecutionSpec(engine=engine, workers=2), seen)
+    trained = [folder.network(network) for network in spec.networks()] or [folder.run(run) for run in spec.runs()]
+    assert {epoch.run for epoch in seen.epochs} == {one.path.name for one in trained}
+    for one in trained:
+        epochs = [epoch for epoch in seen.epochs if epoch.run == one.path.name]
+        logged = read_json_lines(one.training)
+        assert [epoch.epoch for epoch in epochs] == [1, 2, 3] and len(logged) == 3
+        for epoch, line in zip(epochs, logged, strict=True):
+            assert (list(epoch.betas), list(epoch.rates)) == (line["betas"], line["rates"])
+            assert (epoch.distortion, epoch.loss) == (line["distortion"], line["loss"])
+            assert (epoch.learning_rate, epoch.status) == (line["learning_rate"], "ok")
+            top, *below = epoch.rates
+            groups = (top, sum(below)) if method != "targeted" else epoch.rates
+            assert epoch.group_rates == pytest.approx(groups)
+    runs = [folder.run(run) for run in spec.runs()]
+    pictures = {(picture.run, picture.name): picture.png for picture in seen.pictures}
+    assert pictures == {
+        (run.path.name, name): (run.path / f"{name}.png").read_bytes()
+        for run in runs
+        for name in ("reconstructions", "samples")
+    }
+    assert len(seen.pictures) == 2 * len(runs)
+    last = seen.steps[-1]
+    assert (last.steps, last.models) == (last.total, last.total_models) == (last.total, len(runs))
+    assert [one.steps for one in seen.steps] == sorted(one.steps for one in seen.steps)
+
+
+def test_one_model_is_observed_alike(data: ImageData, tmp_path: Path) -> None:
+    run = resolved_run(RunSpec(data=data.spec, model=MODEL, training=TrainingSpec(epochs=2, batch=32)), data)
+    seen = Recorder()
+    run_single(run, data, RunFolder(tmp_path), LEAN, ExecutionSpec(engine="in-process"), seen)
+    assert [epoch.epoch for epoch in seen.epochs] == [1, 2] and seen.epochs[0].run == key(run)
+    assert seen.steps[-1] == Progress(steps=6, total=6, models=1, total_models=1)
+    assert [picture.name for picture in seen.pictures] == ["reconstructions", "samples"]
+    assert seen.pictures[1].png == (tmp_path / "samples.png").read_bytes()
+
+
+def test_what_is_done_already_counts_but_is_not_shown_again(data: ImageData, tmp_path: Path) -> None:
+    spec, folder = asked(data, groups=(0, 0, 0)), SweepFolder(tmp_path / "sweep")
+    run_sweep(spec, data, folder, ExecutionSpec(engine="in-process"))
+    again, other = (folder.run(run) for run in spec.runs())
+    again.weights.unlink()
+    (again.path / "done").unlink()
+    seen = Recorder()
+    run_sweep(spec, data, folder, ExecutionSpec(engine="in-process"), seen)
+    assert {epoch.run for epoch in seen.epochs} == {picture.run for picture in seen.pictures} == {again.path.name}
+    assert seen.steps[0].models == 1 and seen.steps[0].steps > seen.steps[0].total / 2
+    assert seen.steps[-1].models == 2 and other.path.name not in {picture.run for picture in seen.pictures}
+
+
+# The parts
+
+
+PLAN = Plan(networks={"n": 10}, runs={"a": 4, "b": 4}, groups=(0,))
+
+
+def test_a_tracker_adds_up_what_trainings_tell(tmp_path: Path) -> None:
+    seen = Recorder()
+    tracker = Tracker(PLAN, SweepFolder(tmp_path), seen, done=["a"])
+    assert tracker.state() == Progress(steps=4, total=18, models=1, total_models=2)
+    tracker.receive({"kind": "steps", "runs": ["n"], "step": 7})
+    tracker.receive({"kind": "steps", "runs": ["a", "b"], "step": 2})  # a is done, whatever its pack has still to do
+    assert seen.steps[-1] == Progress(steps=13, total=18, models=1, total_models=2)
+    tracker.receive({"kind": "written", "runs": ["n"]})
+    tracker.receive({"kind": "written", "runs": ["a", "b"]})
+    tracker.receive({"kind": "written", "runs": ["b"]})
+    assert seen.steps[-1] == Progress(steps=18, total=18, models=2, total_models=2)
+
+
+def test_a_reporter_tells_steps_now_and_then_and_the_last_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict[str, Any]] = []
+    reporter = Reporter(told.append, ["a", "b"])
+    for done in range(1, 101):
+        reporter.step(done, 100)
+    steps = [message["step"] for message in told]
+    assert steps[-1] == 100 and len(steps) < 100
+    reporter.epoch([{"epoch": 1}, {"epoch": 1}])
+    assert [(message["kind"], message["runs"]) for message in told[-2:]] == [("epoch", ["a"]), ("epoch", ["b"])]
+
+
+def test_notes_leave_half_a_line_for_later_and_old_sessions_alone(tmp_path: Path) -> None:
+    (tmp_path / "old.1.notes").write_text('{"kind": "steps", "runs": ["n"], "step": 9}\n')
+    notes = Notes(tmp_path)
+    assert list(notes.messages()) == []
+    tell = Notes.teller(tmp_path, "new")
+    tell({"step": 1})
+    (path,) = tmp_path.glob("new.*.notes")
+    whole = json.dumps({"step": 2}) + "\n"
+    with path.open("a") as file:
+        file.write(whole[:5])
+    assert list(notes.messages()) == [{"step": 1}]
+    with path.open("a") as file:
+        file.write(whole[5:])
+    tell({"step": 3})
+    assert list(notes.messages()) == [{"step": 2}, {"step": 3}]
+    assert list(notes.messages()) == []
+
+
+def test_notes_that_cannot_be_written_lose_nothing_but_themselves(tmp_path: Path) -> None:
+    Notes.teller(tmp_path / "gone", "new")({"step": 1})
+    assert list(Notes(tmp_path / "gone").messages()) == []
+
+
+def test_an_observer_may_care_about_nothing() -> None:
+    silent = Silent()
+    assert silent.progress(Progress(0, 0, 0, 0)) is None
