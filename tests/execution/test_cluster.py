@@ -230,7 +230,7 @@ def test_networks_judge_and_models_travel_and_are_fetched_from_the_store(
             stored = store / data.fingerprint / file.parts[1] / file.name
             assert (folder.path / file).read_bytes() == stored.read_bytes()
     with pytest.raises(RecordError, match=r"execution\.results is 'nowhere://x', which cannot be used \(.*\): check"):
-        store.Store("nowhere://x", data.fingerprint)
+        Store("nowhere://x", data.fingerprint)
 
 
 def test_interrupted_and_killed_drivers_leave_no_one_behind_and_resume(
