@@ -31,6 +31,7 @@ from ratescape.data.catalog import ImageData, load_data  # noqa: E402
 from ratescape.errors import RecordError, ResourceError, SpecError  # noqa: E402
 from ratescape.execution.progress import Progress  # noqa: E402
 from ratescape.execution.ray import failures, tasks  # noqa: E402
+from ratescape.execution.ray.store import Store  # noqa: E402
 from ratescape.execution.sweep import resolved_sweep, run_sweep  # noqa: E402
 from ratescape.records.folders import SweepFolder  # noqa: E402
 from ratescape.specs.evaluation import EvaluationSpec  # noqa: E402

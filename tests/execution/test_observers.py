@@ -99,7 +99,7 @@ PLAN = Plan(networks={"n": 10}, runs={"a": 4, "b": 4}, groups=(0,))
 
 def test_a_tracker_adds_up_what_trainings_tell(tmp_path: Path) -> None:
     seen = Recorder()
-    tracker = Tracker(PLAN, SweepFolder(tmp_path), seen, done=["a"])
+    tracker = Tracker(PLAN, lambda name: tmp_path / name, seen, done=["a"])
     assert tracker.state() == Progress(steps=4, total=18, models=1, total_models=2)
     tracker.receive({"kind": "steps", "runs": ["n"], "step": 7})
     tracker.receive({"kind": "steps", "runs": ["a", "b"], "step": 2})  # a is done, whatever its pack has still to do

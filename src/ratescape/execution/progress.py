@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from ratescape.records.folders import SweepFolder
-
 PAUSE = 0.3
 """Seconds between two messages about the steps of a training."""
 
@@ -157,14 +155,16 @@ class Tracker:
 
     Args:
         plan: how much there is to do.
-        folder: where finished runs are.
+        folder_of: the folder of a finished run, by its key.
         observer: sees them.
         done: keys of the runs and networks that are finished already.
     """
 
-    def __init__(self, plan: Plan, folder: SweepFolder, observer: Observer, done: Sequence[str] = ()) -> None:
+    def __init__(
+        self, plan: Plan, folder_of: Callable[[str], Path], observer: Observer, done: Sequence[str] = ()
+    ) -> None:
         self.plan = plan
-        self.folder = folder
+        self.folder_of = folder_of
         self.observer = observer
         self.total = {**plan.networks, **plan.runs}
         self.steps = {key: self.total[key] for key in done}
@@ -208,9 +208,8 @@ class Tracker:
     def _show_pictures(self, key: str) -> None:
         for name in PICTURES:
             with contextlib.suppress(OSError):  # a training that diverged has none
-                self.observer.picture(
-                    Picture(key, name, (self.folder.path / "runs" / key / f"{name}.png").read_bytes())
-                )
+                png = (self.folder_of(key) / f"{name}.png").read_bytes()
+                self.observer.picture(Picture(key, name, png))
 
 
 class Notes:

@@ -85,9 +85,8 @@ def run_sweep(
                 note_provenance(folder, data, begun, engine)  # first: what is handed over already is what it says
                 if data.spec.name.startswith("array:"):
                     hand_over(data, folder)  # nothing else holds these images
-                tracker = Tracker(
-                    _plan(spec, len(data.train.pixels)), folder, observer or Silent(), _done(spec, folder)
-                )
+                plan, done = _plan(spec, len(data.train.pixels)), _done(spec, folder)
+                tracker = Tracker(plan, lambda name: folder.path / "runs" / name, observer or Silent(), done)
                 left = [pack for pack in packs if not all(workspace.is_complete(folder.run(run)) for run in pack.runs)]
                 engine.carry_out(Job(networks, left, folder, workspace, tracker))
                 note_provenance(folder, data, begun, engine)
@@ -167,7 +166,8 @@ def run_single(
             _refuse_images(folder, checkpoint.load(folder.weights)[1].get("fingerprint"), data)
         folder.write_spec(run)
         plan = Plan({}, {key(run): total_steps(run.training, len(data.train.pixels))}, tuple(range(run.model.layers)))
-        tracker = Tracker(plan, SweepFolder(folder.path), observer or Silent(), [key(run)] if folder.done else [])
+        done = [key(run)] if folder.done else []
+        tracker = Tracker(plan, lambda _: folder.path, observer or Silent(), done)
         work = PackWork((run,), (folder,), folder.checkpoint)
         complete_pack(work, Workspace(data, folder, evaluation, execution), tracker.receive)
 
