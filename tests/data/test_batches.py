@@ -31,6 +31,13 @@ def test_images_are_held_as_bytes_and_taken_by_index() -> None:
     np.testing.assert_array_equal(taken, pixels[[7, 0, 7]] / 255)
 
 
+def test_strides_do_not_depend_on_where_images_come_from() -> None:
+    """Else the last digits of a training would: a grey image's stride over channels is anything to NumPy."""
+    loaded = np.zeros((6, 16, 16), np.uint8)[:, None]
+    assert loaded.strides != np.zeros((6, 1, 16, 16), np.uint8).strides and loaded.flags.c_contiguous
+    assert Images(loaded, binary=False).pixels.stride() == (256, 256, 16, 1)
+
+
 @pytest.mark.parametrize(("size", "sizes"), [(4, [4, 4, 2]), (5, [5, 5]), (20, [10])])
 def test_images_in_order(size: int, sizes: list[int]) -> None:
     images = Images(random_images(10, 1, 4, 4), binary=True)

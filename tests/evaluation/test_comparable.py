@@ -1,5 +1,6 @@
 """Which records stand in one table."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from ratescape.errors import DataError
 from ratescape.evaluation import bounds, estimators, features, information, rates, suite
 from ratescape.evaluation.comparable import REVISION, is_current
 from ratescape.evaluation.subject import Subject
-from ratescape.judges import training
+from ratescape.judges import cache, training
 from ratescape.judges.cache import cached_judge
 from ratescape.model import hierarchy
 from ratescape.model.hierarchy import HVAE
@@ -65,10 +66,14 @@ def test_records_are_current_under_the_settings_and_revision_they_were_measured_
     assert not is_current(unstamped, lean, None) and not is_current([], lean, None)
 
 
-def test_scores_of_two_judges_by_one_recipe_are_told_apart(model: HVAE, data: ImageData, tmp_path: Path) -> None:
-    recipes = [JudgeSpec(epochs=1, seed=seed) for seed in (0, 0, 1)]
-    judges = [cached_judge(data, recipe, folder=tmp_path / str(index)) for index, recipe in enumerate(recipes)]
-    assert len({judge.digest for judge in judges}) == 3
+def test_scores_of_two_judges_by_one_recipe_are_told_apart(
+    model: HVAE, data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judges = [cached_judge(data, JudgeSpec(epochs=1), folder=tmp_path / "one")]
+    train = cache.train_judge
+    monkeypatch.setattr(cache, "train_judge", lambda data, spec, *_: train(data, dataclasses.replace(spec, seed=1)))
+    judges.append(cached_judge(data, JudgeSpec(epochs=1), folder=tmp_path / "another machine"))
+    assert judges[0].key == judges[1].key and judges[0].digest != judges[1].digest
     for judge in judges:
         records = written(suite.measure(Subject(model, data, (1.0, 1.0), SCORED, judge)), tmp_path / "records")
         assert [is_current(records, SCORED, other.digest) for other in judges] == [other is judge for other in judges]

@@ -95,7 +95,7 @@ class Thirds(nn.Module):
 
 @pytest.fixture
 def judge() -> Judge:
-    return Judge(Thirds(), JudgeSpec(), SHAPE, ("left", "middle", "right"), "0123", 0.9, None, 1.0, "key", "digest")
+    return Judge(Thirds(), JudgeSpec(), SHAPE, ("left", "middle", "right"), "0123", 0.9, None, "key", "digest")
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from ratescape.report.page import page_data
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.judge import JudgeSpec
+from ratescape.specs.methods import Dedicated
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.sweep import SweepSpec
 
@@ -69,7 +70,8 @@ def toy() -> Iterator[Measurement]:
 
 def landscape(root: Path, data: ImageData) -> SweepFolder:
     """A sweep of four models, untrained but measured."""
-    spec = SweepSpec(model=ModelSpec(channels=4, latents=(3, 2)), grid=BetaGrid(steps=2), evaluation=LEAN)
+    model = ModelSpec(channels=4, latents=(3, 2))
+    spec = SweepSpec(model=model, method=Dedicated(BetaGrid(steps=2)), evaluation=LEAN)
     folder = SweepFolder(root)
     folder.claim(spec)
     for seed, run in enumerate(spec.runs()):

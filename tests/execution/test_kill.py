@@ -69,12 +69,12 @@ def words(engine: str, images: Path, out: Path) -> list[str]:
 
 
 def wait_for_work(folder: SweepFolder, process: psutil.Process) -> float:
-    """Wait until a step of training is noted; returns the seconds this took."""
+    """Wait until a checkpoint of a training is written; returns the seconds this took."""
     begun, clock = time.monotonic(), time.time_ns()
     notes: list[int] = []
     while alive(process):
         with contextlib.suppress(FileNotFoundError):  # the folder goes at the end
-            notes = [path.stat().st_mtime_ns for path in folder.packs.glob("*.steps")]
+            notes = [path.stat().st_mtime_ns for path in folder.packs.glob("*.safetensors")]
         if max(notes, default=0) > clock or folder.table.exists():
             break
         time.sleep(0.005)

@@ -23,7 +23,7 @@ from ratescape.specs.training import TrainingSpec
 from ratescape.training import loop, state
 from ratescape.training.betas.fixed import FixedBetas
 from ratescape.training.betas.sampled import BetaBox, SampledBetas
-from ratescape.training.context import TrainingContext
+from ratescape.training.context import Saving, TrainingContext
 
 SHAPE = (3, 16, 16)
 MEMBERS = 5
@@ -172,17 +172,22 @@ def test_buffers_change_in_training_and_have_no_gradient(monkeypatch: pytest.Mon
 def test_a_training_taken_up_again_has_the_buffers_it_had(tmp_path: Path) -> None:
     images = Images(np.random.default_rng(0).integers(0, 256, (20, *SHAPE), np.uint8), False)
     (model,) = toys(1)
-    spec, saving = TrainingSpec(epochs=2, batch=8), state.Saving(tmp_path / "checkpoint", 0, "mine")
+    spec, saving = TrainingSpec(epochs=2, batch=8), Saving(tmp_path / "checkpoint", 0, "mine")
 
-    def run(**options: Any) -> dict[str, Tensor]:
-        return loop.train(spec, model, images, FixedBetas(torch.ones(2, 2), 0), 2, 7, **options).parameters
+    def run(context: TrainingContext) -> dict[str, Tensor]:
+        return loop.train(spec, model, images, FixedBetas(torch.ones(2, 2), 0), 2, 7, context=context).parameters
 
-    def stop(step: int, _: int) -> None:
-        if step == 4:
-            raise KeyboardInterrupt
+    class Stopper:
+        def step(self, done: int, total: int) -> None:
+            if done == 5:  # the checkpoint is of the fourth step
+                raise KeyboardInterrupt
+
+        def epoch(self, records: object) -> None:
+            """Epochs are of no interest."""
 
     with pytest.raises(KeyboardInterrupt):
-        run(saving=saving, progress=stop)
-    whole, resumed = run(), run(saving=saving)
+        run(TrainingContext(saving, Stopper()))
+    assert saving.path.exists()
+    whole, resumed = run(TrainingContext()), run(TrainingContext(saving))
     for name, tensor in whole.items():
         torch.testing.assert_close(resumed[name], tensor, rtol=0, atol=0)

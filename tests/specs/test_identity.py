@@ -1,9 +1,9 @@
 """Keys: what a spec says names its results, and goes on naming them when fields are added."""
 
 import dataclasses
-import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from ratescape.specs.data import DataSpec
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.identity import FORMAT, content, differences, key
+from ratescape.specs.judge import JudgeSpec
 from ratescape.specs.methods import Conditioned, Dedicated, Targeted
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.rate_targets import requested
@@ -41,21 +42,33 @@ RESOLVED = RunSpec(
 )
 NETWORK = NetworkSpec(data=RESOLVED.data, model=RESOLVED.model, training=RESOLVED.training, seed=1)
 
+THREE_LAYERS = ModelSpec(family="residual", latents=(8, 4, 2))
+LATE = ControlSpec(delay=0.2)
+
 PINNED: dict[str, tuple[Any, str]] = {
-    "a run of defaults": (RunSpec(), ""),
-    "the plain VAE": (RunSpec(betas=(1.0, 1.0)), ""),
-    "a resolved run": (RESOLVED, ""),
-    "another seed": (dataclasses.replace(RESOLVED, seed=7), ""),
-    "three layers": (RunSpec(model=ModelSpec(family="residual", latents=(8, 4, 2)), betas=(1.0, 2.0, 4.0)), ""),
-    "a run that is merged": (dataclasses.replace(RESOLVED, merged=MergedSpec(NETWORK)), ""),
-    "a run that is merged and refined": (dataclasses.replace(RESOLVED, merged=MergedSpec(NETWORK, 2, 1e-3)), ""),
-    "a run of wanted rates": (RunSpec(target=TargetSpec(requested("2=20,1=40", 2), ControlSpec(delay=0.2))), ""),
-    "a network of defaults": (NetworkSpec(), ""),
-    "a resolved network": (NETWORK, ""),
-    "a sweep of defaults": (SweepSpec(), ""),
-    "the paper's grid": (SweepSpec(method=Dedicated(BetaGrid(steps=21), (0, 1)), seeds=(0, 1)), ""),
-    "a conditioned sweep": (SweepSpec(method=Conditioned(conditioning=ConditioningSpec(refine=2))), ""),
-    "a targeted sweep": (SweepSpec(method=Targeted(("2=20,1=40", "total=60"))), ""),
+    "a run of defaults": (RunSpec(), "2f8daba9fcba"),
+    "the plain VAE": (RunSpec(betas=(1.0, 1.0)), "f9032456b925"),
+    "a resolved run": (RESOLVED, "94944ad92652"),
+    "another seed": (dataclasses.replace(RESOLVED, seed=7), "d833af74173e"),
+    "three layers": (
+        RunSpec(model=ModelSpec(family="residual", latents=(8, 4, 2)), betas=(1.0, 2.0, 4.0)),
+        "21145aaef127",
+    ),
+    "a run that is merged": (dataclasses.replace(RESOLVED, merged=MergedSpec(NETWORK)), "fe6256dad619"),
+    "a run that is merged and refined": (
+        dataclasses.replace(RESOLVED, merged=MergedSpec(NETWORK, 2, 1e-3)),
+        "269b1e5325ea",
+    ),
+    "a run of wanted rates": (
+        RunSpec(target=TargetSpec(requested("2=20,1=40", 2), ControlSpec(delay=0.2))),
+        "b95041908128",
+    ),
+    "a network of defaults": (NetworkSpec(), "be2deeb5ec8b"),
+    "a resolved network": (NETWORK, "480393ea6239"),
+    "a sweep of defaults": (SweepSpec(), "fac5661a98dc"),
+    "the paper's grid": (SweepSpec(method=Dedicated(BetaGrid(steps=21), (0, 1)), seeds=(0, 1)), "759e2f706ce1"),
+    "a conditioned sweep": (SweepSpec(method=Conditioned(conditioning=ConditioningSpec(refine=2))), "e334ec6b0aa2"),
+    "a targeted sweep": (SweepSpec(method=Targeted(("2=20,1=40", "total=60"))), "20ecac2a172d"),
 }
 
 
@@ -67,18 +80,140 @@ def test_published_keys_stay(name: str) -> None:
 
 def test_defaults_are_part_of_the_format() -> None:
     """A key leaves out what stands at its default: a default that changes would give old keys a new meaning."""
-    defaults = {"run": to_dict(RunSpec()), "network": to_dict(NetworkSpec()), "sweep": to_dict(SweepSpec())}
-    defaults |= {
-        name: to_dict(part()) for name, part in {"conditioning": ConditioningSpec, "control": ControlSpec}.items()
-    }
-    assert (FORMAT, defaults) == (2, DEFAULTS), WHAT_TO_DO
+    specs: dict[str, Any] = {"run": RunSpec(), "network": NetworkSpec(), "sweep": SweepSpec(), "judge": JudgeSpec()}
+    specs |= {"conditioning": ConditioningSpec(), "control": ControlSpec()}
+    found = {f"{name}.{field}": value for name, spec in specs.items() for field, value in flattened(to_dict(spec))}
+    assert (FORMAT, found) == (2, DEFAULTS), WHAT_TO_DO
 
 
-DEFAULTS: dict[str, Any] = json.loads(
-    """
-    {}
-    """
-)
+def flattened(values: dict[str, Any], where: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted names and values of a nested table."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from flattened(value, f"{where}{name}.")
+        else:
+            yield where + name, value
+
+
+DEFAULTS: dict[str, Any] = {
+    "run.data.name": "mnist-5k",
+    "run.data.binary": None,
+    "run.data.validation": 0.1,
+    "run.data.test": 0.2,
+    "run.data.limit": None,
+    "run.data.split_seed": 0,
+    "run.model.family": "ghvae",
+    "run.model.channels": None,
+    "run.model.latents": None,
+    "run.model.likelihood": None,
+    "run.model.sigma": 0.71,
+    "run.model.mixtures": 5,
+    "run.training.epochs": None,
+    "run.training.batch": 256,
+    "run.training.learning_rate": 0.001,
+    "run.training.schedule": "cosine",
+    "run.training.lr_warmup": 0.0,
+    "run.training.annealing": None,
+    "run.training.annealing_path": "geometric",
+    "run.training.ema": None,
+    "run.training.clip": None,
+    "run.training.max_skipped_steps": 50,
+    "run.training.precision": "float32",
+    "run.betas": [],
+    "run.seed": 0,
+    "run.merged": None,
+    "run.target": None,
+    "network.data.name": "mnist-5k",
+    "network.data.binary": None,
+    "network.data.validation": 0.1,
+    "network.data.test": 0.2,
+    "network.data.limit": None,
+    "network.data.split_seed": 0,
+    "network.model.family": "ghvae",
+    "network.model.channels": None,
+    "network.model.latents": None,
+    "network.model.likelihood": None,
+    "network.model.sigma": 0.71,
+    "network.model.mixtures": 5,
+    "network.training.epochs": None,
+    "network.training.batch": 256,
+    "network.training.learning_rate": 0.001,
+    "network.training.schedule": "cosine",
+    "network.training.lr_warmup": 0.0,
+    "network.training.annealing": None,
+    "network.training.annealing_path": "geometric",
+    "network.training.ema": None,
+    "network.training.clip": None,
+    "network.training.max_skipped_steps": 50,
+    "network.training.precision": "float32",
+    "network.low": 0.08,
+    "network.high": 12.5,
+    "network.groups": [0, 1],
+    "network.width": 64,
+    "network.rank": 8,
+    "network.seed": 0,
+    "sweep.data.name": "mnist-5k",
+    "sweep.data.binary": None,
+    "sweep.data.validation": 0.1,
+    "sweep.data.test": 0.2,
+    "sweep.data.limit": None,
+    "sweep.data.split_seed": 0,
+    "sweep.model.family": "ghvae",
+    "sweep.model.channels": None,
+    "sweep.model.latents": None,
+    "sweep.model.likelihood": None,
+    "sweep.model.sigma": 0.71,
+    "sweep.model.mixtures": 5,
+    "sweep.training.epochs": None,
+    "sweep.training.batch": 256,
+    "sweep.training.learning_rate": 0.001,
+    "sweep.training.schedule": "cosine",
+    "sweep.training.lr_warmup": 0.0,
+    "sweep.training.annealing": None,
+    "sweep.training.annealing_path": "geometric",
+    "sweep.training.ema": None,
+    "sweep.training.clip": None,
+    "sweep.training.max_skipped_steps": 50,
+    "sweep.training.precision": "float32",
+    "sweep.method": "dedicated",
+    "sweep.grid.low": 0.1,
+    "sweep.grid.high": 10.0,
+    "sweep.grid.steps": 5,
+    "sweep.groups": None,
+    "sweep.seeds": [0],
+    "sweep.evaluation.seed": 0,
+    "sweep.evaluation.draws": 1,
+    "sweep.evaluation.pictures": 8,
+    "sweep.evaluation.samples": 10000,
+    "sweep.evaluation.judge": "small",
+    "sweep.evaluation.judge_epochs": None,
+    "sweep.evaluation.information": True,
+    "sweep.evaluation.probes": "heldout",
+    "conditioning.low": None,
+    "conditioning.high": None,
+    "conditioning.width": 64,
+    "conditioning.rank": 8,
+    "conditioning.fine": 21,
+    "conditioning.refine": 0,
+    "conditioning.refine_learning_rate": 0.0003,
+    "control.start": 1.0,
+    "control.others": 1.0,
+    "control.delay": 0.1,
+    "control.frozen": 0.2,
+    "control.tail": 0.1,
+    "control.tolerance": 0.02,
+    "judge.architecture": "small-cnn",
+    "judge.epochs": 14,
+    "judge.batch": 64,
+    "judge.optimiser": "adadelta",
+    "judge.learning_rate": 1.0,
+    "judge.momentum": 0.0,
+    "judge.weight_decay": 0.0,
+    "judge.schedule": "exponential",
+    "judge.decay": 0.7,
+    "judge.augment": False,
+    "judge.seed": 0,
+}
 
 
 def test_a_new_field_with_a_default_changes_no_key() -> None:

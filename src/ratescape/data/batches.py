@@ -40,7 +40,9 @@ class Images:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.pixels = torch.tensor(pixels, device=device)
+        # Flattened and shaped again, for NumPy calls an array contiguous whatever the stride of its one channel, while
+        # PyTorch takes it for a sign of another memory format, in which convolutions round differently.
+        self.pixels = torch.tensor(pixels, device=device).reshape(-1).view(pixels.shape)
         self.binary = binary
         self.dtype = dtype
 
