@@ -25,6 +25,8 @@ from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.table import ACTIVE_RATE, Table, read_table
 from ratescape.report.paper.table import PROBES, as_markdown, table1
 from ratescape.selection import best, beta_vaes, finished, upper_hull
+from ratescape.specs.grid import BetaGrid
+from ratescape.specs.methods import Targeted
 from ratescape.specs.sweep import SweepSpec
 
 SVHN, CIFAR, MNIST = "SVHN", "CIFAR-10", "MNIST"
@@ -49,6 +51,7 @@ class Landscape(NamedTuple):
 
     path: Path
     spec: SweepSpec
+    grid: BetaGrid
     table: Table
     chosen: pd.DataFrame
     test: pd.DataFrame
@@ -64,20 +67,21 @@ class Landscape(NamedTuple):
         """The paper's name of the data set, if the paper has it."""
         return next((name for begins, name in DATA_SETS.items() if self.spec.data.name.startswith(begins)), None)
 
-    def resolved_model(self, *columns: str) -> "Landscape":
+    def complete(self, *columns: str) -> "Landscape":
         """The models of which all these columns were measured, on both splits."""
         known = [rows.reindex(columns=list(columns)).notna().all(axis=1) for rows in (self.chosen, self.test)]
         return self._replace(chosen=self.chosen[known[0] & known[1]], test=self.test[known[0] & known[1]])
 
     def described(self) -> str:
         """What it is made of, and what of it is missing."""
-        spec, table, grid = self.spec, self.table, self.spec.grid
+        spec, table, grid = self.spec, self.table, self.grid
         share = f" ({spec.data.validation:.0%} of the training images)" if table.split == "validation" else ""
         text = (
             f"- {self.label}: {len(self.test)} of {len(spec.runs())} models finished ({spec.model.family}, "
-            f"{spec.method}), {spec.training.epochs or 'default'} epochs; each beta {grid.low:g} to {grid.high:g} in "
-            f"{grid.steps} steps; seeds {', '.join(map(str, spec.seeds))}; chosen on {table.split}{share}, reported on "
-            f"test; probes {spec.evaluation.probes}; R(z2) < {ACTIVE_RATE:g} nats in "
+            f"{spec.method.kind}), {spec.training.epochs or 'default'} epochs; each beta {grid.low:g} to "
+            f"{grid.high:g} in {grid.steps} steps; seeds {', '.join(map(str, spec.seeds))}; "
+            f"chosen on {table.split}{share}, reported on test; "
+            f"probes {spec.evaluation.probes}; R(z2) < {ACTIVE_RATE:g} nats in "
             f"{(self.test['rate_2'] < ACTIVE_RATE).sum()} models, which are included"
         )
         return "\n".join([text, *(f"  - {line}" for line in (*table.absent, *table.broken))])
@@ -171,7 +175,7 @@ def _score_betas(given: Landscape) -> Finding:
 
 def _score_drop(given: Landscape) -> Finding:
     """IS (mean over the largest quarter of beta1) is >= 5 % lower at the smallest beta2 than at its peak over beta2."""
-    values, columns = given.spec.grid.values(), ["inception_score", "rate_2", "rate_1"]
+    values, columns = given.grid.values(), ["inception_score", "rate_2", "rate_1"]
     largest = values[-math.ceil(len(values) / 4) :]
     low = given.test["beta_1"].isin(largest)
     if low.sum() < len(values) * len(largest) * len(given.spec.seeds):
@@ -288,13 +292,19 @@ def read(path: Path) -> Landscape:
     """The landscape in a folder; an error if there is none, no model is finished, or it is not over two betas."""
     folder = SweepFolder(path)
     spec, table = folder.spec(), read_table(folder)
-    if spec.model.layers != 2 or len(set(spec.groups or (0, 1))) != 2 or spec.grid.steps < 2:
+    method = spec.method
+    if (
+        isinstance(method, Targeted)
+        or len(set(spec.grouping())) != 2
+        or method.grid.steps < 2
+        or spec.model.layers != 2
+    ):
         raise SpecError(f"{path} is no grid over the betas of two layers, which the claims are about: give one that is")
     rows = finished(table)
     measured = {column: column.removeprefix("test_") for column in rows.columns if column.startswith("test_")}
     chosen = rows.drop(columns=list(measured))
     test = chosen[["run", "beta_2", "beta_1"]].join(rows[list(measured)].rename(columns=measured))
-    return Landscape(path, spec, table, chosen, test if measured else chosen)
+    return Landscape(path, spec, method.grid, table, chosen, test if measured else chosen)
 
 
 def report(given: Sequence[Landscape]) -> str:

@@ -84,7 +84,7 @@ def stand_in(data: ImageData) -> Judge:
     """A judge that learned nothing: it takes as long as one that did."""
     classes = tuple(map(str, range(10)))
     untrained = network("small-cnn", data.shape, len(classes)).eval().requires_grad_(False)
-    return Judge(untrained, JudgeSpec(), data.shape, classes, data.fingerprint, 0.0, None, 0.0, "", "")
+    return Judge(untrained, JudgeSpec(), data.shape, classes, data.fingerprint, 0.0, None, "", "")
 
 
 @contextlib.contextmanager
@@ -111,7 +111,8 @@ def without_probes(model: HVAE, data: ImageData, images: Images, labels: np.ndar
     with watch.stage("reconstruction, active units"):
         active_units(reconstruction(model, images).means)
     with watch.stage("pictures"):
-        reconstructions(model, images, 8), samples(model, 8, 0)
+        reconstructions(model, images, 8)
+        samples(model, 8, 0)
     with watch.stage("information of every layer"):
         layer_information(model, images, labels, seed=0)
     with watch.stage("inception score of 10,000 samples"):
@@ -120,18 +121,20 @@ def without_probes(model: HVAE, data: ImageData, images: Images, labels: np.ndar
 
 def heldout(model: HVAE, data: ImageData, images: Images, labels: np.ndarray, noise: bool, watch: Watch) -> None:
     chosen = fitting_images(len(data.train.pixels), 0)
+    assert data.train.labels is not None
+    fitted_labels = data.train.labels[chosen]
     fitted_to = Images(data.train.pixels[chosen], binary=True)
     with watch.stage("features"):
         fit = features(model, fitted_to, 0)
         score = features(model, images, 0)
     with watch.stage("RBF SVMs on samples"):
-        on_samples = SampleProbes(posterior_samples(model, fitted_to, 0, fitting=True), data.train.labels[chosen])
+        on_samples = SampleProbes(posterior_samples(model, fitted_to, 0, fitting=True), fitted_labels)
         on_samples.score(posterior_samples(model, images, 0), labels)
     if noise:
         generator = np.random.default_rng(0)
         fit, score = ([generator.normal(size=x.shape).astype(np.float32) for x in layers] for layers in (fit, score))
     with timed_probes(watch):
-        report(probes.fit_probes(fit, data.train.labels[chosen]).score(score, labels))
+        report(probes.fit_probes(fit, fitted_labels).score(score, labels))
 
 
 def paper(model: HVAE, images: Images, labels: np.ndarray, watch: Watch) -> None:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import torch
 from measures import synchronise
 from torch import Tensor
-from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -118,7 +117,7 @@ def shares(device: torch.device, act: Callable[[], object], top: int = 12) -> tu
         synchronise(device)
         wall = time.perf_counter() - begun
     # Kernels are listed once more by themselves; the operators that started them already carry their time.
-    events = [e for e in profiler.key_averages() if e.device_type == DeviceType.CPU]
+    events = [e for e in profiler.key_averages() if e.device_type.name == "CPU"]
     times = {e.key: (e.self_device_time_total if cuda else e.self_cpu_time_total) / 1e6 for e in events}
     total = sum(times.values())
     longest = sorted(times.items(), key=lambda item: -item[1])[:top]

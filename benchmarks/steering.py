@@ -18,6 +18,7 @@ running mean of every rate stays within 5 % of its target; and how much the log 
 
 import argparse
 import time
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,12 +61,11 @@ class NuPI(ControlledBetas):
 
         if not hasattr(self, "optimiser"):
             self.parameter = torch.nn.Parameter(self.log_betas.clone() if self.in_logs else self.log_betas.exp())
-            gains = (
-                {"lr": 1.0, "Ki": self.INTEGRAL, "Kp": self.PROPORTIONAL}
-                if self.in_logs
-                else {"lr": self.rate, "Ki": 1.0, "Kp": self.proportional}
-            )
-            self.optimiser = nuPI([self.parameter], ema_nu=self.DECAY, maximize=True, **gains)
+            lr, integral, proportional = self.rate, 1.0, self.proportional
+            if self.in_logs:
+                lr, integral, proportional = 1.0, self.INTEGRAL, self.PROPORTIONAL
+            gains: dict[str, Any] = {"Ki": integral, "Kp": proportional}  # annotated as tensors, which may be numbers
+            self.optimiser = nuPI([self.parameter], lr, ema_nu=self.DECAY, maximize=True, **gains)
         errors = rates - self.target_rates
         if self.in_logs:
             errors = ((rates + SMALL) / (self.target_rates + SMALL)).log().clamp(-1, 1)

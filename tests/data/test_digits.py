@@ -43,6 +43,7 @@ def test_rows_are_pixels_and_a_label(table: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [b"<html>", csv(np.full((3, 12), 5)), csv(np.full((3, 785), 256)), gzip.compress(csv(np.full((3, 785), 5)))[:-9]],
+    ids=["no table", "few columns", "beyond a byte", "cut short"],
 )
 def test_a_damaged_table_is_refused(table: Path, content: bytes) -> None:
     table.write_bytes(content if content.startswith(b"\x1f\x8b") else gzip.compress(content))

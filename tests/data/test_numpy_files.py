@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +12,14 @@ from ratescape.data.formats import read_path
 from ratescape.errors import DataError
 
 
+def write_npz(folder: Path, arrays: dict[str, Any]) -> None:
+    np.savez(folder / "my.npz", **arrays)
+
+
 @pytest.mark.parametrize("names", [("images", "labels"), ("x", "y"), ("x_train", "y_train")])
 def test_npz(tmp_path: Path, names: tuple[str, str]) -> None:
     images = random_images(4, 6, 6)
-    np.savez(tmp_path / "my.npz", **{names[0]: images, names[1]: np.array([3, 5, 3, 5])})
+    write_npz(tmp_path, {names[0]: images, names[1]: np.array([3, 5, 3, 5])})
     read = read_path(tmp_path / "my.npz")
     assert np.array_equal(read.train.pixels[:, 0], images)
     assert read.test is None
@@ -34,7 +39,7 @@ def test_npz_with_splits(tmp_path: Path) -> None:
 @pytest.mark.parametrize("names", [("images", "labels", "targets"), ("x_train", "y_train", "targets_train")])
 def test_npz_with_targets(tmp_path: Path, names: tuple[str, str, str]) -> None:
     arrays = (random_images(4, 6, 6), np.array([3, 5, 3, 5]), np.array([0.5, 1, 2, 4]))
-    np.savez(tmp_path / "my.npz", **dict(zip(names, arrays, strict=True)))
+    write_npz(tmp_path, dict(zip(names, arrays, strict=True)))
     read = read_path(tmp_path / "my.npz")
     assert read.classes == ("3", "5")
     assert read.train.targets is not None
@@ -44,7 +49,7 @@ def test_npz_with_targets(tmp_path: Path, names: tuple[str, str, str]) -> None:
 def test_npz_with_splits_and_targets(tmp_path: Path) -> None:
     images, numbers = random_images(6, 6, 6), np.arange(12).reshape(6, 2)
     arrays = {"x_train": images[:4], "targets_train": numbers[:4], "x_test": images[4:], "targets_test": numbers[4:]}
-    np.savez(tmp_path / "my.npz", **arrays)
+    write_npz(tmp_path, arrays)
     read = read_path(tmp_path / "my.npz")
     assert read.train.targets is not None and np.array_equal(read.train.targets, numbers[:4])
     assert read.test is not None and read.test.targets is not None and np.array_equal(read.test.targets, numbers[4:])
@@ -52,7 +57,7 @@ def test_npz_with_splits_and_targets(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("images", "targets"), [("x_train", "targets"), ("images", "targets_train")])
 def test_npz_with_targets_of_the_other_scheme(tmp_path: Path, images: str, targets: str) -> None:
-    np.savez(tmp_path / "my.npz", **{images: random_images(4, 6, 6), targets: np.zeros(4)})
+    write_npz(tmp_path, {images: random_images(4, 6, 6), targets: np.zeros(4)})
     with pytest.raises(DataError, match=rf"my\.npz holds '{images}', '{targets}': name its arrays .*'targets'.*train"):
         read_path(tmp_path / "my.npz")
 
@@ -117,6 +122,6 @@ def test_archive_named_npy(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "what"), [("y_test", "labels"), ("targets_test", "targets")])
 def test_npz_with_what_belongs_to_test_images_without_them(tmp_path: Path, name: str, what: str) -> None:
-    np.savez(tmp_path / "my.npz", **{"x_train": random_images(4, 6, 6), name: np.arange(4)})
+    write_npz(tmp_path, {"x_train": random_images(4, 6, 6), name: np.arange(4)})
     with pytest.raises(DataError, match=rf"my\.npz has {what} of test images but no test images: give both or neither"):
         read_path(tmp_path / "my.npz")

@@ -67,6 +67,11 @@ class Toy(NamedTuple):
         return mutual_information(self.z, self.mean, self.sigma, self.labels, **options)
 
 
+def one_dimensional(z: np.ndarray, mean: np.ndarray, sigma: np.ndarray, labels: np.ndarray) -> Toy:
+    """Latents of one dimension, from arrays ``[N]``."""
+    return Toy(torch.tensor(z)[:, None], torch.tensor(mean)[:, None], torch.tensor(sigma)[:, None], labels)
+
+
 def toy(images: int, dimensions: int, sigma: float, spread: float, seed: int = 0, classes: int = 5) -> Toy:
     """Means N(c_y, 1) around class centres c_y ~ N(0, spread^2): q(z | y) = N(c_y, 1 + sigma^2) is known."""
     generator = np.random.default_rng(seed)
@@ -109,7 +114,7 @@ def test_one_layer_agrees_with_numerical_integration() -> None:
         mean = centres[labels] + 0.6 * generator.normal(size=len(labels))
         sigma = generator.choice(widths, len(labels))
         z = mean + sigma * generator.normal(size=len(labels))
-        return Toy(*(torch.tensor(part)[:, None] for part in (z, mean, sigma)), labels)
+        return one_dimensional(z, mean, sigma, labels)
 
     grid = np.linspace(-14, 14, 4001)
     densities = np.mean([normal(grid, centres[:, None], np.hypot(0.6, s)) for s in widths], axis=0)
@@ -133,7 +138,7 @@ def test_a_lower_layer_agrees_with_numerical_integration() -> None:
         x = centres[labels] + 0.3 * generator.normal(size=len(labels))
         mean, sigma = lower(x, 0.4 * x + 0.8 * generator.normal(size=len(labels)))
         z1 = mean + sigma * generator.normal(size=len(labels))
-        return Toy(*(torch.tensor(part)[:, None] for part in (z1, mean, sigma)), labels)
+        return one_dimensional(z1, mean, sigma, labels)
 
     nodes, weights = hermegauss(40)
     weights = weights / weights.sum()
@@ -235,7 +240,7 @@ def test_densities_survive_the_smallest_sigma(offset: float) -> None:
     sigma = np.full(mean.shape, 1e-6)
     z = mean + sigma * generator.normal(size=mean.shape)
     labels = np.arange(80) % 4 // 2
-    measured = mutual_information(*(torch.tensor(part) for part in (z, mean, sigma)), labels)
+    measured = mutual_information(torch.tensor(z), torch.tensor(mean), torch.tensor(sigma), labels)
     assert measured.paper == pytest.approx(brute_force(z, mean, sigma**2, labels, own=True), abs=1e-3)
     assert measured.plain == pytest.approx(brute_force(z, mean, sigma**2, labels, own=False), abs=1e-2)
 
@@ -245,7 +250,7 @@ def test_what_must_not_matter() -> None:
     data = toy(130, 3, 0.5, 1.0)
     reference = np.array(data.measure())
     order = np.random.default_rng(1).permutation(130)
-    shuffled = Toy(*(part[order] for part in data))
+    shuffled = Toy(data.z[order], data.mean[order], data.sigma[order], data.labels[order])
     factor, shift = torch.tensor([3.0, 0.01, 1.0]), torch.tensor([0.0, 5.0, -100.0])
     moved = Toy(data.z * factor + shift, data.mean * factor + shift, data.sigma * factor, data.labels)
     renamed = data._replace(labels=np.array([40, -3, 7, 0, 9])[data.labels])
@@ -342,7 +347,8 @@ def test_labels_that_cannot_be_used(labels: np.ndarray | None, words: str, image
 
 def test_an_image_alone_in_its_class_is_left_out() -> None:
     data = toy(100, 2, 0.5, 1.0)
-    alone = Toy(*(torch.cat([part, part[:1]]) for part in (data.z, data.mean, data.sigma)), np.append(data.labels, 17))
+    z, mean, sigma = (torch.cat([part, part[:1]]) for part in (data.z, data.mean, data.sigma))
+    alone = Toy(z, mean, sigma, np.append(data.labels, 17))
     assert alone.measure() == data.measure()
     assert alone.measure().images == 100
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.sweeps import LEAN
 from PIL import Image
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
@@ -82,9 +83,6 @@ def data() -> ImageData:
     labels = np.arange(240) % 2
     pixels = generator.integers(0, 120, (240, *SHAPE)) + 100 * labels[:, None, None, None]
     return load_data(pixels.astype(np.uint8), labels, binary=True, validation=0.25, test=0.25)
-
-
-LEAN = EvaluationSpec(samples=0, information=False, probes="none")
 
 
 def test_records_of_all_splits_are_consistent(model: HVAE, data: ImageData) -> None:

@@ -61,7 +61,7 @@ def test_a_sample_of_a_nearly_collapsed_layer_tells_what_its_rate_allows_but_its
     assert not exceeds(on_samples, len(labels), ceiling)
     means = [SHIFT * np.eye(CLASSES, dtype=np.float32)[y] for y in (fit_labels, labels)]
     (on_means,) = SampleProbes([means[0]], fit_labels).score([means[1]], labels)
-    assert on_means == 1.0 and exceeds(on_means, len(labels), ceiling)
+    assert on_means is not None and on_means == 1.0 and exceeds(on_means, len(labels), ceiling)
 
 
 def test_what_cannot_be_probed_is_none_or_an_error() -> None:

@@ -70,7 +70,7 @@ def test_rates_that_can_be_had_are_had(network: Conditioned, betas: tuple[float,
     found = betas_for(network, IMAGES, asked({2: top, 1: lower}))
     assert found.reached and statuses(found) == {2: "reached", 1: "reached"}
     np.testing.assert_allclose(found.betas, betas, rtol=0.05)
-    np.testing.assert_allclose(found.rates, (top, lower), rtol=0.03)
+    np.testing.assert_allclose(np.array(found.rates, float), (top, lower), rtol=0.03)
     assert all(abs(one.error or 0) <= 0.03 for one in found.outcomes)
 
 

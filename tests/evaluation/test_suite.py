@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.sweeps import LEAN
 
 from ratescape import metrics, selection
 from ratescape.data.catalog import ImageData, load_data
@@ -30,7 +31,6 @@ from ratescape.specs.model import ModelSpec
 from ratescape.specs.sweep import SweepSpec
 
 SHAPE = (1, 16, 16)
-LEAN = EvaluationSpec(samples=0, information=False, probes="none")
 
 
 def network(seed: int = 0) -> HVAE:

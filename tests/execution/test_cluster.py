@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import psutil
 import pytest
 import torch
 from helpers.commands import TINY
-from helpers.sweeps import Watcher
+from helpers.sweeps import Watcher, wait_for
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # clusters listen on 127.0.0.1 alone; read when Ray is imported
@@ -146,7 +145,7 @@ def expected(images_file: Path, tmp_path_factory: pytest.TempPathFactory) -> byt
 
 
 def on(machines: Machines, **fields: Any) -> ExecutionSpec:
-    return ExecutionSpec(**{"engine": "ray", "address": machines.cluster.address} | fields)
+    return ExecutionSpec(engine="ray", address=machines.cluster.address, **fields)
 
 
 def test_a_machine_killed_in_mid_sweep_costs_its_packs_alone(
@@ -290,13 +289,6 @@ def helper(process: psutil.Process) -> bool:
     return True
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 240) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-
-
 # Without a cluster
 
 
@@ -342,6 +334,6 @@ def test_what_is_tried_again_and_what_is_not() -> None:
 
 
 def test_another_ratescape_on_a_machine_is_refused() -> None:
-    order = tasks.Order(EvaluationSpec(), ExecutionSpec(), None, "0.0.0")
+    order = tasks.Order(EvaluationSpec(), ExecutionSpec(), None, version="0.0.0")
     with pytest.raises(ResourceError, match=r"has ratescape .* and this one 0\.0\.0: install the same on all"):
         order.begin()

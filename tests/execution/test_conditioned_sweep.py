@@ -15,60 +15,37 @@ import pandas as pd
 import pytest
 import torch
 from helpers.commands import TINY
-from helpers.sweeps import Watcher, altered, sweep_spec
+from helpers.sweeps import HERE, Watcher, altered, copied, small_sweep, swept
 
 from ratescape import checkpoint
 from ratescape.cli import commands, output
-from ratescape.data.catalog import ImageData, load_data
+from ratescape.data.catalog import ImageData
 from ratescape.errors import CheckpointError, RecordError, SpecError
 from ratescape.execution import work
 from ratescape.execution.progress import Progress
-from ratescape.execution.sweep import resolved_sweep, run_sweep
+from ratescape.execution.sweep import run_sweep
 from ratescape.landscape import Landscape, map_spec
 from ratescape.models import load, save
 from ratescape.records.files import read_json_lines
 from ratescape.records.folders import SweepFolder
 from ratescape.specs.conditioning import ConditioningSpec
-from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
 
-LEAN = EvaluationSpec(samples=0, information=False, probes="none")
-HERE = ExecutionSpec(engine="in-process")
 SMALL = ["--method", "conditioned", "--grid.steps", "2", "--conditioning.fine", "3", "--training.epochs", "3", *TINY]
 
 
-@pytest.fixture(scope="module")
-def data(images_file: Path) -> ImageData:
-    return load_data(images_file)
-
-
 def asked(data: ImageData, **fields: Any) -> SweepSpec:
-    spec = sweep_spec(
-        data=data.spec,
-        model=ModelSpec(channels=4, latents=(3, 2)),
-        training=TrainingSpec(epochs=3, batch=32),
-        grid=BetaGrid(steps=2),
-        method="conditioned",
-        conditioning=ConditioningSpec(width=8, fine=3),
-        evaluation=LEAN,
-    )
-    return resolved_sweep(altered(spec, **fields), data)
+    usual: dict[str, Any] = {"method": "conditioned", "conditioning": ConditioningSpec(width=8, fine=3)}
+    return small_sweep(data, **usual | fields)
 
 
 @pytest.fixture(scope="module")
 def finished(data: ImageData, tmp_path_factory: pytest.TempPathFactory) -> SweepFolder:
-    folder = SweepFolder(tmp_path_factory.mktemp("finished"))
-    run_sweep(asked(data), data, folder, HERE)
-    return folder
-
-
-def copied(folder: SweepFolder, place: Path) -> SweepFolder:
-    shutil.copytree(folder.path, place)
-    return SweepFolder(place)
+    return swept(asked(data), data, tmp_path_factory.mktemp("finished"))
 
 
 def table_of(folder: SweepFolder) -> pd.DataFrame:

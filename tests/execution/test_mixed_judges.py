@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 from helpers.stripes import stripes
-from helpers.sweeps import sweep_spec
+from helpers.sweeps import HERE, MODEL, small_sweep
 
 from ratescape import checkpoint
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.execution import workspace
-from ratescape.execution.sweep import resolved_run, resolved_sweep, run_single, run_sweep
+from ratescape.execution.sweep import resolved_run, run_single, run_sweep
 from ratescape.judges import cache
 from ratescape.judges.cache import Judge
 from ratescape.models import evaluate
@@ -22,16 +22,13 @@ from ratescape.records.files import read_json_lines
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.table import read_table
 from ratescape.specs.evaluation import EvaluationSpec
-from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.judge import JudgeSpec
-from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import RunSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
 
 SCORED = EvaluationSpec(samples=20, judge_epochs=1, information=False, probes="none")
-HERE = ExecutionSpec(engine="in-process")
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +58,8 @@ def another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def asked(data: ImageData, evaluation: EvaluationSpec = SCORED, steps: int = 2) -> SweepSpec:
-    training = TrainingSpec(epochs=1, batch=32)
-    model, grid = ModelSpec(channels=4, latents=(3, 2)), BetaGrid(steps=steps)
-    spec = sweep_spec(data=data.spec, model=model, training=training, grid=grid, groups=(0, 0), evaluation=evaluation)
-    return resolved_sweep(spec, data)
+    training, grid = TrainingSpec(epochs=1, batch=32), BetaGrid(steps=steps)
+    return small_sweep(data, training=training, grid=grid, groups=(0, 0), evaluation=evaluation)
 
 
 def judges_of(folder: SweepFolder) -> set[str]:
@@ -150,7 +145,7 @@ def test_evaluate_uses_the_judge_of_the_landscape(
 
 
 def test_a_single_model_owns_its_judge_too(data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = resolved_run(RunSpec(data=data.spec, model=ModelSpec(channels=4, latents=(3, 2))), data)
+    run = resolved_run(RunSpec(data=data.spec, model=MODEL), data)
     run = dataclasses.replace(run, training=TrainingSpec(epochs=1, batch=32, annealing=0.0))
     folder = RunFolder(tmp_path / "model")
     run_single(run, data, folder, SCORED, HERE)

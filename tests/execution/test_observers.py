@@ -5,34 +5,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.sweeps import Recorder, sweep_spec
+from helpers.sweeps import HERE, LEAN, Recorder, small_sweep
 
-from ratescape.data.catalog import ImageData, load_data
+from ratescape.data.catalog import ImageData
 from ratescape.execution.progress import Notes, Plan, Progress, Reporter, Silent, Tracker
-from ratescape.execution.sweep import resolved_run, resolved_sweep, run_single, run_sweep
+from ratescape.execution.sweep import resolved_run, run_single, run_sweep
 from ratescape.records.files import read_json_lines
 from ratescape.records.folders import RunFolder, SweepFolder
-from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
-from ratescape.specs.grid import BetaGrid
 from ratescape.specs.identity import key
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import RunSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
 
-LEAN = EvaluationSpec(samples=0, information=False, probes="none")
 MODEL = ModelSpec(family="residual", channels=4, latents=(3, 2, 2))
 
 
-@pytest.fixture(scope="module")
-def data(images_file: Path) -> ImageData:
-    return load_data(images_file)
-
-
 def asked(data: ImageData, **fields: Any) -> SweepSpec:
-    common: dict[str, Any] = {"data": data.spec, "model": MODEL, "training": TrainingSpec(epochs=3, batch=32)}
-    return resolved_sweep(sweep_spec(**common | {"grid": BetaGrid(steps=2), "evaluation": LEAN} | fields), data)
+    return small_sweep(data, **{"model": MODEL, **fields})
 
 
 @pytest.mark.parametrize("method", ["dedicated", "conditioned", "targeted"])
@@ -71,7 +62,7 @@ def test_every_epoch_and_picture_is_seen(data: ImageData, tmp_path: Path, engine
 def test_one_model_is_observed_alike(data: ImageData, tmp_path: Path) -> None:
     run = resolved_run(RunSpec(data=data.spec, model=MODEL, training=TrainingSpec(epochs=2, batch=32)), data)
     seen = Recorder()
-    run_single(run, data, RunFolder(tmp_path), LEAN, ExecutionSpec(engine="in-process"), seen)
+    run_single(run, data, RunFolder(tmp_path), LEAN, HERE, seen)
     assert [epoch.epoch for epoch in seen.epochs] == [1, 2] and seen.epochs[0].run == key(run)
     assert seen.steps[-1] == Progress(steps=6, total=6, models=1, total_models=1)
     assert [picture.name for picture in seen.pictures] == ["reconstructions", "samples"]
@@ -80,12 +71,12 @@ def test_one_model_is_observed_alike(data: ImageData, tmp_path: Path) -> None:
 
 def test_what_is_done_already_counts_but_is_not_shown_again(data: ImageData, tmp_path: Path) -> None:
     spec, folder = asked(data, groups=(0, 0, 0)), SweepFolder(tmp_path / "sweep")
-    run_sweep(spec, data, folder, ExecutionSpec(engine="in-process"))
+    run_sweep(spec, data, folder, HERE)
     again, other = (folder.run(run) for run in spec.runs())
     again.weights.unlink()
     (again.path / "done").unlink()
     seen = Recorder()
-    run_sweep(spec, data, folder, ExecutionSpec(engine="in-process"), seen)
+    run_sweep(spec, data, folder, HERE, seen)
     assert {epoch.run for epoch in seen.epochs} == {picture.run for picture in seen.pictures} == {again.path.name}
     assert seen.steps[0].models == 1 and seen.steps[0].steps > seen.steps[0].total / 2
     assert seen.steps[-1].models == 2 and other.path.name not in {picture.run for picture in seen.pictures}

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import pytest
 import torch
 from helpers.commands import TINY
 from helpers.images import blobs
-from helpers.sweeps import Watcher, altered, sweep_spec
+from helpers.sweeps import LEAN, MODEL, Watcher, copied, small_sweep, swept, wait_for
 from torch._inductor.exc import InvalidCxxCompiler
 
 from ratescape import checkpoint
@@ -38,12 +37,11 @@ from ratescape.errors import (
 )
 from ratescape.execution import local, packing, work
 from ratescape.execution.progress import Progress
-from ratescape.execution.sweep import resolved_run, resolved_sweep, run_single, run_sweep
+from ratescape.execution.sweep import resolved_run, run_single, run_sweep
 from ratescape.models import evaluate, load
 from ratescape.records.files import read_json_lines
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.table import read_table
-from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.identity import key
@@ -52,35 +50,18 @@ from ratescape.specs.runs import RunSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
 
-LEAN = EvaluationSpec(samples=0, information=False, probes="none")
-"""Leaves out what needs a judge or classifiers."""
-
 HERE = ExecutionSpec(engine="in-process", pack=2)
 TRAINING = TrainingSpec(epochs=2, batch=32)
-MODEL = ModelSpec(channels=4, latents=(3, 2))
-
-
-@pytest.fixture(scope="module")
-def data(images_file: Path) -> ImageData:
-    return load_data(images_file)
 
 
 def asked(data: ImageData, **fields: Any) -> SweepSpec:
-    spec = sweep_spec(data=data.spec, model=MODEL, training=TRAINING, grid=BetaGrid(steps=2), evaluation=LEAN)
-    return resolved_sweep(altered(spec, **fields), data)
+    return small_sweep(data, **{"training": TRAINING, **fields})
 
 
 @pytest.fixture(scope="module")
 def finished(data: ImageData, tmp_path_factory: pytest.TempPathFactory) -> SweepFolder:
     """A sweep of 2 x 2 betas in packs of two; tests that change it take a copy."""
-    folder = SweepFolder(tmp_path_factory.mktemp("finished"))
-    run_sweep(asked(data), data, folder, HERE)
-    return folder
-
-
-def copied(folder: SweepFolder, place: Path) -> SweepFolder:
-    shutil.copytree(folder.path, place)
-    return SweepFolder(place)
+    return swept(asked(data), data, tmp_path_factory.mktemp("finished"), HERE)
 
 
 def times(folder: SweepFolder, name: str) -> dict[Path, int]:
@@ -367,13 +348,6 @@ def test_two_sweeps_at_once(
     finally:
         os.killpg(first.pid, signal.SIGKILL)
         first.communicate()
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 # What goes wrong on the way

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import math
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,14 @@ import numpy as np
 import pytest
 import yaml
 from helpers.commands import TINY
-from helpers.sweeps import altered, sweep_spec
+from helpers.sweeps import HERE, LEAN, copied, small_sweep, swept
 
 from ratescape.cli import commands
-from ratescape.data.catalog import ImageData, load_data
-from ratescape.execution.sweep import resolved_sweep, run_sweep
+from ratescape.data.catalog import ImageData
 from ratescape.landscape import Landscape, map_landscape
 from ratescape.models import evaluate
 from ratescape.records.files import read_json_lines
 from ratescape.records.folders import SweepFolder
-from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.methods import Targeted
 from ratescape.specs.model import ModelSpec
@@ -28,37 +25,17 @@ from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
 from ratescape.training import loop
 
-LEAN = EvaluationSpec(samples=0, information=False, probes="none")
-HERE = ExecutionSpec(engine="in-process")
 REQUESTS = ("2=0.8,1=1.5", "total=3")
 
 
-@pytest.fixture(scope="module")
-def data(images_file: Path) -> ImageData:
-    return load_data(images_file)
-
-
 def asked(data: ImageData, **fields: Any) -> SweepSpec:
-    spec = sweep_spec(
-        data=data.spec,
-        model=ModelSpec(channels=4, latents=(3, 2)),
-        training=TrainingSpec(epochs=3, batch=32),
-        method="targeted",
-        target_rates=REQUESTS,
-        evaluation=LEAN,
-    )
-    return resolved_sweep(altered(spec, **fields), data)
-
-
-def made(spec: SweepSpec, data: ImageData, place: Path, execution: ExecutionSpec = HERE) -> SweepFolder:
-    folder = SweepFolder(place)
-    run_sweep(spec, data, folder, execution)
-    return folder
+    usual: dict[str, Any] = {"method": "targeted", "target_rates": REQUESTS}
+    return small_sweep(data, **usual | fields)
 
 
 @pytest.fixture(scope="module")
 def finished(data: ImageData, tmp_path_factory: pytest.TempPathFactory) -> SweepFolder:
-    return made(asked(data), data, tmp_path_factory.mktemp("finished"))
+    return swept(asked(data), data, tmp_path_factory.mktemp("finished"))
 
 
 def test_the_table_tells_what_was_asked_and_what_came_of_it(finished: SweepFolder) -> None:
@@ -82,8 +59,8 @@ def test_a_pack_of_different_requests_is_as_good_as_single_runs(
     data: ImageData, tmp_path: Path, finished: SweepFolder
 ) -> None:
     precise = TrainingSpec(epochs=3, batch=32, precision="float64")
-    alone = made(asked(data, training=precise), data, tmp_path / "alone", ExecutionSpec(engine="in-process", pack=1))
-    pack = made(asked(data, training=precise), data, tmp_path / "pack", ExecutionSpec(engine="in-process", pack=2))
+    alone = swept(asked(data, training=precise), data, tmp_path / "alone", ExecutionSpec(engine="in-process", pack=1))
+    pack = swept(asked(data, training=precise), data, tmp_path / "pack", ExecutionSpec(engine="in-process", pack=2))
     one, other = (Landscape(folder.path).table.select_dtypes("number") for folder in (alone, pack))
     np.testing.assert_allclose(one, other, rtol=1e-7)
 
@@ -104,9 +81,9 @@ def test_interrupted_it_ends_as_if_it_had_not_been(
     monkeypatch.setattr(loop, "pack_pass", dies)
     often = ExecutionSpec(engine="in-process", checkpoint_seconds=0)
     with pytest.raises(KeyboardInterrupt):
-        made(asked(data), data, tmp_path / "cut", often)
+        swept(asked(data), data, tmp_path / "cut", often)
     assert list((tmp_path / "cut" / "packs").glob("*.safetensors"))
-    folder = made(asked(data), data, tmp_path / "cut", often)
+    folder = swept(asked(data), data, tmp_path / "cut", often)
     assert folder.table.read_bytes() == finished.table.read_bytes()
     assert [a.to_dict() for a in Landscape(folder.path).answers()] == [
         a.to_dict() for a in Landscape(finished.path).answers()
@@ -125,7 +102,7 @@ def test_interrupted_it_ends_as_if_it_had_not_been(
     ids=["L=1", "L=3", "L=5", "lvae", "bottom-up"],
 )
 def test_any_family_and_number_of_layers(data: ImageData, tmp_path: Path, model: ModelSpec, request_: str) -> None:
-    folder = made(asked(data, model=model, target_rates=(request_,)), data, tmp_path / "sweep")
+    folder = swept(asked(data, model=model, target_rates=(request_,)), data, tmp_path / "sweep")
     landscape = Landscape(folder.path)
     (answer,) = landscape.answers()
     assert all(rate is not None and math.isfinite(rate) for rate in answer.rates)
@@ -137,9 +114,8 @@ def test_any_family_and_number_of_layers(data: ImageData, tmp_path: Path, model:
 
 
 def test_new_settings_of_evaluation_keep_the_models(finished: SweepFolder, data: ImageData, tmp_path: Path) -> None:
-    folder = SweepFolder(tmp_path / "copy")
-    shutil.copytree(finished.path, folder.path)
-    made(asked(data, evaluation=dataclasses.replace(LEAN, draws=2)), data, folder.path)
+    folder = copied(finished, tmp_path / "copy")
+    swept(asked(data, evaluation=dataclasses.replace(LEAN, draws=2)), data, folder.path)
     one, other = Landscape(finished.path).answers(), Landscape(folder.path).answers()
     assert [answer.betas for answer in one] == [answer.betas for answer in other]
     assert one[0].rates == pytest.approx(other[0].rates, rel=0.1) and one[0].distortion != other[0].distortion
@@ -147,7 +123,7 @@ def test_new_settings_of_evaluation_keep_the_models(finished: SweepFolder, data:
 
 def test_a_diverged_training_is_said_to_have_missed(data: ImageData, tmp_path: Path) -> None:
     wild = TrainingSpec(epochs=2, batch=32, learning_rate=1e30, max_skipped_steps=1)
-    landscape = Landscape(made(asked(data, training=wild), data, tmp_path / "wild").path)
+    landscape = Landscape(swept(asked(data, training=wild), data, tmp_path / "wild").path)
     assert (landscape.table["status"] == "diverged").all()
     for answer in landscape.answers():
         assert not answer.reached and answer.rates == (None, None)
@@ -172,7 +148,8 @@ def test_on_the_command_line_and_in_a_config(
     config = tmp_path / "asked.yaml"
     config.write_text(yaml.safe_dump({"target_rates": ["2=0.8,1=1.5"], "control": {"tail": 0.2}}))
     assert commands.main(["train", "--config", str(config), *small, "--quiet", "--out", str(tmp_path / "config")]) == 0
-    assert SweepFolder(tmp_path / "config").spec().runs()[0].target.control.tail == 0.2
+    target = SweepFolder(tmp_path / "config").spec().runs()[0].target
+    assert target is not None and target.control.tail == 0.2
     again = tmp_path / "again.yaml"
     again.write_text((out / "spec.yaml").read_text())
     assert commands.main(["map", "--config", str(again), "--quiet", "--out", str(out)]) == 0
@@ -190,11 +167,12 @@ def test_on_the_command_line_and_in_a_config(
 
 
 def test_in_python(images_file: Path, tmp_path: Path) -> None:
+    requests: Any = ({2: 0.8, 1: 1.5}, "total=3")
     landscape = map_landscape(
         images_file,
         model=ModelSpec(channels=4, latents=(3, 2)),
         training=TrainingSpec(epochs=2, batch=32),
-        method=Targeted(target_rates=({2: 0.8, 1: 1.5}, "total=3")),  # type: ignore[arg-type]
+        method=Targeted(target_rates=requests),
         evaluation=LEAN,
         execution=HERE,
         out=tmp_path / "asked",

@@ -1,12 +1,30 @@
-"""Sweeps from flat fields, and observers of them."""
+"""Sweeps from flat fields, small ones to run, and observers of them."""
 
 import dataclasses
+import shutil
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from ratescape.execution.progress import Epoch, Picture, Progress, Silent
+from ratescape.data.catalog import ImageData
+from ratescape.execution.progress import Epoch, Observer, Picture, Progress, Silent
+from ratescape.execution.sweep import resolved_sweep, run_sweep
+from ratescape.records.folders import SweepFolder
+from ratescape.specs.evaluation import EvaluationSpec
+from ratescape.specs.execution import ExecutionSpec
+from ratescape.specs.grid import BetaGrid
 from ratescape.specs.methods import Conditioned, Dedicated, Targeted
+from ratescape.specs.model import ModelSpec
 from ratescape.specs.sweep import SweepSpec
+from ratescape.specs.training import TrainingSpec
+
+LEAN = EvaluationSpec(samples=0, information=False, probes="none")
+"""Leaves out what needs a judge or classifiers."""
+
+HERE = ExecutionSpec(engine="in-process")
+MODEL = ModelSpec(channels=4, latents=(3, 2))
+THREE_EPOCHS = TrainingSpec(epochs=3, batch=32)
 
 METHODS: dict[str, type[Any]] = {kind.kind: kind for kind in (Dedicated, Conditioned, Targeted)}
 
@@ -33,6 +51,35 @@ def others(fields: dict[str, Any]) -> dict[str, Any]:
     """The fields that no method owns."""
     names = {field.name for kind in METHODS.values() for field in dataclasses.fields(kind)}
     return {name: value for name, value in fields.items() if name not in names}
+
+
+def small_sweep(data: ImageData, **fields: Any) -> SweepSpec:
+    """A resolved sweep of 2 x 2 betas that trains in a moment, with other fields given flat."""
+    usual: dict[str, Any] = {"model": MODEL, "training": THREE_EPOCHS, "grid": BetaGrid(steps=2), "evaluation": LEAN}
+    return resolved_sweep(sweep_spec(**usual | {"data": data.spec} | fields), data)
+
+
+def swept(
+    spec: SweepSpec, data: ImageData, path: Path, execution: ExecutionSpec = HERE, observer: Observer | None = None
+) -> SweepFolder:
+    """The folder of a sweep that was run there."""
+    folder = SweepFolder(path)
+    run_sweep(spec, data, folder, execution, observer)
+    return folder
+
+
+def copied(folder: SweepFolder, path: Path) -> SweepFolder:
+    """A copy of a sweep's folder, to be changed."""
+    shutil.copytree(folder.path, path)
+    return SweepFolder(path)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 240) -> None:
+    """Wait until a condition holds; it must within so many seconds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
 
 
 class Watcher(Silent):

@@ -6,6 +6,7 @@ from torch import nn
 
 from ratescape.errors import SpecError
 from ratescape.judges.networks import network
+from ratescape.specs.judge import Architecture
 
 
 @pytest.mark.parametrize(
@@ -16,13 +17,15 @@ from ratescape.judges.networks import network
         ("small-cnn", (1, 28, 28), 1_199_882),
     ],
 )
-def test_networks_have_the_papers_numbers_of_parameters(architecture, shape, total) -> None:
+def test_networks_have_the_papers_numbers_of_parameters(
+    architecture: Architecture, shape: tuple[int, int, int], total: int
+) -> None:
     assert sum(parameter.numel() for parameter in network(architecture, shape, 10).parameters()) == total
 
 
 @pytest.mark.parametrize("architecture", ["small-cnn", "resnet-18", "densenet-121"])
 @pytest.mark.parametrize("shape", [(3, 12, 20), (1, 8, 8)])
-def test_every_weight_learns_from_images_of_any_size(architecture, shape) -> None:
+def test_every_weight_learns_from_images_of_any_size(architecture: Architecture, shape: tuple[int, int, int]) -> None:
     torch.manual_seed(0)
     learner = network(architecture, shape, 4).eval()  # without dropout, and for one pixel of a map too
     logits = learner(torch.rand(5, *shape))
@@ -42,7 +45,7 @@ def test_the_small_network_is_the_one_of_the_protocol() -> None:
     features = nn.functional.max_pool2d(maps, 2).flatten(1)
     hidden = torch.relu(features @ weights[4].T + weights[5])
     torch.testing.assert_close(learner(images), hidden @ weights[6].T + weights[7])
-    assert [module.p for module in learner if isinstance(module, nn.Dropout)] == [0.25, 0.5]
+    assert [module.p for module in learner.children() if isinstance(module, nn.Dropout)] == [0.25, 0.5]
 
 
 def test_the_small_network_does_not_grow_with_the_images() -> None:

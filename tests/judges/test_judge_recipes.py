@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_few_images_are_seen_more_often(data: ImageData) -> None:
     ("field", "value"),
     [("epochs", 0), ("batch", -1), ("learning_rate", math.nan), ("decay", 0.0), ("momentum", -0.1), ("seed", -1)],
 )
-def test_a_recipe_out_of_range_is_refused(field, value) -> None:
+def test_a_recipe_out_of_range_is_refused(field: str, value: Any) -> None:
     with pytest.raises(SpecError, match=f"judge.{field} is {value}"):
         JudgeSpec(**{field: value})
 

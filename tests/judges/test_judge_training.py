@@ -42,7 +42,8 @@ def test_crops_and_flips_are_all_equally_frequent() -> None:
 
 def test_a_judge_learns_what_can_be_told_apart(data: ImageData, tmp_path: Path) -> None:
     learned = judge(data, tmp_path, QUICK)
-    assert learned.accuracy >= 0.95 and learned.validation_accuracy is not None
+    assert learned.accuracy >= 0.95 and data.validation is not None
+    assert learned.validation_accuracy is not None
     assert learned.spec == QUICK and learned.classes == CLASSES and learned.fingerprint == data.fingerprint
     for split, expected in ((data.test, learned.accuracy), (data.validation, learned.validation_accuracy)):
         probabilities = learned.probabilities(unit(torch.tensor(split.pixels), binary=False))

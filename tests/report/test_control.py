@@ -14,7 +14,9 @@ from ratescape.specs.control import ControlSpec
 from ratescape.specs.rate_targets import RateTarget
 from ratescape.specs.runs import TargetSpec
 
-LOG = [{"step": 10 * i, "betas": [1 + i, 1 / i], "rates": [5 + 1 / i, 20 - 1 / i]} for i in range(1, 9)]
+LOG: list[dict[str, Any]] = [
+    {"step": 10 * i, "betas": [1 + i, 1 / i], "rates": [5 + 1 / i, 20 - 1 / i]} for i in range(1, 9)
+]
 
 
 def controlled(folder: Path, *targets: RateTarget) -> Any:
@@ -37,7 +39,7 @@ def test_curves_are_the_log_and_dashes_the_rates_asked_for(tmp_path: Path) -> No
     drawn = curves(rates)
     for index, name in enumerate(("z$_{2}$: 5 asked for", "z$_{1}$: 20 asked for")):
         np.testing.assert_allclose(drawn[name], np.transpose([steps, [line["rates"][index] for line in LOG]]))
-    assert [line.get_ydata()[0] for line in rates.lines if line.get_linestyle() == "--"] == [5, 20]
+    assert [np.asarray(line.get_ydata())[0] for line in rates.lines if line.get_linestyle() == "--"] == [5, 20]
     frozen = betas.patches[0].get_window_extent().transformed(betas.transData.inverted())
     assert (frozen.x0, frozen.x1) == pytest.approx((60, 80))
 

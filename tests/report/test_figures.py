@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers.sweep_on_disk import damage, sweep
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
@@ -21,12 +22,22 @@ from ratescape.selection import hull_of, measured
 PSNR = METRICS["psnr"]
 
 
+def offsets(points: PathCollection) -> np.ndarray:
+    """Where the points of a scatter lie ``[N, 2]``."""
+    return np.asarray(points.get_offsets())
+
+
 def collections(axes: Axes, colour: str | None = None) -> list[PathCollection]:
     """The scatters of an axes: the points, or the rings of a colour."""
     scatters = [c for c in axes.collections if isinstance(c, PathCollection)]
     if colour is None:
         return [c for c in scatters if c.get_array() is not None]
-    return [c for c in scatters if np.allclose(c.get_edgecolor(), to_rgba(colour)) and len(c.get_offsets())]
+    return [c for c in scatters if np.allclose(c.get_edgecolor(), to_rgba(colour)) and len(offsets(c))]
+
+
+def colours_of(points: PathCollection) -> np.ndarray:
+    """Colours of the points of a scatter ``[N, 4]``."""
+    return np.asarray(points.to_rgba(np.asarray(points.get_array())))
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +54,7 @@ def test_points_lie_at_their_rates_with_their_metric(table: Table, figure: Figur
     axes = figure.axes[0]
     rows = measured(table)
     (points,) = collections(axes)
-    np.testing.assert_allclose(points.get_offsets(), rows[["rate_2", "rate_1"]])
+    np.testing.assert_allclose(offsets(points), rows[["rate_2", "rate_1"]])
     np.testing.assert_allclose(np.asarray(points.get_array()), rows["psnr"])
     assert len(rows) == 23
 
@@ -55,9 +66,9 @@ def test_rings_mark_vae_beta_vaes_and_hull(table: Table, figure: Figure) -> None
     (equal,) = collections(axes, palette.BETA_VAE)
     (hull,) = collections(axes, palette.HULL)
     center = rows[(rows["beta_2"] == 1) & (rows["beta_1"] == 1)]
-    np.testing.assert_allclose(vae.get_offsets(), center[["rate_2", "rate_1"]])
-    assert len(equal.get_offsets()) == 4
-    np.testing.assert_allclose(hull.get_offsets(), rows.loc[sorted(hull_of(rows, PSNR)), ["rate_2", "rate_1"]])
+    np.testing.assert_allclose(offsets(vae), center[["rate_2", "rate_1"]])
+    assert len(offsets(equal)) == 4
+    np.testing.assert_allclose(offsets(hull), rows.loc[sorted(hull_of(rows, PSNR)), ["rate_2", "rate_1"]])
 
 
 def test_diagonals_have_the_total_rate_they_are_labelled_with(figure: Figure) -> None:
@@ -72,15 +83,16 @@ def test_diagonals_have_the_total_rate_they_are_labelled_with(figure: Figure) ->
 def test_every_model_has_a_cell_in_its_colour_and_the_diverged_one_a_cross(figure: Figure) -> None:
     axes, (points,) = figure.axes[1], collections(figure.axes[0])
     assert len(axes.patches) == 23
-    np.testing.assert_allclose([p.get_facecolor() for p in axes.patches], points.to_rgba(points.get_array()), atol=1e-6)
+    cells = np.array([p.get_facecolor() for p in axes.patches])
+    np.testing.assert_allclose(cells, colours_of(points), atol=1e-6)
     crosses = [line for line in axes.lines if line.get_marker() == "x"]
-    np.testing.assert_allclose(crosses[0].get_xydata(), [[0.1, 0.316227766]])
+    np.testing.assert_allclose(np.asarray(crosses[0].get_xydata()), [[0.1, 0.316227766]])
 
 
 def test_good_is_bright_whichever_way_the_metric_points(table: Table) -> None:
     for column, best in (("psnr", "idxmax"), ("distortion", "idxmin")):
         (points,) = collections(figures.landscape_figure(table, METRICS[column]).axes[0])
-        colours = points.to_rgba(points.get_array())
+        colours = colours_of(points)
         brightest = int(np.argmax(colours[:, :3] @ [0.299, 0.587, 0.114]))
         assert brightest == getattr(measured(table)[column], best)()
 
@@ -101,19 +113,19 @@ def test_other_numbers_of_layers_show_the_metric_over_the_total_rate(
     figure = figures.landscape_figure(table, PSNR)
     rows = measured(table)
     (points,) = collections(figure.axes[0])
-    np.testing.assert_allclose(points.get_offsets(), rows[["rate", "psnr"]])
+    np.testing.assert_allclose(offsets(points), rows[["rate", "psnr"]])
     assert len(rows) == shown
     if len(latents) > 2:
         top = f"rate_{len(latents)}"
         np.testing.assert_allclose(np.asarray(points.get_array()), (rows[top] / rows["rate"]).fillna(0))
         (right,) = collections(figure.axes[1])
-        np.testing.assert_allclose(right.get_offsets()[:, 1], rows["rate"] - rows[top])
+        np.testing.assert_allclose(offsets(right)[:, 1], rows["rate"] - rows[top])
 
 
 def test_one_shared_beta_is_drawn_over_beta(tmp_path: Path) -> None:
     table = read_table(sweep(tmp_path, groups=(0, 0), steps=3, pictures=False))
     (points,) = collections(figures.landscape_figure(table, PSNR).axes[1])
-    np.testing.assert_allclose(points.get_offsets(), measured(table)[["beta_1", "psnr"]])
+    np.testing.assert_allclose(offsets(points), measured(table)[["beta_1", "psnr"]])
 
 
 @pytest.mark.parametrize(("width", "height", "equal"), [(20, 30, True), (2, 60, False), (60, 2, False)])
@@ -127,8 +139,9 @@ def test_one_scale_only_where_it_is_no_strip(table: Table, width: float, height:
 
 
 def test_nothing_is_drawn_outside_the_figure(figure: Figure) -> None:
-    figure.canvas.draw()
-    box = figure.get_tightbbox(figure.canvas.get_renderer())
+    drawn = FigureCanvasAgg(figure)
+    drawn.draw()
+    box = figure.get_tightbbox(drawn.get_renderer())
     assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.get_figwidth() and box.y1 <= figure.get_figheight()
 
 

@@ -2,18 +2,20 @@
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.chromium import EXECUTABLE, Chromium
+from helpers.chromium import Chromium
 from helpers.sweep_on_disk import in_between, sweep
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
 from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from PIL import Image
 
 from ratescape.errors import RecordError
@@ -24,8 +26,6 @@ from ratescape.report.fine import fine_figure, fine_of, over_grid
 from ratescape.report.page import page_data, write_page
 from ratescape.report.plots import palette
 from ratescape.selection import measured
-
-without_browser = pytest.mark.skipif(EXECUTABLE is None, reason="no Chromium or Chrome on this machine")
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_three_layers_are_read_but_not_drawn(tmp_path: Path) -> None:
     assert fine_of(deep) is None
 
 
-DAMAGES = {
+DAMAGES: dict[str, Callable[[str], str]] = {
     "empty": lambda text: "",
     "no table": lambda text: "\x00\x01,\n3",
     "a line short": lambda text: text.rsplit("\n", 2)[0] + "\n",
@@ -88,10 +88,10 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
-def test_a_damaged_file_is_one_line_with_a_remedy(folder: SweepFolder, damage: object) -> None:
+def test_a_damaged_file_is_one_line_with_a_remedy(folder: SweepFolder, damage: Callable[[str], str]) -> None:
     whole = folder.fine.read_text()
     try:
-        folder.fine.write_text(damage(whole))  # type: ignore[operator]
+        folder.fine.write_text(damage(whole))
         with pytest.raises(RecordError) as caught:
             fine_of(folder)
     finally:
@@ -107,6 +107,11 @@ def contours(axes: Axes, filled: bool) -> list[QuadContourSet]:
     return [c for c in axes.collections if isinstance(c, QuadContourSet) and c.filled is filled]
 
 
+def points_of(line: Line2D) -> np.ndarray:
+    """Points of a line ``[N, 2]``."""
+    return np.asarray(line.get_xydata())
+
+
 def test_both_planes_are_named_and_share_one_colour_bar(figure: Figure) -> None:
     left, right, bar = figure.axes
     assert left.get_xlabel() == "R(z$_2$)  (nats/image)" and "z$_1$ | z$_2$" in left.get_ylabel()
@@ -119,12 +124,13 @@ def test_a_contour_lies_where_the_metric_has_its_value(figure: Figure) -> None:
     """By interpolation of the made-up truth, which bends by far less than the tolerance within a cell."""
     left, right = figure.axes[:2]
     (bands,), (rates,) = contours(right, True), contours(right, False)
-    assert bands.levels[0] <= 11.57 and bands.levels[-1] >= 17.87 and len(bands.levels) > 10
-    np.testing.assert_array_equal(contours(left, True)[0].levels, bands.levels)
+    levels = np.asarray(bands.levels)
+    assert levels[0] <= 11.57 and levels[-1] >= 17.87 and len(levels) > 10
+    np.testing.assert_array_equal(contours(left, True)[0].levels, levels)
     assert {text.get_text() for text in rates.labelTexts} <= {f"{level:g}" for level in rates.levels}
     assert len(rates.labelTexts) >= 5
     for level, path in zip(rates.levels, rates.get_paths(), strict=True):
-        for beta_2, beta_1 in path.vertices:
+        for beta_2, beta_1 in np.asarray(path.vertices):
             assert in_between((float(beta_2), float(beta_1)))["rate"] == pytest.approx(level, abs=0.3)
 
 
@@ -134,23 +140,23 @@ def test_dots_are_the_models_and_the_dashed_line_the_beta_vaes(
 ) -> None:
     axes, rows = figure.axes[side], measured(read_table(folder))
     (dots,) = [c for c in axes.collections if isinstance(c, PathCollection)]
-    np.testing.assert_allclose(dots.get_offsets(), rows[columns])
+    np.testing.assert_allclose(np.asarray(dots.get_offsets()), rows[columns])
     np.testing.assert_allclose(np.asarray(dots.get_array()), rows["psnr"])
     (dashed,) = [line for line in axes.lines if line.get_color() == palette.BETA_VAE]
     equal = between[between["beta_2"] == between["beta_1"]]
-    np.testing.assert_allclose(dashed.get_xydata(), equal[columns])
+    np.testing.assert_allclose(points_of(dashed), equal[columns])
     assert len(equal) == 21
 
 
 def test_lines_of_constant_beta_are_labelled_with_it(between: pd.DataFrame, figure: Figure) -> None:
     axes = figure.axes[0]
     for column, style in (("beta_2", "-"), ("beta_1", ":")):
-        drawn = [line for line in axes.lines if line.get_linestyle() == style and len(line.get_xydata()) == 21]
+        drawn = [line for line in axes.lines if line.get_linestyle() == style and len(points_of(line)) == 21]
         betas = (0.1, 0.316227766, 1, 3.16227766, 10)
         assert len(drawn) == len(betas)
         for line, beta in zip(drawn, betas, strict=True):
-            np.testing.assert_allclose(line.get_xydata(), between[between[column] == beta][["rate_2", "rate_1"]])
-            end = tuple(line.get_xydata()[0])
+            np.testing.assert_allclose(points_of(line), between[between[column] == beta][["rate_2", "rate_1"]])
+            end = tuple(points_of(line)[0])
             assert f"{beta:.2g}" in {text.get_text() for text in axes.texts if getattr(text, "xy", None) == end}
 
 
@@ -162,8 +168,9 @@ def test_a_fold_and_a_hole_leave_a_figure(folder: SweepFolder, between: pd.DataF
     folded["psnr"] = 12 + 0.1 * folded["rate"]
     folded.loc[5, folded.columns[2:]] = np.nan
     figure = fine_figure(read_table(folder), folded)
-    figure.canvas.draw()
-    pixels = np.asarray(figure.canvas.buffer_rgba())
+    drawn = FigureCanvasAgg(figure)
+    drawn.draw()
+    pixels = np.asarray(drawn.buffer_rgba())
     corners = [over_grid(folded, name) for name in ("rate_2", "rate_1")]
     middles = np.stack([(c[1:, 1:] + c[:-1, :-1] + c[1:, :-1] + c[:-1, 1:]).ravel() / 4 for c in corners], axis=1)
     known = middles[np.isfinite(middles).all(axis=1)]
@@ -198,12 +205,6 @@ def test_the_page_holds_the_grid_by_beta_1_and_beta_2(folder: SweepFolder) -> No
     json.dumps(data, allow_nan=False)
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    with Chromium(tmp_path_factory.mktemp("profile")) as browser:
-        yield browser
-
-
 def flat(grid: list[list[float]]) -> list[float]:
     return list(itertools.chain.from_iterable(grid))
 
@@ -212,7 +213,6 @@ TRACE = "document.getElementById('fine-{}').data.find((trace) => trace.name === 
 
 
 @pytest.mark.browser
-@without_browser
 def test_the_section_shows_both_planes_on_a_phone_and_switches(browser: Chromium, folder: SweepFolder) -> None:
     browser.open(write_page(folder), 390, 844, phone=True, dark=True)
     values = page_data(folder, read_table(folder))["fine"]["values"]
@@ -233,7 +233,6 @@ def test_the_section_shows_both_planes_on_a_phone_and_switches(browser: Chromium
 
 
 @pytest.mark.browser
-@without_browser
 def test_hovering_names_the_betas_and_all_numbers(browser: Chromium, folder: SweepFolder) -> None:
     browser.open(write_page(folder), 1280, 900)
     model = in_between((1.0, 1.0))
@@ -261,7 +260,6 @@ def hovered(browser: Chromium, side: str) -> str:
 
 
 @pytest.mark.browser
-@without_browser
 def test_without_a_fine_landscape_there_is_no_section(browser: Chromium, tmp_path: Path) -> None:
     browser.open(write_page(sweep(tmp_path, steps=3, pictures=False)))
     assert browser.evaluate("document.getElementById('fine').getBoundingClientRect().height") == 0

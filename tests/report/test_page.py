@@ -3,12 +3,11 @@
 import base64
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.chromium import EXECUTABLE, Chromium
+from helpers.chromium import Chromium
 from helpers.sweep_on_disk import damage, sweep
 
 from ratescape.errors import SpecError
@@ -17,8 +16,6 @@ from ratescape.records.folders import SweepFolder
 from ratescape.records.table import read_table
 from ratescape.report.page import page_data, write_page
 from ratescape.selection import best, hull_of, measured
-
-without_browser = pytest.mark.skipif(EXECUTABLE is None, reason="no Chromium or Chrome on this machine")
 
 
 @pytest.fixture(scope="module")
@@ -169,12 +166,6 @@ def test_layers_are_named_top_down(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    with Chromium(tmp_path_factory.mktemp("profile")) as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
 def desktop(browser: Chromium, folder: SweepFolder) -> Chromium:
     """The page on a desktop, opened once; a test brings it into the state that it needs."""
     browser.open(folder.report)
@@ -210,7 +201,6 @@ def place_of(browser: Chromium, side: str, index: int) -> tuple[float, float]:
 
 
 @pytest.mark.browser
-@without_browser
 def test_both_plots_show_every_model_without_complaint_or_network(desktop: Chromium, folder: SweepFolder) -> None:
     assert desktop.evaluate("document.querySelectorAll('.plot .main-svg').length") > 0
     for side in ("left", "right"):
@@ -223,7 +213,6 @@ def test_both_plots_show_every_model_without_complaint_or_network(desktop: Chrom
 
 
 @pytest.mark.browser
-@without_browser
 def test_recommended_model_is_selected_at_first(desktop: Chromium, folder: SweepFolder) -> None:
     assert text(desktop, "python").endswith(f'/runs/{embedded(folder.report)["selected"]}")')
     assert "recommended for reconstruction" in text(desktop, "badges")
@@ -234,7 +223,6 @@ def test_recommended_model_is_selected_at_first(desktop: Chromium, folder: Sweep
 
 
 @pytest.mark.browser
-@without_browser
 def test_metric_and_split_switch_the_colours(desktop: Chromium, folder: SweepFolder) -> None:
     runs = embedded(folder.report)["runs"]
     for metric, split in (("psnr", "validation"), ("distortion", "validation"), ("distortion", "test")):
@@ -252,7 +240,6 @@ def test_metric_and_split_switch_the_colours(desktop: Chromium, folder: SweepFol
 
 
 @pytest.mark.browser
-@without_browser
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_a_click_selects_a_model_in_both_plots(desktop: Chromium, folder: SweepFolder, side: str) -> None:
     choose(desktop, 0)
@@ -283,7 +270,6 @@ def click_on_the_vae(browser: Chromium, folder: SweepFolder, side: str) -> None:
 
 
 @pytest.mark.browser
-@without_browser
 def test_hovering_shows_the_numbers(desktop: Chromium, folder: SweepFolder) -> None:
     desktop.evaluate("document.querySelector('input[value=test]').click()")
     x, y = place_of(desktop, "left", 10)
@@ -296,7 +282,6 @@ def test_hovering_shows_the_numbers(desktop: Chromium, folder: SweepFolder) -> N
 
 
 @pytest.mark.browser
-@without_browser
 def test_keyboard_alone_reaches_every_part(desktop: Chromium, folder: SweepFolder) -> None:
     choose(desktop, next(i for i, run in enumerate(embedded(folder.report)["runs"]) if run["betas"] == [10.0, 0.1]))
     desktop.evaluate("document.getElementById('right').focus()")
@@ -313,7 +298,6 @@ def test_keyboard_alone_reaches_every_part(desktop: Chromium, folder: SweepFolde
 
 
 @pytest.mark.browser
-@without_browser
 def test_a_phone_stacks_the_plots_and_clips_nothing(browser: Chromium, folder: SweepFolder) -> None:
     browser.open(folder.report, 390, 844, phone=True)
     assert browser.evaluate(OVERFLOW) == [390, 390]
@@ -335,7 +319,6 @@ def test_a_phone_stacks_the_plots_and_clips_nothing(browser: Chromium, folder: S
 
 
 @pytest.mark.browser
-@without_browser
 @pytest.mark.parametrize(
     ("options", "points"),
     [
@@ -362,7 +345,6 @@ def test_other_sweeps_are_shown_too(browser: Chromium, tmp_path: Path, options: 
 
 
 @pytest.mark.browser
-@without_browser
 def test_evil_names_are_shown_as_text(browser: Chromium, tmp_path: Path) -> None:
     browser.open(write_page(sweep(tmp_path, name=EVIL, steps=2, pictures=False)))
     assert browser.evaluate("document.title") == f"Rate landscape of {EVIL}"
@@ -372,7 +354,6 @@ def test_evil_names_are_shown_as_text(browser: Chromium, tmp_path: Path) -> None
 
 
 @pytest.mark.browser
-@without_browser
 def test_the_surface_and_the_accuracies_are_drawn_when_there_are_labels(browser: Chromium, tmp_path: Path) -> None:
     page = write_page(sweep(tmp_path, labels=True, flagged=20, steps=5, pictures=False))
     browser.open(page, 390, 844, phone=True)

@@ -1,13 +1,14 @@
 """The figures of the paper over a sweep on disk: they show what was measured, and say what is not there."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from helpers.sweep_on_disk import sweep
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
+from matplotlib.collections import Collection, PathCollection
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 from PIL import Image
@@ -79,6 +80,11 @@ def test_colours_of_the_betas_are_the_corners_at_the_corners_and_all_different(l
 # ---- single figures
 
 
+def offsets(points: Collection) -> np.ndarray:
+    """Where the points of a scatter lie ``[N, 2]``."""
+    return np.asarray(points.get_offsets())
+
+
 def test_three_uses_mark_the_best_models_and_draw_the_surface(labelled: Table) -> None:
     rows = measured(labelled)
     figure = uses.three_uses(labelled)
@@ -88,7 +94,7 @@ def test_three_uses_mark_the_best_models_and_draw_the_surface(labelled: Table) -
     for title, column in (("PSNR", "psnr"), ("inception", "inception_score"), ("RBF", "accuracy_rbf_2")):
         axes = titled(figure, title)
         best = rows.loc[rows[column].idxmax()]
-        marked = [tuple(c.get_offsets()[0]) for c in axes.collections if len(c.get_offsets()) == 1]
+        marked = [tuple(offsets(c)[0]) for c in axes.collections if len(offsets(c)) == 1]
         assert (best["beta_2"], best["beta_1"]) in marked
         assert len(axes.patches) == len(rows)
 
@@ -98,10 +104,10 @@ def test_panels_show_each_metric_over_the_rates_with_its_hull(labelled: Table) -
     figure = panels.generation(labelled)
     for column in ("inception_score", "diversity", "sharpness"):
         axes = titled(figure, METRICS[column].name)
-        np.testing.assert_allclose(dots(axes).get_offsets(), rows[["rate_2", "rate_1"]])
+        np.testing.assert_allclose(offsets(dots(axes)), rows[["rate_2", "rate_1"]])
         np.testing.assert_allclose(np.asarray(dots(axes).get_array()), rows[column])
         hull = rows.loc[sorted(hull_of(rows, METRICS[column])), ["rate_2", "rate_1"]].to_numpy()
-        rings = [np.asarray(c.get_offsets()) for c in axes.collections if c is not dots(axes)]
+        rings = [offsets(c) for c in axes.collections if c is not dots(axes)]
         assert any(len(ring) == len(hull) and np.allclose(ring, hull) for ring in rings)
 
 
@@ -117,14 +123,14 @@ def test_models_without_a_number_are_counted_in_the_panel(labelled: Table) -> No
     rows.loc[rows.index[[4, 5, 6]], "sharpness"] = np.nan
     axes = titled(panels.generation(Table(rows, 1, (), "validation")), "sharpness")
     assert axes.get_title() == "sharpness  [20 of 23 models]"
-    assert len(dots(axes).get_offsets()) == 20
+    assert len(offsets(dots(axes))) == 20
 
 
 def test_accuracy_stays_under_the_ceilings_drawn_but_for_the_flagged_model(labelled: Table) -> None:
     rows = measured(labelled)
     figure = ceilings.accuracy(labelled)
     left, right = figure.axes[:2]
-    np.testing.assert_allclose(dots(left).get_offsets(), rows[["rate", "accuracy_rbf_2"]])
+    np.testing.assert_allclose(offsets(dots(left)), rows[["rate", "accuracy_rbf_2"]])
     (dashes,) = (line for line in left.lines if line.get_marker() == "_")
     np.testing.assert_allclose(np.asarray(dashes.get_xydata()), rows[["rate", "ceiling_rate_2"]])
     (curve,) = (line for line in right.lines if line.get_linestyle() == "--")
@@ -133,7 +139,7 @@ def test_accuracy_stays_under_the_ceilings_drawn_but_for_the_flagged_model(label
         (cross,) = (line for line in axes.lines if line.get_marker() == "x")
         flagged = rows[rows["flag"].notna()]
         assert len(flagged) == 1
-        np.testing.assert_allclose(cross.get_ydata(), flagged["accuracy_rbf_2"])
+        np.testing.assert_allclose(np.asarray(cross.get_ydata()), flagged["accuracy_rbf_2"])
 
 
 def test_accuracy_without_ceilings_says_so(labelled: Table) -> None:
@@ -234,9 +240,10 @@ LABELLED = {"figure-5-generation", "figure-6-accuracy", "figure-7-representation
     ids=["no labels", "one layer", "three layers", "one shared beta"],
 )
 def test_what_cannot_be_drawn_is_skipped_with_a_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, object], skipped: set[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], skipped: set[str]
 ) -> None:
     monkeypatch.setattr(files, "save", lambda figure, folder, name: [folder / name])  # drawn, but not rendered
-    drawn = save_paper_figures(sweep(tmp_path, **({"steps": 3, "pictures": False} | options)))
+    few: dict[str, Any] = {"steps": 3, "pictures": False}
+    drawn = save_paper_figures(sweep(tmp_path, **few | options))
     assert set(drawn.skipped) == skipped
     assert all("needs" in reason and "\n" not in reason for reason in drawn.skipped.values())

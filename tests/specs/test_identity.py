@@ -4,7 +4,7 @@ import dataclasses
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -334,7 +334,8 @@ def test_numbers_of_other_types_are_the_same_spec() -> None:
     whole = SweepSpec(training=TrainingSpec(annealing=3, learning_rate=1), method=Dedicated(BetaGrid(1, 10, 3)))
     real = SweepSpec(training=TrainingSpec(annealing=3.0, learning_rate=1.0), method=Dedicated(BetaGrid(1.0, 10.0, 3)))
     assert key(whole) == key(real) == key(from_dict(SweepSpec, yaml.safe_load(to_yaml(whole))))
-    assert key(RunSpec(seed=np.int64(3), betas=(1, np.float32(2)))) == key(RunSpec(seed=3, betas=(1.0, 2.0)))
+    seed, beta = cast(int, np.int64(3)), cast(float, np.float32(2))
+    assert key(RunSpec(seed=seed, betas=(1, beta))) == key(RunSpec(seed=3, betas=(1.0, 2.0)))
 
 
 def test_run_and_sweep_specs_have_keys_of_their_own() -> None:
