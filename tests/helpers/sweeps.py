@@ -55,8 +55,8 @@ def others(fields: dict[str, Any]) -> dict[str, Any]:
 
 def small_sweep(data: ImageData, **fields: Any) -> SweepSpec:
     """A resolved sweep of 2 x 2 betas that trains in a moment, with other fields given flat."""
-    usual: dict[str, Any] = {"model": MODEL, "training": THREE_EPOCHS, "grid": BetaGrid(steps=2), "evaluation": LEAN}
-    return resolved_sweep(sweep_spec(**usual | {"data": data.spec} | fields), data)
+    usual: dict[str, Any] = {"data": data.spec, "model": MODEL, "training": THREE_EPOCHS, "evaluation": LEAN}
+    return resolved_sweep(sweep_spec(**usual | {"grid": BetaGrid(steps=2)} | fields), data)
 
 
 def swept(
