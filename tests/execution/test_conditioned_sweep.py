@@ -27,7 +27,7 @@ from ratescape.execution.sweep import run_sweep
 from ratescape.landscape import Landscape, map_spec
 from ratescape.models import load, save
 from ratescape.records.files import read_json_lines
-from ratescape.records.folders import SweepFolder
+from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.specs.conditioning import ConditioningSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.grid import BetaGrid
@@ -62,9 +62,11 @@ def test_one_training_gives_every_model(finished: SweepFolder) -> None:
     assert [line["epoch"] for line in log] == [1, 2, 3]
     assert not finished.network(network).checkpoint.exists()
     for _, row in rows.iterrows():
-        spec = finished.run(finished.spec().runs()[0]).spec()
+        folder = RunFolder(finished.path / "runs" / str(row["run"]))
+        spec = folder.spec()
         assert spec.merged is not None and spec.merged.network == network
-        model = load(finished.path / "runs" / str(row["run"]))
+        assert spec.betas == (row["beta_2"], row["beta_1"])
+        model = load(folder.path)
         whole = Landscape(finished.path).network().at((row["beta_2"], row["beta_1"]))
         for name, tensor in whole.state_dict().items():
             torch.testing.assert_close(model.state_dict()[name], tensor)

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.sweeps import HERE, LEAN, Recorder, small_sweep
+from helpers.sweeps import HERE, LEAN, Recorder, Watcher, small_sweep
 
 from ratescape.data.catalog import ImageData
-from ratescape.execution.progress import Notes, Plan, Progress, Reporter, Silent, Tracker
+from ratescape.execution.progress import Notes, Plan, Progress, Reporter, Tracker
 from ratescape.execution.sweep import resolved_run, run_single, run_sweep
 from ratescape.records.files import read_json_lines
 from ratescape.records.folders import RunFolder, SweepFolder
@@ -23,7 +23,8 @@ MODEL = ModelSpec(family="residual", channels=4, latents=(3, 2, 2))
 
 
 def asked(data: ImageData, **fields: Any) -> SweepSpec:
-    return small_sweep(data, **{"model": MODEL, **fields})
+    usual: dict[str, Any] = {"model": MODEL}
+    return small_sweep(data, **usual | fields)
 
 
 @pytest.mark.parametrize("method", ["dedicated", "conditioned", "targeted"])
@@ -136,5 +137,10 @@ def test_notes_that_cannot_be_written_lose_nothing_but_themselves(tmp_path: Path
 
 
 def test_an_observer_may_care_about_nothing() -> None:
-    silent = Silent()
-    assert silent.progress(Progress(0, 0, 0, 0)) is None
+    """And what it does not ask for is still told it, without harm."""
+    told: list[Progress] = []
+    tracker = Tracker(PLAN, Path, Watcher(told.append), done=[])
+    record = {"epoch": 1, "betas": [1.0], "rates": [2.0], "distortion": 3.0, "loss": 5.0, "learning_rate": 1e-3}
+    tracker.receive({"kind": "epoch", "runs": ["a"], "record": record | {"status": "ok", "skipped": 0}})
+    tracker.receive({"kind": "steps", "runs": ["a"], "step": 3})
+    assert [progress.steps for progress in told] == [3]

@@ -55,7 +55,8 @@ TRAINING = TrainingSpec(epochs=2, batch=32)
 
 
 def asked(data: ImageData, **fields: Any) -> SweepSpec:
-    return small_sweep(data, **{"training": TRAINING, **fields})
+    usual: dict[str, Any] = {"training": TRAINING}
+    return small_sweep(data, **usual | fields)
 
 
 @pytest.fixture(scope="module")

@@ -53,10 +53,10 @@ def others(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name not in names}
 
 
-def small_sweep(data: ImageData, **fields: Any) -> SweepSpec:
+def small_sweep(data: ImageData, method: str = "dedicated", **fields: Any) -> SweepSpec:
     """A resolved sweep of 2 x 2 betas that trains in a moment, with other fields given flat."""
     usual: dict[str, Any] = {"data": data.spec, "model": MODEL, "training": THREE_EPOCHS, "evaluation": LEAN}
-    return resolved_sweep(sweep_spec(**usual | {"grid": BetaGrid(steps=2)} | fields), data)
+    return resolved_sweep(sweep_spec(method, **usual | {"grid": BetaGrid(steps=2)} | fields), data)
 
 
 def swept(

@@ -43,8 +43,14 @@ def test_a_new_network_is_the_ordinary_one_and_can_learn_to_differ(name: str, ra
     gradients = torch.autograd.grad(result.distortion.sum() + result.rates.sum(), list(network.film.head.parameters()))
     assert all(float(gradient.abs().max()) > 0 for gradient in gradients)
     if rank:  # scales start at zero, but their heads have a gradient, after which the adapters have one
-        scales = [size for _, buffer, size in network.film.heads if buffer == "scale"]
-        assert scales and set(scales) == {rank}
+        heads = gradients[1].split([size for _, _, size in network.film.heads])  # of the head's bias
+        scales = [part for (_, buffer, _), part in zip(network.film.heads, heads, strict=True) if buffer == "scale"]
+        assert scales and all(part.shape == (rank,) and bool((part != 0).all()) for part in scales)
+        torch.nn.init.normal_(network.film.head.bias, std=0.1)
+        result = network(PosteriorSample(noise), images, betas)
+        adapters = [*network.film.down.parameters(), *network.film.up.parameters()]
+        gradients = torch.autograd.grad(result.distortion.sum() + result.rates.sum(), adapters)
+        assert all(float(gradient.abs().max()) > 0 for gradient in gradients)
 
 
 def test_an_image_depends_on_its_own_betas_only() -> None:
