@@ -1,4 +1,5 @@
-# `make demo` maps the rate landscape of 5,000 real digits; `make test` runs the tests.
+# `make demo` maps the rate landscape of 5,000 real digits; `make test` runs the tests, and `make campaign` those that
+# take long, such as a hundred kills of each kind of sweep.
 # Each installs what it needs, at the versions of constraints.txt, into .venv: Python >= 3.11 with pip is enough.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ TEST_OPTIONS ?=
 
 BIN := .venv/bin
 
-.PHONY: demo test lint lint-web format clean
+.PHONY: demo test campaign lint lint-web format clean
 
 demo: .venv/demo.stamp
 	$(BIN)/ratescape map $(DEMO_OPTIONS) --out $(DEMO_OUT)
@@ -17,6 +18,9 @@ demo: .venv/demo.stamp
 # Processes of one thread each are faster than one process of many; tests of a file share its fixtures, so stay together.
 test: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(TEST_OPTIONS)
+
+campaign: .venv/dev.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m campaign $(TEST_OPTIONS)
 
 lint: .venv/dev.stamp lint-web
 	$(BIN)/ruff check

@@ -3,10 +3,6 @@
 import json
 import math
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -160,27 +156,6 @@ def test_a_network_that_diverged_leaves_models_without_numbers(
     rows = table_of(folder)
     assert (rows["status"] == "diverged").all() and rows["psnr"].isna().all()
     assert not folder.fine.exists()
-
-
-def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(images_file: Path, tmp_path: Path) -> None:
-    words = ["map", "--data.name", str(images_file), *SMALL, "--conditioning.refine", "1", "--conditioning.width", "8"]
-    words += ["--execution.engine", "in-process", "--execution.checkpoint-seconds", "0", "--quiet"]
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert commands.main([*words, "--out", str(whole)]) == 0
-    command = [sys.executable, "-m", "ratescape", *words, "--out", str(killed)]
-    generator = np.random.default_rng(0)
-    for _ in range(3):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
-        while not list(killed.glob("networks/*")) and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.02)
-        time.sleep(generator.uniform(0, 0.6))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert commands.main([*words, "--out", str(killed)]) == 0
-    assert (killed / "landscape.csv").read_bytes() == (whole / "landscape.csv").read_bytes()
-    assert (killed / "fine.csv").read_bytes() == (whole / "fine.csv").read_bytes()
-    assert not list(killed.rglob("checkpoint.safetensors")) and not (killed / "packs").exists()
 
 
 def test_from_the_command_line_to_a_model_between_the_grid_points(

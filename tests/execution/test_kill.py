@@ -14,12 +14,26 @@ from pathlib import Path
 import psutil
 import pytest
 from helpers.commands import TINY
+from helpers.sweeps import wait_for
 
 from ratescape.records.folders import SweepFolder
 
 SEED = 20230501
-KILLS = {"in-process": 20, "workers": 4}
-"""Each restart with workers waits seconds for them to import torch, so that they are killed fewer times."""
+
+METHODS = {
+    "dedicated": ["--grid.steps", "2"],
+    "conditioned": [
+        *("--method", "conditioned", "--grid.steps", "2", "--conditioning.fine", "3", "--conditioning.width", "8"),
+        *("--conditioning.refine", "20"),
+    ],
+    "targeted": ["--method", "targeted", "--target-rates", "2=0.8,1=1.5", "total=3", "2=2", "1=1"],
+}
+"""Options of four models each."""
+
+FEW = [("in-process", "dedicated", 10), ("workers", "dedicated", 3), ("in-process", "conditioned", 6)]
+"""Engine, method, and how many kills: each restart with workers waits seconds for them to import torch."""
+
+MANY = [(engine, method, kills) for engine, kills in (("in-process", 60), ("workers", 20)) for method in METHODS]
 
 SERVER = """
 import json, os, sys
@@ -61,11 +75,16 @@ def server() -> Iterator[Server]:
     server.process.communicate()
 
 
-def words(engine: str, images: Path, out: Path) -> list[str]:
-    grid = ["--grid.steps", "2", "--training.epochs", "40"]
+def words(engine: str, method: str, images: Path, out: Path) -> list[str]:
+    training = [*METHODS[method], "--training.epochs", "40"]
     execution = ["--execution.engine", engine, "--execution.workers", "2", "--execution.pack", "1"]
     often = ["--execution.checkpoint-seconds", "0.05"]
-    return ["map", "--data.name", str(images), *TINY, *grid, *execution, *often, "--out", str(out), "--quiet"]
+    return ["map", "--data.name", str(images), *TINY, *training, *execution, *often, "--out", str(out), "--quiet"]
+
+
+def checkpoints(folder: SweepFolder) -> list[Path]:
+    """The trainings in progress: of packs, or of the network that models are taken from."""
+    return [*folder.packs.glob("*.safetensors"), *folder.path.glob("networks/*/checkpoint.safetensors")]
 
 
 def wait_for_work(folder: SweepFolder, process: psutil.Process) -> float:
@@ -74,7 +93,7 @@ def wait_for_work(folder: SweepFolder, process: psutil.Process) -> float:
     notes: list[int] = []
     while alive(process):
         with contextlib.suppress(FileNotFoundError):  # the folder goes at the end
-            notes = [path.stat().st_mtime_ns for path in folder.packs.glob("*.safetensors")]
+            notes = [path.stat().st_mtime_ns for path in checkpoints(folder)]
         if max(notes, default=0) > clock or folder.table.exists():
             break
         time.sleep(0.005)
@@ -111,35 +130,40 @@ def alive(process: psutil.Process) -> bool:
         return False
 
 
-@pytest.mark.parametrize("engine", ["in-process", "workers"])
+@pytest.mark.parametrize(
+    ("engine", "method", "kills"),
+    [*FEW, *(pytest.param(*case, marks=pytest.mark.campaign) for case in MANY)],
+)
 def test_killed_again_and_again_it_ends_with_the_same_table(
-    engine: str, server: Server, images_file: Path, tmp_path: Path
+    engine: str, method: str, kills: int, server: Server, images_file: Path, tmp_path: Path
 ) -> None:
     whole, killed = SweepFolder(tmp_path / "whole"), SweepFolder(tmp_path / "killed")
-    startup, work = moments(whole, server, words(engine, images_file, whole.path))
+    startup, work = moments(whole, server, words(engine, method, images_file, whole.path))
+    command = words(engine, method, images_file, killed.path)
     generator = random.Random(SEED)
-    states: list[tuple[int, int]] = []
+    landed: list[tuple[int, int]] = []  # models that were done and trainings in progress at each kill
     children: list[psutil.Process] = []
-    for count in range(KILLS[engine]):
+    for count in range(kills):
         # Every fourth before it gets to work; the others so that together they do all of it.
-        process = server.start(words(engine, images_file, killed.path))
-        if count % 4 == 3:
+        process = server.start(command)
+        if count % 4 == 1:
             time.sleep(generator.uniform(0, startup))
         else:
             wait_for_work(killed, process)
-            time.sleep(generator.uniform(0, 2 * work / KILLS[engine]))
+            time.sleep(generator.uniform(0, 2 * work / kills))
         children += kill(process)
         assert server.status() in (-signal.SIGKILL, 0)
-        states.append((len(list(killed.path.glob("runs/*/done"))), len(list(killed.packs.glob("*.safetensors")))))
-    time.sleep(2)
+        landed.append((len(list(killed.path.glob("runs/*/done"))), len(checkpoints(killed))))
     if engine == "workers":
-        assert len(children) >= 2 * (KILLS[engine] - 2)
-    process = server.start(words(engine, images_file, killed.path))
+        assert len(children) >= 2 * (kills - 2)
+    server.start(command)
     assert server.status() == 0
     assert killed.table.read_bytes() == whole.table.read_bytes()
+    if method == "conditioned":
+        assert killed.fine.read_bytes() == whole.fine.read_bytes()
     assert killed.report.exists()
-    assert not list(killed.path.glob("runs/*/.*.tmp")) and not killed.packs.exists()
-    assert [child for child in children if alive(child)] == []
+    assert not list(killed.path.glob("runs/*/.*.tmp")) and not killed.packs.exists() and not checkpoints(killed)
+    wait_for(lambda: not any(map(alive, children)), 10)
     # The test itself: kills landed in the middle of trainings, and before all was done.
-    assert sum(checkpoints > 0 for _, checkpoints in states) >= KILLS[engine] // 4, states
-    assert sum(done < 4 for done, _ in states) >= KILLS[engine] // 2, states
+    assert sum(trainings > 0 and done < 4 for done, trainings in landed) >= max(1, kills // 4), landed
+    assert sum(done < 4 for done, _ in landed) >= max(1, kills // 2), landed

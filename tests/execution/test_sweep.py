@@ -535,10 +535,12 @@ def test_a_killed_worker_is_a_clear_error_and_nothing_is_lost(
 ) -> None:
     folder = SweepFolder(tmp_path)
 
+    killed: list[psutil.Process] = []
+
     def kill_one(_: Progress) -> None:
-        workers = [p for p in psutil.Process().children() if "--process-name" in p.cmdline()]
-        for worker in workers[:1]:
-            worker.kill()
+        if not killed:
+            killed.extend(p for p in psutil.Process().children() if "--process-name" in p.cmdline())
+            killed[0].kill()
 
     execution = ExecutionSpec(engine="workers", workers=2, pack=2)
     with pytest.raises(ResourceError, match=r"a worker process was killed, .*: run the same command again with fewer"):
