@@ -16,7 +16,7 @@ import psutil
 import pytest
 import torch
 from helpers.commands import TINY
-from helpers.sweeps import Watcher, wait_for
+from helpers.sweeps import Recorder, Watcher, assert_all_was_seen, wait_for
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # clusters listen on 127.0.0.1 alone; read when Ray is imported
@@ -215,14 +215,15 @@ def test_networks_judge_and_models_travel_and_are_fetched_from_the_store(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     store = tmp_path / "store"
     execution = on(machines, results=store.as_uri())
-    first, again = SweepFolder(tmp_path / "first"), SweepFolder(tmp_path / "again")
+    first, again, seen = SweepFolder(tmp_path / "first"), SweepFolder(tmp_path / "again"), Recorder()
     with machines.added() as machine:
-        run_sweep(spec, data, first, execution)
+        run_sweep(spec, data, first, execution, seen)
         (judge,) = tmp_path.glob("cache/**/judges/*.safetensors")
         (theirs,) = machine.place.glob("cache/**/judges/*.safetensors")
         assert judge.read_bytes() == theirs.read_bytes()
         run_sweep(spec, data, again, execution)
     assert first.table.read_bytes() == serial(spec, data, tmp_path / "serial")
+    assert_all_was_seen(seen, spec, first)
     for folder in (first, again):
         files = {path.relative_to(folder.path) for path in folder.path.glob("*/*/*") if path.is_file()}
         assert len(files) == 4 * 7 + 2

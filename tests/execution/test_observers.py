@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.sweeps import HERE, LEAN, Recorder, Watcher, small_sweep
+from helpers.sweeps import HERE, LEAN, Recorder, Watcher, assert_all_was_seen, small_sweep
 
 from ratescape.data.catalog import ImageData
 from ratescape.execution.progress import Notes, Plan, Progress, Reporter, Tracker
 from ratescape.execution.sweep import resolved_run, run_single, run_sweep
-from ratescape.records.files import read_json_lines
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.identity import key
@@ -34,29 +33,13 @@ def test_every_epoch_and_picture_is_seen(data: ImageData, tmp_path: Path, engine
     spec = asked(data, method=method, **fields)
     folder, seen = SweepFolder(tmp_path / "sweep"), Recorder()
     run_sweep(spec, data, folder, ExecutionSpec(engine=engine, workers=2), seen)
-    trained = [folder.network(network) for network in spec.networks()] or [folder.run(run) for run in spec.runs()]
-    assert {epoch.run for epoch in seen.epochs} == {one.path.name for one in trained}
-    for one in trained:
-        epochs = [epoch for epoch in seen.epochs if epoch.run == one.path.name]
-        logged = read_json_lines(one.training)
-        assert [epoch.epoch for epoch in epochs] == [1, 2, 3] and len(logged) == 3
-        for epoch, line in zip(epochs, logged, strict=True):
-            assert (list(epoch.betas), list(epoch.rates)) == (line["betas"], line["rates"])
-            assert (epoch.distortion, epoch.loss) == (line["distortion"], line["loss"])
-            assert (epoch.learning_rate, epoch.status) == (line["learning_rate"], "ok")
-            top, *below = epoch.rates
-            groups = (top, sum(below)) if method != "targeted" else epoch.rates
-            assert epoch.group_rates == pytest.approx(groups)
-    runs = [folder.run(run) for run in spec.runs()]
-    pictures = {(picture.run, picture.name): picture.png for picture in seen.pictures}
-    assert pictures == {
-        (run.path.name, name): (run.path / f"{name}.png").read_bytes()
-        for run in runs
-        for name in ("reconstructions", "samples")
-    }
-    assert len(seen.pictures) == 2 * len(runs)
+    assert_all_was_seen(seen, spec, folder)
+    for epoch in seen.epochs:
+        top, *below = epoch.rates
+        groups = (top, sum(below)) if method != "targeted" else epoch.rates
+        assert epoch.group_rates == pytest.approx(groups)
     last = seen.steps[-1]
-    assert (last.steps, last.models) == (last.total, last.total_models) == (last.total, len(runs))
+    assert (last.steps, last.models) == (last.total, last.total_models) and last.models == len(spec.runs())
     assert [one.steps for one in seen.steps] == sorted(one.steps for one in seen.steps)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from ratescape.data.catalog import ImageData
 from ratescape.execution.progress import Epoch, Observer, Picture, Progress, Silent
 from ratescape.execution.sweep import resolved_sweep, run_sweep
+from ratescape.records.files import read_json_lines
 from ratescape.records.folders import SweepFolder
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
@@ -108,3 +109,25 @@ class Recorder(Silent):
 
     def picture(self, picture: Picture) -> None:
         self.pictures.append(picture)
+
+
+def assert_all_was_seen(seen: Recorder, spec: SweepSpec, folder: SweepFolder) -> None:
+    """Every epoch and picture once, and with what the records of the finished sweep hold."""
+    runs = [folder.run(run) for run in spec.runs()]
+    trained = [folder.network(network) for network in spec.networks()] or runs
+    assert {epoch.run for epoch in seen.epochs} == {one.path.name for one in trained}
+    for one in trained:
+        epochs = [epoch for epoch in seen.epochs if epoch.run == one.path.name]
+        logged = read_json_lines(one.training)
+        assert [epoch.epoch for epoch in epochs] == list(range(1, (spec.training.epochs or 0) + 1))
+        for epoch, line in zip(epochs, logged, strict=True):
+            assert (list(epoch.betas), list(epoch.rates)) == (line["betas"], line["rates"])
+            assert (epoch.distortion, epoch.loss) == (line["distortion"], line["loss"])
+            assert (epoch.learning_rate, epoch.status) == (line["learning_rate"], "ok")
+    pictures = {(picture.run, picture.name): picture.png for picture in seen.pictures}
+    assert pictures == {
+        (run.path.name, name): (run.path / f"{name}.png").read_bytes()
+        for run in runs
+        for name in ("reconstructions", "samples")
+    }
+    assert len(seen.pictures) == 2 * len(runs)
