@@ -219,7 +219,7 @@ def test_networks_judge_and_models_travel_and_are_fetched_from_the_store(
     first, again = SweepFolder(tmp_path / "first"), SweepFolder(tmp_path / "again")
     with machines.added() as machine:
         run_sweep(spec, data, first, execution)
-        (judge,) = tmp_path.glob("cache/**/judges/*.safetensors")
+        (judge,) = first.path.glob("judges/*.safetensors")
         (theirs,) = machine.place.glob("cache/**/judges/*.safetensors")
         assert judge.read_bytes() == theirs.read_bytes()
         run_sweep(spec, data, again, execution)
@@ -342,6 +342,6 @@ def test_what_is_tried_again_and_what_is_not() -> None:
 
 
 def test_another_ratescape_on_a_machine_is_refused() -> None:
-    order = tasks.Order(EvaluationSpec(), ExecutionSpec(), None, "0.0.0")
+    order = tasks.Order(EvaluationSpec(), ExecutionSpec(), None, version="0.0.0")
     with pytest.raises(ResourceError, match=r"has ratescape .* and this one 0\.0\.0: install the same on all"):
         order.begin()
