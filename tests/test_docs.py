@@ -28,7 +28,8 @@ from ratescape.execution.progress import Epoch
 from ratescape.landscape import Landscape
 from ratescape.model import registry
 from ratescape.specs import families
-from ratescape.specs.methods import Conditioned
+from ratescape.specs.grid import BetaGrid
+from ratescape.specs.methods import Conditioned, Dedicated, Method
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "ratescape"
@@ -112,6 +113,11 @@ def test_an_option_exists_and_takes_its_value(line: str, names: set[str]) -> Non
             assert parse([*command.split(), *words])
             return
     pytest.fail(f"none of {', '.join(TAKING)} takes {line}")
+
+
+def test_the_options_of_the_demo_parse() -> None:
+    written = re.search(r"^DEMO_OPTIONS \?= (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert written is not None and parse(["map", *shlex.split(written[1])])
 
 
 def test_command_lines_and_options_are_found() -> None:
@@ -226,7 +232,8 @@ class Tried(NamedTuple):
 
 @pytest.fixture(scope="module")
 def tried(images: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tried]:
-    known = [metrics.METRICS, metrics.LAYER_METRICS, engines.ENGINES, families._registered, registry._families]
+    known: list[dict[str, Any]] = [metrics.METRICS, metrics.LAYER_METRICS, engines.ENGINES]
+    known += [families._registered, registry._families]
     before, measured = [dict(one) for one in known], list(suite.MEASUREMENTS)
     names: dict[str, Any] = {"__name__": "examples"}
     try:
@@ -249,7 +256,12 @@ def tried(images: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Itera
         suite.MEASUREMENTS[:] = measured
 
 
-def small(images: np.ndarray, out: Path, **fields: Any) -> Landscape:
+DEDICATED = Dedicated(grid=BetaGrid(steps=2))
+
+
+def small(
+    images: np.ndarray, out: Path, method: Method = DEDICATED, observer: ratescape.Observer | None = None
+) -> Landscape:
     """A landscape of four models, by the family and the engine of the page."""
     return ratescape.map_landscape(
         images,
@@ -257,8 +269,9 @@ def small(images: np.ndarray, out: Path, **fields: Any) -> Landscape:
         training=ratescape.TrainingSpec(epochs=2, batch=32),
         evaluation=ratescape.EvaluationSpec(samples=0, information=False, probes="none"),
         execution=ratescape.ExecutionSpec(engine="one-by-one"),  # pyright: ignore[reportArgumentType]
+        method=method,
+        observer=observer,
         out=out,
-        **{"method": ratescape.Dedicated(grid=ratescape.BetaGrid(steps=2))} | fields,
     )
 
 
@@ -273,7 +286,7 @@ def test_the_metric_of_the_page_is_in_table_choice_and_page(tried: Tried) -> Non
 def test_the_family_of_the_page_trains_and_is_conditioned(tried: Tried, images: np.ndarray, tmp_path: Path) -> None:
     model = tried.landscape.best("nelbo").load()
     assert model.spec.family == "linear" and model.sample(2).shape == (2, 1, 16, 16)
-    method = Conditioned(grid=ratescape.BetaGrid(steps=2), conditioning=ratescape.ConditioningSpec(width=8, fine=0))
+    method = Conditioned(grid=BetaGrid(steps=2), conditioning=ratescape.ConditioningSpec(width=8, fine=0))
     conditioned = small(images, tmp_path / "conditioned", method=method)
     assert list(conditioned.table["status"]) == ["ok"] * 4
     assert conditioned.network().at((0.5, 2.0)).spec.family == "linear"
