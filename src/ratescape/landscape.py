@@ -10,16 +10,15 @@ import pandas as pd
 from ratescape import checkpoint, selection
 from ratescape.compute.devices import chosen_device
 from ratescape.data.batches import Images
-from ratescape.data.catalog import ImageData, load_data
+from ratescape.data.catalog import ImageData, Source, load_data
 from ratescape.data.reloading import reload_data
 from ratescape.errors import SpecError
 from ratescape.evaluation.grid import grid_table, seen_images
 from ratescape.execution.progress import Observer
-from ratescape.execution.sweep import resolved_sweep, run_sweep
+from ratescape.execution.sweep import default_folder, resolved_sweep, run_sweep
 from ratescape.judges.cache import judge_of_results
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
-from ratescape.models import Source, plain_name
 from ratescape.records import answers
 from ratescape.records.answers import Answer
 from ratescape.records.folders import RunFolder, SweepFolder
@@ -33,7 +32,6 @@ from ratescape.selection import Choice
 from ratescape.specs.data import DataSpec
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
-from ratescape.specs.identity import key
 from ratescape.specs.methods import Dedicated, Method
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.rate_targets import Request, request_text, requested
@@ -293,7 +291,7 @@ def map_spec(
 ) -> Landscape:
     """As :func:`map_landscape`, of a full spec on images that are loaded."""
     whole = resolved_sweep(spec, data)
-    folder = SweepFolder(out or Path(f"landscape-{plain_name(data.spec.name)}-{key(whole)}"))
+    folder = SweepFolder(out or default_folder("landscape", data, whole))
     run_sweep(whole, data, folder, execution, observer)
     landscape = Landscape(folder.path)
     landscape.report()

@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import shutil
 import time
+from pathlib import Path
 
 from ratescape import checkpoint
 from ratescape.compute.devices import chosen_device
@@ -15,13 +16,12 @@ from ratescape.data.catalog import ImageData
 from ratescape.errors import RecordError
 from ratescape.evaluation.grid import grid_table, seen_images
 from ratescape.execution.engine import Job
-from ratescape.execution.engines import ENGINES
-from ratescape.execution.local import hand_over
+from ratescape.execution.engines import entered
 from ratescape.execution.packing import planned
 from ratescape.execution.progress import Observer, Plan, Silent, Tracker
 from ratescape.execution.provenance import note_provenance
 from ratescape.execution.work import PackWork, complete_pack, refining
-from ratescape.execution.workspace import Workspace, is_trained
+from ratescape.execution.workspace import Workspace, hand_over, is_trained
 from ratescape.model.registry import resolved_model
 from ratescape.records.files import locked, read_json_lines, write_atomically
 from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder, refuse_differences
@@ -60,6 +60,12 @@ def resolved_run(run: RunSpec, data: ImageData) -> RunSpec:
     return dataclasses.replace(run, data=data.spec, model=model, training=training, betas=betas)
 
 
+def default_folder(kind: str, data: ImageData, spec: SweepSpec | RunSpec) -> Path:
+    """Where results go unless a folder is given: ``KIND-NAME-KEY`` in the current folder."""
+    name = Path(data.spec.name).stem.replace(":", "-")
+    return Path(f"{kind}-{name}-{key(spec)}")
+
+
 def run_sweep(
     spec: SweepSpec, data: ImageData, folder: SweepFolder, execution: ExecutionSpec, observer: Observer | None = None
 ) -> Table:
@@ -80,7 +86,7 @@ def run_sweep(
         networks = [network for network in spec.networks() if not folder.network(network).weights.exists()]
         if networks or not all(workspace.is_complete(folder.run(run)) for run in spec.runs()):
             begun = time.time()
-            with ENGINES[execution.engine](execution) as engine:
+            with entered(execution) as engine:
                 packs = planned(spec, data, folder, execution, engine.pack_size)
                 note_provenance(folder, data, begun, engine)  # first: what is handed over already is what it says
                 if data.spec.name.startswith("array:"):
