@@ -14,6 +14,7 @@ from ratescape import checkpoint
 from ratescape.compute.devices import chosen_device
 from ratescape.data.catalog import ImageData
 from ratescape.errors import RecordError
+from ratescape.evaluation.comparable import REVISION
 from ratescape.evaluation.grid import grid_table, seen_images
 from ratescape.execution.engine import Job
 from ratescape.execution.engines import entered
@@ -25,7 +26,7 @@ from ratescape.execution.workspace import Workspace, hand_over, is_trained
 from ratescape.model.registry import resolved_model
 from ratescape.records.files import locked, read_json_lines, write_atomically
 from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder, refuse_differences
-from ratescape.records.table import Table, read_fine, read_table
+from ratescape.records.table import FINE_IMAGES, Table, read_fine, read_table
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.identity import differences, key
@@ -124,19 +125,22 @@ def _done(spec: SweepSpec, folder: SweepFolder) -> list[str]:
 
 
 def _measure_finely(spec: SweepSpec, data: ImageData, folder: SweepFolder, execution: ExecutionSpec) -> None:
-    """Measure the fine landscape of a conditioned network, unless that is done."""
+    """Measure the fine landscape of a conditioned network, unless that network was measured alike."""
     networks, points = spec.networks(), spec.fine_points()
     source = folder.network(networks[0]) if points else None
     if source is None or read_json_lines(source.training)[-1]["status"] == "diverged":
         folder.fine.unlink(missing_ok=True)
         return
+    stamp = {"network": checkpoint.digest_of(source.weights), "revision": REVISION, "images": FINE_IMAGES}
+    known = folder.provenance()
     with contextlib.suppress(RecordError):  # damaged, or of another grid: made anew
-        if read_fine(folder) is not None:
+        if known.get("fine") == stamp and read_fine(folder) is not None:
             return
     device = "auto" if execution.engine == "ray" else execution.device  # this machine's, not the cluster's
     network, _ = checkpoint.load_network(source.weights, chosen_device(device))
     fine = grid_table(network, seen_images(network, data), points)
     write_atomically(folder.fine, fine.to_csv(index=False))
+    folder.write_provenance(known | {"fine": stamp})
 
 
 def _tidy(folder: SweepFolder) -> None:
