@@ -6,7 +6,15 @@ non-zero status; a traceback would mean a defect of ratescape itself.
 
 
 class RatescapeError(Exception):
-    """Something the user can put right; the message is one line: what is wrong, and what to do."""
+    """Something the user can put right; the message is one line: what is wrong, and what to do.
+
+    Example::
+
+        try:
+            landscape = rs.Landscape("digits")
+        except rs.RatescapeError as error:
+            print(error)
+    """
 
 
 class SpecError(RatescapeError, ValueError):

@@ -1,6 +1,5 @@
 """The Python face of a landscape: map it, open it, choose from it, ask it."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,16 +9,14 @@ import pandas as pd
 from ratescape import checkpoint, selection
 from ratescape.compute.devices import chosen_device
 from ratescape.data.batches import Images
-from ratescape.data.catalog import ImageData, load_data
+from ratescape.data.catalog import ImageData, Source, load_data
 from ratescape.data.reloading import reload_data
 from ratescape.errors import SpecError
 from ratescape.evaluation.grid import grid_table, seen_images
 from ratescape.execution.progress import Observer
-from ratescape.execution.sweep import resolved_sweep, run_sweep
+from ratescape.execution.sweep import default_folder, resolved_sweep, run_sweep
 from ratescape.judges.cache import judge_of_results
 from ratescape.model.conditioning import Conditioned
-from ratescape.model.hierarchy import HVAE
-from ratescape.models import Source, plain_name
 from ratescape.records import answers
 from ratescape.records.answers import Answer
 from ratescape.records.folders import RunFolder, SweepFolder
@@ -27,38 +24,17 @@ from ratescape.records.table import FINE_IMAGES, Table, read_table
 from ratescape.report.figures import save_figures
 from ratescape.report.page import write_page
 from ratescape.report.paper import save_paper_figures
+from ratescape.search.best import Best
 from ratescape.search.between import Between, Budget, between
 from ratescape.search.by_rates import TOLERANCE, Solved, betas_for
-from ratescape.selection import Choice
 from ratescape.specs.data import DataSpec
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
-from ratescape.specs.identity import key
 from ratescape.specs.methods import Dedicated, Method
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.rate_targets import Request, request_text, requested
 from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
-
-
-@dataclasses.dataclass(frozen=True)
-class Best:
-    """A model chosen from a landscape."""
-
-    choice: Choice
-    folder: RunFolder
-
-    @property
-    def betas(self) -> tuple[float, ...]:
-        """Its policy, top layer first."""
-        return self.choice.betas
-
-    def load(self, device: str = "cpu") -> HVAE:
-        """The trained model; raises :class:`~ratescape.errors.CheckpointError` if its file is damaged."""
-        return checkpoint.load_model(self.folder.weights, device)[0]
-
-    def __str__(self) -> str:
-        return self.choice.explanation
 
 
 class Landscape:
@@ -68,7 +44,22 @@ class Landscape:
         path: the folder of a sweep.
 
     Raises:
-        RecordError: the folder is not a sweep, damaged, or of a newer version.
+        RecordError: the folder is not a sweep, damaged, or of another format.
+
+    Example::
+
+        landscape = rs.Landscape("digits")
+        best = landscape.best("reconstruction", max_rate=40, demands={"inception_score": 3})
+        z2, z1 = best.load().encode(images)  # posterior means, top layer first
+        landscape.report()  # draws figures and page again
+
+    and where it was mapped by the conditioned method, without training::
+
+        model = landscape.network().at((0.3, 2.5))  # an ordinary model
+        landscape.measure([(0.3, 2.5), (1.7, 0.2)])  # a table
+        solved = landscape.at_rates({2: 20, 1: 40})  # solved.model, solved.answer
+        landscape.keep(solved.answer)  # the report shows it
+        landscape.between("reconstruction", max_rate=40)
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -77,7 +68,7 @@ class Landscape:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row for each model: see :func:`ratescape.records.read_table`."""
+        """One row for each model: see :func:`ratescape.records.table.read_table`."""
         return self.records.rows
 
     def best(self, use: str, *, max_rate: float | None = None, demands: Mapping[str, float] | None = None) -> Best:
@@ -293,7 +284,7 @@ def map_spec(
 ) -> Landscape:
     """As :func:`map_landscape`, of a full spec on images that are loaded."""
     whole = resolved_sweep(spec, data)
-    folder = SweepFolder(out or Path(f"landscape-{plain_name(data.spec.name)}-{key(whole)}"))
+    folder = SweepFolder(out or default_folder("landscape", data, whole))
     run_sweep(whole, data, folder, execution, observer)
     landscape = Landscape(folder.path)
     landscape.report()

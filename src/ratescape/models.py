@@ -7,26 +7,21 @@ import numpy as np
 
 from ratescape import checkpoint
 from ratescape.compute.devices import chosen_device
-from ratescape.data.catalog import ImageData, load_data
+from ratescape.data.catalog import ImageData, Source, load_data
 from ratescape.data.reloading import reload_data
 from ratescape.errors import SpecError
 from ratescape.evaluation import suite
 from ratescape.evaluation.subject import Subject
 from ratescape.execution.progress import Observer
-from ratescape.execution.sweep import resolved_run, run_single
+from ratescape.execution.sweep import default_folder, resolved_run, run_single
 from ratescape.judges.cache import judge_of_results
 from ratescape.model.hierarchy import HVAE
 from ratescape.records.folders import ResultsFolder, RunFolder
-from ratescape.specs.data import DataSpec
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
-from ratescape.specs.identity import key
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import RunSpec
 from ratescape.specs.training import TrainingSpec
-
-Source = str | Path | np.ndarray | DataSpec
-"""A known name, a path, images as an array, or a full spec."""
 
 
 def train(
@@ -75,14 +70,9 @@ def train_spec(
 ) -> RunFolder:
     """As :func:`train`, of a full spec on images that are loaded. Returns the model's folder."""
     whole = resolved_run(run, data)
-    folder = RunFolder(out or Path(f"model-{plain_name(data.spec.name)}-{key(whole)}"))
+    folder = RunFolder(out or default_folder("model", data, whole))
     run_single(whole, data, folder, evaluation or EvaluationSpec(), execution, observer)
     return folder
-
-
-def plain_name(name: str) -> str:
-    """A data set's name as part of a folder's name."""
-    return Path(name).stem.replace(":", "-")
 
 
 def load(path: str | Path, device: str = "cpu") -> HVAE:

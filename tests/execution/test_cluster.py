@@ -218,7 +218,7 @@ def test_networks_judge_and_models_travel_and_are_fetched_from_the_store(
     first, again, seen = SweepFolder(tmp_path / "first"), SweepFolder(tmp_path / "again"), Recorder()
     with machines.added() as machine:
         run_sweep(spec, data, first, execution, seen)
-        (judge,) = tmp_path.glob("cache/**/judges/*.safetensors")
+        (judge,) = first.path.glob("judges/*.safetensors")
         (theirs,) = machine.place.glob("cache/**/judges/*.safetensors")
         assert judge.read_bytes() == theirs.read_bytes()
         run_sweep(spec, data, again, execution)

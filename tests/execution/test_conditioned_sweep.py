@@ -268,6 +268,20 @@ def test_a_network_that_is_gone_is_made_again(finished: SweepFolder, data: Image
     assert not list(folder.path.glob("networks/*/checkpoint.*")) and not list(folder.path.glob("networks/*/steps"))
 
 
+def test_a_fine_landscape_of_another_network_is_measured_anew(
+    finished: SweepFolder, data: ImageData, tmp_path: Path
+) -> None:
+    """A network that was made again on another machine may differ from the one that was measured."""
+    folder = copied(finished, tmp_path / "copy")
+    measured = folder.fine.read_text()
+    known = folder.provenance()
+    assert known["fine"]["network"] == checkpoint.digest_of(next(folder.path.glob("networks/*/weights.safetensors")))
+    folder.fine.write_text(measured.replace("0.", "1."))
+    folder.write_provenance(known | {"fine": known["fine"] | {"network": "of another machine"}})
+    run_sweep(asked(data), data, folder, HERE)
+    assert folder.fine.read_text() == measured and folder.provenance()["fine"] == known["fine"]
+
+
 def test_epochs_left_open_are_twice_those_of_a_dedicated_model(data: ImageData) -> None:
     dedicated = asked(data, method="dedicated", training=TrainingSpec(batch=32)).training.epochs
     assert dedicated is not None

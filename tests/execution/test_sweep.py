@@ -35,7 +35,7 @@ from ratescape.errors import (
     ResourceError,
     SpecError,
 )
-from ratescape.execution import local, packing, work
+from ratescape.execution import local, packing, work, workspace
 from ratescape.execution.progress import Progress
 from ratescape.execution.sweep import resolved_run, run_single, run_sweep
 from ratescape.models import evaluate, load
@@ -430,7 +430,7 @@ def test_other_damage_is_named_with_its_remedy(
     (half.packs / "plan.json").write_text("{}")
     with pytest.raises(RecordError, match=rf"plan\.json is damaged: delete {half.packs} and run the same command"):
         run_sweep(asked(data), data, half, HERE)
-    local.hand_over(data, half)
+    workspace.hand_over(data, half)
     (half.packs / "data" / "train.npy").write_bytes(b"")
     with pytest.raises(DataError, match=r"holds no prepared images, or damaged ones .*: delete it"):
         read_prepared(half.packs / "data")

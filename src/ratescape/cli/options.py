@@ -36,6 +36,11 @@ OF_MODELS_OF_LANDSCAPES = {
 TargetRates = Annotated[tuple[str, ...], arg(metavar="LAYER=RATE,... ...")]
 
 
+def section(spec: type) -> Any:
+    """How a spec heads its options in the help: by the first sentence of its docstring."""
+    return arg(help=(spec.__doc__ or "").partition("\n\n")[0])
+
+
 @dataclasses.dataclass(frozen=True)
 class SweepOptions:
     """What to train: the fields of a sweep and of its method, side by side.
@@ -45,24 +50,26 @@ class SweepOptions:
         SweepOptions(method="conditioned", grid=BetaGrid(steps=7)).spec()
     """
 
-    data: DataSpec = dataclasses.field(default_factory=DataSpec)
-    model: ModelSpec = dataclasses.field(default_factory=ModelSpec)
-    training: TrainingSpec = dataclasses.field(default_factory=TrainingSpec)
+    data: Annotated[DataSpec, section(DataSpec)] = dataclasses.field(default_factory=DataSpec)
+    model: Annotated[ModelSpec, section(ModelSpec)] = dataclasses.field(default_factory=ModelSpec)
+    training: Annotated[TrainingSpec, section(TrainingSpec)] = dataclasses.field(default_factory=TrainingSpec)
     method: Literal["dedicated", "conditioned", "targeted"] | None = None
     """dedicated: a model of its own for each beta point, as in the paper; conditioned: one network that is conditioned
     on its betas, from which the model of each beta point is taken; targeted: a model for each request of rates;
     default: targeted if target_rates are given, dedicated otherwise."""
-    grid: BetaGrid = dataclasses.field(default_factory=BetaGrid)
+    grid: Annotated[BetaGrid, section(BetaGrid)] = dataclasses.field(default_factory=BetaGrid)
     groups: tuple[int, ...] | None = None
     """Group of each layer, top first, numbered from 0; layers of a group share one beta; default: each its own."""
-    conditioning: ConditioningSpec = dataclasses.field(default_factory=ConditioningSpec)
+    conditioning: Annotated[ConditioningSpec, section(ConditioningSpec)] = dataclasses.field(
+        default_factory=ConditioningSpec
+    )
     target_rates: TargetRates = ()
     """Requests of rates, one model each, in nats per image: such as 2=20,1=40 (layer=rate, the top of two layers is 2),
     2=30bits, total=60, total=60,2=25%, 3+2=20 (together)."""
-    control: ControlSpec = dataclasses.field(default_factory=ControlSpec)
+    control: Annotated[ControlSpec, section(ControlSpec)] = dataclasses.field(default_factory=ControlSpec)
     seeds: tuple[int, ...] = (0,)
     """One model for every seed and beta point, or request of rates."""
-    evaluation: EvaluationSpec = dataclasses.field(default_factory=EvaluationSpec)
+    evaluation: Annotated[EvaluationSpec, section(EvaluationSpec)] = dataclasses.field(default_factory=EvaluationSpec)
 
     def spec(self) -> SweepSpec:
         """The sweep that these options ask for.
@@ -104,9 +111,9 @@ class RunOptions:
         RunOptions(betas=(0.5, 2.0)).spec()
     """
 
-    data: DataSpec = dataclasses.field(default_factory=DataSpec)
-    model: ModelSpec = dataclasses.field(default_factory=ModelSpec)
-    training: TrainingSpec = dataclasses.field(default_factory=TrainingSpec)
+    data: Annotated[DataSpec, section(DataSpec)] = dataclasses.field(default_factory=DataSpec)
+    model: Annotated[ModelSpec, section(ModelSpec)] = dataclasses.field(default_factory=ModelSpec)
+    training: Annotated[TrainingSpec, section(TrainingSpec)] = dataclasses.field(default_factory=TrainingSpec)
     betas: tuple[float, ...] = ()
     """One multiplier for each layer, top layer first; default: 1 for each, the ELBO's."""
     seed: int = 0
@@ -114,7 +121,7 @@ class RunOptions:
     target_rates: TargetRates = ()
     """In place of betas, rates in nats per image: 2=20,1=40 (the top of two layers is 2), 2=30bits, total=60,
     total=60,2=25%, 3+2=20 (together). Several requests make several models, in a folder that is a landscape of them."""
-    control: ControlSpec = dataclasses.field(default_factory=ControlSpec)
+    control: Annotated[ControlSpec, section(ControlSpec)] = dataclasses.field(default_factory=ControlSpec)
 
     def spec(self) -> RunSpec:
         """The model of given betas that these options ask for.

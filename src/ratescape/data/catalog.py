@@ -20,6 +20,9 @@ from ratescape.errors import DataError
 from ratescape.specs.codec import from_dict, to_dict
 from ratescape.specs.data import DataSpec
 
+Source = str | Path | npt.NDArray[Any] | DataSpec
+"""Where images come from: a known name, a path, images as an array, or a full spec."""
+
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
@@ -50,7 +53,7 @@ class ImageData:
 
 
 def load_data(
-    source: DataSpec | str | Path | npt.NDArray[Any],
+    source: Source,
     labels: npt.NDArray[Any] | None = None,
     targets: npt.NDArray[Any] | None = None,
     *,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from ratescape.errors import SpecError
 from ratescape.execution.engine import Engine
 from ratescape.execution.local import local_engine
 from ratescape.specs.execution import ExecutionSpec
@@ -21,3 +22,15 @@ ENGINES: dict[str, Callable[[ExecutionSpec], AbstractContextManager[Engine]]] = 
     "ray": _ray,
 }
 """Engines by the name of ``execution.engine``: each is entered for as long as a sweep takes."""
+
+
+def entered(execution: ExecutionSpec) -> AbstractContextManager[Engine]:
+    """The engine that is asked for, to be entered.
+
+    Raises:
+        SpecError: there is no engine of this name.
+        ResourceError: it cannot be used here.
+    """
+    if execution.engine not in ENGINES:
+        raise SpecError(f"execution.engine is {execution.engine!r}: it must be one of {', '.join(ENGINES)}")
+    return ENGINES[execution.engine](execution)

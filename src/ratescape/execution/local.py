@@ -22,14 +22,14 @@ from joblib.externals.loky import BrokenProcessPool, ProcessPoolExecutor
 
 from ratescape.compute.devices import chosen_device
 from ratescape.data.catalog import ImageData
-from ratescape.data.prepared import read_prepared, write_prepared
+from ratescape.data.prepared import read_prepared
 from ratescape.errors import MemoryShortage, ResourceError
 from ratescape.execution.engine import Job
 from ratescape.execution.packing import Pack, pack_size, split, workers
 from ratescape.execution.progress import Notes, Tell, followed
 from ratescape.execution.provenance import device_name
 from ratescape.execution.work import PackWork, complete_network, complete_pack
-from ratescape.execution.workspace import Workspace
+from ratescape.execution.workspace import Workspace, hand_over
 from ratescape.records.files import waited_for
 from ratescape.records.folders import SweepFolder
 from ratescape.specs.evaluation import EvaluationSpec
@@ -128,14 +128,6 @@ def _by_workers(job: Job, count: int) -> None:
         phases = [[*judges, *networks], packs] if networks else [[*judges, *packs]]
         for phase in phases:
             _have_done(executor, phase, count, job.folder)
-
-
-def hand_over(data: ImageData, folder: SweepFolder) -> Path:
-    """Put the prepared images where workers find them; an array's are kept, for nothing else holds them."""
-    path = folder.path / "data" if data.spec.name.startswith("array:") else folder.packs / "data"
-    if not (path / "facts.json").exists():
-        write_prepared(data, path)
-    return path
 
 
 def _have_done(executor: ProcessPoolExecutor, waiting: list[_Piece], count: int, folder: SweepFolder) -> None:

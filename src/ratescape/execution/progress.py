@@ -97,7 +97,14 @@ class Observer(Protocol):
 
 
 class Silent:
-    """An observer that does nothing; a base for those that care about one thing only."""
+    """An observer that does nothing; a base for those that care about one thing only.
+
+    Example::
+
+        class Counter(Silent):
+            def progress(self, progress):
+                print(f"{progress.models} of {progress.total_models} models")
+    """
 
     def progress(self, progress: Progress) -> None:
         """Do nothing."""

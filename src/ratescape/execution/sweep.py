@@ -8,24 +8,25 @@ import contextlib
 import dataclasses
 import shutil
 import time
+from pathlib import Path
 
 from ratescape import checkpoint
 from ratescape.compute.devices import chosen_device
 from ratescape.data.catalog import ImageData
 from ratescape.errors import RecordError
+from ratescape.evaluation.comparable import REVISION
 from ratescape.evaluation.grid import grid_table, seen_images
 from ratescape.execution.engine import Job
-from ratescape.execution.engines import ENGINES
-from ratescape.execution.local import hand_over
+from ratescape.execution.engines import entered
 from ratescape.execution.packing import planned
 from ratescape.execution.progress import Observer, Plan, Silent, Tracker
 from ratescape.execution.provenance import note_provenance
 from ratescape.execution.work import PackWork, complete_pack, refining
-from ratescape.execution.workspace import Workspace, is_trained
+from ratescape.execution.workspace import Workspace, hand_over, is_trained
 from ratescape.model.registry import resolved_model
 from ratescape.records.files import locked, read_json_lines, write_atomically
 from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder, refuse_differences
-from ratescape.records.table import Table, read_fine, read_table
+from ratescape.records.table import FINE_IMAGES, Table, read_fine, read_table
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.identity import differences, key
@@ -60,6 +61,12 @@ def resolved_run(run: RunSpec, data: ImageData) -> RunSpec:
     return dataclasses.replace(run, data=data.spec, model=model, training=training, betas=betas)
 
 
+def default_folder(kind: str, data: ImageData, spec: SweepSpec | RunSpec) -> Path:
+    """Where results go unless a folder is given: ``KIND-NAME-KEY`` in the current folder."""
+    name = Path(data.spec.name).stem.replace(":", "-")
+    return Path(f"{kind}-{name}-{key(spec)}")
+
+
 def run_sweep(
     spec: SweepSpec, data: ImageData, folder: SweepFolder, execution: ExecutionSpec, observer: Observer | None = None
 ) -> Table:
@@ -80,7 +87,7 @@ def run_sweep(
         networks = [network for network in spec.networks() if not folder.network(network).weights.exists()]
         if networks or not all(workspace.is_complete(folder.run(run)) for run in spec.runs()):
             begun = time.time()
-            with ENGINES[execution.engine](execution) as engine:
+            with entered(execution) as engine:
                 packs = planned(spec, data, folder, execution, engine.pack_size)
                 note_provenance(folder, data, begun, engine)  # first: what is handed over already is what it says
                 if data.spec.name.startswith("array:"):
@@ -118,19 +125,22 @@ def _done(spec: SweepSpec, folder: SweepFolder) -> list[str]:
 
 
 def _measure_finely(spec: SweepSpec, data: ImageData, folder: SweepFolder, execution: ExecutionSpec) -> None:
-    """Measure the fine landscape of a conditioned network, unless that is done."""
+    """Measure the fine landscape of a conditioned network, unless that network was measured alike."""
     networks, points = spec.networks(), spec.fine_points()
     source = folder.network(networks[0]) if points else None
     if source is None or read_json_lines(source.training)[-1]["status"] == "diverged":
         folder.fine.unlink(missing_ok=True)
         return
+    stamp = {"network": checkpoint.digest_of(source.weights), "revision": REVISION, "images": FINE_IMAGES}
+    known = folder.provenance()
     with contextlib.suppress(RecordError):  # damaged, or of another grid: made anew
-        if read_fine(folder) is not None:
+        if known.get("fine") == stamp and read_fine(folder) is not None:
             return
     device = "auto" if execution.engine == "ray" else execution.device  # this machine's, not the cluster's
     network, _ = checkpoint.load_network(source.weights, chosen_device(device))
     fine = grid_table(network, seen_images(network, data), points)
     write_atomically(folder.fine, fine.to_csv(index=False))
+    folder.write_provenance(known | {"fine": stamp})
 
 
 def _tidy(folder: SweepFolder) -> None:

@@ -11,11 +11,12 @@ from ratescape.compute.devices import chosen_device
 from ratescape.compute.precision import FLOAT
 from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData
+from ratescape.data.prepared import write_prepared
 from ratescape.evaluation.comparable import is_current
 from ratescape.judges.cache import Judge, obtain
 from ratescape.judges.recipes import judge_spec
 from ratescape.records.files import read_json_lines
-from ratescape.records.folders import ResultsFolder, RunFolder
+from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.identity import key
@@ -24,6 +25,14 @@ from ratescape.specs.identity import key
 def is_trained(run: RunFolder) -> bool:
     """Whether a run is done; whoever deletes damaged weights, as the error about them says, has them made again."""
     return run.done and run.weights.exists()
+
+
+def hand_over(data: ImageData, folder: SweepFolder) -> Path:
+    """Put the prepared images where workers find them; an array's are kept, for nothing else holds them."""
+    path = folder.path / "data" if data.spec.name.startswith("array:") else folder.packs / "data"
+    if not (path / "facts.json").exists():
+        write_prepared(data, path)
+    return path
 
 
 class Workspace:

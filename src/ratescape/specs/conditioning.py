@@ -8,7 +8,12 @@ from ratescape.specs.checks import require
 
 @dataclasses.dataclass(frozen=True)
 class ConditioningSpec:
-    """One network that is conditioned on its betas and covers a box of them, in place of one network a beta point."""
+    """One network that is conditioned on its betas and covers a box of them, in place of one network a beta point.
+
+    Example::
+
+        ConditioningSpec(low=0.05, high=20.0, fine=31, refine=2)
+    """
 
     low: float | None = None
     """Smallest beta of the box; default: grid.low / 1.25, since errors are largest at the border."""

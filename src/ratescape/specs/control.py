@@ -7,7 +7,12 @@ from ratescape.specs.checks import require
 
 @dataclasses.dataclass(frozen=True)
 class ControlSpec:
-    """How betas are adjusted, step by step, until layers have the rates asked for."""
+    """How betas are adjusted, step by step, until layers have the rates asked for.
+
+    Example::
+
+        ControlSpec(delay=0.2, tolerance=0.01)
+    """
 
     start: float = 1.0
     """Beta that controlled layers begin with."""

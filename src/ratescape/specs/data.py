@@ -7,7 +7,12 @@ from ratescape.specs.checks import require
 
 @dataclasses.dataclass(frozen=True)
 class DataSpec:
-    """Which images, and how they are split."""
+    """Which images, and how they are split.
+
+    Example::
+
+        DataSpec("fashion-mnist", validation=0.2, limit=5000)
+    """
 
     name: str = "mnist-5k"
     """A known name (see `ratescape data list`), or the path of a folder of images, a .npz or a .npy file."""

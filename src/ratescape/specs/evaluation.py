@@ -11,7 +11,12 @@ SCORE_SPLITS = 5
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationSpec:
-    """What is measured on a trained model."""
+    """What is measured on a trained model.
+
+    Example::
+
+        EvaluationSpec(samples=0, probes="none", information=False)  # rates, distortion and PSNR alone
+    """
 
     seed: int = 0
     """Seed of the latents drawn to measure rates and distortion."""

@@ -8,7 +8,12 @@ from ratescape.specs.checks import require
 
 @dataclasses.dataclass(frozen=True)
 class ExecutionSpec:
-    """How the work is carried out; changes no result beyond rounding."""
+    """How the work is carried out; changes no result beyond rounding.
+
+    Example::
+
+        ExecutionSpec(engine="workers", workers=2, checkpoint_seconds=10)
+    """
 
     engine: Literal["auto", "in-process", "workers", "ray"] = "auto"
     """Train in this process, in worker processes of one thread each, or on the machines of a Ray cluster; auto: workers

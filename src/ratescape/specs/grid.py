@@ -10,7 +10,12 @@ from ratescape.specs.model import ModelSpec
 
 @dataclasses.dataclass(frozen=True)
 class BetaGrid:
-    """Log-spaced betas for each layer (or group of layers); the paper's grid is 0.1 to 10 in 21 steps."""
+    """Log-spaced betas for each layer (or group of layers); the paper's grid is 0.1 to 10 in 21 steps.
+
+    Example::
+
+        BetaGrid(low=0.1, high=10.0, steps=21).values()
+    """
 
     low: float = 0.1
     """Smallest beta."""

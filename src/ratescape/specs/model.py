@@ -12,7 +12,12 @@ LikelihoodName = Literal["bernoulli", "gaussian", "learned-gaussian", "logistic-
 
 @dataclasses.dataclass(frozen=True)
 class ModelSpec:
-    """Which hierarchical VAE."""
+    """Which hierarchical VAE.
+
+    Example::
+
+        ModelSpec(family="residual", latents=(20, 8, 8), likelihood="logistic-mixture")
+    """
 
     family: str = "ghvae"
     """ghvae, lvae and bottom-up: the two-layer structures of the paper's Fig. 2; residual: any number of layers; or the

@@ -12,7 +12,12 @@ AnnealingPath = Literal["geometric", "linear"]
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSpec:
-    """How a model is trained."""
+    """How a model is trained.
+
+    Example::
+
+        TrainingSpec(epochs=30, batch=64, learning_rate=3e-3, ema=0.999)
+    """
 
     epochs: int | None = None
     """Passes over the training images; default: 20, or as many as make 1,000 steps where images are few; twice that for

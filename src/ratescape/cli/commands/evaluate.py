@@ -2,9 +2,11 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Annotated
 
 from tyro.conf import Positional
 
+from ratescape.cli.options import section
 from ratescape.cli.output import print_records
 from ratescape.specs.evaluation import EvaluationSpec
 
@@ -19,7 +21,7 @@ class Evaluate:
     """Betas that a conditioned network is conditioned on: one for each layer, top layer first."""
     extrapolate: bool = False
     """Allow betas outside the box that the network was trained on; the records say so."""
-    evaluation: EvaluationSpec = dataclasses.field(default_factory=EvaluationSpec)
+    evaluation: Annotated[EvaluationSpec, section(EvaluationSpec)] = dataclasses.field(default_factory=EvaluationSpec)
     data_folder: Path | None = None
     """Where to look first for the files of a known data set."""
     device: str = "cpu"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from ratescape.cli.options import SweepOptions
+from ratescape.cli.options import SweepOptions, section
 from ratescape.cli.output import bar, is_watched, say, summary
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.sweep import SweepSpec
@@ -20,7 +20,7 @@ class Map:
     """Train a family of models over a grid of betas, measure them, and write the landscape and its report."""
 
     options: Annotated[SweepOptions, arg(name="")] = dataclasses.field(default_factory=SweepOptions)
-    execution: ExecutionSpec = dataclasses.field(default_factory=ExecutionSpec)
+    execution: Annotated[ExecutionSpec, section(ExecutionSpec)] = dataclasses.field(default_factory=ExecutionSpec)
     out: Path | None = None
     """Folder for the results; default: one named after the data and the spec. The same command again resumes it."""
     data_folder: Path | None = None

@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import arg
 
 from ratescape.cli.commands.map import mapped
-from ratescape.cli.options import RunOptions
+from ratescape.cli.options import RunOptions, section
 from ratescape.cli.output import bar, is_watched, print_records, say
 from ratescape.errors import SpecError
 from ratescape.specs.evaluation import EvaluationSpec
@@ -23,8 +23,8 @@ class Train:
     options: Annotated[RunOptions, arg(name="")] = dataclasses.field(default_factory=RunOptions)
     strict: bool = False
     """Exit with status 1 unless every target rate was reached."""
-    evaluation: EvaluationSpec = dataclasses.field(default_factory=EvaluationSpec)
-    execution: ExecutionSpec = dataclasses.field(default_factory=ExecutionSpec)
+    evaluation: Annotated[EvaluationSpec, section(EvaluationSpec)] = dataclasses.field(default_factory=EvaluationSpec)
+    execution: Annotated[ExecutionSpec, section(ExecutionSpec)] = dataclasses.field(default_factory=ExecutionSpec)
     out: Path | None = None
     """Folder for the results; default: one named after the data and the spec. The same command again resumes it."""
     data_folder: Path | None = None

@@ -84,9 +84,13 @@ class RayEngine:
         """As of :meth:`ratescape.execution.engine.Engine.carry_out`."""
         work = _Work(self, job)
         work.fetch(job.networks, job.packs)
+        judge = work.judge() if job.packs else []
+        if any(map(work.is_trained, job.packs)):  # the judge tells whether what is trained is measured by it
+            work.carry_out(judge)
+            judge = []
         networks = [network for network in job.networks if not job.folder.network(network).weights.exists()]
         packs = [pack for pack in job.packs if not all(map(work.is_complete, pack.runs))]
-        first = [*(work.judge() if packs else []), *map(work.network, networks)]
+        first = [*(judge if packs else []), *map(work.network, networks)]
         # Models are taken from their networks. And a task that waits for the judge keeps its GPU, of which the judge
         # may want one, but not its CPU.
         if networks or self.gpu:
@@ -173,6 +177,10 @@ class _Work:
             return [self.pack(part) for part in parts if not all(map(self.is_complete, part.runs))]
 
         return Piece(f"{len(pack.runs)} model(s)", begin, finish, halves, memory)
+
+    def is_trained(self, pack: Pack) -> bool:
+        """Whether some of a pack's runs are trained."""
+        return any(is_trained(self.job.folder.run(run)) for run in pack.runs)
 
     def is_complete(self, run: RunSpec) -> bool:
         """Whether a run is trained and measured."""

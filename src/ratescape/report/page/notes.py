@@ -74,6 +74,7 @@ def provenance(folder: SweepFolder) -> dict[str, str]:
         known = folder.provenance()
     except RecordError as error:
         return {"unknown": str(error)}
+    known.pop("fine", None)  # for the sweep alone: what the fine landscape was measured on
     sessions = {f"session {i}": _session(one) for i, one in enumerate(known.pop("sessions", []), 1)}
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in known.items()} | sessions
 

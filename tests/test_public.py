@@ -1,0 +1,39 @@
+"""The public face: everything that a user gives, gets or catches is exported, and shows a use."""
+
+import inspect
+
+import pytest
+
+import ratescape
+from ratescape import errors
+from ratescape.landscape import map_landscape
+from ratescape.models import train
+
+
+@pytest.mark.parametrize("name", sorted(set(ratescape.__all__) - {"__version__"}))
+def test_every_public_name_shows_a_use(name: str) -> None:
+    public = getattr(ratescape, name)
+    is_kind_of_error = isinstance(public, type) and issubclass(public, errors.RatescapeError)
+    assert inspect.getdoc(public)
+    if not is_kind_of_error or public is errors.RatescapeError:
+        assert "Example::" in (inspect.getdoc(public) or "")
+
+
+@pytest.mark.parametrize("function", [map_landscape, train])
+def test_what_the_face_takes_is_exported(function: object) -> None:
+    """Every class of the package that an annotation names can be had from the package itself."""
+    public = {getattr(ratescape, name) for name in ratescape.__all__ if name != "__version__"}
+    for parameter in inspect.signature(function).parameters.values():  # type: ignore[arg-type]
+        named = (parameter.annotation, *getattr(parameter.annotation, "__args__", ()))
+        ours = {part for part in named if getattr(part, "__module__", "").startswith("ratescape")}
+        assert ours <= public, parameter
+
+
+def test_every_error_is_exported() -> None:
+    kinds = {one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.RatescapeError)}
+    assert {kind.__name__ for kind in kinds} - {"MemoryShortage"} <= set(ratescape.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'landscapes'"):
+        _ = ratescape.landscapes
