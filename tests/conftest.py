@@ -11,8 +11,12 @@ import pytest
 from helpers.commands import Outcome, Run
 from helpers.images import blobs
 from hypothesis import settings
+from matplotlib.figure import Figure
 
 from ratescape.cli import commands
+from ratescape.records.files import write_atomically
+from ratescape.report import control, figures
+from ratescape.report.paper import files
 
 # A busy machine says nothing about the code; examples are drawn alike on every run, so that a failure repeats.
 settings.register_profile("ratescape", deadline=None, derandomize=True)
@@ -67,3 +71,20 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
         return Outcome(status, printed.out, printed.err)
 
     return run
+
+
+@pytest.fixture
+def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are laid out, but their files stay empty: rendering them takes several times as long as a small sweep.
+
+    That they are rendered, and what they show, is seen to in tests/report, and by commands that run as processes.
+    """
+
+    def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+        paths = [folder / f"{name}.{kind}" for kind in ("png", "pdf")]
+        for path in paths:
+            write_atomically(path, b"")
+        return paths
+
+    for module in (control, figures, files):
+        monkeypatch.setattr(module, "save", save)

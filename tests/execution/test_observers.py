@@ -11,6 +11,7 @@ from ratescape.data.catalog import ImageData
 from ratescape.execution.progress import Notes, Plan, Progress, Reporter, Tracker
 from ratescape.execution.sweep import resolved_run, run_single, run_sweep
 from ratescape.records.folders import RunFolder, SweepFolder
+from ratescape.specs.conditioning import ConditioningSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.identity import key
 from ratescape.specs.model import ModelSpec
@@ -29,7 +30,9 @@ def asked(data: ImageData, **fields: Any) -> SweepSpec:
 @pytest.mark.parametrize("method", ["dedicated", "conditioned", "targeted"])
 @pytest.mark.parametrize("engine", ["in-process", "workers"])
 def test_every_epoch_and_picture_is_seen(data: ImageData, tmp_path: Path, engine: Any, method: str) -> None:
-    fields: dict[str, Any] = {"groups": (0, 1, 1)} if method != "targeted" else {"target_rates": ("3=1,2+1=2",)}
+    fields: dict[str, Any] = {"groups": (0, 1, 1), "conditioning": ConditioningSpec(width=8, fine=0)}
+    if method == "targeted":
+        fields = {"target_rates": ("3=1,2+1=2",)}
     spec = asked(data, method=method, **fields)
     folder, seen = SweepFolder(tmp_path / "sweep"), Recorder()
     run_sweep(spec, data, folder, ExecutionSpec(engine=engine, workers=2), seen)

@@ -11,7 +11,7 @@ from helpers.stripes import stripes
 from helpers.sweeps import LEAN, small_sweep, swept
 
 from ratescape.data.catalog import ImageData, load_data
-from ratescape.execution import local, workspace
+from ratescape.execution import workspace
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.training import TrainingSpec
@@ -66,8 +66,8 @@ def test_images_are_written_only_where_nothing_else_holds_them(
         handed.append(folder)
         before(images, folder)
 
-    before = local.write_prepared
-    monkeypatch.setattr(local, "write_prepared", write)
+    before = workspace.write_prepared
+    monkeypatch.setattr(workspace, "write_prepared", write)
     images = data if given == "file" else load_data(blobs(60, seed=3))
     folder = swept(small_sweep(images, training=ONE_EPOCH, evaluation=LEAN), images, tmp_path, ONE_BY_ONE)
     assert [path.relative_to(folder.path).as_posix() for path in handed] == written
