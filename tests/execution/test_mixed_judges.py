@@ -104,28 +104,32 @@ def test_a_judge_that_is_lost_is_replaced_and_all_scores_are_measured_anew(
     assert read_table(folder).broken == ()
 
 
-@pytest.mark.parametrize("device", ["cuda", "meta", "mps"])
-def test_the_judge_does_not_depend_on_the_device(
-    data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str
+def test_a_sweep_taken_up_on_another_device_keeps_its_judge(
+    data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Begun on a CPU, and taken up where a device of another type is said to be there."""
+    """Begun on a CPU, and taken up where the judge is asked for on a GPU that is said to be there."""
     spec, folder = asked(data), SweepFolder(tmp_path / "sweep")
     run_sweep(spec, data, folder, HERE)
     (digest,) = judges_of(folder)
     shutil.rmtree(folder.run(spec.runs()[0]).path)
-    asked_for: list[str] = []
+    another_machine(tmp_path, monkeypatch)
+    asked_for: list[tuple[Path, JudgeSpec]] = []
 
     def obtain(path: Path, images: ImageData, recipe: JudgeSpec, where: torch.device) -> Judge:
-        asked_for.append(where.type)
-        return cache.obtain(path, images, recipe, "cpu")  # what is not there cannot compute
+        asked_for.append((path, recipe))
+        assert cache.obtain(path, images, recipe, "meta").digest == digest  # "meta" is a device of another type
+        return cache.obtain(path, images, recipe, where)
 
-    def judge(self: workspace.Workspace) -> Judge:
-        assert self.judge_path is not None and self.judge_recipe is not None
-        return obtain(self.judge_path, self.data, self.judge_recipe, torch.device(device))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(workspace, "obtain", obtain)
+    run_sweep(spec, data, folder, dataclasses.replace(HERE, device="cpu"))
+    assert asked_for == [(next(folder.path.glob("judges/*.safetensors")), spec_of_judge(folder))]
+    assert judges_of(folder) == {digest} and read_table(folder).broken == () and len(read_table(folder).rows) == 2
 
-    monkeypatch.setattr(workspace.Workspace, "judge", property(judge))
-    run_sweep(spec, data, folder, HERE)
-    assert set(asked_for) == {device} and judges_of(folder) == {digest}
+
+def spec_of_judge(folder: SweepFolder) -> JudgeSpec:
+    (file,) = folder.path.glob("judges/*.safetensors")
+    return cache.load_judge(file).spec
 
 
 def test_evaluate_uses_the_judge_of_the_landscape(
