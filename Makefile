@@ -1,5 +1,5 @@
 # `make demo` maps the rate landscape of 5,000 real digits; `make test` runs the tests, and `make campaign` those that
-# take long, such as a hundred kills of each kind of sweep.
+# take long, such as dozens of kills of each kind of sweep.
 # Each installs what it needs, at the versions of constraints.txt, into .venv: Python >= 3.11 with pip is enough.
 
 PYTHON ?= python3
