@@ -8,7 +8,7 @@ import pytest
 from helpers.sweeps import HERE, LEAN, Recorder, Watcher, assert_all_was_seen, small_sweep
 
 from ratescape.data.catalog import ImageData
-from ratescape.execution.progress import Notes, Plan, Progress, Reporter, Tracker
+from ratescape.execution.progress import Epoch, Notes, Plan, Progress, Reporter, Silent, Tracker
 from ratescape.execution.sweep import resolved_run, run_single, run_sweep
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.specs.conditioning import ConditioningSpec
@@ -130,3 +130,18 @@ def test_an_observer_may_care_about_nothing() -> None:
     tracker.receive({"kind": "epoch", "runs": ["a"], "record": record | {"status": "ok", "skipped": 0}})
     tracker.receive({"kind": "steps", "runs": ["a"], "step": 3})
     assert [progress.steps for progress in told] == [3]
+
+
+@pytest.mark.parametrize("engine", ["in-process", "workers"])
+def test_an_observer_that_fails_is_told_of_once_and_ends_nothing(data: ImageData, tmp_path: Path, engine: Any) -> None:
+    class Broken(Silent):
+        calls = 0
+
+        def epoch(self, epoch: Epoch) -> None:
+            self.calls += 1
+            raise OSError("the logger's disk is full")
+
+    broken, folder = Broken(), SweepFolder(tmp_path / "sweep")
+    with pytest.warns(UserWarning, match="an observer failed and sees no more: OSError: the logger's disk is full"):
+        table = run_sweep(asked(data), data, folder, ExecutionSpec(engine=engine, workers=2), broken)
+    assert broken.calls == 1 and (table.rows["status"] == "ok").all()

@@ -10,9 +10,10 @@ import json
 import os
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 PAUSE = 0.3
 """Seconds between two messages about the steps of a training."""
@@ -27,6 +28,8 @@ Message = dict[str, Any]
 """What a training tells: ``kind`` is ``steps``, ``epoch`` or ``written``; ``runs`` are keys of runs or networks."""
 
 Tell = Callable[[Message], None]
+
+Seen = TypeVar("Seen")
 
 
 class Progress(NamedTuple):
@@ -160,6 +163,8 @@ class Plan:
 class Tracker:
     """Turns messages into what observers see.
 
+    An observer that fails is warned of once and sees no more: it never ends a training.
+
     Args:
         plan: how much there is to do.
         folder_of: the folder of a finished run, by its key.
@@ -172,7 +177,7 @@ class Tracker:
     ) -> None:
         self.plan = plan
         self.folder_of = folder_of
-        self.observer = observer
+        self.observer: Observer = observer
         self.total = {**plan.networks, **plan.runs}
         self.steps = {key: self.total[key] for key in done}
         self.finished = set(done) & plan.runs.keys()
@@ -192,7 +197,7 @@ class Tracker:
         for key in message["runs"]:
             if key not in self.finished:
                 self.steps[key] = min(message["step"], self.total[key])
-        self.observer.progress(self.state())
+        self._show(self.observer.progress, self.state())
 
     def _epoch(self, message: Message) -> None:
         record = message["record"]
@@ -202,7 +207,8 @@ class Tracker:
             together[group] += rate
         numbers = {name: record[name] for name in ("epoch", "distortion", "loss", "learning_rate", "status")}
         betas, layers, groups = tuple(record["betas"]), tuple(rates), tuple(together)
-        self.observer.epoch(Epoch(run=message["runs"][0], betas=betas, rates=layers, group_rates=groups, **numbers))
+        epoch = Epoch(run=message["runs"][0], betas=betas, rates=layers, group_rates=groups, **numbers)
+        self._show(self.observer.epoch, epoch)
 
     def _written(self, message: Message) -> None:
         for key in message["runs"]:
@@ -210,13 +216,20 @@ class Tracker:
             if key in self.plan.runs and key not in self.finished:
                 self.finished.add(key)
                 self._show_pictures(key)
-        self.observer.progress(self.state())
+        self._show(self.observer.progress, self.state())
 
     def _show_pictures(self, key: str) -> None:
         for name in PICTURES:
-            with contextlib.suppress(OSError):  # a training that diverged has none
-                png = (self.folder_of(key) / f"{name}.png").read_bytes()
-                self.observer.picture(Picture(key, name, png))
+            path = self.folder_of(key) / f"{name}.png"
+            if path.exists():  # a training that diverged has none
+                self._show(self.observer.picture, Picture(key, name, path.read_bytes()))
+
+    def _show(self, see: Callable[[Seen], None], what: Seen) -> None:
+        try:
+            see(what)
+        except Exception as error:  # whatever it is: the observer is not ours
+            self.observer = Silent()
+            warnings.warn(f"an observer failed and sees no more: {type(error).__name__}: {error}", stacklevel=2)
 
 
 class Notes:

@@ -97,11 +97,14 @@ def complete_pack(work: PackWork, workspace: Workspace, tell: Tell) -> None:
         MemoryShortage: the pack is too large for the memory.
     """
     reporter = Reporter(tell, [key(run) for run in work.runs])
+    merged = work.runs[0].merged
     if not all(map(is_trained, work.folders)):
-        if work.network is None:
+        if merged is None or work.network is None:
             _train_pack(work, workspace, reporter)
+        elif merged.refine:
+            _refine_pack(work, work.network, merged, workspace, reporter)
         else:
-            _merge_pack(work, work.network, workspace, reporter)
+            _merge_pack(work, work.network, workspace)
     for run, folder in zip(work.runs, work.folders, strict=True):
         if not workspace.is_complete(folder):
             _measure_again(run, folder, workspace)
@@ -143,35 +146,35 @@ def _policy(runs: tuple[RunSpec, ...], count: int, like: torch.Tensor) -> tuple[
     return FixedBetas(betas, annealing_steps(spec.training, count), spec.training.annealing_path), None
 
 
-def _merge_pack(work: PackWork, source: NetworkFolder, workspace: Workspace, reporter: Reporter) -> None:
-    """Take one pack of models from a conditioned network, refine them if asked to, and write the folders."""
+def _merge_pack(work: PackWork, source: NetworkFolder, workspace: Workspace) -> None:
+    """Take one pack of models from a conditioned network, and write the folders."""
     network, _ = checkpoint.load_network(source.weights, workspace.device)
-    learnt = read_json_lines(source.training)
-    models = [network.at(run.betas) for run in work.runs]
-    diverged = learnt[-1]["status"] == "diverged"
-    merged = work.runs[0].merged
-    if merged is None or merged.refine == 0 or diverged:
-        trained = Trained(stack(models), [diverged] * len(models), [[] for _ in models], 0.0)
-    else:
-        trained = _refine(work, merged, models, workspace, reporter)
-    for index, (run, folder) in enumerate(zip(work.runs, work.folders, strict=True)):
+    history = read_json_lines(source.training)
+    for run, folder in zip(work.runs, work.folders, strict=True):
         if not is_trained(folder):
-            later = [record | {"epoch": len(learnt) + record["epoch"]} for record in trained.history[index]]
-            write_run(run, folder, [*learnt, *later], _with_weights(models[index], trained, index), workspace)
+            write_run(run, folder, history, network.at(run.betas), workspace)
 
 
-def _refine(
-    work: PackWork, merged: MergedSpec, models: list[HVAE], workspace: Workspace, reporter: Reporter
-) -> Trained:
-    """Train the models of a pack on, each at its own betas."""
-    spec = work.runs[0]
+def _refine_pack(
+    work: PackWork, source: NetworkFolder, merged: MergedSpec, workspace: Workspace, reporter: Reporter
+) -> None:
+    """Take one pack of models from a conditioned network, train each on at its own betas, and write the folders."""
+    before = read_json_lines(source.training)
+    if before[-1]["status"] == "diverged":  # there is nothing to train on from
+        _merge_pack(work, source, workspace)
+        return
+    network, _ = checkpoint.load_network(source.weights, workspace.device)
+    models, spec = [network.at(run.betas) for run in work.runs], work.runs[0]
     images = workspace.train_images(spec.training.precision)
     betas = torch.tensor([run.betas for run in work.runs], device=workspace.device, dtype=images.dtype)  # [P, L]
-    recipe, initial = refining(spec.training, merged), stack(models)
+    recipe, policy, initial = refining(spec.training, merged), FixedBetas(betas, 0), stack(models)
     with _shortage_named(len(models)):
         context = _pack_context(work, workspace, reporter)
-        policy = FixedBetas(betas, 0)
-        return train(recipe, models[0], images, policy, len(models), spec.seed, initial=initial, context=context)
+        trained = train(recipe, models[0], images, policy, len(models), spec.seed, initial=initial, context=context)
+    for index, (run, folder) in enumerate(zip(work.runs, work.folders, strict=True)):
+        if not is_trained(folder):
+            later = [record | {"epoch": len(before) + record["epoch"]} for record in trained.history[index]]
+            write_run(run, folder, [*before, *later], _with_weights(models[index], trained, index), workspace)
 
 
 def refining(training: TrainingSpec, merged: MergedSpec) -> TrainingSpec:

@@ -9,7 +9,7 @@ from ratescape.specs.conditioning import ConditioningSpec
 from ratescape.specs.control import ControlSpec
 from ratescape.specs.grid import BetaGrid, resolved_groups
 from ratescape.specs.model import ModelSpec
-from ratescape.specs.rate_targets import request_text, requested
+from ratescape.specs.rate_targets import Request, request_text, requested
 from ratescape.specs.runs import MergedSpec, NetworkSpec, RunSpec, TargetSpec, check_targets
 
 MARGIN = 1.25
@@ -151,7 +151,7 @@ class Targeted:
     kind: ClassVar[str] = "targeted"
     effort: ClassVar[int] = 1
 
-    target_rates: tuple[str, ...] = ()
+    target_rates: tuple[Request, ...] = ()
     """Requests of rates, one model each, in nats per image: such as 2=20,1=40 (layer=rate, the top of two layers is 2),
     2=30bits, total=60, total=60,2=25%, 3+2=20 (together)."""
     control: ControlSpec = dataclasses.field(default_factory=ControlSpec)
@@ -165,7 +165,7 @@ class Targeted:
         """Refuse requests that cannot be read, or that the model cannot be asked for."""
         require(bool(self.target_rates), "target_rates", self.target_rates, "one or more with method targeted")
         for request in self.target_rates:
-            check_targets(requested(request, model.layers), model)
+            check_targets(requested(request_text(request), model.layers), model)
 
     def grouping(self, model: ModelSpec) -> tuple[int, ...]:
         """Each layer is reported by itself, whatever layers a request asks for together."""
@@ -174,7 +174,7 @@ class Targeted:
     def runs(self, base: RunSpec, seeds: tuple[int, ...]) -> list[RunSpec]:
         """One run for every seed and request, as of :meth:`Dedicated.runs`."""
         layers = base.model.layers
-        targets = [TargetSpec(requested(request, layers), self.control) for request in self.target_rates]
+        targets = [TargetSpec(requested(request_text(request), layers), self.control) for request in self.target_rates]
         return [dataclasses.replace(base, seed=seed, target=target) for seed in seeds for target in targets]
 
     def networks(self, base: RunSpec, seeds: tuple[int, ...]) -> list[NetworkSpec]:
