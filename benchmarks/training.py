@@ -83,8 +83,8 @@ def our_loop(model: HVAE, images: Images, steps: int) -> float:
     return time.perf_counter() - begun
 
 
-def told_loop(model: HVAE, images: Images, steps: int) -> float:
-    """As :func:`our_loop`, for a network that is told its betas, another for every image."""
+def conditioned_loop(model: HVAE, images: Images, steps: int) -> float:
+    """As :func:`our_loop`, for a network conditioned on its betas, another for every image."""
     few = Images(images.pixels[: steps * BATCH].numpy(), images.binary)
     network = Conditioned(copy.deepcopy(model), 0.08, 12.5, 64)
     policy = SampledBetas(BetaBox(0.08, 12.5, (0, 1)), 1, 0, 0, torch.empty(0))
@@ -117,13 +117,13 @@ def compare(name: str, data: ImageData, members: int, steps: int, rounds: int) -
     loops: dict[str, Callable[[], float]] = {
         "plain": beside,
         "ours": lambda: our_loop(model, images, steps),
-        "told": lambda: told_loop(model, images, steps),
+        "conditioned": lambda: conditioned_loop(model, images, steps),
     }
     times: dict[str, list[float]] = {key: [] for key in loops}
     for _ in range(rounds + 1):  # the first round warms up
         for key, loop in loops.items():
             times[key].append(loop() / steps)
-    one, ours, told = (statistics.median(times[key][1:]) for key in ("plain", "ours", "told"))
+    one, ours, told = (statistics.median(times[key][1:]) for key in ("plain", "ours", "conditioned"))
     per_epoch = -(-len(images) // BATCH)
     short, long = 1, 1 + -(-2 * steps // per_epoch)
     sweeps: dict[int, list[float]] = {short: [], long: []}

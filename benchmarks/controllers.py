@@ -1,6 +1,6 @@
-"""Compare rules that steer betas towards rates, as Markdown: ours, and the baselines of the literature.
+"""Compare rules that control betas towards rates, as Markdown: ours, and the baselines of the literature.
 
-    python benchmarks/steering.py [--data mnist] [--epochs 5] [--targets 2=5,1=20 2=15,1=40] [--rules ours nupi ...]
+    python benchmarks/controllers.py [--data mnist] [--epochs 5] [--targets 2=5,1=20 2=15,1=40] [--rules ours nupi ...]
 
 All rules share the training, the frozen end and its mean; they differ in how a batch's rates move the betas.
 
@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("--targets", nargs="+", default=["2=5,1=20", "2=15,1=40"])
     parser.add_argument("--rules", nargs="+", default=list(RULES), choices=list(RULES))
     parser.add_argument("--nupi", nargs=2, type=float, default=[1e-3, 10.0], metavar=("RATE", "GAIN"))
-    parser.add_argument("--delay", type=float, default=0.0, help="share of the training before betas are steered")
+    parser.add_argument("--delay", type=float, default=0.0, help="share of the training before betas are controlled")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     NuPI.rate, NuPI.proportional = asked.nupi
