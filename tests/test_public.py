@@ -37,3 +37,7 @@ def test_every_error_is_exported() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'landscapes'"):
         _ = ratescape.landscapes
+
+
+def test_tab_completion_shows_the_public_names() -> None:
+    assert dir(ratescape) == sorted(ratescape.__all__)

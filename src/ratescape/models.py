@@ -16,7 +16,7 @@ from ratescape.execution.progress import Observer
 from ratescape.execution.sweep import default_folder, resolved_run, run_single
 from ratescape.judges.cache import judge_of_results
 from ratescape.model.hierarchy import HVAE
-from ratescape.records.folders import ResultsFolder, RunFolder
+from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.model import ModelSpec
@@ -121,6 +121,7 @@ def evaluate(
 
     Args:
         path: the folder of a run, or that of a network that is conditioned on its betas.
+        evaluation: what is measured; default: what the landscape measures that the model belongs to.
         data_folder: where to look for the images first.
         betas: of a network, top layer first.
         extrapolate: allow betas outside the network's box.
@@ -137,8 +138,7 @@ def evaluate(
         validation, test = rs.evaluate("digits/runs/0123456789ab")
         test["metrics"]["psnr"]
     """
-    folder, settings = RunFolder(Path(path)), evaluation or EvaluationSpec()
-    chosen = chosen_device(device)
+    folder, chosen = RunFolder(Path(path)), chosen_device(device)
     outside = False
     if (folder.path / "spec.yaml").exists() or not folder.weights.exists():
         run = folder.spec()
@@ -153,6 +153,7 @@ def evaluate(
         model, source = network.at(betas, extrapolate=extrapolate), header["network"].data
         outside = not network.covers(betas)
     owner = _owner(folder)
+    settings = evaluation or (EvaluationSpec() if owner is folder else SweepFolder(owner.path).spec().evaluation)
     data = reload_data(source, owner, header.get("fingerprint"), data_folder)
     judge = judge_of_results(owner, data, settings, chosen)
     lines = suite.measure(Subject(model, data, betas, settings, judge))

@@ -142,6 +142,7 @@ def test_evaluate_uses_the_judge_of_the_landscape(
     (judge,) = judges_of(folder)
     lines = evaluate(folder.run(spec.runs()[0]).path, SCORED)
     assert {line["judge"]["digest"] for line in lines} == {judge}
+    assert evaluate(folder.run(spec.runs()[0]).path) == lines  # the landscape's own settings, unless others are given
     assert lines[0]["metrics"]["inception_score"] == pytest.approx(read_table(folder).rows["inception_score"][0])
     assert sorted(folder.path.rglob("*")) == before
     other = evaluate(folder.run(spec.runs()[0]).path, dataclasses.replace(SCORED, judge_epochs=2))

@@ -456,3 +456,11 @@ def test_a_bottom_up_run_refuses_unequal_betas() -> None:
     assert RunSpec(model=model, betas=(2.0, 2.0)).betas == (2.0, 2.0)
     with pytest.raises(SpecError, match=r"^betas is \(1\.0, 2\.0\).*Sec\. 3\.1 of the paper\); use ghvae or lvae"):
         RunSpec(model=model, betas=(1.0, 2.0))
+
+
+def test_a_method_by_its_name_alone_is_refused_in_python() -> None:
+    method: Any = "conditioned"
+    with pytest.raises(
+        SpecError, match=r"^method is 'conditioned': it must be Dedicated\(...\), Conditioned\(...\) or"
+    ):
+        SweepSpec(method=method)

@@ -198,7 +198,7 @@ def other_format(version: object) -> str:
     """What to say of something whose format is not this version's."""
     if isinstance(version, int) and version < FORMAT:
         return (
-            f"was made by an older ratescape (format {version}, this one reads {FORMAT}): give another folder, and run "
-            "the command again to make the results anew"
+            f"was made by an older ratescape (format {version}, this one reads {FORMAT}): map again into another "
+            "folder, or read it with the ratescape that made it"
         )
     return f"was made by a newer ratescape (format {version}, this one reads {FORMAT}): upgrade ratescape"

@@ -35,6 +35,8 @@ class SweepSpec:
     def __post_init__(self) -> None:
         fine = len(self.seeds) > 0 and len(set(self.seeds)) == len(self.seeds) and min(self.seeds) >= 0
         require(fine, "seeds", self.seeds, "distinct numbers, at least 0")
+        chosen = "Dedicated(...), Conditioned(...) or Targeted(...)"
+        require(isinstance(self.method, Method), "method", self.method, chosen)
         self.method.check(self.model)
 
     @property

@@ -13,7 +13,10 @@ from ratescape.specs.evaluation import EvaluationSpec
 
 @dataclasses.dataclass(frozen=True)
 class Evaluate:
-    """Measure a trained model again on its validation and test images, and print the results; writes no file."""
+    """Measure a trained model again on its validation and test images, and print the results; writes no file.
+
+    Without options of evaluation, what its landscape measures is measured.
+    """
 
     run_folder: Positional[Path]
     """Folder of one model, such as LANDSCAPE/runs/KEY, or of a conditioned network: LANDSCAPE/networks/KEY."""
@@ -33,7 +36,7 @@ class Evaluate:
         print_records(
             evaluate(
                 self.run_folder,
-                self.evaluation,
+                None if self.evaluation == EvaluationSpec() else self.evaluation,
                 self.data_folder,
                 self.device,
                 betas=self.betas,
