@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import ratescape.specs
 from ratescape.errors import SpecError
 from ratescape.specs.codec import from_dict, from_yaml, read_mapping, to_yaml
-from ratescape.specs.conditioning import ConditioningSpec
+from ratescape.specs.conditioning import ConditioningSpec, StaggeredSpec
 from ratescape.specs.control import ControlSpec
 from ratescape.specs.data import DataSpec
 from ratescape.specs.evaluation import EvaluationSpec
@@ -71,6 +71,9 @@ conditioning_specs = st.builds(
     low=st.none() | st.floats(1e-6, 1e-3),
     high=st.none() | st.floats(1e3, 1e6),
     width=whole,
+    annealing=st.sampled_from(["staggered", "linear"]),
+    rise=st.integers(0, 1000),
+    descent=st.floats(0, 1),
     fine=st.sampled_from([0, 2, 21]),
     refine=st.integers(0, 100),
     refine_learning_rate=positive,
@@ -236,6 +239,10 @@ OUT_OF_RANGE: list[tuple[type[Any], str, str, list[Any]]] = [
     (ConditioningSpec, "conditioning.", "high", [0.0, -1.0, NAN, INF]),
     (ConditioningSpec, "conditioning.", "rank", [-1]),
     (ConditioningSpec, "conditioning.", "width", [0]),
+    (ConditioningSpec, "conditioning.", "rise", [-1]),
+    (ConditioningSpec, "conditioning.", "descent", [-0.1, 1.1, NAN]),
+    (StaggeredSpec, "staggered.", "rise", [-1]),
+    (StaggeredSpec, "staggered.", "descent", [-0.1, 1.1, NAN]),
     (ConditioningSpec, "conditioning.", "fine", [1, -1]),
     (ConditioningSpec, "conditioning.", "refine", [-1]),
     (ConditioningSpec, "conditioning.", "refine_learning_rate", [0.0, -1.0, NAN, INF]),
@@ -310,6 +317,7 @@ def test_every_number_is_checked() -> None:
         (TrainingSpec, "schedule"),
         (TrainingSpec, "precision"),
         (TrainingSpec, "annealing_path"),
+        (ConditioningSpec, "annealing"),
         (EvaluationSpec, "information"),
         (EvaluationSpec, "judge"),
         (EvaluationSpec, "probes"),
@@ -323,7 +331,12 @@ def test_every_number_is_checked() -> None:
     }
     for cls in spec_classes():
         for field in dataclasses.fields(cls):
-            nested = dataclasses.is_dataclass(field.default_factory) or field.name in ("network", "merged", "target")
+            nested = dataclasses.is_dataclass(field.default_factory) or field.name in (
+                "network",
+                "merged",
+                "target",
+                "staggered",
+            )
             assert nested or (cls, field.name) in checked | free, f"{cls.__name__}.{field.name}"
 
 

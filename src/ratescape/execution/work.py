@@ -28,6 +28,7 @@ from ratescape.records.folders import NetworkFolder, RunFolder, SweepFolder
 from ratescape.specs.identity import key
 from ratescape.specs.runs import MergedSpec, NetworkSpec, RunSpec
 from ratescape.specs.training import TrainingSpec
+from ratescape.training.betas.annealing import network_annealing
 from ratescape.training.betas.controlled import ControlledBetas
 from ratescape.training.betas.fixed import FixedBetas
 from ratescape.training.betas.policy import BetaPolicy
@@ -76,7 +77,7 @@ def complete_network(spec: NetworkSpec, folder: NetworkFolder, workspace: Worksp
     network = initial_network(spec, workspace.data.shape).to(workspace.device)
     like = torch.empty(0, device=workspace.device, dtype=images.dtype)
     least = network.model.likelihood.least(math.prod(workspace.data.shape))
-    annealing = annealing_steps(spec.training, len(images))
+    annealing = network_annealing(spec, len(images))
     box = BetaBox(spec.low, spec.high, spec.groups)
     policy = SampledBetas(box, 1, annealing, spec.seed, like, least)
     context = _context(folder.checkpoint, f"{workspace.data.fingerprint}-{key(spec)}", workspace, reporter)

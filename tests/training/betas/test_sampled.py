@@ -4,6 +4,7 @@ import math
 
 import torch
 
+from ratescape.training.betas.annealing import LinearAnnealing
 from ratescape.training.betas.policy import StepBetas
 from ratescape.training.betas.sampled import BetaBox, SampledBetas
 
@@ -14,7 +15,7 @@ def sampled(
     groups: tuple[int, ...] = (0, 1), members: int = 1, annealing: int = 0, seed: int = 0, constant: float = 0.0
 ) -> SampledBetas:
     like = torch.zeros(1, dtype=torch.float64)
-    return SampledBetas(BetaBox(LOW, HIGH, groups), members, annealing, seed, like, constant)
+    return SampledBetas(BetaBox(LOW, HIGH, groups), members, LinearAnnealing(annealing), seed, like, constant)
 
 
 def conditions(policy: SampledBetas, step: int, images: int) -> torch.Tensor:
