@@ -27,12 +27,12 @@ import torch
 from ratescape import checkpoint
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.evaluation.grid import GridPoint, measured_grid, seen_images
+from ratescape.execution.networks import complete_network
 from ratescape.execution.sweep import resolved_sweep
-from ratescape.execution.work import complete_network
 from ratescape.execution.workspace import Workspace
+from ratescape.metrics import ACTIVE_RATE
 from ratescape.model.conditioning import Conditioned
 from ratescape.records.folders import NetworkFolder, ResultsFolder
-from ratescape.records.table import ACTIVE_RATE
 from ratescape.specs import methods
 from ratescape.specs.conditioning import ConditioningSpec
 from ratescape.specs.evaluation import EvaluationSpec
@@ -57,7 +57,7 @@ def network_specs(asked: argparse.Namespace, data: ImageData) -> list[NetworkSpe
         training = TrainingSpec(epochs=epochs, batch=batch, learning_rate=lr)
         for annealing in asked.annealing:
             how = ConditioningSpec(rank=rank, width=asked.width, annealing=annealing, rise=asked.rise)
-            how = dataclasses.replace(how, descent=asked.descent)
+            how = dataclasses.replace(how, descent=asked.descent, restarts=asked.restarts)
             method = methods.Conditioned(BetaGrid(LOW, HIGH), conditioning=how)
             sweep = SweepSpec(data.spec, model, training, method, tuple(asked.seeds))
             specs += resolved_sweep(sweep, data).networks()
@@ -128,6 +128,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--annealing", nargs="+", default=["linear", "staggered"], choices=["linear", "staggered"])
     parser.add_argument("--rise", type=int, default=ConditioningSpec.rise)
+    parser.add_argument("--restarts", type=int, default=0)
     parser.add_argument("--descent", type=float, default=ConditioningSpec.descent)
     asked = parser.parse_args()
     torch.set_num_threads(1)

@@ -55,6 +55,10 @@ class ConditioningSpec:
     descent: float = DESCENT
     """Staggered annealing: share of training over which the betas of the top layer reach their values from 0.001, on a
     scale of log beta; layers in between take shares in between."""
+    restarts: int = 3
+    """How often the training starts again, each time with a third of the learning rate, if at the end of annealing a
+    group of layers carries less than 0.1 nats even where its beta is the smallest and all others are the largest;
+    0 for never."""
     fine: int = 21
     """Betas on each of the two axes of the fine landscape, which the network gives without training; 0 for none."""
     refine: int = 0
@@ -70,6 +74,7 @@ class ConditioningSpec:
         require(self.width > 0, "conditioning.width", self.width, "positive")
         require(self.rank >= 0, "conditioning.rank", self.rank, "at least 0")
         check_staggered(self.rise, self.descent, "conditioning")
+        require(self.restarts >= 0, "conditioning.restarts", self.restarts, "at least 0")
         require(self.fine == 0 or self.fine > 1, "conditioning.fine", self.fine, "0, or at least 2")
         require(self.refine >= 0, "conditioning.refine", self.refine, "at least 0")
         rate = self.refine_learning_rate

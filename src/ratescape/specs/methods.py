@@ -126,10 +126,9 @@ class Conditioned:
         low, high = self.box()
         how, groups = self.conditioning, self.grouping(base.model)
         staggered = StaggeredSpec(how.rise, how.descent) if how.annealing == "staggered" and max(groups) else None
-        return [
-            NetworkSpec(base.data, base.model, base.training, low, high, groups, how.width, how.rank, seed, staggered)
-            for seed in seeds
-        ]
+        one = NetworkSpec(base.data, base.model, base.training, low, high, groups, how.width, how.rank)
+        one = dataclasses.replace(one, staggered=staggered, restarts=how.restarts)
+        return [dataclasses.replace(one, seed=seed) for seed in seeds]
 
     def fine_points(self, model: ModelSpec) -> list[tuple[float, ...]]:
         """The beta points of the fine landscape; none for other than two axes of betas."""
