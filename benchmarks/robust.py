@@ -10,7 +10,7 @@ held-out images at most:
   others' 10), which favours the top layer most, and at (1, 1);
 - the mean of log(D - constant + sum of beta x R) over the 5 x 5 grid (of more than two groups: over (0.1, 1, 10) for
   each), where the constant is the likelihood's, which no model can avoid;
-- a network counts as dead if a group of layers carries less than 0.1 nats at the corner that favours it most.
+- dead: the groups of layers, 0 at the top, that carry less than 0.1 nats at the corner that favours them most.
 """
 
 import argparse
@@ -46,7 +46,7 @@ from ratescape.specs.training import TrainingSpec
 LOW, HIGH = 0.1, 10.0
 
 HEAD = ["annealing", "rank", "learning rate", "batch", "epochs", "seed", "rates at the corner", "rates at (1, 1)"]
-HEAD += ["mean log loss", "dead", "minutes"]
+HEAD += ["mean log loss", "dead", "attempts", "minutes"]
 
 
 def network_specs(asked: argparse.Namespace, data: ImageData) -> list[NetworkSpec]:
@@ -64,14 +64,15 @@ def network_specs(asked: argparse.Namespace, data: ImageData) -> list[NetworkSpe
     return specs
 
 
-def trained(spec: NetworkSpec, data: ImageData) -> Conditioned:
-    """The network of a spec, on one thread's worth of this machine."""
+def trained(spec: NetworkSpec, data: ImageData) -> tuple[Conditioned, int]:
+    """The network of a spec, and in how many attempts it was trained."""
     with tempfile.TemporaryDirectory() as place:
         folder = NetworkFolder(Path(place) / "network")
         lean = EvaluationSpec(samples=0, information=False, probes="none")
         workspace = Workspace(data, ResultsFolder(Path(place)), lean, ExecutionSpec(engine="in-process"))
         complete_network(spec, folder, workspace, lambda _: None)
-        return checkpoint.load_network(folder.weights)[0]
+        network, header = checkpoint.load_network(folder.weights)
+        return network, len(header["attempts"])
 
 
 def corners(groups: tuple[int, ...]) -> list[tuple[float, ...]]:
@@ -106,11 +107,13 @@ def vector(numbers: list[float]) -> str:
     return ", ".join(f"{number:.2f}" for number in numbers)
 
 
-def line(spec: NetworkSpec, network: Conditioned, data: ImageData, minutes: float) -> str:
-    """One line of the table."""
-    recipe = spec.training
+def line(spec: NetworkSpec, data: ImageData) -> str:
+    """Train a network: one line of the table."""
+    begun, recipe = time.monotonic(), spec.training
+    network, attempts = trained(spec, data)
+    minutes = (time.monotonic() - begun) / 60
     cells: list[Any] = ["linear" if spec.staggered is None else "staggered", spec.rank, f"{recipe.learning_rate:g}"]
-    cells += [recipe.batch, recipe.epochs, spec.seed, *facts(network, data, spec.groups), f"{minutes:.1f}"]
+    cells += [recipe.batch, recipe.epochs, spec.seed, *facts(network, data, spec.groups), attempts, f"{minutes:.1f}"]
     return f"| {' | '.join(map(str, cells))} |"
 
 
@@ -135,9 +138,7 @@ def main() -> None:
     data = load_data(asked.data, limit=asked.limit)
     print(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}")
     for spec in network_specs(asked, data):
-        begun = time.monotonic()
-        network = trained(spec, data)
-        print(line(spec, network, data, (time.monotonic() - begun) / 60), flush=True)
+        print(line(spec, data), flush=True)
 
 
 if __name__ == "__main__":

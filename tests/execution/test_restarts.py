@@ -1,12 +1,11 @@
 """A conditioned network that loses a layer is trained again, exactly, however often it is interrupted, and says so."""
 
 import dataclasses
-import math
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from helpers.sweeps import Recorder, sweep_spec
 
 from ratescape import checkpoint
 from ratescape.cli import output
+from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.evaluation.grid import measured_grid
 from ratescape.execution import networks
@@ -83,13 +83,19 @@ def trained(spec: NetworkSpec, data: ImageData, path: Path, tell: Tell = lambda 
 
 def dying(monkeypatch: pytest.MonkeyPatch, dead: Callable[[int], bool]) -> None:
     """Have the top layer found dead in some attempts (counted from 1), whatever it carries, and alive in all others."""
+    current = 0
 
-    def found(learning_rate: float, checked: Sequence[GroupRate]) -> Attempt:
-        number = 1 + round(math.log(RATE / learning_rate, 3))
-        top, *others = [dataclasses.replace(group, rate=5.0) for group in checked]
-        return Attempt(learning_rate, (dataclasses.replace(top, rate=0.0 if dead(number) else 5.0), *others))
+    def noted(training: TrainingSpec, number: int) -> TrainingSpec:
+        nonlocal current
+        current = number
+        return attempted(training, number)
 
-    monkeypatch.setattr(networks, "Attempt", found)
+    def found(network: Conditioned, images: Images) -> tuple[GroupRate, ...]:
+        top, *others = [dataclasses.replace(group, rate=5.0) for group in group_rates(network, images)]
+        return dataclasses.replace(top, rate=0.0 if dead(current) else 5.0), *others
+
+    monkeypatch.setattr(networks, "attempted", noted)
+    monkeypatch.setattr(networks, "group_rates", found)
 
 
 def weights_of(folder: NetworkFolder) -> dict[str, torch.Tensor]:
@@ -113,13 +119,15 @@ def test_a_dead_layer_starts_the_training_again_with_a_third_of_the_learning_rat
     header = checkpoint.load_network(folder.weights)[1]
     assert [(one["attempt"], one["dead"]) for one in header["attempts"]] == [(1, True), (2, True), (3, False)]
     assert header["attempts"][0]["checked"][0]["rate"] == 0 and header["network"] == spec
+    assert [len(one.end) for one in known] == [0, 0, 2]  # brought to its end was the last alone
     assert sorted(path.name for path in folder.path.iterdir()) == [
         "attempts.jsonl",
         "training.jsonl",
         "weights.safetensors",
     ]
     # The third attempt is the training that would have been asked for with its learning rate.
-    alone = trained(dataclasses.replace(spec, training=attempted(spec.training, 3)), data, tmp_path / "alone")
+    third = dataclasses.replace(spec, training=attempted(spec.training, 3), restarts=0)
+    alone = trained(third, data, tmp_path / "alone")
     for name, tensor in weights_of(folder).items():
         assert torch.equal(tensor, weights_of(alone)[name])
 
@@ -151,7 +159,7 @@ def test_each_group_is_measured_at_the_corner_that_favours_it(data: ImageData) -
     torch.manual_seed(0)
     model = build(ModelSpec("residual", 4, (3, 2, 2), likelihood="bernoulli"), data.shape)
     network = Conditioned(model, 0.1, 10.0, 8, groups=(0, 1, 1))
-    images = networks.Images(data.train.pixels[:20], True)
+    images = Images(data.train.pixels[:20], True)
     top, low = group_rates(network, images)
     at_top, at_low = measured_grid(network, images, [(0.1, 10.0, 10.0), (10.0, 0.1, 0.1)])
     assert (top.layers, top.betas) == ((3,), (0.1, 10.0, 10.0)) and top.rate == pytest.approx(at_top.rates[0])
@@ -166,7 +174,7 @@ def test_it_is_checked_on_validation_images_or_on_those_of_training(
     assert data.validation is not None and without.validation is None
     for one, split in ((data, data.validation), (without, without.train)):
         found = checked_images(network, Workspace(one, SweepFolder(tmp_path), LEAN, OFTEN))
-        np.testing.assert_array_equal(found.pixels.numpy(), networks.Images(split.pixels, True).pixels.numpy())
+        np.testing.assert_array_equal(found.pixels.numpy(), Images(split.pixels, True).pixels.numpy())
 
 
 @pytest.mark.parametrize(
@@ -200,7 +208,7 @@ def test_interrupted_over_and_over_it_ends_as_if_it_had_not_been(
     spec, written = network_of(data), networks.write_attempts
     dying(monkeypatch, lambda number: number < 3)
     whole = trained(spec, data, tmp_path / "whole")
-    left, cut = steps, set[int]()
+    left, cut = steps, set[tuple[int, bool]]()
 
     class Cut(Reporter):
         def step(self, done: int, total: int) -> None:
@@ -211,8 +219,9 @@ def test_interrupted_over_and_over_it_ends_as_if_it_had_not_been(
 
     def write_and_stop(path: Path, known: list[Attempt]) -> None:
         written(path, known)
-        if len(known) not in cut:
-            cut.add(len(known))
+        moment = len(known), bool(known[-1].end)
+        if moment not in cut:
+            cut.add(moment)
             raise Stop
 
     monkeypatch.setattr(networks, "Reporter", Cut)
@@ -221,7 +230,7 @@ def test_interrupted_over_and_over_it_ends_as_if_it_had_not_been(
     while not whole_again(spec, data, tmp_path / "cut"):
         sessions, left = sessions + 1, steps
         assert sessions < 50
-    assert sessions >= 3 and cut == {1, 2, 3}
+    assert cut == {(1, False), (2, False), (3, False), (3, True)}
     again = SweepFolder(tmp_path / "cut").network(spec)
     assert again.weights.read_bytes() == whole.weights.read_bytes()
     assert again.attempts.read_bytes() == whole.attempts.read_bytes()

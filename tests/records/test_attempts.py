@@ -1,5 +1,6 @@
 """What is told of the trainings of a conditioned network."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ CORNER = (0.1, 10.0)
 DEAD, ALIVE, LOW = GroupRate((2,), CORNER, 0.004), GroupRate((2,), CORNER, 3.0), GroupRate((1,), (10.0, 0.1), 60.0)
 
 
-def attempts(*top: GroupRate) -> list[Attempt]:
-    return [Attempt(1e-3 / 3**index, (one, LOW)) for index, one in enumerate(top)]
+def attempts(*top: GroupRate, end: GroupRate | None = None) -> list[Attempt]:
+    """Attempts in which the top group was found so; in the end it is as in the last, unless said."""
+    *earlier, last = [Attempt(1e-3 / 3**index, (one, LOW)) for index, one in enumerate(top)]
+    return [*earlier, dataclasses.replace(last, end=(end or top[-1], LOW))]
 
 
 def test_nothing_is_told_where_all_groups_lived_at_once() -> None:
@@ -39,9 +42,28 @@ def test_giving_up_is_told_plainly() -> None:
     )
 
 
+def test_a_layer_that_fades_after_annealing_is_told_of() -> None:
+    assert verdict(attempts(ALIVE, end=DEAD)) == (
+        "z₂ carried 0.00 nats at betas (0.1, 10): it was alive when annealing ended: this landscape has a dead layer"
+    )
+    assert verdict(attempts(DEAD, ALIVE, end=DEAD)) == (
+        "z₂ carried 0.00 nats at betas (0.1, 10): it was alive when annealing ended, in training again with learning "
+        "rate 0.000333: this landscape has a dead layer"
+    )
+
+
+def test_a_layer_that_comes_to_life_after_annealing_is_no_dead_layer() -> None:
+    assert verdict(attempts(DEAD, end=ALIVE)) is None
+    assert "dead layer" not in (verdict(attempts(DEAD, DEAD, end=ALIVE)) or "")
+
+
+def test_of_a_training_that_diverged_no_end_is_known() -> None:
+    assert verdict([Attempt(1e-3, (ALIVE, LOW))]) is None
+
+
 def test_groups_of_layers_are_named_together() -> None:
-    one = Attempt(1e-3, (GroupRate((3, 2), (0.1, 0.1, 10.0), 0.05), GroupRate((1,), (10.0, 10.0, 0.1), 0.0)))
-    told = verdict([one])
+    groups = GroupRate((3, 2), (0.1, 0.1, 10.0), 0.05), GroupRate((1,), (10.0, 10.0, 0.1), 0.0)
+    told = verdict([Attempt(1e-3, groups, groups)])
     assert told is not None
     assert "z₃+z₂ carried 0.05 nats at betas (0.1, 0.1, 10) and z₁ carried 0.00 nats at betas (10, 10, 0.1)" in told
 

@@ -16,7 +16,7 @@ from ratescape.execution.workspace import Workspace
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.packs import Parameters, member
 from ratescape.model.registry import build
-from ratescape.records.attempts import Attempt, GroupRate, read_attempts, write_attempts
+from ratescape.records.attempts import Attempt, GroupRate, read_attempts, records_of, write_attempts
 from ratescape.records.files import to_json_lines, write_atomically
 from ratescape.records.folders import NetworkFolder
 from ratescape.records.table import FINE_IMAGES
@@ -39,7 +39,8 @@ def complete_network(spec: NetworkSpec, folder: NetworkFolder, workspace: Worksp
 
     At the end of annealing every group of layers is checked at the corner of the box that favours it most. If one is
     dead, the training starts again with a third of the learning rate, ``spec.restarts`` times at most; the last goes on
-    to its end whatever the check says. A training that diverged is not checked. What was found is kept beside it.
+    to its end whatever the check says. At its end the groups are measured once more, since a layer may fade away after
+    annealing. A training that diverged is not checked. What was found is kept beside the network.
 
     Raises:
         MemoryShortage: the network is too large for the memory.
@@ -56,10 +57,13 @@ def complete_network(spec: NetworkSpec, folder: NetworkFolder, workspace: Worksp
             break
         folder.checkpoint_of(number).unlink(missing_ok=True)
     network.load_state_dict(network.state_dict() | member(trained.parameters, 0))
+    attempts = read_attempts(folder.attempts)
+    if attempts and not trained.diverged[0]:
+        attempts[-1] = dataclasses.replace(attempts[-1], end=group_rates(network, checked_images(network, workspace)))
+        write_attempts(folder.attempts, attempts)
     write_atomically(folder.training, to_json_lines(record | {"attempt": number} for record in trained.history[0]))
-    attempts = [one.as_record(index) for index, one in enumerate(read_attempts(folder.attempts), 1)]
     header = {"image_shape": workspace.data.shape, "fingerprint": workspace.data.fingerprint, "run": key(spec)}
-    checkpoint.save_network(folder.weights, network.state_dict(), spec, header | {"attempts": attempts})
+    checkpoint.save_network(folder.weights, network.state_dict(), spec, header | {"attempts": records_of(attempts)})
     for earlier in range(1, number + 1):
         folder.checkpoint_of(earlier).unlink(missing_ok=True)
     Reporter(tell, [key(spec)]).written()
@@ -90,7 +94,7 @@ def _attempt(
         write_attempts(folder.attempts, [*read_attempts(folder.attempts)[: number - 1], found])
         return not found.dead or number > spec.restarts
 
-    last = annealing.steps or round(ANNEALING_SHARE * total_steps(recipe, len(images)))
+    last = annealing.steps or math.ceil(ANNEALING_SHARE * total_steps(recipe, len(images)))
     identity = f"{workspace.data.fingerprint}-{key(spec)}-{number}"
     saving = Saving(folder.checkpoint_of(number), workspace.execution.checkpoint_seconds, identity)
     reporter = Reporter(tell, [key(spec)], number)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ratescape.errors import RecordError
 from ratescape.metrics import ACTIVE_RATE, SUBSCRIPTS
-from ratescape.records.files import read_json_lines, remake, to_json_lines, write_atomically
+from ratescape.records.files import finite, read_json_lines, remake, to_json_lines, write_atomically
 from ratescape.records.folders import SweepFolder
 from ratescape.specs.runs import NetworkSpec
 
@@ -40,20 +40,31 @@ class Attempt:
     learning_rate: float
     checked: tuple[GroupRate, ...]
     """Every group, the top one first."""
+    end: tuple[GroupRate, ...] = ()
+    """The same at the end of training; none for a training that was not brought to its end."""
 
     @property
     def dead(self) -> tuple[GroupRate, ...]:
-        """The groups that carried next to nothing."""
+        """The groups that carried next to nothing when they were checked."""
         return tuple(group for group in self.checked if group.is_dead)
 
-    def as_record(self, number: int) -> dict[str, Any]:
-        """The attempt as JSON-able values; ``number`` counts from 1."""
-        return {"attempt": number} | dataclasses.asdict(self) | {"dead": bool(self.dead)}
+    @property
+    def dead_in_the_end(self) -> tuple[GroupRate, ...]:
+        """The groups that carry next to nothing in the finished network."""
+        return tuple(group for group in self.end if group.is_dead)
+
+
+def records_of(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
+    """Attempts as JSON-able values, counted from 1."""
+    return [
+        finite({"attempt": number} | dataclasses.asdict(attempt) | {"dead": bool(attempt.dead)})
+        for number, attempt in enumerate(attempts, 1)
+    ]
 
 
 def write_attempts(path: Path, attempts: Sequence[Attempt]) -> None:
     """Write all attempts of a network, one a line; raises :class:`RecordError` where that is not possible."""
-    write_atomically(path, to_json_lines(one.as_record(number) for number, one in enumerate(attempts, 1)))
+    write_atomically(path, to_json_lines(records_of(attempts)))
 
 
 def read_attempts(path: Path) -> list[Attempt]:
@@ -71,30 +82,47 @@ def read_attempts(path: Path) -> list[Attempt]:
 
 
 def _attempt(record: dict[str, Any]) -> Attempt:
-    groups = [
+    return Attempt(record["learning_rate"], _groups(record["checked"]), _groups(record["end"]))
+
+
+def _groups(records: list[dict[str, Any]]) -> tuple[GroupRate, ...]:
+    return tuple(
         GroupRate(tuple(one["layers"]), tuple(one["betas"]), math.nan if one["rate"] is None else one["rate"])
-        for one in record["checked"]
-    ]
-    return Attempt(record["learning_rate"], tuple(groups))
+        for one in records
+    )
 
 
 def verdict(attempts: Sequence[Attempt]) -> str | None:
-    """What there is to tell of a finished network, in one sentence; None if all groups lived at once.
+    """What there is to tell of a finished network, in one sentence; None if all groups lived all the time.
 
     Example::
 
         verdict(read_attempts(folder.attempts))  # "z₂ carried 0.00 nats at betas (0.1, 10): trained again with ..."
     """
-    if not attempts or not attempts[0].dead:
+    if not attempts:
         return None
-    plural = "s" if len(attempts) > 2 else ""
-    again = ", ".join(f"{attempt.learning_rate:.3g}" for attempt in attempts[1:])
-    rates = f"learning rate{plural} {again}"
-    last = " and ".join(map(str, attempts[-1].dead or attempts[0].dead))
-    if not attempts[-1].dead:
-        return f"{last}: trained again with {rates}"
-    tried = f"gave up after {len(attempts) - 1} more attempt{plural} ({rates})" if again else "not trained again"
-    return f"{last}: {tried}: this landscape has a dead layer"
+    *_, last = attempts
+    again = _again(attempts)
+    if not last.dead_in_the_end:
+        return f"{_named(attempts[0].dead)}: trained again with {again}" if again else None
+    found = _named(last.dead_in_the_end)
+    if not last.dead:
+        tried = f"it was alive when annealing ended{f', in training again with {again}' if again else ''}"
+    elif again:
+        tried = f"gave up after {len(attempts) - 1} more attempt{'s' if len(attempts) > 2 else ''} ({again})"
+    else:
+        tried = "not trained again"
+    return f"{found}: {tried}: this landscape has a dead layer"
+
+
+def _named(groups: Sequence[GroupRate]) -> str:
+    return " and ".join(map(str, groups))
+
+
+def _again(attempts: Sequence[Attempt]) -> str:
+    """The learning rates of all attempts but the first; empty where there was one only."""
+    rates = [f"{attempt.learning_rate:.3g}" for attempt in attempts[1:]]
+    return f"learning rate{'s' if len(rates) > 1 else ''} {', '.join(rates)}" if rates else ""
 
 
 def verdicts(folder: SweepFolder, networks: Sequence[NetworkSpec]) -> list[str]:

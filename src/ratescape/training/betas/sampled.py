@@ -38,8 +38,9 @@ class SampledBetas:
 
     During annealing L is the loss at the betas in effect, as a function of those conditioned on: the excess is then
     relative to what is minimised at that step. The fit remembers about 1 / (1 - DECAY) = 100 steps, and follows as
-    annealing goes on. To leave that phase out of the fit would weigh its images by nothing, or by losses that
-    nobody has seen yet.
+    annealing goes on: of losses that differ by 30 %, weights leave differences of 3 to 6 %, and 15 % where the
+    top layer's beta rises fastest in a short training (a toy, see the tests). To leave that phase out of the fit would
+    leave all 30 %, or weigh images by losses that nobody has seen yet.
 
     Args:
         box: where the betas lie.
