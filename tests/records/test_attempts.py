@@ -44,11 +44,12 @@ def test_giving_up_is_told_plainly() -> None:
 
 def test_a_layer_that_fades_after_annealing_is_told_of() -> None:
     assert verdict(attempts(ALIVE, end=DEAD)) == (
-        "z₂ carried 0.00 nats at betas (0.1, 10): it was alive when annealing ended: this landscape has a dead layer"
+        "z₂ carried 0.00 nats at betas (0.1, 10) in the end, though alive when annealing ended: this landscape has a "
+        "dead layer"
     )
     assert verdict(attempts(DEAD, ALIVE, end=DEAD)) == (
-        "z₂ carried 0.00 nats at betas (0.1, 10): it was alive when annealing ended, in training again with learning "
-        "rate 0.000333: this landscape has a dead layer"
+        "z₂ carried 0.00 nats at betas (0.1, 10) in the end, though alive when annealing ended (trained again with "
+        "learning rate 0.000333): this landscape has a dead layer"
     )
 
 

@@ -107,12 +107,10 @@ def verdict(attempts: Sequence[Attempt]) -> str | None:
         return f"{_named(attempts[0].dead)}: trained again with {again}" if again else None
     found = _named(last.dead_in_the_end)
     if not last.dead:
-        tried = f"it was alive when annealing ended{f', in training again with {again}' if again else ''}"
-    elif again:
-        tried = f"gave up after {len(attempts) - 1} more attempt{'s' if len(attempts) > 2 else ''} ({again})"
-    else:
-        tried = "not trained again"
-    return f"{found}: {tried}: this landscape has a dead layer"
+        retrained = f" (trained again with {again})" if again else ""
+        return f"{found} in the end, though alive when annealing ended{retrained}: this landscape has a dead layer"
+    tried = f"gave up after {len(attempts) - 1} more attempt{'s' if len(attempts) > 2 else ''} ({again})"
+    return f"{found}: {tried if again else 'not trained again'}: this landscape has a dead layer"
 
 
 def _named(groups: Sequence[GroupRate]) -> str:
