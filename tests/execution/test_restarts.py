@@ -21,7 +21,7 @@ from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.evaluation.grid import measured_grid
 from ratescape.execution import networks
-from ratescape.execution.networks import attempted, checked_images, complete_network, group_rates
+from ratescape.execution.networks import attempted, checked_images, complete_network, going_on, group_rates
 from ratescape.execution.progress import Reporter, Tell
 from ratescape.execution.sweep import resolved_sweep, run_sweep
 from ratescape.execution.workspace import Workspace
@@ -132,12 +132,28 @@ def test_a_dead_layer_starts_the_training_again_with_a_third_of_the_learning_rat
         assert torch.equal(tensor, weights_of(alone)[name])
 
 
-def test_the_last_attempt_goes_on_to_its_end(data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_none_lives_the_first_goes_on_to_its_end(
+    data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dying(monkeypatch, lambda _: True)
     folder = trained(network_of(data), data, tmp_path / "default")
-    assert len(read_attempts(folder.attempts)) == 4 and len(read_json_lines(folder.training)) == EPOCHS
+    assert [len(one.end) for one in read_attempts(folder.attempts)] == [2, 0, 0, 0]
+    log = read_json_lines(folder.training)
+    assert [(line["epoch"], line["attempt"]) for line in log] == [(1, 1), (2, 1), (3, 1)]
     never = trained(network_of(data, restarts=0), data, tmp_path / "never")
     assert len(read_attempts(never.attempts)) == 1 and len(read_json_lines(never.training)) == EPOCHS
+    for name, tensor in weights_of(folder).items():
+        assert torch.equal(tensor, weights_of(never)[name])
+
+
+def test_the_attempt_that_lost_the_fewest_groups_goes_on() -> None:
+    alive, dead = GroupRate((2,), (0.1, 10.0), 3.0), GroupRate((1,), (10.0, 0.1), 0.0)
+    none, one, both = Attempt(1e-3, (alive, alive)), Attempt(1e-3, (alive, dead)), Attempt(1e-3, (dead, dead))
+    assert [going_on([], restarts) for restarts in (0, 3)] == [1, 1]
+    assert [going_on([both, one], restarts) for restarts in (1, 2, 3)] == [2, 3, 3]
+    assert going_on([one, both, both, both], 3) == going_on([one, both, one, both], 3) == 1
+    assert going_on([both, both, one, both], 3) == 3
+    assert going_on([both, one, none], 3) == 3 and going_on([none], 0) == going_on([both], 0) == 1
 
 
 def test_a_network_that_lives_is_trained_once(data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,13 +216,20 @@ class Stop(Exception):
     """The power goes out."""
 
 
+@pytest.mark.parametrize(("dead", "attempts", "kept"), [(2, 3, 3), (9, 4, 1)], ids=["cured", "given up"])
 @pytest.mark.parametrize("steps", [2, 3, 4, 5])
 def test_interrupted_over_and_over_it_ends_as_if_it_had_not_been(
-    data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
+    data: ImageData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: int,
+    dead: int,
+    attempts: int,
+    kept: int,
 ) -> None:
     """After every so many steps, in every attempt; and between the record of an attempt and the next attempt."""
     spec, written = network_of(data), networks.write_attempts
-    dying(monkeypatch, lambda number: number < 3)
+    dying(monkeypatch, lambda number: number <= dead)
     whole = trained(spec, data, tmp_path / "whole")
     left, cut = steps, set[tuple[int, bool]]()
 
@@ -219,7 +242,7 @@ def test_interrupted_over_and_over_it_ends_as_if_it_had_not_been(
 
     def write_and_stop(path: Path, known: list[Attempt]) -> None:
         written(path, known)
-        moment = len(known), bool(known[-1].end)
+        moment = len(known), any(one.end for one in known)
         if moment not in cut:
             cut.add(moment)
             raise Stop
@@ -230,7 +253,8 @@ def test_interrupted_over_and_over_it_ends_as_if_it_had_not_been(
     while not whole_again(spec, data, tmp_path / "cut"):
         sessions, left = sessions + 1, steps
         assert sessions < 50
-    assert cut == {(1, False), (2, False), (3, False), (3, True)}
+    assert cut == {(number, False) for number in range(1, attempts + 1)} | {(attempts, True)}
+    assert {line["attempt"] for line in read_json_lines(whole.training)} == {kept}
     again = SweepFolder(tmp_path / "cut").network(spec)
     assert again.weights.read_bytes() == whole.weights.read_bytes()
     assert again.attempts.read_bytes() == whole.attempts.read_bytes()

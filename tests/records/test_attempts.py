@@ -31,15 +31,21 @@ def test_a_training_that_was_started_again_is_told_in_one_sentence() -> None:
 def test_giving_up_is_told_plainly() -> None:
     assert verdict(attempts(DEAD, DEAD, DEAD, DEAD)) == (
         "z₂ carried 0.00 nats at betas (0.1, 10): gave up after 3 more attempts (learning rates 0.000333, 0.000111, "
-        "3.7e-05): this landscape has a dead layer"
+        "3.7e-05), kept learning rate 3.7e-05: this landscape has a dead layer"
     )
     assert verdict(attempts(DEAD, DEAD)) == (
-        "z₂ carried 0.00 nats at betas (0.1, 10): gave up after 1 more attempt (learning rate 0.000333): "
-        "this landscape has a dead layer"
+        "z₂ carried 0.00 nats at betas (0.1, 10): gave up after 1 more attempt (learning rate 0.000333), kept "
+        "learning rate 0.000333: this landscape has a dead layer"
     )
     assert verdict(attempts(DEAD)) == (
         "z₂ carried 0.00 nats at betas (0.1, 10): not trained again: this landscape has a dead layer"
     )
+
+
+def test_the_attempt_that_was_kept_need_not_be_the_last() -> None:
+    first, *others = attempts(DEAD, DEAD)
+    kept = [dataclasses.replace(first, end=first.checked), *(dataclasses.replace(one, end=()) for one in others)]
+    assert "(learning rate 0.000333), kept learning rate 0.001: this" in (verdict(kept) or "")
 
 
 def test_a_layer_that_fades_after_annealing_is_told_of() -> None:

@@ -151,12 +151,13 @@ def test_an_inspection_sees_the_weights_after_its_step_and_changes_nothing(image
         torch.testing.assert_close(weights, seen[1][name], rtol=0, atol=0)
 
 
-def test_a_rejected_training_leaves_the_checkpoint_of_the_step_before(images: Images, tmp_path: Path) -> None:
-    saving = Saving(tmp_path / "checkpoint", 0.0, "me")
-    run(images, BETAS, context=TrainingContext(saving, inspection=Inspection(12, lambda _: False)))
+def test_a_rejected_training_leaves_a_checkpoint_to_go_on_from(images: Images, tmp_path: Path) -> None:
+    saving = Saving(tmp_path / "checkpoint", 3600.0, "me")
+    rejecting = Inspection(12, lambda _: False)
+    run(images, BETAS, context=TrainingContext(saving, inspection=rejecting))
     later = Recorder()
-    resumed = run(images, BETAS, context=TrainingContext(saving, later, inspection=Inspection(12, lambda _: True)))
-    assert later.steps[0] == (12, 50)
+    resumed = run(images, BETAS, context=TrainingContext(saving, later, inspection=rejecting))
+    assert later.steps == [(step, 50) for step in range(13, 51)]  # it is not inspected again
     assert_same(resumed, run(images, BETAS))
 
 

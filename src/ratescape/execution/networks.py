@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import torch
 
@@ -38,9 +39,10 @@ def complete_network(spec: NetworkSpec, folder: NetworkFolder, workspace: Worksp
     """Train a network that is conditioned on its betas, unless that is done.
 
     At the end of annealing every group of layers is checked at the corner of the box that favours it most. If one is
-    dead, the training starts again with a third of the learning rate, ``spec.restarts`` times at most; the last goes on
-    to its end whatever the check says. At its end the groups are measured once more, since a layer may fade away after
-    annealing. A training that diverged is not checked. What was found is kept beside the network.
+    dead, the training starts again with a third of the learning rate, ``spec.restarts`` times at most. If no attempt
+    keeps all groups, the one that lost the fewest goes on to its end, the first of equals. There the groups are
+    measured once more, since a layer may fade away after annealing. A training that diverged is not checked. What was
+    found is kept beside the network.
 
     Raises:
         MemoryShortage: the network is too large for the memory.
@@ -50,34 +52,41 @@ def complete_network(spec: NetworkSpec, folder: NetworkFolder, workspace: Worksp
         return
     network = initial_network(spec, workspace.data.shape).to(workspace.device)
     while True:
-        number = _failures(spec, folder) + 1
+        number = going_on(read_attempts(folder.attempts), spec.restarts)
         with shortage_named(1):
             trained = _attempt(spec, folder, workspace, tell, network, number)
-        if _failures(spec, folder) < number:
+        if going_on(read_attempts(folder.attempts), spec.restarts) == number:
             break
-        folder.checkpoint_of(number).unlink(missing_ok=True)
     network.load_state_dict(network.state_dict() | member(trained.parameters, 0))
     attempts = read_attempts(folder.attempts)
-    if attempts and not trained.diverged[0]:
-        attempts[-1] = dataclasses.replace(attempts[-1], end=group_rates(network, checked_images(network, workspace)))
+    if len(attempts) >= number and not trained.diverged[0]:
+        end = group_rates(network, checked_images(network, workspace))
+        attempts[number - 1] = dataclasses.replace(attempts[number - 1], end=end)
         write_attempts(folder.attempts, attempts)
     write_atomically(folder.training, to_json_lines(record | {"attempt": number} for record in trained.history[0]))
     header = {"image_shape": workspace.data.shape, "fingerprint": workspace.data.fingerprint, "run": key(spec)}
     checkpoint.save_network(folder.weights, network.state_dict(), spec, header | {"attempts": records_of(attempts)})
-    for earlier in range(1, number + 1):
-        folder.checkpoint_of(earlier).unlink(missing_ok=True)
+    for one in range(1, spec.restarts + 2):
+        folder.checkpoint_of(one).unlink(missing_ok=True)
     Reporter(tell, [key(spec)]).written()
 
 
-def _failures(spec: NetworkSpec, folder: NetworkFolder) -> int:
-    """Attempts that are over since a group died, and that another one followed or is to follow."""
-    return sum(bool(attempt.dead) for attempt in read_attempts(folder.attempts)[: spec.restarts])
+def going_on(attempts: Sequence[Attempt], restarts: int) -> int:
+    """The attempt that is to be trained on, counted from 1, given those whose check is over.
+
+    Example::
+
+        going_on([], restarts=3)  # 1
+    """
+    if not attempts or (attempts[-1].dead and len(attempts) <= restarts):
+        return len(attempts) + 1
+    return min(range(1, len(attempts) + 1), key=lambda number: len(attempts[number - 1].dead))
 
 
 def _attempt(
     spec: NetworkSpec, folder: NetworkFolder, workspace: Workspace, tell: Tell, network: Conditioned, number: int
 ) -> Trained:
-    """Train to the end, or to the check where a group is dead and another attempt is left; ``number`` is from 1."""
+    """Train to the end, or to the check if another attempt is to go on after it; ``number`` is from 1."""
     images = workspace.train_images(spec.training.precision)
     recipe = attempted(spec.training, number)
     like = torch.empty(0, device=workspace.device, dtype=images.dtype)
@@ -86,13 +95,14 @@ def _attempt(
     policy = SampledBetas(BetaBox(spec.low, spec.high, spec.groups), 1, annealing, spec.seed, like, least)
 
     def lives(parameters: Parameters) -> bool:
-        """Check the groups and write down what was found; False if the training is to start again."""
+        """Check the groups and write down what was found; False if another attempt is to go on."""
         candidate = copy.deepcopy(network)
         candidate.load_state_dict(network.state_dict() | member(parameters, 0))
         measured = group_rates(candidate, checked_images(candidate, workspace))
-        found = Attempt(recipe.learning_rate, measured)
-        write_attempts(folder.attempts, [*read_attempts(folder.attempts)[: number - 1], found])
-        return not found.dead or number > spec.restarts
+        known = read_attempts(folder.attempts)
+        known[number - 1 : number] = [Attempt(recipe.learning_rate, measured)]
+        write_attempts(folder.attempts, known)
+        return going_on(known, spec.restarts) == number
 
     last = annealing.steps or math.ceil(ANNEALING_SHARE * total_steps(recipe, len(images)))
     identity = f"{workspace.data.fingerprint}-{key(spec)}-{number}"

@@ -41,7 +41,7 @@ class Attempt:
     checked: tuple[GroupRate, ...]
     """Every group, the top one first."""
     end: tuple[GroupRate, ...] = ()
-    """The same at the end of training; none for a training that was not brought to its end."""
+    """The same at the end of training; none for a training that was not brought to its end. One attempt is."""
 
     @property
     def dead(self) -> tuple[GroupRate, ...]:
@@ -101,7 +101,7 @@ def verdict(attempts: Sequence[Attempt]) -> str | None:
     """
     if not attempts:
         return None
-    *_, last = attempts
+    last = next((attempt for attempt in attempts if attempt.end), attempts[-1])
     again = _again(attempts)
     if not last.dead_in_the_end:
         return f"{_named(attempts[0].dead)}: trained again with {again}" if again else None
@@ -109,8 +109,10 @@ def verdict(attempts: Sequence[Attempt]) -> str | None:
     if not last.dead:
         retrained = f" (trained again with {again})" if again else ""
         return f"{found} in the end, though alive when annealing ended{retrained}: this landscape has a dead layer"
+    if not again:
+        return f"{found}: not trained again: this landscape has a dead layer"
     tried = f"gave up after {len(attempts) - 1} more attempt{'s' if len(attempts) > 2 else ''} ({again})"
-    return f"{found}: {tried if again else 'not trained again'}: this landscape has a dead layer"
+    return f"{found}: {tried}, kept learning rate {last.learning_rate:.3g}: this landscape has a dead layer"
 
 
 def _named(groups: Sequence[GroupRate]) -> str:

@@ -58,7 +58,7 @@ class ConditioningSpec:
     restarts: int = 3
     """How often the training starts again, each time with a third of the learning rate, if at the end of annealing a
     group of layers carries less than 0.1 nats even where its beta is the smallest and all others are the largest;
-    0 for never."""
+    0 for never. If no attempt keeps all groups, the one that lost the fewest is trained to its end."""
     fine: int = 21
     """Betas on each of the two axes of the fine landscape, which the network gives without training; 0 for none."""
     refine: int = 0

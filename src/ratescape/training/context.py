@@ -72,7 +72,8 @@ class Inspection:
     """The weights are looked at after so many steps."""
     passes: Callable[[Parameters], bool]
     """Given the weights ``[P, ...]`` that would be kept if training ended here. It is asked before the checkpoint of
-    this step is written: a training that is killed in between, and resumed, is inspected a second time."""
+    this step is written: a training that is killed in between, and resumed, is inspected a second time. One that does
+    not pass leaves its checkpoint, and goes on from there if it is resumed."""
 
 
 @dataclasses.dataclass(frozen=True)

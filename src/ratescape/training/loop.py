@@ -114,11 +114,12 @@ def _take_steps(
         if state.between_epochs:
             state.close_epoch(betas.betas, lr)
         _report(context.listener, state, steps)
-        if _rejected(context.inspection, state):
-            break
-        if saving is not None and (state.step == steps or time.monotonic() - saved >= saving.seconds):
+        rejected = _rejected(context.inspection, state)
+        if saving is not None and (rejected or state.step == steps or time.monotonic() - saved >= saving.seconds):
             state.save(saving)
             saved = time.monotonic()
+        if rejected:
+            break
 
 
 def _batches(images: Images, size: int, seed: int, steps: range, per_epoch: int) -> Iterator[Tensor]:
