@@ -20,9 +20,10 @@ import pandas as pd
 
 from ratescape.errors import RatescapeError, SpecError
 from ratescape.evaluation.bounds import exceeds
+from ratescape.metrics import ACTIVE_RATE
 from ratescape.records.files import read_json_lines
 from ratescape.records.folders import RunFolder, SweepFolder
-from ratescape.records.table import ACTIVE_RATE, Table, read_table
+from ratescape.records.table import Table, read_table
 from ratescape.report.paper.table import PROBES, as_markdown, table1
 from ratescape.selection import best, beta_vaes, finished, upper_hull
 from ratescape.specs.grid import BetaGrid

@@ -25,8 +25,7 @@ from ratescape.data.catalog import ImageData, load_data
 from ratescape.errors import SpecError
 from ratescape.evaluation.grid import measured_grid
 from ratescape.landscape import Landscape
-from ratescape.metrics import USES, layer_columns
-from ratescape.records.table import ACTIVE_RATE
+from ratescape.metrics import ACTIVE_RATE, USES, layer_columns
 from ratescape.search.by_rates import betas_for
 from ratescape.selection import Choice, measured
 from ratescape.specs.rate_targets import RateTarget

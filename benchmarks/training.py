@@ -37,6 +37,7 @@ from ratescape.specs.methods import Dedicated
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
+from ratescape.training.betas.annealing import LinearAnnealing
 from ratescape.training.betas.fixed import FixedBetas
 from ratescape.training.betas.sampled import BetaBox, SampledBetas
 from ratescape.training.loop import train
@@ -87,7 +88,7 @@ def conditioned_loop(model: HVAE, images: Images, steps: int) -> float:
     """As :func:`our_loop`, for a network conditioned on its betas, another for every image."""
     few = Images(images.pixels[: steps * BATCH].numpy(), images.binary)
     network = Conditioned(copy.deepcopy(model), 0.08, 12.5, 64)
-    policy = SampledBetas(BetaBox(0.08, 12.5, (0, 1)), 1, 0, 0, torch.empty(0))
+    policy = SampledBetas(BetaBox(0.08, 12.5, (0, 1)), 1, LinearAnnealing(0), 0, torch.empty(0))
     begun = time.perf_counter()
     train(TrainingSpec(epochs=1, batch=BATCH), network, few, policy, 1, 0)
     return time.perf_counter() - begun

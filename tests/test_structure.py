@@ -13,7 +13,7 @@ from helpers.sweeps import HERE, LEAN, MODEL
 
 import ratescape
 from ratescape import landscape
-from ratescape.execution import work
+from ratescape.execution import networks, work
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.methods import Conditioned, Dedicated, Method, Targeted
 from ratescape.specs.training import TrainingSpec
@@ -135,7 +135,8 @@ def test_at_most_six_calls_lead_from_a_landscape_to_the_loop(
         stacks.append(list(calls(sys._getframe(1))))
         return train(*arguments, **options)
 
-    monkeypatch.setattr(work, "train", looked_at)
+    for module in (work, networks):
+        monkeypatch.setattr(module, "train", looked_at)
     monkeypatch.setattr(landscape.Landscape, "report", lambda self: self.folder.report)
     landscape.map_landscape(
         str(images_file),

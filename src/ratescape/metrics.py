@@ -13,6 +13,9 @@ from ratescape.errors import SpecError
 
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
+ACTIVE_RATE = 0.1
+"""A layer that carries less than so many nats, or has no active unit, counts as collapsed."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Metric:

@@ -13,8 +13,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from ratescape.errors import SpecError
-from ratescape.metrics import LAYER_METRICS, METRICS, SUBSCRIPTS, USES, Metric, layer_columns, measured_metrics
-from ratescape.records.table import ACTIVE_RATE, Table
+from ratescape.metrics import (
+    ACTIVE_RATE,
+    LAYER_METRICS,
+    METRICS,
+    SUBSCRIPTS,
+    USES,
+    Metric,
+    layer_columns,
+    measured_metrics,
+)
+from ratescape.records.table import Table
 
 
 def measured(table: Table) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from ratescape.model.registry import build, resolved_model
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
+from ratescape.training.betas.annealing import LinearAnnealing
 from ratescape.training.betas.fixed import FixedBetas
 from ratescape.training.betas.sampled import BetaBox, SampledBetas
 from ratescape.training.loop import train
@@ -81,7 +82,7 @@ def test_bf16_trains_a_network_conditioned_on_betas(images: Images) -> None:
     losses = []
     for precision in ("float32", "bf16"):
         network = Conditioned(model_of("ghvae"), 0.1, 10.0, 8)
-        policy = SampledBetas(BetaBox(0.1, 10.0, (0, 1)), 1, 0, 0, torch.empty(0))
+        policy = SampledBetas(BetaBox(0.1, 10.0, (0, 1)), 1, LinearAnnealing(0), 0, torch.empty(0))
         spec = dataclasses.replace(SPEC, precision=precision)
         losses.append(train(spec, network, images, policy, 1, seed=7).history[0][-1]["loss"])
     assert losses[0] != losses[1] == pytest.approx(losses[0], rel=5e-3)

@@ -17,7 +17,7 @@ from ratescape import checkpoint
 from ratescape.cli import commands, output
 from ratescape.data.catalog import ImageData
 from ratescape.errors import CheckpointError, RecordError, SpecError
-from ratescape.execution import work
+from ratescape.execution import networks
 from ratescape.execution.progress import Progress
 from ratescape.execution.sweep import run_sweep
 from ratescape.landscape import Landscape, map_spec
@@ -139,7 +139,7 @@ def test_refined_models_start_from_the_network_and_are_trained_on(
 def test_a_network_that_diverged_leaves_models_without_numbers(
     data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = work.initial_network
+    broken = networks.initial_network
 
     def poisoned(*arguments: Any) -> Any:
         network = broken(*arguments)
@@ -147,7 +147,7 @@ def test_a_network_that_diverged_leaves_models_without_numbers(
             next(network.parameters()).fill_(float("nan"))
         return network
 
-    monkeypatch.setattr(work, "initial_network", poisoned)
+    monkeypatch.setattr(networks, "initial_network", poisoned)
     spec = asked(
         data, training=TrainingSpec(epochs=20, batch=32, max_skipped_steps=2), conditioning=ConditioningSpec(refine=1)
     )

@@ -127,7 +127,7 @@ def test_an_observer_may_care_about_nothing() -> None:
     told: list[Progress] = []
     tracker = Tracker(PLAN, Path, Watcher(told.append), done=[])
     record = {"epoch": 1, "betas": [1.0], "rates": [2.0], "distortion": 3.0, "loss": 5.0, "learning_rate": 1e-3}
-    tracker.receive({"kind": "epoch", "runs": ["a"], "record": record | {"status": "ok", "skipped": 0}})
+    tracker.receive({"kind": "epoch", "runs": ["a"], "record": record | {"status": "ok", "attempt": 1}})
     tracker.receive({"kind": "steps", "runs": ["a"], "step": 3})
     assert [progress.steps for progress in told] == [3]
 

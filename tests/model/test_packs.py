@@ -21,6 +21,7 @@ from ratescape.model.registry import build, resolved_model
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.training import TrainingSpec
 from ratescape.training import loop, state
+from ratescape.training.betas.annealing import LinearAnnealing, StaggeredAnnealing
 from ratescape.training.betas.fixed import FixedBetas
 from ratescape.training.betas.sampled import BetaBox, SampledBetas
 from ratescape.training.context import Saving, TrainingContext
@@ -87,7 +88,8 @@ def test_a_step_never_waits_for_the_device(monkeypatch: pytest.MonkeyPatch, cond
     model, images = model_of().to("meta"), Images(np.zeros((150, *SHAPE), np.uint8), False, "meta")
     spec = TrainingSpec(epochs=1, batch=32, ema=0.9, clip=1.0)
     if conditioned:
-        policy = SampledBetas(BetaBox(0.1, 10.0, (0, 1)), MEMBERS, 3, 0, torch.empty(0, device="meta"))
+        annealing = StaggeredAnnealing((0, 1), 2, 3)
+        policy = SampledBetas(BetaBox(0.1, 10.0, (0, 1)), MEMBERS, annealing, 0, torch.empty(0, device="meta"))
         network = Conditioned(model, 0.1, 10.0, 8).to("meta")
     else:
         policy = FixedBetas(torch.ones(MEMBERS, 2, device="meta") * torch.tensor([[0.1, 1.0]], device="meta"), 3)
@@ -117,7 +119,7 @@ def test_a_compiled_step_is_the_same_step(monkeypatch: pytest.MonkeyPatch) -> No
     ends = []
     for compiled in (False, True):
         network = Conditioned(model_of(), 0.1, 10.0, 8)
-        policy = SampledBetas(BetaBox(0.1, 10.0, (0, 1)), 2, 0, 0, torch.empty(0))
+        policy = SampledBetas(BetaBox(0.1, 10.0, (0, 1)), 2, LinearAnnealing(0), 0, torch.empty(0))
         spec = TrainingSpec(epochs=1, batch=8)
         ends.append(
             loop.train(spec, network, images, policy, 2, 7, context=TrainingContext(compiled=compiled)).parameters

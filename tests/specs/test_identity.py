@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from ratescape.specs.codec import from_dict, to_dict, to_yaml
-from ratescape.specs.conditioning import ConditioningSpec
+from ratescape.specs.conditioning import ConditioningSpec, StaggeredSpec
 from ratescape.specs.control import ControlSpec
 from ratescape.specs.data import DataSpec
 from ratescape.specs.evaluation import EvaluationSpec
@@ -152,6 +152,8 @@ DEFAULTS: dict[str, Any] = {
     "network.width": 64,
     "network.rank": 8,
     "network.seed": 0,
+    "network.staggered": None,
+    "network.restarts": 0,
     "sweep.data.name": "mnist-5k",
     "sweep.data.binary": None,
     "sweep.data.validation": 0.1,
@@ -193,6 +195,10 @@ DEFAULTS: dict[str, Any] = {
     "conditioning.high": None,
     "conditioning.width": 64,
     "conditioning.rank": 8,
+    "conditioning.annealing": "staggered",
+    "conditioning.rise": 170,
+    "conditioning.descent": 0.6,
+    "conditioning.restarts": 3,
     "conditioning.fine": 21,
     "conditioning.refine": 0,
     "conditioning.refine_learning_rate": 0.0003,
@@ -253,7 +259,12 @@ def changed(spec: Any) -> list[tuple[str, Any]]:
     other: dict[type, Any] = {bool: lambda v: not v, int: lambda v: v + 1, float: lambda v: v * 0.9 or 0.5}
     options: dict[str, Any] = {"family": "lvae", "likelihood": "learned-gaussian", "schedule": "constant"}
     options |= {"precision": "float64", "annealing_path": "linear", "probes": "paper", "samples": 500}
-    options |= {"judge": "paper", "merged": MergedSpec(NetworkSpec()), "target": TargetSpec(requested("2=3", 2))}
+    options |= {
+        "judge": "paper",
+        "merged": MergedSpec(NetworkSpec()),
+        "staggered": StaggeredSpec(),
+        "target": TargetSpec(requested("2=3", 2)),
+    }
     options |= {"groups": (0, 0), "target_rates": ("2=3",)}
     found: list[tuple[str, Any]] = []
     for field in dataclasses.fields(spec):
@@ -267,7 +278,7 @@ def changed(spec: Any) -> list[tuple[str, Any]]:
         elif isinstance(value, tuple):
             new = (*value[:-1], value[-1] + 1)
         elif isinstance(value, str):
-            new = value + "x"
+            new = {"staggered": "linear"}.get(value, value + "x")
         else:
             new = other[type(value)](value)
         found.append((field.name, dataclasses.replace(spec, **{field.name: new})))

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import ratescape.specs
 from ratescape.errors import SpecError
 from ratescape.specs.codec import from_dict, from_yaml, read_mapping, to_yaml
-from ratescape.specs.conditioning import ConditioningSpec
+from ratescape.specs.conditioning import ConditioningSpec, StaggeredSpec
 from ratescape.specs.control import ControlSpec
 from ratescape.specs.data import DataSpec
 from ratescape.specs.evaluation import EvaluationSpec
@@ -73,6 +73,10 @@ conditioning_specs = st.builds(
     low=st.none() | st.floats(1e-6, 1e-3),
     high=st.none() | st.floats(1e3, 1e6),
     width=whole,
+    annealing=st.sampled_from(["staggered", "linear"]),
+    rise=st.integers(0, 1000),
+    descent=st.floats(0, 1),
+    restarts=st.integers(0, 9),
     fine=st.sampled_from([0, 2, 21]),
     refine=st.integers(0, 100),
     refine_learning_rate=positive,
@@ -238,6 +242,12 @@ OUT_OF_RANGE: list[tuple[type[Any], str, str, list[Any]]] = [
     (ConditioningSpec, "conditioning.", "high", [0.0, -1.0, NAN, INF]),
     (ConditioningSpec, "conditioning.", "rank", [-1]),
     (ConditioningSpec, "conditioning.", "width", [0]),
+    (ConditioningSpec, "conditioning.", "rise", [-1]),
+    (ConditioningSpec, "conditioning.", "descent", [-0.1, 1.1, NAN]),
+    (ConditioningSpec, "conditioning.", "restarts", [-1]),
+    (NetworkSpec, "network.", "restarts", [-1]),
+    (StaggeredSpec, "staggered.", "rise", [-1]),
+    (StaggeredSpec, "staggered.", "descent", [-0.1, 1.1, NAN]),
     (ConditioningSpec, "conditioning.", "fine", [1, -1]),
     (ConditioningSpec, "conditioning.", "refine", [-1]),
     (ConditioningSpec, "conditioning.", "refine_learning_rate", [0.0, -1.0, NAN, INF]),

@@ -10,9 +10,10 @@ from helpers.tiny_training import BETAS, SPEC, Recorder, Stop, assert_same, mode
 from ratescape.data.batches import Images, stream
 from ratescape.errors import CheckpointError
 from ratescape.model.hierarchy import PosteriorSample
+from ratescape.model.packs import Parameters
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.fixed import FixedBetas
-from ratescape.training.context import Saving, TrainingContext
+from ratescape.training.context import Inspection, Saving, TrainingContext
 from ratescape.training.epochs import EpochLog
 from ratescape.training.loop import train
 from ratescape.training.schedule import learning_rate
@@ -130,3 +131,39 @@ def test_buffers_are_kept_and_not_trained(images: Images, tmp_path: Path) -> Non
     with_buffer = {name: p.detach().zero_() for name, p in trained.parameters.items()}
     resumed = train(SPEC, model, images, policy, 2, 7, initial=with_buffer, context=TrainingContext(saving))
     assert torch.equal(resumed.parameters["counts"], counts)
+
+
+@pytest.mark.parametrize("ema", [None, 0.9])
+def test_an_inspection_sees_the_weights_after_its_step_and_changes_nothing(images: Images, ema: float | None) -> None:
+    spec, seen = dataclasses.replace(SPEC, ema=ema), list[Parameters]()
+
+    def passes(parameters: Parameters) -> bool:
+        seen.append({name: weights.clone() for name, weights in parameters.items()})
+        return len(seen) > 1
+
+    cut = run(images, BETAS, spec, context=TrainingContext(inspection=Inspection(12, passes)))
+    assert [len(history) for history in cut.history] == [2, 2, 2]  # two whole epochs of 5 steps
+    whole = run(images, BETAS, spec, context=TrainingContext(inspection=Inspection(12, passes)))
+    assert_same(whole, run(images, BETAS, spec))
+    assert len(seen) == 2
+    for name, weights in cut.parameters.items():
+        torch.testing.assert_close(weights, seen[0][name], rtol=0, atol=0)
+        torch.testing.assert_close(weights, seen[1][name], rtol=0, atol=0)
+
+
+def test_a_rejected_training_leaves_a_checkpoint_to_go_on_from(images: Images, tmp_path: Path) -> None:
+    saving = Saving(tmp_path / "checkpoint", 3600.0, "me")
+    rejecting = Inspection(12, lambda _: False)
+    run(images, BETAS, context=TrainingContext(saving, inspection=rejecting))
+    later = Recorder()
+    resumed = run(images, BETAS, context=TrainingContext(saving, later, inspection=rejecting))
+    assert later.steps == [(step, 50) for step in range(13, 51)]  # it is not inspected again
+    assert_same(resumed, run(images, BETAS))
+
+
+def test_what_has_diverged_is_not_inspected(images: Images) -> None:
+    spec = dataclasses.replace(SPEC, max_skipped_steps=4)
+    asked: list[int] = []
+    inspection = Inspection(5, lambda _: bool(asked.append(1)))
+    trained = run(images, [(float("inf"), 1.0)], spec, context=TrainingContext(inspection=inspection))
+    assert trained.diverged == [True] and asked == []

@@ -89,7 +89,8 @@ def summary(landscape: "Landscape") -> list[str]:
             f"warning: {diverged} trainings diverged and have no measurements: a smaller training.learning_rate or a "
             "training.clip may help"
         )
-    lines += [f"warning: {line}" for line in [*records.broken, *selection.collapse_warnings(records)]]
+    worries = [*records.broken, *records.retrained, *selection.collapse_warnings(records)]
+    lines += [f"warning: {line}" for line in worries]
     lines += records.absent
     for use in metrics.USES:
         with contextlib.suppress(SpecError):  # not every use can be measured on all data

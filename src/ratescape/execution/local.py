@@ -25,10 +25,11 @@ from ratescape.data.catalog import ImageData
 from ratescape.data.prepared import read_prepared
 from ratescape.errors import MemoryShortage, ResourceError
 from ratescape.execution.engine import Job
+from ratescape.execution.networks import complete_network
 from ratescape.execution.packing import Pack, pack_size, split, workers
 from ratescape.execution.progress import Notes, Tell, followed
 from ratescape.execution.provenance import device_name
-from ratescape.execution.work import PackWork, complete_network, complete_pack
+from ratescape.execution.work import PackWork, complete_pack
 from ratescape.execution.workspace import Workspace, hand_over
 from ratescape.records.files import waited_for
 from ratescape.records.folders import SweepFolder

@@ -63,6 +63,8 @@ class Epoch(NamedTuple):
     """Of the last step."""
     status: str
     """``ok``, or ``diverged`` for a training that broke down."""
+    attempt: int
+    """Counted from 1: a conditioned network that loses a layer is trained again, its epochs are counted anew."""
 
 
 class Picture(NamedTuple):
@@ -87,7 +89,10 @@ class Observer(Protocol):
     """
 
     def progress(self, progress: Progress) -> None:
-        """See how far the work is; a few times a second."""
+        """See how far the work is; a few times a second.
+
+        Steps go back where a conditioned network has lost a layer, and is trained again from the beginning.
+        """
         ...
 
     def epoch(self, epoch: Epoch) -> None:
@@ -125,9 +130,11 @@ class Reporter:
     Args:
         tell: takes messages.
         runs: keys of the members, in their order.
+        attempt: counted from 1, for a network that is trained again where a layer has died.
     """
 
-    def __init__(self, tell: Tell, runs: Sequence[str]) -> None:
+    def __init__(self, tell: Tell, runs: Sequence[str], attempt: int = 1) -> None:
+        self.attempt = attempt
         self.tell = tell
         self.runs = list(runs)
         self.last = 0.0
@@ -141,7 +148,7 @@ class Reporter:
     def epoch(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Tell an epoch of every member."""
         for run, record in zip(self.runs, records, strict=True):
-            self.tell({"kind": "epoch", "runs": [run], "record": dict(record)})
+            self.tell({"kind": "epoch", "runs": [run], "record": {**record, "attempt": self.attempt}})
 
     def written(self) -> None:
         """Tell that all is written."""
@@ -205,7 +212,7 @@ class Tracker:
         together = [0.0] * (max(self.plan.groups) + 1)
         for group, rate in zip(self.plan.groups, rates, strict=True):
             together[group] += rate
-        numbers = {name: record[name] for name in ("epoch", "distortion", "loss", "learning_rate", "status")}
+        numbers = {name: record[name] for name in ("epoch", "distortion", "loss", "learning_rate", "status", "attempt")}
         betas, layers, groups = tuple(record["betas"]), tuple(rates), tuple(together)
         epoch = Epoch(run=message["runs"][0], betas=betas, rates=layers, group_rates=groups, **numbers)
         self._show(self.observer.epoch, epoch)

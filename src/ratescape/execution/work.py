@@ -1,7 +1,6 @@
 """The work itself, in this process: train one pack, write the folders of its runs, measure every model."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,6 @@ from ratescape.evaluation.subject import Subject
 from ratescape.execution.packing import Pack
 from ratescape.execution.progress import Reporter, Tell
 from ratescape.execution.workspace import Workspace, is_trained
-from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.packs import member, stack
 from ratescape.model.registry import build
@@ -26,12 +24,11 @@ from ratescape.records.answers import outcomes
 from ratescape.records.files import read_json_lines, to_json_lines, write_atomically
 from ratescape.records.folders import NetworkFolder, RunFolder, SweepFolder
 from ratescape.specs.identity import key
-from ratescape.specs.runs import MergedSpec, NetworkSpec, RunSpec
+from ratescape.specs.runs import MergedSpec, RunSpec
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.controlled import ControlledBetas
 from ratescape.training.betas.fixed import FixedBetas
 from ratescape.training.betas.policy import BetaPolicy
-from ratescape.training.betas.sampled import BetaBox, SampledBetas
 from ratescape.training.context import Saving, TrainingContext
 from ratescape.training.loop import train
 from ratescape.training.schedule import annealing_steps, total_steps
@@ -67,29 +64,6 @@ class PackWork:
         )
 
 
-def complete_network(spec: NetworkSpec, folder: NetworkFolder, workspace: Workspace, tell: Tell) -> None:
-    """Train a network that is conditioned on its betas, unless that is done."""
-    if folder.weights.exists():
-        return
-    reporter = Reporter(tell, [key(spec)])
-    images = workspace.train_images(spec.training.precision)
-    network = initial_network(spec, workspace.data.shape).to(workspace.device)
-    like = torch.empty(0, device=workspace.device, dtype=images.dtype)
-    least = network.model.likelihood.least(math.prod(workspace.data.shape))
-    annealing = annealing_steps(spec.training, len(images))
-    box = BetaBox(spec.low, spec.high, spec.groups)
-    policy = SampledBetas(box, 1, annealing, spec.seed, like, least)
-    context = _context(folder.checkpoint, f"{workspace.data.fingerprint}-{key(spec)}", workspace, reporter)
-    with _shortage_named(1):
-        trained = train(spec.training, network, images, policy, 1, spec.seed, context=context)
-    network.load_state_dict(network.state_dict() | member(trained.parameters, 0))
-    write_atomically(folder.training, to_json_lines(trained.history[0]))
-    header = {"image_shape": workspace.data.shape, "fingerprint": workspace.data.fingerprint, "run": key(spec)}
-    checkpoint.save_network(folder.weights, network.state_dict(), spec, header)
-    folder.checkpoint.unlink(missing_ok=True)
-    reporter.written()
-
-
 def complete_pack(work: PackWork, workspace: Workspace, tell: Tell) -> None:
     """Train one pack unless that is done, and measure anew what was measured otherwise than it shall be.
 
@@ -119,7 +93,7 @@ def _train_pack(work: PackWork, workspace: Workspace, reporter: Reporter) -> Non
     model = initial(spec, workspace.data.shape).to(workspace.device)
     like = torch.empty(0, device=workspace.device, dtype=images.dtype)
     policy, log = _policy(work.runs, len(images), like)
-    with _shortage_named(len(work.runs)):
+    with shortage_named(len(work.runs)):
         context = _pack_context(work, workspace, reporter)
         trained = train(spec.training, model, images, policy, len(work.runs), spec.seed, context=context)
     for index, (run, folder) in enumerate(zip(work.runs, work.folders, strict=True)):
@@ -168,7 +142,7 @@ def _refine_pack(
     images = workspace.train_images(spec.training.precision)
     betas = torch.tensor([run.betas for run in work.runs], device=workspace.device, dtype=images.dtype)  # [P, L]
     recipe, policy, initial = refining(spec.training, merged), FixedBetas(betas, 0), stack(models)
-    with _shortage_named(len(models)):
+    with shortage_named(len(models)):
         context = _pack_context(work, workspace, reporter)
         trained = train(recipe, models[0], images, policy, len(models), spec.seed, initial=initial, context=context)
     for index, (run, folder) in enumerate(zip(work.runs, work.folders, strict=True)):
@@ -192,14 +166,6 @@ def refining(training: TrainingSpec, merged: MergedSpec) -> TrainingSpec:
     )
 
 
-def initial_network(spec: NetworkSpec, shape: tuple[int, int, int]) -> Conditioned:
-    """The untrained conditioned network of a spec: a function of its structure and seed alone, drawn in float32."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream(spec.seed, "weights"))
-        network = Conditioned(build(spec.model, shape), spec.low, spec.high, spec.width, spec.groups, spec.rank)
-        return network.to(FLOAT[spec.training.precision])
-
-
 def initial(run: RunSpec, shape: tuple[int, int, int]) -> HVAE:
     """The untrained network of a run: a function of its structure and seed alone, drawn in float32."""
     with torch.random.fork_rng(devices=[]):
@@ -209,16 +175,12 @@ def initial(run: RunSpec, shape: tuple[int, int, int]) -> HVAE:
 
 def _pack_context(work: PackWork, workspace: Workspace, reporter: Reporter) -> TrainingContext:
     identity = "-".join([workspace.data.fingerprint, *map(key, work.runs)])
-    return _context(work.checkpoint, identity, workspace, reporter)
-
-
-def _context(path: Path, identity: str, workspace: Workspace, reporter: Reporter) -> TrainingContext:
-    saving = Saving(path, workspace.execution.checkpoint_seconds, identity)
+    saving = Saving(work.checkpoint, workspace.execution.checkpoint_seconds, identity)
     return TrainingContext(saving, reporter, workspace.execution.compile)
 
 
 @contextmanager
-def _shortage_named(members: int) -> Iterator[None]:
+def shortage_named(members: int) -> Iterator[None]:
     """Errors of PyTorch that a user can do something about, in one line.
 
     Raises:

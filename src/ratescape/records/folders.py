@@ -95,6 +95,15 @@ class RunFolder(TrainingFolder):
 class NetworkFolder(TrainingFolder):
     """The folder of one network that is conditioned on its betas."""
 
+    @property
+    def attempts(self) -> Path:
+        """What its groups of layers carried at the end of annealing, one training a line."""
+        return self.path / "attempts.jsonl"
+
+    def checkpoint_of(self, attempt: int) -> Path:
+        """The training in progress: the first, or one that was started again since a layer had died."""
+        return self.checkpoint if attempt == 1 else self.path / f"checkpoint-{attempt}.safetensors"
+
 
 @dataclasses.dataclass(frozen=True)
 class SweepFolder(ResultsFolder):

@@ -11,15 +11,13 @@ from typing import Any
 import pandas as pd
 
 from ratescape.errors import RecordError
+from ratescape.records.attempts import verdicts
 from ratescape.records.files import read_json_lines, remake
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.specs.runs import RunSpec, TargetSpec
 
 FINE_IMAGES = 1000
 """Images that a fine landscape is measured on, at most."""
-
-ACTIVE_RATE = 0.1
-"""A layer that carries less than so many nats, or has no active unit, counts as collapsed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +34,8 @@ class Table:
     """The split that the plain columns were measured on: "validation", or "test" under the paper's protocol."""
     absent: tuple[str, ...] = ()
     """One line for each reason why something was not measured: what, why, and in how many models."""
+    retrained: tuple[str, ...] = ()
+    """One line for each conditioned network that lost a layer in training, and what was done about it."""
 
 
 def read_table(folder: SweepFolder) -> Table:
@@ -67,7 +67,8 @@ def read_table(folder: SweepFolder) -> Table:
     kept, others = _measured_alike(read)
     reasons = Counter((reason, name) for _, record in kept for name, reason in record.get("absent", {}).items())
     rows = pd.DataFrame([row for row, _ in kept])
-    return Table(rows, missing, (*broken, *others), spec.selection_split, _absent(reasons, len(kept)))
+    absent, retrained = _absent(reasons, len(kept)), tuple(verdicts(folder, spec.networks()))
+    return Table(rows, missing, (*broken, *others), spec.selection_split, absent, retrained)
 
 
 Measured = list[tuple[dict[str, Any], dict[str, Any]]]

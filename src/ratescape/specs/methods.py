@@ -5,7 +5,7 @@ from typing import ClassVar, TypeAlias
 
 from ratescape.errors import SpecError
 from ratescape.specs.checks import require
-from ratescape.specs.conditioning import ConditioningSpec
+from ratescape.specs.conditioning import ConditioningSpec, StaggeredSpec
 from ratescape.specs.control import ControlSpec
 from ratescape.specs.grid import BetaGrid, resolved_groups
 from ratescape.specs.model import ModelSpec
@@ -125,10 +125,10 @@ class Conditioned:
         """One network for each seed; arguments as of :meth:`runs`."""
         low, high = self.box()
         how, groups = self.conditioning, self.grouping(base.model)
-        return [
-            NetworkSpec(base.data, base.model, base.training, low, high, groups, how.width, how.rank, seed)
-            for seed in seeds
-        ]
+        staggered = StaggeredSpec(how.rise, how.descent) if how.annealing == "staggered" and max(groups) else None
+        one = NetworkSpec(base.data, base.model, base.training, low, high, groups, how.width, how.rank)
+        one = dataclasses.replace(one, staggered=staggered, restarts=how.restarts)
+        return [dataclasses.replace(one, seed=seed) for seed in seeds]
 
     def fine_points(self, model: ModelSpec) -> list[tuple[float, ...]]:
         """The beta points of the fine landscape; none for other than two axes of betas."""

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from ratescape.errors import SpecError
 from ratescape.specs.checks import require
+from ratescape.specs.conditioning import StaggeredSpec
 from ratescape.specs.control import ControlSpec
 from ratescape.specs.data import DataSpec
 from ratescape.specs.model import ModelSpec
@@ -34,6 +35,10 @@ class NetworkSpec:
     """Rank of the low-rank adapter of each layer next to the latents."""
     seed: int = 0
     """Seed of initial weights, order of images, noise and betas."""
+    staggered: StaggeredSpec | None = None
+    """How betas are annealed, lower layers first; None for a linear rise of all over ``training.annealing``."""
+    restarts: int = 0
+    """How often the training starts again at most where a group of layers dies."""
 
     def __post_init__(self) -> None:
         require(self.low > 0 and math.isfinite(self.low), "network.low", self.low, "above 0")
@@ -44,6 +49,7 @@ class NetworkSpec:
         require(self.width > 0, "network.width", self.width, "positive")
         require(self.rank >= 0, "network.rank", self.rank, "at least 0")
         require(self.seed >= 0, "network.seed", self.seed, "at least 0")
+        require(self.restarts >= 0, "network.restarts", self.restarts, "at least 0")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -31,10 +31,11 @@ class TrainingSpec:
     lr_warmup: float = 0.0
     """Learning-rate warm-up: share of the steps, at the beginning, over which the learning rate rises from zero."""
     annealing: float | None = None
-    """KL annealing: epochs until the betas reach their values; 0 for none; default: 0.3 of the epochs."""
+    """KL annealing: epochs until the betas reach their values; 0 for none; default: 0.3 of the epochs. It means nothing
+    for a conditioned network whose annealing is staggered (conditioning.annealing), as it is by default."""
     annealing_path: AnnealingPath = "geometric"
     """How betas reach their values. geometric: from the smallest of a model's betas, linear in log beta; linear: all
-    betas from 0, as for the paper's LVAE. Those of a conditioned network always rise linearly."""
+    betas from 0, as for the paper's LVAE. It means nothing for a conditioned network: see conditioning.annealing."""
     ema: float | None = None
     """Decay of an exponential moving average of the weights, which is then what is kept; default: none."""
     clip: float | None = None

@@ -1,9 +1,11 @@
 """How a training is carried out, and who watches it: nothing here changes its result beyond rounding."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, Protocol, TypedDict
+
+from ratescape.model.packs import Parameters
 
 
 class EpochRecord(TypedDict):
@@ -63,8 +65,20 @@ class Saving:
 
 
 @dataclasses.dataclass(frozen=True)
+class Inspection:
+    """A look at the weights in the middle of a training, which ends there if they do not pass."""
+
+    step: int
+    """The weights are looked at after so many steps."""
+    passes: Callable[[Parameters], bool]
+    """Given the weights ``[P, ...]`` that would be kept if training ended here. It is asked before the checkpoint of
+    this step is written: a training that is killed in between, and resumed, is inspected a second time. One that does
+    not pass leaves its checkpoint, and goes on from there if it is resumed."""
+
+
+@dataclasses.dataclass(frozen=True)
 class TrainingContext:
-    """How a training is carried out, which changes no result beyond rounding.
+    """How a training is carried out, which changes no result beyond rounding, unless an inspection ends it.
 
     Example::
 
@@ -77,3 +91,5 @@ class TrainingContext:
     listener: TrainingListener | None = None
     compiled: bool = False
     """Have the pass compiled by ``torch.compile``: once for full batches, once for the last, smaller one."""
+    inspection: Inspection | None = None
+    """Not carried out where all members have diverged."""

@@ -14,7 +14,7 @@ from ratescape.model.hierarchy import HVAE, Pass, PosteriorSample
 from ratescape.model.packs import Parameters, pack_pass, stack
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.policy import BetaPolicy, weighted
-from ratescape.training.context import TrainingContext, TrainingListener
+from ratescape.training.context import Inspection, TrainingContext, TrainingListener
 from ratescape.training.optimiser import clipped, member_norms
 from ratescape.training.schedule import learning_rate, total_steps
 from ratescape.training.state import Trained, TrainingState
@@ -50,7 +50,7 @@ def train(
         members: P.
         seed: of the order of images and the noise of latents.
         initial: weights ``[P, ...]`` to start from, taken over; default: those of ``model`` for every member.
-        context: how the training is carried out: checkpoint, listener, compilation.
+        context: how the training is carried out: checkpoint, listener, compilation, inspection.
 
     Raises:
         CheckpointError: the checkpoint is damaged or belongs to another training.
@@ -75,7 +75,7 @@ def train(
 def _take_steps(
     state: TrainingState, model: HVAE | Conditioned, images: Images, seed: int, context: TrainingContext
 ) -> None:
-    """Take every step that is left; ends early where all members have diverged."""
+    """Take every step that is left; ends early where all members have diverged, or an inspection is not passed."""
     spec, policy, saving = state.spec, state.policy, context.saving
     steps = total_steps(spec, len(images))
     trained = list(state.trained.values())
@@ -114,9 +114,12 @@ def _take_steps(
         if state.between_epochs:
             state.close_epoch(betas.betas, lr)
         _report(context.listener, state, steps)
-        if saving is not None and (state.step == steps or time.monotonic() - saved >= saving.seconds):
+        rejected = _rejected(context.inspection, state)
+        if saving is not None and (rejected or state.step == steps or time.monotonic() - saved >= saving.seconds):
             state.save(saving)
             saved = time.monotonic()
+        if rejected:
+            break
 
 
 def _batches(images: Images, size: int, seed: int, steps: range, per_epoch: int) -> Iterator[Tensor]:
@@ -136,6 +139,13 @@ def _report(listener: TrainingListener | None, state: TrainingState, steps: int)
     listener.step(state.step, steps)
     if state.between_epochs:
         listener.epoch(state.epochs.records(-1))
+
+
+def _rejected(inspection: Inspection | None, state: TrainingState) -> bool:
+    """Whether the weights are looked at after this step, and do not pass."""
+    if inspection is None or state.step != inspection.step or state.all_frozen():
+        return False
+    return not inspection.passes(state.result().parameters)
 
 
 def _compiled_pass() -> Callable[..., Pass]:

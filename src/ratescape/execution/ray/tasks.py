@@ -20,10 +20,11 @@ from ray.exceptions import RayError
 
 from ratescape.data.catalog import ImageData
 from ratescape.errors import ResourceError
+from ratescape.execution.networks import complete_network
 from ratescape.execution.packing import Pack
 from ratescape.execution.progress import Message
 from ratescape.execution.ray.store import Files, Store, read_files, write_files
-from ratescape.execution.work import PackWork, complete_network, complete_pack
+from ratescape.execution.work import PackWork, complete_pack
 from ratescape.execution.workspace import Workspace
 from ratescape.records.files import waited_for, write_atomically
 from ratescape.records.folders import SweepFolder

@@ -32,7 +32,8 @@ def facts(model: ModelSpec, table: Table) -> list[str]:
 
 def warnings(table: Table) -> list[str]:
     """All that is missing, flagged or collapsed, a line each."""
-    return [*_absent(table), *_flags(finished(table)), *collapse_warnings(table)]
+    retrained = [f"{line}." for line in table.retrained]
+    return [*_absent(table), *retrained, *_flags(finished(table)), *collapse_warnings(table)]
 
 
 def _absent(table: Table) -> list[str]:

@@ -1,0 +1,139 @@
+"""What became of the trainings of a conditioned network: which groups of layers lived, and what was tried again."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ratescape.errors import RecordError
+from ratescape.metrics import ACTIVE_RATE, SUBSCRIPTS
+from ratescape.records.files import finite, read_json_lines, remake, to_json_lines, write_atomically
+from ratescape.records.folders import SweepFolder
+from ratescape.specs.runs import NetworkSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupRate:
+    """What a group of layers carried at the corner of the box that favours it most."""
+
+    layers: tuple[int, ...]
+    """Their numbers, the highest first: 2 is the top of two."""
+    betas: tuple[float, ...]
+    """The corner, top layer first: the smallest beta for the group, the largest for all others."""
+    rate: float
+    """Of the group together, nats per image."""
+
+    @property
+    def is_dead(self) -> bool:
+        return self.rate < ACTIVE_RATE
+
+    def __str__(self) -> str:
+        name = "+".join(f"z{str(layer).translate(SUBSCRIPTS)}" for layer in self.layers)
+        return f"{name} carried {self.rate:.2f} nats at betas ({', '.join(f'{beta:.3g}' for beta in self.betas)})"
+
+
+@dataclasses.dataclass(frozen=True)
+class Attempt:
+    """One training of a network up to the end of annealing, where its groups were checked."""
+
+    learning_rate: float
+    checked: tuple[GroupRate, ...]
+    """Every group, the top one first."""
+    end: tuple[GroupRate, ...] = ()
+    """The same at the end of training; none for a training that was not brought to its end. One attempt is."""
+
+    @property
+    def dead(self) -> tuple[GroupRate, ...]:
+        """The groups that carried next to nothing when they were checked."""
+        return tuple(group for group in self.checked if group.is_dead)
+
+    @property
+    def dead_in_the_end(self) -> tuple[GroupRate, ...]:
+        """The groups that carry next to nothing in the finished network."""
+        return tuple(group for group in self.end if group.is_dead)
+
+
+def records_of(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
+    """Attempts as JSON-able values, counted from 1."""
+    return [
+        finite({"attempt": number} | dataclasses.asdict(attempt) | {"dead": bool(attempt.dead)})
+        for number, attempt in enumerate(attempts, 1)
+    ]
+
+
+def write_attempts(path: Path, attempts: Sequence[Attempt]) -> None:
+    """Write all attempts of a network, one a line; raises :class:`RecordError` where that is not possible."""
+    write_atomically(path, to_json_lines(records_of(attempts)))
+
+
+def read_attempts(path: Path) -> list[Attempt]:
+    """The attempts whose check is over, in their order; none where there is no such file.
+
+    Raises:
+        RecordError: the file is damaged.
+    """
+    if not path.exists():
+        return []
+    try:
+        return [_attempt(record) for record in read_json_lines(path)]
+    except (KeyError, TypeError) as error:
+        raise RecordError(f"{path} is damaged: {remake(path.parent)}") from error
+
+
+def _attempt(record: dict[str, Any]) -> Attempt:
+    return Attempt(record["learning_rate"], _groups(record["checked"]), _groups(record["end"]))
+
+
+def _groups(records: list[dict[str, Any]]) -> tuple[GroupRate, ...]:
+    return tuple(
+        GroupRate(tuple(one["layers"]), tuple(one["betas"]), math.nan if one["rate"] is None else one["rate"])
+        for one in records
+    )
+
+
+def verdict(attempts: Sequence[Attempt]) -> str | None:
+    """What there is to tell of a finished network, in one sentence; None if all groups lived all the time.
+
+    Example::
+
+        verdict(read_attempts(folder.attempts))  # "z₂ carried 0.00 nats at betas (0.1, 10): trained again with ..."
+    """
+    if not attempts:
+        return None
+    last = next((attempt for attempt in attempts if attempt.end), attempts[-1])
+    again = _again(attempts)
+    if not last.dead_in_the_end:
+        return f"{_named(attempts[0].dead)}: trained again with {again}" if again else None
+    found = _named(last.dead_in_the_end)
+    if not last.dead:
+        retrained = f" (trained again with {again})" if again else ""
+        return f"{found} in the end, though alive when annealing ended{retrained}: this landscape has a dead layer"
+    if not again:
+        return f"{found}: not trained again: this landscape has a dead layer"
+    tried = f"gave up after {len(attempts) - 1} more attempt{'s' if len(attempts) > 2 else ''} ({again})"
+    return f"{found}: {tried}, kept learning rate {last.learning_rate:.3g}: this landscape has a dead layer"
+
+
+def _named(groups: Sequence[GroupRate]) -> str:
+    return " and ".join(map(str, groups))
+
+
+def _again(attempts: Sequence[Attempt]) -> str:
+    """The learning rates of all attempts but the first; empty where there was one only."""
+    rates = [f"{attempt.learning_rate:.3g}" for attempt in attempts[1:]]
+    return f"learning rate{'s' if len(rates) > 1 else ''} {', '.join(rates)}" if rates else ""
+
+
+def verdicts(folder: SweepFolder, networks: Sequence[NetworkSpec]) -> list[str]:
+    """One sentence for each of these networks of a sweep that is finished and whose groups did not all live at once."""
+    lines: list[str] = []
+    for network in networks:
+        one = folder.network(network)
+        try:
+            sentence = verdict(read_attempts(one.attempts)) if one.weights.exists() else None
+        except RecordError as error:
+            sentence = str(error)
+        if sentence is not None:
+            lines.append(sentence if len(networks) == 1 else f"network of seed {network.seed}: {sentence}")
+    return lines
