@@ -1,5 +1,6 @@
 """Sweeps on tiny images: engines and packs agree, what is done stays, what goes wrong says so and loses nothing."""
 
+import contextlib
 import dataclasses
 import errno
 import json
@@ -8,6 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -535,16 +538,23 @@ def test_a_killed_worker_is_a_clear_error_and_nothing_is_lost(
 ) -> None:
     folder = SweepFolder(tmp_path)
 
-    killed: list[psutil.Process] = []
+    def kill_one() -> None:
+        """As soon as there is a worker: seconds pass until it can train, so that the kill comes before the end."""
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            with contextlib.suppress(psutil.Error):
+                for process in psutil.Process().children():
+                    if "--process-name" in process.cmdline():
+                        process.kill()
+                        return
+            time.sleep(0.01)
 
-    def kill_one(_: Progress) -> None:
-        if not killed:
-            killed.extend(p for p in psutil.Process().children() if "--process-name" in p.cmdline())
-            killed[0].kill()
-
+    killer = threading.Thread(target=kill_one)
+    killer.start()
     execution = ExecutionSpec(engine="workers", workers=2, pack=2)
     with pytest.raises(ResourceError, match=r"a worker process was killed, .*: run the same command again with fewer"):
-        run_sweep(asked(data), data, folder, execution, Watcher(kill_one))
+        run_sweep(asked(data), data, folder, execution)
+    killer.join()
     run_sweep(asked(data), data, folder, HERE)
     assert_same_numbers(read_table(folder).rows, read_table(finished).rows)
 

@@ -20,7 +20,7 @@ from ratescape.execution.packing import Pack, member_bytes, pack_size
 from ratescape.execution.ray.board import Board
 from ratescape.execution.ray.failures import Piece, instead, plain_error, smaller
 from ratescape.execution.ray.store import Files, read_files, write_files
-from ratescape.execution.ray.tasks import Order, judge_task, network_task, pack_task
+from ratescape.execution.ray.tasks import LAST_WORDS, Order, judge_task, network_task, pack_task
 from ratescape.execution.workspace import is_trained
 from ratescape.records.files import write_atomically
 from ratescape.specs.execution import ExecutionSpec
@@ -224,6 +224,8 @@ class _Work:
                     else:
                         piece.finish(result)
                 self._pass_on()
+            self._pass_on(LAST_WORDS)
+            self._pass_on(LAST_WORDS)  # what arrived while the reading before was under way
         finally:
             for reference in running:  # none, unless something went wrong: the cluster may not be ours to end
                 with contextlib.suppress(RayError, OSError):
@@ -246,9 +248,9 @@ class _Work:
         working = (node["Resources"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU"))
         return max((resources.get("memory", 0) for resources in working), default=math.inf)  # others may come
 
-    def _pass_on(self) -> None:
-        """Pass on what running tasks told."""
-        if not ray.wait([self.reading], timeout=0)[0]:
+    def _pass_on(self, patience: float = 0.0) -> None:
+        """Pass on what running tasks told, if the reading under way is over within so many seconds."""
+        if not ray.wait([self.reading], timeout=patience)[0]:
             return
         with contextlib.suppress(RayError):  # the machine with the board died; it is restarted elsewhere
             messages: list[Any] = ray.get(self.reading)

@@ -34,6 +34,9 @@ from ratescape.specs.identity import key
 from ratescape.specs.runs import NetworkSpec
 from ratescape.version import __version__
 
+LAST_WORDS = 10.0
+"""Seconds to wait at most until what was told has arrived."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Order:
@@ -60,11 +63,6 @@ class Order:
         """The store that finished models go to; None if they go through Ray."""
         return None if self.execution.results is None else Store(self.execution.results, data.fingerprint)
 
-    def tell(self, message: Message) -> None:
-        """Tell the driver; that something is written it knows itself, once the files have reached it."""
-        if message["kind"] != "written":
-            self.board.tell.remote(message)
-
     def workspace(self, data: ImageData, folder: SweepFolder) -> Workspace:
         """Images and judge for a task that works in ``folder``."""
         return Workspace(data, folder, self.evaluation, self.execution, self.fetch_judge)
@@ -74,6 +72,24 @@ class Order:
         if self.judge and not path.exists():
             with contextlib.suppress(RayError):  # the machine that trained it died: this one trains it
                 write_atomically(path, ray.get(self.judge[0]))
+
+
+class Teller:
+    """Tells the driver; that something is written it knows itself, once the files have reached it."""
+
+    def __init__(self, board: Any) -> None:
+        self.board = board
+        self.last: Any = None
+
+    def __call__(self, message: Message) -> None:
+        if message["kind"] != "written":
+            self.last = self.board.tell.remote(message)
+
+    def finish(self) -> None:
+        """Wait until all has arrived, which it does in order, so that the driver reads it before it ends."""
+        if self.last is not None:
+            with contextlib.suppress(RayError):  # the machine with the board died
+                ray.get(self.last, timeout=LAST_WORDS)
 
 
 def judge_task(order: Order, data: ImageData) -> bytes:
@@ -91,7 +107,9 @@ def network_task(order: Order, data: ImageData, spec: NetworkSpec) -> Files | No
     order.begin()
     with _bench(data.fingerprint, key(spec)) as bench:
         folder = bench.network(spec)
-        complete_network(spec, folder, order.workspace(data, bench), order.tell)
+        tell = Teller(order.board)
+        complete_network(spec, folder, order.workspace(data, bench), tell)
+        tell.finish()
         files = read_files(folder.path)
     store = order.store(data)
     return files if store is None else store.put(key(spec), files)
@@ -113,7 +131,9 @@ def pack_task(
             write_files(bench.path / "runs" / name, files)
         if work.network is not None and network is not None:
             write_files(work.network.path, network)
-        complete_pack(work, order.workspace(data, bench), order.tell)
+        tell = Teller(order.board)
+        complete_pack(work, order.workspace(data, bench), tell)
+        tell.finish()
         made = {folder.path.name: read_files(folder.path) for folder in work.folders}
     store = order.store(data)
     return {name: files if store is None else store.put(name, files) for name, files in made.items()}
