@@ -35,7 +35,7 @@ from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.schedule import resolved_training, total_steps
 
-LEFTOVERS = ("runs/*/.*.tmp", "networks/*/.*.tmp", "judges/*.lock", "networks/*/checkpoint.safetensors")
+LEFTOVERS = ("runs/*/.*.tmp", "networks/*/.*.tmp", "judges/*.lock", "networks/*/checkpoint*.safetensors")
 """What killed sweeps may leave, and only an unfinished one needs."""
 
 
@@ -106,16 +106,15 @@ def run_sweep(
 
 def _plan(spec: SweepSpec, count: int) -> Plan:
     """The steps of all trainings of a sweep on so many images."""
-    steps = total_steps(spec.training, count)
-    runs = {
-        key(run): steps
-        if run.merged is None
-        else total_steps(refining(run.training, run.merged), count)
-        if run.merged.refine
-        else 0
-        for run in spec.runs()
-    }
-    return Plan({key(network): steps for network in spec.networks()}, runs, spec.grouping())
+    networks = {key(network): total_steps(network.training, count) for network in spec.networks()}
+    return Plan(networks, {key(run): _steps(run, count) for run in spec.runs()}, spec.grouping())
+
+
+def _steps(run: RunSpec, count: int) -> int:
+    """The steps that a model itself is trained for, besides those of the network that it is taken from."""
+    if run.merged is None:
+        return total_steps(run.training, count)
+    return total_steps(refining(run.training, run.merged), count) if run.merged.refine else 0
 
 
 def _done(spec: SweepSpec, folder: SweepFolder) -> list[str]:

@@ -69,7 +69,7 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
 def _unknown(name: str, where: str, known: Mapping[str, Any], hints: Mapping[str, Any]) -> str:
     """What to say of a key that is not known; one that goes with another kind is told apart."""
     for field, hint in hints.items():
-        fitting = [kind for tag, kind in _kinds(hint).items() if name in _hints(_kinds(hint)[tag])]
+        fitting = [kind for kind in _kinds(hint).values() if name in _hints(kind)]
         if fitting:
             tags = " or ".join(kind.kind for kind in fitting)
             return f"{where}{name} goes with {field} {tags}: leave it out, or set {field}"
