@@ -9,7 +9,7 @@ from ratescape.model.registry import build, resolved_model
 from ratescape.specs.model import ModelSpec
 
 SHAPE = (1, 16, 16)
-LOW, HIGH = 0.05, 20.0
+LOW, HIGH, KNOTS = 0.05, 20.0, 3
 MODELS = {
     "ghvae": ModelSpec(channels=4, latents=(3, 2)),
     "lvae": ModelSpec(family="lvae", channels=4, latents=(3, 2)),
@@ -27,7 +27,7 @@ def plain(name: str = "ghvae") -> HVAE:
 def conditioned(name: str = "ghvae", spread: float = 0.1, rank: int = 3) -> Conditioned:
     """A network whose gains and shifts deviate from the identity by about ``spread``."""
     torch.manual_seed(1)
-    network = Conditioned(plain(name), LOW, HIGH, width=8, rank=rank).double()
+    network = Conditioned(plain(name), LOW, HIGH, width=8, rank=rank, knots=KNOTS).double()
     torch.nn.init.normal_(network.film.head.weight, std=spread)
     torch.nn.init.normal_(network.film.head.bias, std=spread)
     return network

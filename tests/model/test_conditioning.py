@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.small_networks import HIGH, LOW, MODELS, SHAPE, conditioned, inputs, plain
+from helpers.small_networks import HIGH, KNOTS, LOW, MODELS, SHAPE, conditioned, inputs, plain
 
 from ratescape import checkpoint
 from ratescape.errors import CheckpointError, SpecError
@@ -93,7 +93,13 @@ def test_a_network_on_disk_is_the_same_network_and_knows_its_box(tmp_path: Path)
     network = conditioned()
     path = tmp_path / "network.safetensors"
     spec = NetworkSpec(
-        DataSpec(), resolved_model(MODELS["ghvae"], SHAPE, binary=True), low=LOW, high=HIGH, width=8, rank=3
+        DataSpec(),
+        resolved_model(MODELS["ghvae"], SHAPE, binary=True),
+        low=LOW,
+        high=HIGH,
+        width=8,
+        rank=3,
+        knots=KNOTS,
     )
     checkpoint.save_network(path, network.state_dict(), spec, {"image_shape": SHAPE})
     again, header = checkpoint.load_network(path)

@@ -4,32 +4,34 @@ from collections.abc import Callable
 from functools import partial
 from typing import cast
 
+import numpy as np
 import pytest
 import torch
-from helpers.small_networks import HIGH, LOW, SHAPE, conditioned, inputs, plain
+from helpers.small_networks import HIGH, KNOTS, LOW, SHAPE, conditioned, inputs, plain
+from scipy.interpolate import RegularGridInterpolator
 from torch import Tensor, nn
 
 from ratescape.errors import SpecError
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.latents import PosteriorSample
-from ratescape.model.modulation import as_arguments, attach, detach, modulated_layers
+from ratescape.model.modulation import BetaFeatures, as_arguments, attach, detach, modulated_layers
 
 STORED = {
-    ("ghvae", 0): (5223, -4.37365325396, 1.60666927645, 13.6168780287, 893.73810655, 5.87616540263),
-    ("ghvae", 3): (6972, -16.8877983839, -1.12875844935, 8.31966684215, 893.215122966, 4.13863835432),
-    ("lvae", 0): (3811, 2.54515355203, 4.13323107952, 4.50387118859, 893.762633545, 0.939199486966),
-    ("lvae", 3): (5053, -3.50822015382, 4.98516584995, 5.17642178182, 888.069407725, 1.80426670115),
-    ("bottom-up", 0): (4439, 4.02382168792, 3.73241726636, 4.82935744796, 891.285110007, 2.07596786522),
-    ("bottom-up", 3): (5000, -1.23828301585, 1.89919530913, 5.88633315374, 889.856303338, 0.729062748996),
-    ("residual of 1", 0): (2203, 6.89398302723, -0.551376345021, 2.57298347734, 887.56245237, 0.375309265996),
-    ("residual of 1", 3): (2686, 7.61843679068, -2.55381634663, 1.94859977691, 892.805777349, 0.753212311401),
-    ("residual of 4", 0): (5967, -2.14862653648, 1.41011120693, 6.99522775145, 888.108591713, 4.49515535222),
-    ("residual of 4", 3): (9912, 0.211489469682, 12.0281589583, 14.0084346404, 887.231573792, 4.50830911988),
+    ("ghvae", 0): (7221, -4.37365325396, 1.60666927645, 14.468455268, 892.654858968, 7.11078801475),
+    ("ghvae", 3): (9267, -12.8870857556, 7.08213254801, 9.70991985411, 891.945625775, 4.4729825659),
+    ("lvae", 0): (5305, 2.54515355203, 4.13323107952, 6.09139194971, 889.936799975, -0.458041583282),
+    ("lvae", 3): (6790, 0.537466760172, 3.31240004244, 4.88487840002, 888.226012403, 1.61987662797),
+    ("bottom-up", 0): (6437, 4.02382168792, 3.73241726636, 11.1312869056, 891.688377765, 0.0390672748283),
+    ("bottom-up", 3): (7106, 1.85632999767, 4.83150075993, 5.8437551774, 890.985194239, 0.946069190766),
+    ("residual of 1", 0): (2461, 6.89398302723, -0.551376345021, 1.55980769752, 888.330752218, 0.0201025466683),
+    ("residual of 1", 3): (2980, 6.76866298451, -2.87558135264, 2.67305657365, 890.243431973, -0.591266780179),
+    ("residual of 4", 0): (16659, -2.14862653648, 1.41011120693, 27.8827129186, 890.309385671, 6.50837666727),
+    ("residual of 4", 3): (24654, 1.5304920352, -1.40209994905, 35.3970837389, 908.7954479, 5.43997646106),
 }
 """Family and rank -> of a network drawn with seed 0: its numbers, their sum, and their sum weighted with cos(index);
 of one whose gains and shifts were drawn, too: sum of rates and of distortion (nats), and the weighted sum of the model
-that it merges into. They were computed when the adapters of today's networks were chosen by the names of their layers.
+that it merges into. They were computed when gains and shifts came to be interpolated between knots (format 3).
 """
 
 
@@ -42,7 +44,7 @@ def weighted(tensors: dict[str, Tensor]) -> float:
 def test_networks_of_a_seed_are_the_ones_they_were(name: str, rank: int) -> None:
     """The same layers have adapters, drawn in the same order: results of landscapes stay those of their seeds."""
     torch.manual_seed(1)
-    new = Conditioned(plain(name), LOW, HIGH, width=8, rank=rank).state_dict()
+    new = Conditioned(plain(name), LOW, HIGH, width=8, rank=rank, knots=KNOTS).state_dict()
     network = conditioned(name, rank=rank)
     images, noise, betas = inputs(network)
     with torch.no_grad():
@@ -109,3 +111,54 @@ def test_a_layer_without_a_bias_is_named_before_anything_is_trained() -> None:
     cast(nn.Sequential, model.decoder)[2] = nn.ConvTranspose2d(4, 1, 4, 2, 1, bias=False)
     with pytest.raises(SpecError, match=r"decoder\.2 has no bias"):
         Conditioned(model, LOW, HIGH, width=8)
+
+
+# Features of betas
+
+
+def standardised_logs(count: int, axes: int) -> Tensor:
+    return 2 * torch.rand(count, axes, generator=torch.Generator().manual_seed(3), dtype=torch.float64) - 1
+
+
+def as_betas(logs: Tensor) -> Tensor:
+    return LOW * (HIGH / LOW) ** ((logs + 1) / 2)
+
+
+def hats(features: BetaFeatures, betas: Tensor) -> Tensor:
+    return features(betas)[:, 8:]  # after the outputs of the small network of width 8
+
+
+def test_hats_interpolate_between_knots_as_scipy_does() -> None:
+    """A linear function of the hats is the bilinear interpolation of its values at the knots of the log betas."""
+    features = BetaFeatures(LOW, HIGH, (0, 1), width=8, knots=4).double()
+    values = torch.randn(4, 4, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    logs = standardised_logs(50, 2)
+    knots = np.linspace(-1, 1, 4)
+    wanted = RegularGridInterpolator((knots, knots), values.numpy())(logs.numpy())
+    found = hats(features, as_betas(logs)) @ values.flatten()
+    torch.testing.assert_close(found, torch.from_numpy(wanted), rtol=1e-6, atol=1e-6)  # the box is kept in float32
+
+
+def test_outside_the_box_hats_are_those_of_its_border() -> None:
+    features = BetaFeatures(LOW, HIGH, (0, 1), width=8, knots=4).double()
+    outside, border = torch.tensor([[LOW / 3, 1.0]]).double(), torch.tensor([[LOW, 1.0]]).double()
+    torch.testing.assert_close(hats(features, outside), hats(features, border), rtol=1e-6, atol=1e-6)
+
+
+def test_hats_of_groups_read_one_layer_of_each_and_go_by_pairs() -> None:
+    logs = standardised_logs(6, 3)
+    grouped = BetaFeatures(LOW, HIGH, (0, 1, 1), width=8, knots=3).double()
+    two = BetaFeatures(LOW, HIGH, (0, 1), width=8, knots=3).double()
+    betas = as_betas(logs[:, [0, 1, 1]])
+    torch.testing.assert_close(hats(grouped, betas), hats(two, betas[:, :2]))
+    three = BetaFeatures(LOW, HIGH, (0, 1, 2), width=8, knots=3).double()
+    found = hats(three, as_betas(logs))
+    assert found.shape == (6, 3 * 9)
+    for index, pair in enumerate([(0, 1), (0, 2), (1, 2)]):
+        torch.testing.assert_close(found[:, 9 * index : 9 * index + 9], hats(two, as_betas(logs[:, pair])))
+    one = BetaFeatures(LOW, HIGH, (0, 0), width=8, knots=3).double()
+    assert hats(one, as_betas(logs[:, [0, 0]])).shape == (6, 3)
+
+
+def test_without_knots_there_are_no_hats() -> None:
+    assert BetaFeatures(LOW, HIGH, (0, 1), width=8, knots=0)(torch.ones(2, 2)).shape == (2, 8)

@@ -129,7 +129,7 @@ def test_a_family_from_outside_trains_in_a_pack(toys: ModelSpec) -> None:
 
 def test_a_family_from_outside_is_conditioned_merged_saved_and_loaded(toys: ModelSpec, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    network = Conditioned(build(toys, TOYS), 0.1, 10.0, width=8, rank=2).double().eval()
+    network = Conditioned(build(toys, TOYS), 0.1, 10.0, width=8, rank=2, knots=3).double().eval()
     assert {name for name, kind, _ in network.film.heads if kind == "scale"} == {
         *(f"layers.1.{part}.{head}" for part in ("prior", "heads") for head in ("mean", "spread")),
         *(f"layers.0.heads.{head}" for head in ("mean", "spread")),
@@ -141,7 +141,7 @@ def test_a_family_from_outside_is_conditioned_merged_saved_and_loaded(toys: Mode
     source = PosteriorSample(network.noise(4))
     expected = network(source, images, betas)
     merged = network.at((0.3, 4.0), extrapolate=False)
-    spec = NetworkSpec(model=toys, low=0.1, high=10.0, width=8, rank=2)
+    spec = NetworkSpec(model=toys, low=0.1, high=10.0, width=8, rank=2, knots=3)
     checkpoint.save_alone(tmp_path / "model", merged)
     checkpoint.save_network(tmp_path / "network", network.state_dict(), spec, {"image_shape": TOYS})
     loaded, again = checkpoint.load_model(tmp_path / "model")[0], checkpoint.load_network(tmp_path / "network")[0]

@@ -25,6 +25,7 @@ from ratescape.specs.codec import to_yaml
 from ratescape.specs.data import DataSpec
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.grid import BetaGrid
+from ratescape.specs.identity import FORMAT
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import RunSpec
 from ratescape.specs.training import TrainingSpec
@@ -178,7 +179,7 @@ def test_a_claim_may_change_the_settings_of_evaluation(tmp_path: Path) -> None:
     assert folder.spec() == anew
 
 
-@pytest.mark.parametrize("version", ["3", "99", "'x'", "null"])
+@pytest.mark.parametrize("version", [str(FORMAT + 1), "99", "'x'", "null"])
 def test_a_newer_version_is_refused(tmp_path: Path, version: str) -> None:
     (tmp_path / "spec.yaml").write_text(f"version: {version}\nsomething: new\n")
     for use in (
@@ -191,18 +192,18 @@ def test_a_newer_version_is_refused(tmp_path: Path, version: str) -> None:
 
 
 def test_an_older_format_is_refused_in_one_line(tmp_path: Path) -> None:
-    (tmp_path / "spec.yaml").write_text("version: 1\nsomething: old\n")
+    (tmp_path / "spec.yaml").write_text(f"version: {FORMAT - 1}\nsomething: old\n")
     for use in (SweepFolder(tmp_path).spec, RunFolder(tmp_path).spec):
         with pytest.raises(
-            RecordError, match=r"was made by an older ratescape \(format 1, this one reads 2\)"
+            RecordError, match=rf"was made by an older ratescape \(format {FORMAT - 1}, this one reads {FORMAT}\)"
         ) as caught:
             use()
         assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["version: 2\ntraining: [", "version: 2\nnonsense: 1", "version: 2\nseeds: 3"])
+@pytest.mark.parametrize("text", ["training: [", "nonsense: 1", "seeds: 3"])
 def test_a_damaged_spec_is_named(tmp_path: Path, text: str) -> None:
-    (tmp_path / "spec.yaml").write_text(text)
+    (tmp_path / "spec.yaml").write_text(f"version: {FORMAT}\n{text}")
     with pytest.raises(RecordError, match=rf"{tmp_path}/spec\.yaml does not describe a landscape .*restore the file"):
         SweepFolder(tmp_path).spec()
 
@@ -318,5 +319,5 @@ def test_a_sweep_without_finished_runs_has_an_empty_table(tmp_path: Path) -> Non
 
 def test_the_spec_on_disk_carries_its_version(tmp_path: Path) -> None:
     folder, _ = a_sweep(tmp_path)
-    assert (tmp_path / "spec.yaml").read_text() == "version: 2\n" + to_yaml(folder.spec())
+    assert (tmp_path / "spec.yaml").read_text() == f"version: {FORMAT}\n" + to_yaml(folder.spec())
     assert json.loads(to_json_lines([{"betas": (1.0, 2.0)}])) == {"betas": [1.0, 2.0]}

@@ -16,7 +16,7 @@ def network(groups: tuple[int, ...] | None = None, **settings: Any) -> NetworkSp
 
 
 def test_annealing_is_staggered_unless_asked_for_otherwise() -> None:
-    assert network().staggered == StaggeredSpec(170, 0.6)
+    assert network().staggered == StaggeredSpec(170, 0.4)
     assert network(rise=20, descent=0.3).staggered == StaggeredSpec(20, 0.3)
 
 

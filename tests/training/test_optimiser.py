@@ -36,7 +36,7 @@ def test_each_member_takes_the_steps_of_torchs_adam_and_skips_those_it_should() 
                 for g in gradients:
                     g[member] = float("nan")
         mask = torch.tensor([step not in skips[m] for m in range(members)])
-        pack.step(gradients, LR, None if mask.all() else mask)
+        pack.step(pack.row(gradients), LR, None if mask.all() else mask)
     for member in range(members):
         own = [p.clone().requires_grad_() for p in start()]
         adam = torch.optim.Adam(own, LR)
@@ -52,7 +52,7 @@ def test_a_member_that_takes_no_step_stays_where_it_is() -> None:
     pack = PackAdam([torch.ones(2, 3)])
     for _ in range(5):
         gradient = torch.stack([torch.ones(3), torch.full((3,), float("inf"))])
-        pack.step([gradient], 0.1, torch.tensor([True, False]))
+        pack.step(pack.row([gradient]), 0.1, torch.tensor([True, False]))
     torch.testing.assert_close(pack.parameters[0][1], torch.ones(3), rtol=0, atol=0)
     torch.testing.assert_close(pack.parameters[0][0], torch.full((3,), 0.5))  # Adam's step at a constant gradient is lr
     assert pack.steps.tolist() == [5, 0]
@@ -62,20 +62,18 @@ def test_state_restores() -> None:
     one, two = PackAdam([torch.ones(2, 3)]), PackAdam([torch.ones(2, 3)])
     generator = torch.Generator().manual_seed(0)
     for _ in range(3):  # the members have taken different numbers of steps
-        one.step([torch.randn(2, 3, generator=generator)], 0.1, torch.tensor([True, one.steps[1] < 1]))
+        one.step(torch.randn(2, 3, generator=generator), 0.1, torch.tensor([True, one.steps[1] < 1]))
     two.restore({name: tensor.clone() for name, tensor in one.state().items()})
     two.parameters[0].copy_(one.parameters[0])
     gradient = torch.randn(2, 3, generator=generator)
-    one.step([gradient], 0.1)
-    two.step([gradient], 0.1)
+    one.step(gradient, 0.1)
+    two.step(gradient, 0.1)
     assert one.steps.tolist() == two.steps.tolist() == [4, 2]
     torch.testing.assert_close(one.parameters[0], two.parameters[0], rtol=0, atol=0)
 
 
 def test_clipping_is_per_member_and_over_all_parameters() -> None:
-    gradients = [torch.tensor([[3.0, 0.0], [0.3, 0.0]]), torch.tensor([[4.0], [0.4]])]
-    norms = member_norms(gradients)
+    gradient = PackAdam.row([torch.tensor([[3.0, 0.0], [0.3, 0.0]]), torch.tensor([[4.0], [0.4]])])
+    norms = member_norms(gradient)
     torch.testing.assert_close(norms, torch.tensor([5.0, 0.5]))
-    short = clipped(gradients, norms, 1.0)
-    torch.testing.assert_close(short[0], torch.tensor([[0.6, 0.0], [0.3, 0.0]]))
-    torch.testing.assert_close(short[1], torch.tensor([[0.8], [0.4]]))
+    torch.testing.assert_close(clipped(gradient, norms, 1.0), torch.tensor([[0.6, 0.0, 0.8], [0.3, 0.0, 0.4]]))

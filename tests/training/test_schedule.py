@@ -9,7 +9,7 @@ from ratescape.errors import SpecError
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.schedule import annealing_steps, learning_rate, resolved_training, total_steps
 
-SPEC = TrainingSpec()
+SPEC = TrainingSpec(lr_warmup=0)
 
 
 def test_open_fields_are_filled_in_for_the_images() -> None:

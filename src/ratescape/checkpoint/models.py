@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ratescape.checkpoint.files import load, save
 from ratescape.errors import CheckpointError
-from ratescape.model.conditioning import Conditioned
+from ratescape.model.conditioning import Conditioned, conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.registry import build
 from ratescape.specs.codec import from_dict, to_dict
@@ -58,9 +58,7 @@ def load_network(path: Path, device: torch.device | str = "cpu") -> tuple[Condit
     tensors, header = load(path)
     try:
         spec = from_dict(NetworkSpec, header["network"])
-        model = build(spec.model, tuple(header["image_shape"]))
-        network = Conditioned(model, spec.low, spec.high, spec.width, spec.groups, spec.rank)
-        loaded = _with_weights(network, tensors, device)
+        loaded = _with_weights(conditioned(spec, tuple(header["image_shape"])), tensors, device)
     except (KeyError, RuntimeError, StopIteration) as error:
         raise CheckpointError(f"{path} holds no conditioned network ({error}): check the path") from error
     return loaded, header | {"network": spec}

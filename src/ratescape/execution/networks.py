@@ -14,9 +14,8 @@ from ratescape.evaluation.rates import rates
 from ratescape.execution.progress import Reporter, Tell
 from ratescape.execution.work import shortage_named
 from ratescape.execution.workspace import Workspace
-from ratescape.model.conditioning import Conditioned
+from ratescape.model.conditioning import Conditioned, conditioned
 from ratescape.model.packs import Parameters, member
-from ratescape.model.registry import build
 from ratescape.records.attempts import Attempt, GroupRate, read_attempts, records_of, write_attempts
 from ratescape.records.files import to_json_lines, write_atomically
 from ratescape.records.folders import NetworkFolder
@@ -144,5 +143,4 @@ def initial_network(spec: NetworkSpec, shape: tuple[int, int, int]) -> Condition
     """The untrained conditioned network of a spec: a function of its structure and seed alone, drawn in float32."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream(spec.seed, "weights"))
-        network = Conditioned(build(spec.model, shape), spec.low, spec.high, spec.width, spec.groups, spec.rank)
-        return network.to(FLOAT[spec.training.precision])
+        return conditioned(spec, shape).to(FLOAT[spec.training.precision])

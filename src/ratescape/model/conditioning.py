@@ -16,7 +16,9 @@ from torch.func import functional_call
 from ratescape.errors import SpecError
 from ratescape.model.hierarchy import HVAE, Pass
 from ratescape.model.latents import LatentSource
-from ratescape.model.modulation import Film, as_arguments, attach, detach, merge
+from ratescape.model.modulation import BetaFeatures, Film, as_arguments, attach, detach, merge
+from ratescape.model.registry import build
+from ratescape.specs.runs import NetworkSpec
 
 SLACK = 1 + 1e-6
 """By so much betas may leave a box, for rounding."""
@@ -27,7 +29,7 @@ class Conditioned(nn.Module):
 
     Example::
 
-        network = Conditioned(build(spec, (1, 28, 28)), 0.1, 10.0, width=64, rank=8)
+        network = Conditioned(build(spec, (1, 28, 28)), 0.1, 10.0, width=64, rank=8, knots=5)
         result = network(PosteriorSample(network.noise(len(images))), images, betas)  # betas [B, L]
         model = network.at((1.0, 0.3))  # an ordinary model
 
@@ -37,11 +39,19 @@ class Conditioned(nn.Module):
         high: largest beta of the box.
         width: hidden units of the network from betas to gains, shifts and scales.
         groups: group of each layer, top first: layers of a group always have the same beta; default: each its own.
+        knots: hats for each axis of betas, see :class:`~ratescape.model.modulation.BetaFeatures`; 0 for none.
         rank: low-rank adapters of each layer that the network names (:attr:`HVAE.adapted`); 0 for none.
     """
 
     def __init__(
-        self, model: HVAE, low: float, high: float, width: int, groups: tuple[int, ...] | None = None, rank: int = 0
+        self,
+        model: HVAE,
+        low: float,
+        high: float,
+        width: int,
+        groups: tuple[int, ...] | None = None,
+        rank: int = 0,
+        knots: int = 0,
     ) -> None:
         super().__init__()
         self.model = model
@@ -49,7 +59,7 @@ class Conditioned(nn.Module):
         self.high = high
         self.groups = groups or tuple(range(len(model.latent_shapes)))
         attach(model)
-        self.film = Film(model, low, high, width, rank)
+        self.film = Film(model, BetaFeatures(low, high, self.groups, width, knots), rank)
 
     def forward(self, source: LatentSource, images: Tensor | None, betas: Tensor) -> Pass:
         """One pass, each image at its own betas.
@@ -105,3 +115,21 @@ class Conditioned(nn.Module):
                 f"betas is {betas}, outside the box {self.low:.4g} to {self.high:.4g}{grouped} that this model was "
                 "trained on: choose betas inside it, or ask for extrapolation"
             )
+
+
+def conditioned(spec: NetworkSpec, shape: tuple[int, int, int]) -> Conditioned:
+    """The untrained network of a spec.
+
+    Args:
+        spec: its structure, box and groups; how it is trained means nothing here.
+        shape: of one image, ``(C, H, W)``.
+
+    Raises:
+        SpecError: as :func:`ratescape.model.registry.build`.
+
+    Example::
+
+        conditioned(NetworkSpec(), (1, 28, 28))
+    """
+    model = build(spec.model, shape)
+    return Conditioned(model, spec.low, spec.high, spec.width, spec.groups, spec.rank, spec.knots)

@@ -1,8 +1,11 @@
 """What betas do to the layers of a network: gains and shifts of their outputs, and low-rank adapters.
 
-A vector of log betas goes through a small shared MLP to a gain and a shift for every output channel of every
-convolution and fully connected layer, hidden or not (FiLM; Perez et al., 2018; for the weights of a loss: Dosovitskiy &
-Djolonga, "You only train once", ICLR 2020).
+Every output channel of every convolution and fully connected layer, hidden or not, has a gain and a shift that depend
+on the betas (FiLM; Perez et al., 2018; for the weights of a loss: Dosovitskiy & Djolonga, "You only train once", ICLR
+2020). They are linear functions of two kinds of features of the log betas: the output of a small shared MLP, smooth
+over the whole box, and hats, each of which is 1 at one knot of a grid over the box and falls to 0 at its neighbours.
+What is learned of a hat changes nothing far from its knot, so that betas which switch a layer off and betas which need
+it do not get in each other's way.
 
 A gain cannot turn a representation: a lower layer that codes details beside a live top layer must code whole images
 where that one has collapsed. So the layers that the network names (:attr:`HVAE.adapted`) have, beside gain and shift,
@@ -15,13 +18,13 @@ shift b, all functions of the betas but f, g and ``up``:
 All of it is linear in x, so that at given betas it can be merged into the layer's weight and bias.
 """
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ratescape.compute.precision import full_precision
 from ratescape.errors import SpecError
@@ -46,17 +49,13 @@ class Film(nn.Module):
 
     Args:
         model: whose layers are modulated.
-        low: smallest beta of the box.
-        high: largest beta of the box.
-        width: hidden units.
+        betas: the box, and what is made of betas in it.
         rank: low-rank adapters of each layer that the network names; 0 for none.
     """
 
-    centre: Tensor
-    reach: Tensor
-
-    def __init__(self, model: HVAE, low: float, high: float, width: int, rank: int) -> None:
+    def __init__(self, model: HVAE, betas: "BetaFeatures", rank: int) -> None:
         super().__init__()
+        self.betas = betas
         # For each head: the layer, the buffer it fills, and how many numbers it takes.
         self.heads: list[tuple[str, str, int]] = []
         self.down, self.up = nn.ParameterDict(), nn.ParameterDict()
@@ -66,20 +65,14 @@ class Film(nn.Module):
                 self.heads.append((name, "scale", rank))
                 down, up = _adapters(layer, rank)
                 self.down[_undotted(name)], self.up[_undotted(name)] = nn.Parameter(down), nn.Parameter(up)
-        self.register_buffer("centre", torch.tensor(math.log(low * high) / 2))
-        self.register_buffer("reach", torch.tensor(math.log(high / low) / 2))
-        layers = len(model.latent_shapes)
-        features = layers + layers * (layers - 1) // 2
-        self.trunk = nn.Sequential(nn.Linear(features, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
-        self.head = nn.Linear(width, sum(size for _, _, size in self.heads))
+        self.head = nn.Linear(betas.count, sum(size for _, _, size in self.heads))
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
     def forward(self, betas: Tensor) -> Settings:
         """The settings of all layers at the betas ``[B, L]`` of each item, top layer first."""
-        features = self._features(betas)
-        with full_precision(features.device):  # a gain in bfloat16 would be off by 0.4 %
-            split = self.head(self.trunk(features)).split([size for _, _, size in self.heads], 1)
+        with full_precision(betas.device):  # a gain in bfloat16 would be off by 0.4 %
+            split = self.head(self.betas(betas)).split([size for _, _, size in self.heads], 1)
         settings: Settings = {}
         for (name, buffer, _), values in zip(self.heads, split, strict=True):
             settings[f"{name}.{buffer}"] = 1 + values if buffer == "gain" else values
@@ -87,11 +80,59 @@ class Film(nn.Module):
                 settings |= {f"{name}.down": self.down[_undotted(name)], f"{name}.up": self.up[_undotted(name)]}
         return settings
 
-    def _features(self, betas: Tensor) -> Tensor:
-        """Log betas and their differences ``[B, L + L (L - 1) / 2]``; the box of betas is [-1, 1]^L."""
-        logs = (betas.log() - self.centre) / self.reach  # [B, L]
-        above, below = torch.triu_indices(logs.shape[1], logs.shape[1], 1, device=logs.device)
-        return torch.cat([logs, logs[:, above] - logs[:, below]], 1)
+
+class BetaFeatures(nn.Module):
+    """Features of betas: those of a small MLP, and hats around the knots of a grid.
+
+    A hat is a product of two piecewise linear functions, for each pair of groups of layers (of one for a single group):
+    with two groups a linear function of all hats is the bilinear interpolation of its values at the knots.
+
+    Args:
+        low: smallest beta of the box.
+        high: largest beta of the box.
+        groups: group of each layer, top first, numbered from 0; layers of a group have the same beta.
+        width: hidden units of the MLP.
+        knots: of each axis, evenly spread over the log betas from ``low`` to ``high``; 0 for no hats.
+
+    Example::
+
+        BetaFeatures(0.1, 10.0, (0, 1), width=64, knots=5)(torch.tensor([[1.0, 0.3]])).shape  # [1, 64 + 5 * 5]
+    """
+
+    centre: Tensor
+    reach: Tensor
+    axes: Tensor
+    positions: Tensor
+
+    def __init__(self, low: float, high: float, groups: tuple[int, ...], width: int, knots: int) -> None:
+        super().__init__()
+        self.register_buffer("centre", torch.tensor(math.log(low * high) / 2))
+        self.register_buffer("reach", torch.tensor(math.log(high / low) / 2))
+        count = max(groups) + 1
+        # The layer whose beta stands for its group's; not kept with the weights, as it follows from the groups.
+        self.register_buffer("axes", torch.tensor([groups.index(axis) for axis in range(count)]), persistent=False)
+        self.register_buffer("positions", torch.linspace(-1, 1, knots), persistent=False)
+        self.pairs = list(itertools.combinations(range(count), 2))
+        first, second = nn.Linear(count + len(self.pairs), width), nn.Linear(width, width)
+        self.trunk = nn.Sequential(first, nn.SiLU(), second, nn.SiLU())
+        self.count = width + (knots**2 * len(self.pairs) if self.pairs else knots)
+        """Features of one vector of betas."""
+
+    def forward(self, betas: Tensor) -> Tensor:
+        """``[B, L]``, top layer first, to ``[B, count]``."""
+        logs = ((betas.log() - self.centre) / self.reach)[:, self.axes]  # [B, G]; the box of betas is [-1, 1]^G
+        differences = [logs[:, above] - logs[:, below] for above, below in self.pairs]
+        smooth = self.trunk(torch.cat([logs, *(one.unsqueeze(1) for one in differences)], 1))
+        return torch.cat([smooth, *self._hats(logs)], 1) if len(self.positions) else smooth
+
+    def _hats(self, logs: Tensor) -> list[Tensor]:
+        """Standardised log betas ``[B, G]`` to hats, ``[B, K]`` or ``[B, K^2]`` each; outside as on the border."""
+        spacing = 2 / max(len(self.positions) - 1, 1)
+        distances = (logs.clamp(-1, 1).unsqueeze(2) - self.positions).abs() / spacing  # [B, G, K]
+        of_axis = (1 - distances).clamp_min(0)
+        if not self.pairs:
+            return [of_axis[:, 0]]
+        return [(of_axis[:, i].unsqueeze(2) * of_axis[:, j].unsqueeze(1)).flatten(1) for i, j in self.pairs]
 
 
 def modulated_layers(model: nn.Module) -> Iterator[tuple[str, Modulated]]:
@@ -144,10 +185,15 @@ def _modulate(layer: nn.Module, inputs: object, output: Tensor) -> Tensor:
         return output
     if scale is not None and up is not None:
         output, adapters = output.split([gain.shape[1], scale.shape[1]], 1)
-        scaled, up = adapters * _across(scale, adapters), up.to(output.dtype)
-        is_map = output.ndim > 2
-        output = output + (functional.conv2d(scaled, up[:, :, None, None]) if is_map else scaled @ up.T)
-    return output * _across(gain, output) + _across(shift, output)
+        mixing = (up * scale.unsqueeze(1)).to(output.dtype)  # [B, C, rank]
+        added = torch.baddbmm(_flat(output), mixing, _flat(adapters))
+        output = added.view(output.shape)
+    return torch.addcmul(_across(shift, output), output, _across(gain, output))
+
+
+def _flat(maps: Tensor) -> Tensor:
+    """``[B, C, ...]`` as ``[B, C, cells]``; one cell where there is no map."""
+    return maps.reshape(*maps.shape[:2], -1)
 
 
 @torch.no_grad()

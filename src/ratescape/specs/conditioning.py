@@ -10,8 +10,9 @@ RISE = 170
 """Steps over which the lowest layers' betas rise: a tenth of 30 epochs on mnist-5k in batches of 64, where it was
 found; the same number of steps served 90 epochs, the same share of them did not."""
 
-DESCENT = 0.6
-"""Share of training over which the top layers' betas reach their values."""
+DESCENT = 0.4
+"""Share of training over which the top layers' betas reach their values. The longer, the better where they are small;
+the shorter, the better where they are so large that the layers are not worth their rate."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +51,9 @@ class ConditioningSpec:
     """Hidden units of the small network that turns betas into gains, shifts and scales."""
     rank: int = 8
     """Rank of the low-rank adapter of each layer next to the latents, scaled by the betas; 0 for none."""
+    knots: int = 5
+    """Knots of each axis of betas, evenly spread over the logs of the box; gains, shifts and scales are interpolated
+    between them, besides what the small network makes of the betas; 0 for none."""
     annealing: Literal["staggered", "linear"] = "staggered"
     """How the betas of the loss reach their values. staggered: those of lower layers first, which keeps the top layer
     alive more often (not always); linear: all together from 0, over training.annealing epochs. With one beta for all
@@ -78,6 +82,7 @@ class ConditioningSpec:
         require(fine, "conditioning.high", high, "above conditioning.low")
         require(self.width > 0, "conditioning.width", self.width, "positive")
         require(self.rank >= 0, "conditioning.rank", self.rank, "at least 0")
+        require(self.knots == 0 or self.knots > 1, "conditioning.knots", self.knots, "0, or at least 2")
         check_staggered(self.rise, self.descent, "conditioning")
         require(self.restarts >= 0, "conditioning.restarts", self.restarts, "at least 0")
         require(self.fine == 0 or self.fine > 1, "conditioning.fine", self.fine, "0, or at least 2")

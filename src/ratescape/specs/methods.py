@@ -127,7 +127,7 @@ class Conditioned:
         how, groups = self.conditioning, self.grouping(base.model)
         staggered = StaggeredSpec(how.rise, how.descent) if how.annealing == "staggered" and max(groups) else None
         one = NetworkSpec(base.data, base.model, base.training, low, high, groups, how.width, how.rank)
-        one = dataclasses.replace(one, staggered=staggered, restarts=how.restarts)
+        one = dataclasses.replace(one, knots=how.knots, staggered=staggered, restarts=how.restarts)
         return [dataclasses.replace(one, seed=seed) for seed in seeds]
 
     def fine_points(self, model: ModelSpec) -> list[tuple[float, ...]]:

@@ -33,6 +33,8 @@ class NetworkSpec:
     """Hidden units of the small network that turns betas into gains, shifts and scales."""
     rank: int = 8
     """Rank of the low-rank adapter of each layer next to the latents."""
+    knots: int = 5
+    """Knots of each axis of betas, between which gains, shifts and scales are interpolated; 0 for none."""
     seed: int = 0
     """Seed of initial weights, order of images, noise and betas."""
     staggered: StaggeredSpec | None = None
@@ -48,6 +50,7 @@ class NetworkSpec:
         require(fits, "network.groups", self.groups, f"one group for each of the {layers} layers, numbered 0, 1, ...")
         require(self.width > 0, "network.width", self.width, "positive")
         require(self.rank >= 0, "network.rank", self.rank, "at least 0")
+        require(self.knots == 0 or self.knots > 1, "network.knots", self.knots, "0, or at least 2")
         require(self.seed >= 0, "network.seed", self.seed, "at least 0")
         require(self.restarts >= 0, "network.restarts", self.restarts, "at least 0")
 

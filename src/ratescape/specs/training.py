@@ -24,12 +24,13 @@ class TrainingSpec:
     a network conditioned on betas."""
     batch: int = 256
     """Images in a batch; the last batch of an epoch may be smaller."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     """Adam's learning rate, at its peak."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """Learning rate over training: constant as in the paper, or a cosine down to zero."""
-    lr_warmup: float = 0.0
-    """Learning-rate warm-up: share of the steps, at the beginning, over which the learning rate rises from zero."""
+    lr_warmup: float = 0.1
+    """Learning-rate warm-up: share of the steps, at the beginning, over which it rises from zero; without
+    it one seed of a network may end far behind another."""
     annealing: float | None = None
     """KL annealing: epochs until the betas reach their values; 0 for none; default: 0.3 of the epochs. It means nothing
     for a conditioned network whose annealing is staggered (conditioning.annealing), as it is by default."""

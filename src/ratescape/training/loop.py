@@ -95,16 +95,16 @@ def _take_steps(
         rates, distortion = result.rates.detach(), result.distortion.detach()  # [P, B, L], [P, B]
         loss = result.distortion + weighted(result.rates, betas.betas)  # [P, B]
         losses = (loss if betas.weights is None else loss * betas.weights).mean(1)  # [P]
-        gradients = torch.autograd.grad(losses.sum(), trained)
+        gradient = state.optimiser.row(torch.autograd.grad(losses.sum(), trained))  # [P, N]
 
-        gradient_norms = member_norms(gradients)  # [P]
+        gradient_norms = member_norms(gradient)  # [P]
         accepted = state.accept(losses.detach(), gradient_norms)  # [P]
         if spec.clip is not None:
-            gradients = clipped(gradients, gradient_norms, spec.clip)
+            gradient = clipped(gradient, gradient_norms, spec.clip)
         lr = learning_rate(spec, state.step, steps)
         # Reading the flags would make an accelerator wait at every step; a CPU has nothing to wait for.
         update_mask = None if on_cpu and bool(accepted.all()) else accepted
-        state.optimiser.step(gradients, lr, update_mask)
+        state.optimiser.step(gradient, lr, update_mask)
         policy.observe(betas, rates, distortion)
 
         state.epochs.add(rates, distortion, losses.detach(), accepted)
