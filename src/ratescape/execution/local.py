@@ -122,7 +122,8 @@ def _by_workers(job: Job, count: int) -> None:
     images = hand_over(workspace.data, job.folder)
     order = _Order(images, job.folder.path, workspace.evaluation, workspace.execution)
     judges = [_Piece(_obtain_judge, (order,))] if workspace.judge_digest is None else []
-    networks = [_Piece(_train_network, (order, network)) for network in job.networks]
+    threads = max(1, count // max(1, len(job.networks)))  # a single network shall not leave cores idle
+    networks = [_Piece(_train_network, (order, network, threads)) for network in job.networks]
     packs = [_Piece(_complete_pack, (order, pack), pack) for pack in job.packs]
     with _worker_processes(count) as executor, followed(Notes(job.folder.packs), job.tracker):
         # The judge first, so that nobody waits for it who could train. Models are taken from their networks.
@@ -208,10 +209,21 @@ def _obtain_judge(order: _Order) -> None:
     _ = _workspace(order).judge
 
 
-def _train_network(order: _Order, spec: NetworkSpec) -> None:
+def _train_network(order: _Order, spec: NetworkSpec, threads: int) -> None:
     folder = SweepFolder(order.folder)
-    with _alone(folder, key(spec)):
+    with _alone(folder, key(spec)), _threads(threads):
         complete_network(spec, folder.network(spec), _workspace(order), order.teller(key(spec)))
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Compute with so many threads in this process."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _complete_pack(order: _Order, pack: Pack) -> None:
