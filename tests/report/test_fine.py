@@ -199,73 +199,119 @@ def test_it_is_the_figure_of_the_landscape(folder: SweepFolder, figure: Figure) 
 
 
 def test_the_page_holds_the_grid_by_beta_1_and_beta_2(folder: SweepFolder) -> None:
-    data = page_data(folder, read_table(folder))["fine"]
+    page = page_data(folder, read_table(folder))
+    data = page["fine"]
     across, up = data["betas"]
     assert len(across) == len(up) == 21
     for row, column in ((0, 0), (3, 17), (20, 5)):
         wanted = in_between((across[column], up[row]))
         assert [data["values"][f"rate_{k}"][row][column] for k in (2, 1)] == wanted["rates"]
         assert data["values"]["psnr"][row][column] == wanted["psnr"]
-    assert [metric["column"] for metric in data["metrics"]] == ["psnr", "rate", "rate_2", "rate_1", "nelbo"]
+        weighted = across[column] * wanted["rates"][0] + up[row] * wanted["rates"][1]
+        assert data["values"]["loss"][row][column] == pytest.approx(wanted["distortion"] + weighted)
+    assert {metric["column"] for metric in data["metrics"]} == set(data["values"])
+    assert set(data["values"]) <= {metric["column"] for metric in page["metrics"]}
     json.dumps(data, allow_nan=False)
+
+
+def test_scales_and_axes_have_room_for_surface_and_models(folder: SweepFolder) -> None:
+    page, rows = page_data(folder, read_table(folder)), measured(read_table(folder))
+    between = read_fine(folder)
+    assert between is not None
+    low, high = page["ranges"]["validation"]["psnr"]
+    assert low == min(between["psnr"].min(), rows["psnr"].min())
+    assert high == max(between["psnr"].max(), rows["psnr"].max())
+    x, y = (page["rate_plane"]["splits"]["validation"][axis]["limits"] for axis in "xy")
+    assert x[1] > between["rate_2"].max() and y[1] > between["rate_1"].max()
+
+
+def test_each_point_of_the_surface_leads_to_the_nearest_model(folder: SweepFolder) -> None:
+    page = page_data(folder, read_table(folder))
+    data, runs = page["fine"], page["runs"]
+    (across, up), nearest, on_grid = data["betas"], np.array(data["nearest"]), np.array(data["on_grid"])
+    assert on_grid.sum() == len(runs) == 23
+    for row, column in np.ndindex(nearest.shape):
+        here = np.log([across[column], up[row]])
+        distances = [np.abs(here - np.log(run["betas"])).max() for run in runs]
+        if on_grid[row, column]:
+            assert distances[nearest[row, column]] < 1e-6
+        else:
+            assert min(distances) > 0.1
+    assert runs[nearest[1, 1]]["betas"] == [0.1, 0.1]  # of the corner's cell
 
 
 def flat(grid: list[list[float]]) -> list[float]:
     return list(itertools.chain.from_iterable(grid))
 
 
-TRACE = "document.getElementById('fine-{}').data.find((trace) => trace.name === 'fine')"
+TRACE = "document.getElementById('{}').data.find((trace) => trace.name === '{}')"
+
+
+def choose(browser: Chromium, column: str) -> None:
+    browser.evaluate(
+        "(() => { const select = document.getElementById('metric'); "
+        f"select.value = '{column}'; select.dispatchEvent(new Event('change')); }})()"
+    )
 
 
 @pytest.mark.browser
-def test_the_section_shows_both_planes_on_a_phone_and_switches(browser: Chromium, folder: SweepFolder) -> None:
+def test_the_page_opens_with_the_surface_on_a_phone_too(browser: Chromium, tmp_path: Path) -> None:
+    folder = sweep(tmp_path, conditioned=True, labels=True, pictures=False)
     browser.open(write_page(folder), 390, 844, phone=True, dark=True)
-    values = page_data(folder, read_table(folder))["fine"]["values"]
-    browser.wait("document.querySelectorAll('#fine .main-svg').length > 0")
-    for column in ("psnr", "nelbo"):
-        browser.evaluate(
-            "(() => { const select = document.getElementById('fine-metric'); "
-            f"select.value = '{column}'; select.dispatchEvent(new Event('change')); }})()"
-        )
-        assert browser.evaluate(TRACE.format("betas") + ".z") == values[column]
-        assert browser.evaluate(TRACE.format("rates") + ".marker.color") == flat(values[column])
-    assert browser.evaluate(TRACE.format("rates") + ".x") == flat(values["rate_2"])
-    assert "ELBO" in browser.evaluate("document.getElementById('fine-rates').getAttribute('aria-label')")
+    page = page_data(folder, read_table(folder))
+    values, runs = page["fine"]["values"], page["runs"]
+    for column in ("psnr", "nelbo", "rate_2"):
+        if column != "psnr":  # with which it opens
+            choose(browser, column)
+        assert browser.evaluate(TRACE.format("right", "fine") + ".z") == values[column]
+        assert browser.evaluate(TRACE.format("right", "models") + ".marker.symbol") == "circle"
+        cells = "document.getElementById('left').data.filter((trace) => trace.name === 'cells')"
+        assert browser.evaluate(f"{cells}.flatMap((trace) => trace.x).filter((x) => x === null).length") == 400
+    assert browser.evaluate(TRACE.format("left", "fine") + ".y") == flat(values["rate_1"])
     note = browser.evaluate("document.getElementById('fine-note').textContent")
-    assert "441 points at no further training" in note and "1,000 images of validation" in note
+    assert "at 441 of them, on up to 1,000 images of validation" in note
+    choose(browser, "accuracy_rbf_2")  # of the grid's models only: their cells, and no colours beneath
+    assert browser.evaluate(TRACE.format("right", "fine") + " === undefined")
+    assert browser.evaluate(f"{cells}.length") == 0
+    assert browser.evaluate(TRACE.format("right", "models") + ".marker.symbol") == "square"
+    shown = [run["values"]["validation"]["accuracy_rbf_2"] for run in runs]
+    assert browser.evaluate(TRACE.format("left", "models") + ".marker.color") == shown
+    assert "models of the grid only" in browser.evaluate("document.getElementById('explanation').textContent")
     assert browser.evaluate("[document.documentElement.scrollWidth, innerWidth]") == [390, 390]
     assert browser.complaints() == []
 
 
 @pytest.mark.browser
-def test_hovering_names_the_betas_and_all_numbers(browser: Chromium, folder: SweepFolder) -> None:
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_surface_names_its_betas_and_numbers_and_a_click_selects_the_nearest_model(
+    browser: Chromium, folder: SweepFolder, side: str
+) -> None:
     browser.open(write_page(folder), 1280, 900)
-    model = in_between((1.0, 1.0))
-    for side in ("betas", "rates"):
-        label = hovered(browser, side)
-        for part in ("β₂ = 1, β₁ = 1", f"PSNR {model['psnr']:.2f} dB", f"rate {model['rate']:.2f} nats", "R(z₁|z₂)"):
-            assert part in label
-
-
-def hovered(browser: Chromium, side: str) -> str:
-    """What is shown under the mouse at the middle of the betas."""
+    data = page_data(folder, read_table(folder))["fine"]
+    across, up = data["betas"]
+    point = in_between((across[12], up[8]))
+    place = (across[12], up[8]) if side == "right" else tuple(point["rates"])
     x, y = browser.evaluate(
         f"""(() => {{
-          const node = document.getElementById('fine-{side}');
+          const node = document.getElementById('{side}');
           node.scrollIntoView({{block: 'center'}});
-          const {{xaxis, yaxis}} = node._fullLayout, {{rate_2, rate_1}} = data.fine.values;
-          const [x, y] = '{side}' === 'betas' ? [1, 1] : [rate_2[10][10], rate_1[10][10]];
-          const box = node.getBoundingClientRect();
-          return [box.x + xaxis._offset + xaxis.d2p(x), box.y + yaxis._offset + yaxis.d2p(y)];
+          const {{xaxis, yaxis}} = node._fullLayout, box = node.getBoundingClientRect();
+          return [box.x + xaxis._offset + xaxis.d2p({place[0]}), box.y + yaxis._offset + yaxis.d2p({place[1]})];
         }})()"""
     )
     browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
-    browser.wait(f"document.querySelector('#fine-{side} .hovertext') !== null")
-    return browser.evaluate(f"document.querySelector('#fine-{side} .hovertext').textContent")
+    browser.wait(f"document.querySelector('#{side} .hovertext') !== null")
+    label = browser.evaluate(f"document.querySelector('#{side} .hovertext').textContent")
+    for part in ("β₂ = 1.58, β₁ = 0.631", f"PSNR {point['psnr']:.2f} dB", "R(z₁|z₂)"):
+        assert part in label
+    browser.click(x, y)
+    browser.wait("document.getElementById('model-title').textContent === 'β₂ = 1, β₁ = 1'")
+    assert browser.complaints() == []
 
 
 @pytest.mark.browser
-def test_without_a_fine_landscape_there_is_no_section(browser: Chromium, tmp_path: Path) -> None:
+def test_without_a_fine_landscape_there_is_no_surface(browser: Chromium, tmp_path: Path) -> None:
     browser.open(write_page(sweep(tmp_path, steps=3, pictures=False)))
-    assert browser.evaluate("document.getElementById('fine').getBoundingClientRect().height") == 0
+    assert browser.evaluate("document.getElementById('fine-note').getBoundingClientRect().height") == 0
+    assert browser.evaluate(TRACE.format("left", "fine") + " === undefined")
     assert browser.complaints() == []

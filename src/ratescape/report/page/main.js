@@ -4,7 +4,6 @@ import { drawAsked } from "./asked.js";
 import { connectControls, drawControls } from "./controls.js";
 import { data } from "./data.js";
 import { element } from "./dom.js";
-import { connectFine, drawFine } from "./fine.js";
 import { drawFixed } from "./fixed.js";
 import { drawKey } from "./key.js";
 import { connectModel, drawModel } from "./model.js";
@@ -30,7 +29,6 @@ function drawAll() {
 function drawAgain() {
   drawPlots();
   drawSurface();
-  drawFine();
 }
 
 function connectWindow() {
@@ -57,9 +55,7 @@ drawTable1();
 drawAsked();
 connectControls();
 connectModel();
-connectFine();
 drawAll();
-drawFine();
 connectPlots(); // after they are drawn: Plotly makes them listen
 onChange(drawAll);
 connectWindow();

@@ -1,6 +1,7 @@
 // What is drawn in a plot, from back to front.
 
 import { allModels, data, isBetaVae } from "./data.js";
+import { fineTraces } from "./fine.js";
 import { answerText, hoverTexts, modelText } from "./hover.js";
 import { colourBar, plotlyScale } from "./look.js";
 import { state } from "./state.js";
@@ -9,6 +10,7 @@ import { state } from "./state.js";
 export function traces(shape, size, look) {
   const hull = data.hulls[state.split][(shape.metric ?? state.metric).column];
   return [
+    ...fineTraces(shape.surface, shape.colour.range, look),
     ...askedTraces(shape.asked ?? [], look),
     ...(shape.joined ? [hullLine(shape, hull, look)] : []),
     ...(shape.ceilings ? [ceilings(shape, look)] : []),
@@ -38,11 +40,16 @@ function models(shape, size, look) {
     cmax: range[1],
     colorscale: plotlyScale(colours),
     opacity: 1,
-    line: { width: shape.seeds ? 0 : 0.6, color: look.outline },
+    line: shape.seeds ? { width: 0 } : outline(shape, look),
   };
   if (bar) Object.assign(marker, { showscale: true, colorbar: colourBar(bar) });
   const texts = hoverTexts(data.runs.map(modelText));
   return { ...shape.points, name: "models", type: "scatter", mode: "markers", customdata: allModels, ...texts, marker };
+}
+
+/** Models on the surface have its colours: a line tells them from it. */
+function outline(shape, look) {
+  return data.fine && shape.surface ? { width: 1.6, color: look.ink } : { width: 0.6, color: look.outline };
 }
 
 function hullLine(shape, hull, look) {
