@@ -23,7 +23,7 @@ from ratescape.records.folders import SweepFolder
 from ratescape.records.table import read_fine, read_table
 from ratescape.report import figures
 from ratescape.report.fine import fine_figure, fine_of, over_grid
-from ratescape.report.page import page_data, write_page
+from ratescape.report.page import page_data, render, write_page
 from ratescape.report.plots import palette
 from ratescape.selection import measured
 
@@ -306,6 +306,56 @@ def test_the_surface_names_its_betas_and_numbers_and_a_click_selects_the_nearest
         assert part in label
     browser.click(x, y)
     browser.wait("document.getElementById('model-title').textContent === 'β₂ = 1, β₁ = 1'")
+    assert browser.complaints() == []
+
+
+def refined_from(folder: SweepFolder) -> pd.DataFrame:
+    """Two refined models: the plain VAE of the grid, better by 1 dB at 3 nats more, and one between its points."""
+    rows = measured(read_table(folder))
+    grid = rows[(rows["beta_2"] == 1) & (rows["beta_1"] == 1)]
+    found = pd.concat([grid, grid.assign(beta_2=2.0)], ignore_index=True)
+    before = found.drop(columns=["run", "seed", "status", "beta_2", "beta_1"]).add_prefix("before_")
+    for prefix in ("", "test_"):
+        found[[f"{prefix}psnr", f"{prefix}rate_1", f"{prefix}rate"]] += [1.0, 3.0, 3.0]
+    own = {"run": ["refined-1", "refined-2"], "epochs": 4, "origin": [grid["run"].iloc[0], None]}
+    return pd.concat([found.drop(columns="run"), before, pd.DataFrame(own)], axis=1)
+
+
+def test_refined_models_are_shown_before_and_after(folder: SweepFolder) -> None:
+    page = page_data(folder, read_table(folder), refined_from(folder))
+    first, second = page["refined"]
+    vae = next(run for run in page["runs"] if run["betas"] == [1, 1])
+    assert page["runs"][first["origin"]] == vae and second["origin"] is None
+    assert (first["epochs"], first["before"]) == (4, vae["values"])
+    for split in ("validation", "test"):
+        assert first["values"][split]["psnr"] == vae["values"][split]["psnr"] + 1
+        assert first["values"][split]["rates"][1] == vae["values"][split]["rates"][1] + 3
+    assert "refined-1" in first["python"]
+    assert page_data(folder, read_table(folder))["refined"] == []
+
+
+@pytest.mark.browser
+def test_refined_models_have_marks_a_table_and_a_line_beside_the_pick(
+    browser: Chromium, folder: SweepFolder, tmp_path: Path
+) -> None:
+    refined = refined_from(folder)
+    table = read_table(folder)
+    picked = page_data(folder, table)["selected"]
+    refined.loc[1, "origin"] = picked
+    page = tmp_path / "refined.html"
+    data = page_data(folder, table, refined)
+    page.write_text(render(data))
+    browser.open(page, 800, 900)
+    found = [one["values"]["validation"] for one in data["refined"]]
+    assert browser.evaluate(TRACE.format("left", "refined") + ".x") == [one["rates"][0] for one in found]
+    assert browser.evaluate(TRACE.format("right", "refined") + ".x") == [1, 2]
+    assert browser.evaluate(TRACE.format("left", "refined") + ".marker.color") == [one["psnr"] for one in found]
+    before, after = (data["refined"][1][when]["test"]["psnr"] for when in ("before", "values"))
+    line = f"refined for 4 epochs: {before:.2f} → {after:.2f} dB"
+    assert browser.evaluate("document.querySelector('.refinement').textContent") == line
+    cells = browser.evaluate("[...document.querySelectorAll('#refined tbody tr')].map((row) => row.textContent)")
+    assert len(cells) == 2 and f"{before:.2f} → {after:.2f}" in cells[1] and "refined-2" in cells[1]
+    assert browser.evaluate("[document.documentElement.scrollWidth, innerWidth]") == [800, 800]
     assert browser.complaints() == []
 
 

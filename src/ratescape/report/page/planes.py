@@ -35,7 +35,7 @@ _CROSS_NOTE = " A cross: the accuracy on a sample is above its ceiling, a defect
 
 
 def rate_plane(
-    rows: pd.DataFrame, splits: Splits, answers: Sequence[Answer], between: pd.DataFrame | None = None
+    rows: pd.DataFrame, splits: Splits, answers: Sequence[Answer], others: pd.DataFrame | None = None
 ) -> dict[str, Any] | None:
     """Rate of the top layer against that of all layers below; None with one layer.
 
@@ -43,7 +43,7 @@ def rate_plane(
         rows: the models.
         splits: what they were measured on.
         answers: rates asked for, and those found.
-        between: the fine landscape, for which there must be room.
+        others: further points of two layers for which there must be room, by ``rate_2`` and ``rate_1``.
     """
     layers = len(layer_columns(rows, "rate"))
     if layers == 1:
@@ -54,12 +54,12 @@ def rate_plane(
         "title": title,
         "x_title": f"R({top}), nats per image",
         "y_title": f"R({below}|{top}), nats per image",
-        "splits": {split: _rate_points(rows, prefix, layers, answers, between) for split, prefix in splits.items()},
+        "splits": {split: _rate_points(rows, prefix, layers, answers, others) for split, prefix in splits.items()},
     }
 
 
 def _rate_points(
-    rows: pd.DataFrame, prefix: str, layers: int, answers: Sequence[Answer], between: pd.DataFrame | None
+    rows: pd.DataFrame, prefix: str, layers: int, answers: Sequence[Answer], others: pd.DataFrame | None
 ) -> dict[str, Any]:
     top = rows[f"{prefix}rate_{layers}"]
     x, y = numbers(top), numbers(rows[f"{prefix}rate"] - top)
@@ -68,8 +68,8 @@ def _rate_points(
     for axis, values in enumerate((x, y)):
         edge = _FAR * extent(values)[1]
         ends = [end for one in asked for end in (min(one["wanted"][axis], edge), one["found"][axis])]
-        surface = [] if between is None else numbers(between[("rate_2", "rate_1")[axis]])
-        shown.append(limits([*values, *ends, *surface], from_zero=True))
+        further = [] if others is None else numbers(others[("rate_2", "rate_1")[axis]])
+        shown.append(limits([*values, *ends, *further], from_zero=True))
     return {"points": {"x": x, "y": y}, "asked": asked, **rate_frame(*shown)}
 
 

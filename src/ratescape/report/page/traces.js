@@ -4,6 +4,7 @@ import { allModels, data, isBetaVae } from "./data.js";
 import { fineTraces } from "./fine.js";
 import { answerText, hoverTexts, modelText } from "./hover.js";
 import { colourBar, plotlyScale } from "./look.js";
+import { refinedTraces } from "./refined.js";
 import { state } from "./state.js";
 
 /** All traces of a plot; `size` is that of a model's mark in pixels. */
@@ -15,6 +16,7 @@ export function traces(shape, size, look) {
     ...(shape.joined ? [hullLine(shape, hull, look)] : []),
     ...(shape.ceilings ? [ceilings(shape, look)] : []),
     models(shape, size, look),
+    ...refinedTraces(shape.surface, shape.colour.range, look),
     crosses(shape.crosses ?? { x: [], y: [] }, look),
     ...(shape.flagged ? [flagged(shape, look)] : []),
     ...rings(shape, size, hull, look),
