@@ -1,5 +1,6 @@
 """The figures of the paper over a sweep on disk: they show what was measured, and say what is not there."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 from helpers.sweep_on_disk import sweep
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import Collection, PathCollection, PolyCollection
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
@@ -177,6 +179,30 @@ def test_damaged_picture_is_one_clear_error(tmp_path: Path) -> None:
         path.write_bytes(path.read_bytes()[:60])
     with pytest.raises(RecordError, match=r"samples.png is damaged: delete .* and run the sweep's command again"):
         pictures.pictures(folder, read_table(folder))
+
+
+def overlaps(figure: Figure) -> list[tuple[str, str]]:
+    """Pairs of panels of which one writes or draws into the other."""
+    drawn = FigureCanvasAgg(figure)
+    drawn.draw()
+    flat = [axes for axes in figure.axes if axes.name != "3d"]
+    boxes = [(axes.get_title(), axes.get_tightbbox(drawn.get_renderer())) for axes in flat]
+    return [
+        (name, other)
+        for (name, box), (other, its) in itertools.combinations(boxes, 2)
+        if box is not None and its is not None and box.overlaps(its)
+    ]
+
+
+def test_panels_of_two_layers_keep_apart(labelled: Table) -> None:
+    for draw in (uses.three_uses, panels.generation, panels.all_metrics, ceilings.accuracy):
+        assert overlaps(draw(labelled)) == []
+
+
+def test_panels_of_other_layers_keep_apart(tmp_path: Path) -> None:
+    deep = read_table(sweep(tmp_path, latents=(4, 4, 4), steps=2, labels=True, pictures=False))
+    for draw in (panels.generation, panels.representation, ceilings.accuracy):
+        assert overlaps(draw(deep)) == []
 
 
 # ---- Table 1

@@ -60,12 +60,14 @@ def sheet(table: Table, columns: Sequence[str], across: int, title: str, marked:
     metrics, absent = among(rows, columns)
     across = min(across, len(metrics))
     down = math.ceil(len(metrics) / across)
-    figure = new_figure(max(8.5, 0.4 + 3.9 * across), 3.4 * down + 1.0)
-    grid = panels(figure, down, across, Margins(right=0.85), Gaps(across=1.0, down=0.55))
+    alike = layers_of(rows) == 2  # panels with the same axes, which need numbers at the outer ones only
+    figure = new_figure(max(8.5, 0.4 + (3.9 if alike else 4.6) * across), (3.4 if alike else 3.8) * down + 1.0)
+    gaps = Gaps(across=1.0, down=0.55) if alike else Gaps(across=1.6, down=1.0)
+    grid = panels(figure, down, across, Margins(right=0.85 if alike else 1.05), gaps)
     crosses = list(marked_models(rows)) if marked else []
     for index, (axes, metric) in enumerate(zip(itertools.chain(*grid), metrics, strict=False)):
         panel(axes, rows, metric, crosses)
-        if layers_of(rows) == 2:  # all have the same axes
+        if alike:
             leave_out(axes.yaxis, index % across > 0)
             leave_out(axes.xaxis, index + across < len(metrics))
     for axes in list(figure.axes)[len(metrics) :]:
