@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,9 @@ from ratescape.selection import beta_vaes, hull_of, plain_vaes
 
 _RING, _HULL_RING = 2.0, 4.2
 """Areas of rings, in areas of a point: they differ so that one point can wear two."""
+
+_HALO = 2.5
+"""Width of the white line under a ring, in points."""
 
 
 def draw_points(
@@ -37,9 +40,10 @@ def draw_rings(axes: Axes, x: pd.Series, y: pd.Series, rows: pd.DataFrame, hull:
     counts = [int(np.count_nonzero(chosen)) for chosen, _, _ in ringed]
     sizes = np.repeat([size * _size(len(x)) for _, _, size in ringed], counts)
     colours = [colour for (_, colour, _), count in zip(ringed, counts, strict=True) for _ in range(count)]
-    points: dict[str, Any] = {"s": sizes, "facecolors": "none"}
-    axes.scatter(x.iloc[at], y.iloc[at], edgecolors="white", lw=2.5, zorder=3.9, **points)
-    axes.scatter(x.iloc[at], y.iloc[at], edgecolors=colours, lw=1.4, zorder=4, **points)
+    twice, widths = np.tile(at, 2), np.repeat([_HALO, 1.4], len(at))  # halos first, rings upon them
+    edges = ["white"] * len(at) + colours
+    rings = axes.scatter(x.iloc[twice], y.iloc[twice], s=np.tile(sizes, 2), facecolors="none", edgecolors=edges)
+    rings.set(linewidths=widths, zorder=4)
 
 
 def draw_hull_line(axes: Axes, x: pd.Series, y: pd.Series, hull: list[int]) -> None:
