@@ -20,10 +20,10 @@ from PIL import Image
 
 from ratescape.errors import RecordError
 from ratescape.records.folders import SweepFolder
-from ratescape.records.table import read_fine, read_table
+from ratescape.records.table import Table, read_fine, read_table
 from ratescape.report import figures
 from ratescape.report.fine import fine_figure, fine_of, over_grid
-from ratescape.report.page import page_data, render, write_page
+from ratescape.report.page import page_data, write, write_page
 from ratescape.report.plots import palette
 from ratescape.selection import measured
 
@@ -336,16 +336,15 @@ def test_refined_models_are_shown_before_and_after(folder: SweepFolder) -> None:
 
 @pytest.mark.browser
 def test_refined_models_have_marks_a_table_and_a_line_beside_the_pick(
-    browser: Chromium, folder: SweepFolder, tmp_path: Path
+    browser: Chromium, folder: SweepFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refined = refined_from(folder)
-    table = read_table(folder)
-    picked = page_data(folder, table)["selected"]
-    refined.loc[1, "origin"] = picked
-    page = tmp_path / "refined.html"
+    refined, table = refined_from(folder), read_table(folder)
+    refined.loc[1, "origin"] = page_data(folder, table)["selected"]
     data = page_data(folder, table, refined)
-    page.write_text(render(data))
-    browser.open(page, 800, 900)
+    told = Table(refined, 0, ("its file is damaged",), table.split)
+    monkeypatch.setattr(write, "read_refined", lambda folder, table: told)
+    browser.open(write_page(folder), 800, 900)
+    assert "its file is damaged" in browser.evaluate("document.getElementById('warning-list').textContent")
     found = [one["values"]["validation"] for one in data["refined"]]
     assert browser.evaluate(TRACE.format("left", "refined") + ".x") == [one["rates"][0] for one in found]
     assert browser.evaluate(TRACE.format("right", "refined") + ".x") == [1, 2]

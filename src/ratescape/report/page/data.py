@@ -32,7 +32,7 @@ def page_data(folder: SweepFolder, table: Table, refined: pd.DataFrame | None = 
     Args:
         folder: the landscape.
         table: its models.
-        refined: models that were refined from it, as :func:`ratescape.report.page.refined.refined_data` takes them.
+        refined: models that were refined from it, as :func:`ratescape.records.refined.read_refined` tells of them.
 
     Raises:
         SpecError: no run has numbers to show.

@@ -20,8 +20,7 @@ def refined_data(
 
     Args:
         folder: the landscape that the models were refined from.
-        refined: one row for each: the columns of the landscape's table, the same as ``before_...``, ``epochs`` of
-            refining, and ``origin``, the run that it was refined from (None for a model between the grid points).
+        refined: one row for each, as :func:`ratescape.records.refined.read_refined` tells of them.
         rows: the models of the landscape.
         splits: what was measured on.
         metrics: those of the page.
