@@ -80,8 +80,8 @@ def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
     That they are rendered, and what they show, is seen to in tests/report, and by commands that run as processes.
     """
 
-    def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-        paths = [folder / f"{name}.{kind}" for kind in ("png", "pdf")]
+    def save(figure: Figure, folder: Path, name: str, pdf: bool = False) -> list[Path]:
+        paths = [folder / f"{name}.{kind}" for kind in (("png", "pdf") if pdf else ("png",))]
         for path in paths:
             write_atomically(path, b"")
         return paths

@@ -21,9 +21,7 @@ from ratescape.records import answers
 from ratescape.records.answers import Answer
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.table import FINE_IMAGES, Table, read_table
-from ratescape.report.figures import save_figures
-from ratescape.report.page import write_page
-from ratescape.report.paper import save_paper_figures
+from ratescape.report.write import write_report
 from ratescape.search.best import Best
 from ratescape.search.between import Between, Budget, between
 from ratescape.search.by_rates import TOLERANCE, Solved, betas_for
@@ -214,13 +212,15 @@ class Landscape:
         fingerprint = self.folder.provenance().get("fingerprint")
         return reload_data(self.folder.spec().data, self.folder, fingerprint, data_folder)
 
-    def report(self) -> Path:
+    def report(self, *, pdf: bool = False) -> Path:
         """Draw the landscape and every figure of the paper, and write the report page; returns its path.
 
         Figures whose measurements are missing are left out; the page says which, and why.
+
+        Args:
+            pdf: whether to write each figure as a PDF, too.
         """
-        save_figures(self.folder)
-        return write_page(self.folder, save_paper_figures(self.folder).skipped)
+        return write_report(self.folder, pdf)
 
     def __repr__(self) -> str:
         return f"Landscape({str(self.folder.path)!r}, {len(self.table)} models)"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.api.types import is_float_dtype
 
 from ratescape.errors import SpecError
 from ratescape.metrics import (
@@ -32,7 +33,9 @@ def measured(table: Table) -> pd.DataFrame:
         return table.rows
     rows = table.rows[table.rows["status"] == "ok"].reset_index(drop=True)
     labels = {"run", "seed", "status", "flag", "test_flag", "request", "outcome"}
-    return rows.astype({column: float for column in rows.columns if column not in labels})
+    return rows.astype(
+        {name: float for name, kind in rows.dtypes.items() if name not in labels and not is_float_dtype(kind)}
+    )
 
 
 def finished(table: Table) -> pd.DataFrame:

@@ -85,6 +85,10 @@ def test_report_is_drawn_again(run: Run, mapped: SweepFolder) -> None:
     mapped.report.unlink()
     assert run("report", mapped.path) == Outcome(0, f"{mapped.report}\n", "")
     assert mapped.report.exists()
+    landscape = mapped.path / "figures" / "landscape.pdf"
+    assert not landscape.exists()
+    assert run("report", mapped.path, "--pdf").status == 0
+    assert landscape.exists()
 
 
 def test_recommend_names_a_model_that_can_be_used(run: Run, mapped: SweepFolder) -> None:

@@ -36,7 +36,12 @@ def test_help_shows_every_option(run: Run, command: str) -> None:
     assert outcome.out.startswith(f"usage: ratescape {command}")
     shown = [line.strip("│ ") for line in outcome.out.splitlines()]
     starts = [i for i, line in enumerate(shown) if line.startswith("-")] + [len(shown)]
-    said = {re.split("[ ,]", shown[i])[0]: " ".join(shown[i + 1 : j]) for i, j in itertools.pairwise(starts)}
+    said: dict[str, str] = {}
+    for i, j in itertools.pairwise(starts):
+        option, *beside = re.split(
+            " {2,}", shown[i], maxsplit=1
+        )  # where options are short, the help stands beside them
+        said[re.split("[ ,]", option)[0]] = " ".join([*beside, *shown[i + 1 : j]])
     for option in expected(commands.COMMANDS[command]):
         text, default, _ = re.split(r"(\(default: |\(required\))", said[option], maxsplit=1)
         assert text.strip() and default, f"{option} has no help"

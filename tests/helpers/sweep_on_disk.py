@@ -4,6 +4,7 @@ import json
 import math
 import random
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageDraw
 
@@ -99,7 +100,7 @@ def measurements(betas: tuple[float, ...], shift: float) -> dict[str, object]:
     }
 
 
-def in_between(betas: tuple[float, ...]) -> dict[str, object]:
+def in_between(betas: tuple[float, ...]) -> dict[str, Any]:
     """What a conditioned network might give at a point of the fine landscape."""
     kept = ("rates", "rate", "distortion", "nelbo", "psnr")
     return {"betas": list(betas)} | {name: value for name, value in measurements(betas, 0).items() if name in kept}

@@ -34,10 +34,10 @@ def test_curves_are_the_log_and_dashes_the_rates_asked_for(tmp_path: Path) -> No
     figure = control_figure([controlled(tmp_path, RateTarget((2,), 5.0), RateTarget((1,), 20.0))])
     betas, rates = figure.axes
     steps = [line["step"] for line in LOG]
-    for index, name in enumerate(("z$_{2}$", "z$_{1}$")):
+    for index, name in enumerate(("z₂", "z₁")):
         np.testing.assert_allclose(curves(betas)[name], np.transpose([steps, [line["betas"][index] for line in LOG]]))
     drawn = curves(rates)
-    for index, name in enumerate(("z$_{2}$: 5 asked for", "z$_{1}$: 20 asked for")):
+    for index, name in enumerate(("z₂: 5 asked for", "z₁: 20 asked for")):
         np.testing.assert_allclose(drawn[name], np.transpose([steps, [line["rates"][index] for line in LOG]]))
     assert [np.asarray(line.get_ydata())[0] for line in rates.lines if line.get_linestyle() == "--"] == [5, 20]
     frozen = betas.patches[0].get_window_extent().transformed(betas.transData.inverted())

@@ -7,9 +7,10 @@ import pytest
 from helpers.sweep_on_disk import damage, sweep
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import PathCollection
+from matplotlib.collections import LineCollection, PathCollection, PolyCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from PIL import Image
 
 from ratescape.errors import SpecError
@@ -17,6 +18,7 @@ from ratescape.metrics import METRICS
 from ratescape.records.table import Table, read_table
 from ratescape.report import figures
 from ratescape.report.plots import canvas, palette
+from ratescape.report.plots.rates import DIAGONAL
 from ratescape.selection import hull_of, measured
 
 PSNR = METRICS["psnr"]
@@ -27,12 +29,18 @@ def offsets(points: PathCollection) -> np.ndarray:
     return np.asarray(points.get_offsets())
 
 
+def rings(points: PathCollection, colour: str) -> np.ndarray:
+    """Where the rings of a colour lie ``[N, 2]``."""
+    edges = np.broadcast_to(np.asarray(points.get_edgecolor()), (len(offsets(points)), 4))
+    return offsets(points)[(edges == to_rgba(colour)).all(axis=1)]
+
+
 def collections(axes: Axes, colour: str | None = None) -> list[PathCollection]:
     """The scatters of an axes: the points, or the rings of a colour."""
     scatters = [c for c in axes.collections if isinstance(c, PathCollection)]
     if colour is None:
         return [c for c in scatters if c.get_array() is not None]
-    return [c for c in scatters if np.allclose(c.get_edgecolor(), to_rgba(colour)) and len(offsets(c))]
+    return [c for c in scatters if len(rings(c, colour))]
 
 
 def colours_of(points: PathCollection) -> np.ndarray:
@@ -62,19 +70,19 @@ def test_points_lie_at_their_rates_with_their_metric(table: Table, figure: Figur
 def test_rings_mark_vae_beta_vaes_and_hull(table: Table, figure: Figure) -> None:
     axes = figure.axes[0]
     rows = measured(table)
-    (vae,) = collections(axes, palette.VAE)
-    (equal,) = collections(axes, palette.BETA_VAE)
-    (hull,) = collections(axes, palette.HULL)
+    (drawn,) = collections(axes, palette.VAE)
+    vae, equal, hull = (rings(drawn, colour) for colour in (palette.VAE, palette.BETA_VAE, palette.HULL))
     center = rows[(rows["beta_2"] == 1) & (rows["beta_1"] == 1)]
-    np.testing.assert_allclose(offsets(vae), center[["rate_2", "rate_1"]])
-    assert len(offsets(equal)) == 4
-    np.testing.assert_allclose(offsets(hull), rows.loc[sorted(hull_of(rows, PSNR)), ["rate_2", "rate_1"]])
+    np.testing.assert_allclose(vae, center[["rate_2", "rate_1"]])
+    assert len(equal) == 4
+    np.testing.assert_allclose(hull, rows.loc[sorted(hull_of(rows, PSNR)), ["rate_2", "rate_1"]])
 
 
 def test_diagonals_have_the_total_rate_they_are_labelled_with(figure: Figure) -> None:
     axes = figure.axes[0]
-    labelled = {float(text.get_text()) for text in axes.texts}
-    ends = [np.asarray(line.get_xydata()).sum(axis=1) for line in axes.lines if line.get_linestyle() == "-"]
+    labelled = {float(text.get_text()) for text in axes.texts if text.get_gid() == DIAGONAL}
+    (lines,) = (c for c in axes.collections if isinstance(c, LineCollection))
+    ends = [np.asarray(line).sum(axis=1) for line in lines.get_segments()]
     np.testing.assert_allclose([total[0] for total in ends], [total[1] for total in ends])
     assert labelled
     assert labelled <= {round(float(total[0]), 6) for total in ends}
@@ -82,8 +90,9 @@ def test_diagonals_have_the_total_rate_they_are_labelled_with(figure: Figure) ->
 
 def test_every_model_has_a_cell_in_its_colour_and_the_diverged_one_a_cross(figure: Figure) -> None:
     axes, (points,) = figure.axes[1], collections(figure.axes[0])
-    assert len(axes.patches) == 23
-    cells = np.array([p.get_facecolor() for p in axes.patches])
+    (drawn,) = (c for c in axes.collections if isinstance(c, PolyCollection))
+    cells = np.asarray(drawn.get_facecolor())
+    assert len(cells) == len(drawn.get_paths()) == 23
     np.testing.assert_allclose(cells, colours_of(points), atol=1e-6)
     crosses = [line for line in axes.lines if line.get_marker() == "x"]
     np.testing.assert_allclose(np.asarray(crosses[0].get_xydata()), [[0.1, 0.316227766]])
@@ -146,15 +155,46 @@ def test_nothing_is_drawn_outside_the_figure(figure: Figure) -> None:
 
 
 def test_saved_figures_open_and_are_the_same_each_time(tmp_path: Path) -> None:
+    """A PDF is written where it is asked for; one that is there is drawn again with the picture beside it."""
     folder = sweep(tmp_path, steps=3, pictures=False)
-    png, pdf = figures.save_figures(folder)
-    assert (png, pdf) == (tmp_path / "figures" / "landscape.png", tmp_path / "figures" / "landscape.pdf")
+    png, pdf = tmp_path / "figures" / "landscape.png", tmp_path / "figures" / "landscape.pdf"
+    assert figures.save_figures(folder) == [png]
     with Image.open(png) as picture:
         assert picture.width >= 1600
+        assert picture.mode == "RGB" and round(picture.info["dpi"][0]) == 150
+    assert figures.save_figures(folder, pdf=True) == [png, pdf]
     first = pdf.read_bytes()
     assert first.startswith(b"%PDF")
-    figures.save_figures(folder)
+    pdf.write_bytes(b"of other numbers")
+    assert figures.save_figures(folder) == [png, pdf]
     assert pdf.read_bytes() == first
+
+
+def test_numbers_beside_a_scale_of_colour_stand_where_their_colours_are(figure: Figure) -> None:
+    axes = figure.axes[0]
+    (bar,) = (image for image in axes.get_children() if isinstance(image, AxesImage))
+    (points,) = collections(axes)
+    low, high = points.get_clim()
+    assert low is not None and high is not None
+    bottom, top = bar.get_extent()[2:]
+    numbers = [text for text in axes.texts if text.get_gid() == palette.BAR and text.get_rotation() == 0]
+    assert len(numbers) >= 3
+    for text in numbers:
+        along = (text.get_position()[1] - bottom) / (top - bottom)
+        assert along == pytest.approx((float(text.get_text()) - low) / (high - low))
+
+
+def test_every_pixel_is_in_the_file(tmp_path: Path) -> None:
+    """As another library reads it."""
+    drawn = canvas.new_figure(1.5, 1)
+    canvas.add_title(drawn, "β₂ = 1")
+    (png,) = canvas.save(drawn, tmp_path, "small")
+    with Image.open(png) as picture:
+        pixels = np.asarray(picture)
+    shown = FigureCanvasAgg(drawn)
+    shown.draw()
+    np.testing.assert_array_equal(pixels, np.asarray(shown.buffer_rgba())[..., :3])
+    assert pixels.min() < 128 < pixels.max()
 
 
 def test_nothing_to_draw_is_one_clear_error(tmp_path: Path) -> None:

@@ -20,10 +20,10 @@ from PIL import Image
 
 from ratescape.errors import RecordError
 from ratescape.records.folders import SweepFolder
-from ratescape.records.table import read_fine, read_table
+from ratescape.records.table import Table, read_fine, read_table
 from ratescape.report import figures
 from ratescape.report.fine import fine_figure, fine_of, over_grid
-from ratescape.report.page import page_data, write_page
+from ratescape.report.page import page_data, write, write_page
 from ratescape.report.plots import palette
 from ratescape.selection import measured
 
@@ -63,7 +63,7 @@ def test_most_landscapes_have_none(tmp_path: Path) -> None:
     dedicated = sweep(tmp_path / "dedicated", steps=2, diverged=None, missing=None, pictures=False)
     assert read_fine(dedicated) is None
     assert page_data(dedicated, read_table(dedicated))["fine"] is None
-    assert [path.name for path in figures.save_figures(dedicated)] == ["landscape.png", "landscape.pdf"]
+    assert [path.name for path in figures.save_figures(dedicated)] == ["landscape.png"]
     unfinished = sweep(tmp_path / "unfinished", steps=2, conditioned=True, pictures=False)
     unfinished.fine.unlink()
     assert read_fine(unfinished) is None
@@ -107,17 +107,22 @@ def contours(axes: Axes, filled: bool) -> list[QuadContourSet]:
     return [c for c in axes.collections if isinstance(c, QuadContourSet) and c.filled is filled]
 
 
+def bar_texts(axes: Axes) -> list[str]:
+    """Numbers and name of the scale of colour beside an axes."""
+    return [text.get_text() for text in axes.texts if text.get_gid() == palette.BAR]
+
+
 def points_of(line: Line2D) -> np.ndarray:
     """Points of a line ``[N, 2]``."""
     return np.asarray(line.get_xydata())
 
 
 def test_both_planes_are_named_and_share_one_colour_bar(figure: Figure) -> None:
-    left, right, bar = figure.axes
-    assert left.get_xlabel() == "R(z$_2$)  (nats/image)" and "z$_1$ | z$_2$" in left.get_ylabel()
-    assert right.get_xlabel().startswith(r"$\beta_2$") and right.get_ylabel().startswith(r"$\beta_1$")
+    left, right = figure.axes
+    assert left.get_xlabel() == "R(z₂)  (nats/image)" and "z₁ | z₂" in left.get_ylabel()
+    assert right.get_xlabel().startswith("β₂") and right.get_ylabel().startswith("β₁")
     assert right.get_xscale() == right.get_yscale() == "log"
-    assert bar.get_ylabel() == "PSNR (dB)"
+    assert [bar_texts(axes)[-1:] for axes in (left, right)] == [[], ["PSNR (dB)"]]
 
 
 def test_a_contour_lies_where_the_metric_has_its_value(figure: Figure) -> None:
@@ -180,87 +185,182 @@ def test_a_fold_and_a_hole_leave_a_figure(folder: SweepFolder, between: pd.DataF
     assert blank.mean() < 0.03  # the white outlines of the dashed line and of the labels
 
 
-def test_it_is_saved_beside_the_landscape_the_same_each_time(folder: SweepFolder) -> None:
-    *_, png, pdf = figures.save_figures(folder)
-    assert (png, pdf) == tuple(folder.path / "figures" / f"fine-landscape.{kind}" for kind in ("png", "pdf"))
+def test_it_is_the_figure_of_the_landscape(folder: SweepFolder, figure: Figure) -> None:
+    (png,) = figures.save_figures(folder)
+    assert png == folder.path / "figures" / "landscape.png"
+    drawn = FigureCanvasAgg(figure)
+    drawn.draw()
     with Image.open(png) as picture:
         assert picture.width >= 1600
-    first = pdf.read_bytes()
-    figures.save_figures(folder)
-    assert first.startswith(b"%PDF") and pdf.read_bytes() == first
+        np.testing.assert_array_equal(np.asarray(picture), np.asarray(drawn.buffer_rgba())[..., :3])
 
 
 # ---- the page
 
 
 def test_the_page_holds_the_grid_by_beta_1_and_beta_2(folder: SweepFolder) -> None:
-    data = page_data(folder, read_table(folder))["fine"]
+    page = page_data(folder, read_table(folder))
+    data = page["fine"]
     across, up = data["betas"]
     assert len(across) == len(up) == 21
     for row, column in ((0, 0), (3, 17), (20, 5)):
         wanted = in_between((across[column], up[row]))
         assert [data["values"][f"rate_{k}"][row][column] for k in (2, 1)] == wanted["rates"]
         assert data["values"]["psnr"][row][column] == wanted["psnr"]
-    assert [metric["column"] for metric in data["metrics"]] == ["psnr", "rate", "rate_2", "rate_1", "nelbo"]
+        weighted = across[column] * wanted["rates"][0] + up[row] * wanted["rates"][1]
+        assert data["values"]["loss"][row][column] == pytest.approx(wanted["distortion"] + weighted)
+    assert {metric["column"] for metric in data["metrics"]} == set(data["values"])
+    assert set(data["values"]) <= {metric["column"] for metric in page["metrics"]}
     json.dumps(data, allow_nan=False)
+
+
+def test_scales_and_axes_have_room_for_surface_and_models(folder: SweepFolder) -> None:
+    page, rows = page_data(folder, read_table(folder)), measured(read_table(folder))
+    between = read_fine(folder)
+    assert between is not None
+    low, high = page["ranges"]["validation"]["psnr"]
+    assert low == min(between["psnr"].min(), rows["psnr"].min())
+    assert high == max(between["psnr"].max(), rows["psnr"].max())
+    x, y = (page["rate_plane"]["splits"]["validation"][axis]["limits"] for axis in "xy")
+    assert x[1] > between["rate_2"].max() and y[1] > between["rate_1"].max()
+
+
+def test_each_point_of_the_surface_leads_to_the_nearest_model(folder: SweepFolder) -> None:
+    page = page_data(folder, read_table(folder))
+    data, runs = page["fine"], page["runs"]
+    (across, up), nearest, on_grid = data["betas"], np.array(data["nearest"]), np.array(data["on_grid"])
+    assert on_grid.sum() == len(runs) == 23
+    for row, column in np.ndindex(nearest.shape):
+        here = np.log([across[column], up[row]])
+        distances = [np.abs(here - np.log(run["betas"])).max() for run in runs]
+        if on_grid[row, column]:
+            assert distances[nearest[row, column]] < 1e-6
+        else:
+            assert min(distances) > 0.1
+    assert runs[nearest[1, 1]]["betas"] == [0.1, 0.1]  # of the corner's cell
 
 
 def flat(grid: list[list[float]]) -> list[float]:
     return list(itertools.chain.from_iterable(grid))
 
 
-TRACE = "document.getElementById('fine-{}').data.find((trace) => trace.name === 'fine')"
+TRACE = "document.getElementById('{}').data.find((trace) => trace.name === '{}')"
+
+
+def choose(browser: Chromium, column: str) -> None:
+    browser.evaluate(
+        "(() => { const select = document.getElementById('metric'); "
+        f"select.value = '{column}'; select.dispatchEvent(new Event('change')); }})()"
+    )
 
 
 @pytest.mark.browser
-def test_the_section_shows_both_planes_on_a_phone_and_switches(browser: Chromium, folder: SweepFolder) -> None:
+def test_the_page_opens_with_the_surface_on_a_phone_too(browser: Chromium, tmp_path: Path) -> None:
+    folder = sweep(tmp_path, conditioned=True, labels=True, pictures=False)
     browser.open(write_page(folder), 390, 844, phone=True, dark=True)
-    values = page_data(folder, read_table(folder))["fine"]["values"]
-    browser.wait("document.querySelectorAll('#fine .main-svg').length > 0")
-    for column in ("psnr", "nelbo"):
-        browser.evaluate(
-            "(() => { const select = document.getElementById('fine-metric'); "
-            f"select.value = '{column}'; select.dispatchEvent(new Event('change')); }})()"
-        )
-        assert browser.evaluate(TRACE.format("betas") + ".z") == values[column]
-        assert browser.evaluate(TRACE.format("rates") + ".marker.color") == flat(values[column])
-    assert browser.evaluate(TRACE.format("rates") + ".x") == flat(values["rate_2"])
-    assert "ELBO" in browser.evaluate("document.getElementById('fine-rates').getAttribute('aria-label')")
+    page = page_data(folder, read_table(folder))
+    values, runs = page["fine"]["values"], page["runs"]
+    for column in ("psnr", "nelbo", "rate_2"):
+        if column != "psnr":  # with which it opens
+            choose(browser, column)
+        assert browser.evaluate(TRACE.format("right", "fine") + ".z") == values[column]
+        assert browser.evaluate(TRACE.format("right", "models") + ".marker.symbol") == "circle"
+        cells = "document.getElementById('left').data.filter((trace) => trace.name === 'cells')"
+        assert browser.evaluate(f"{cells}.flatMap((trace) => trace.x).filter((x) => x === null).length") == 400
+    assert browser.evaluate(TRACE.format("left", "fine") + ".y") == flat(values["rate_1"])
     note = browser.evaluate("document.getElementById('fine-note').textContent")
-    assert "441 points at no further training" in note and "1,000 images of validation" in note
+    assert "at 441 of them, on up to 1,000 images of validation" in note
+    choose(browser, "accuracy_rbf_2")  # of the grid's models only: their cells, and no colours beneath
+    assert browser.evaluate(TRACE.format("right", "fine") + " === undefined")
+    assert browser.evaluate(f"{cells}.length") == 0
+    assert browser.evaluate(TRACE.format("right", "models") + ".marker.symbol") == "square"
+    shown = [run["values"]["validation"]["accuracy_rbf_2"] for run in runs]
+    assert browser.evaluate(TRACE.format("left", "models") + ".marker.color") == shown
+    assert "models of the grid only" in browser.evaluate("document.getElementById('explanation').textContent")
     assert browser.evaluate("[document.documentElement.scrollWidth, innerWidth]") == [390, 390]
     assert browser.complaints() == []
 
 
 @pytest.mark.browser
-def test_hovering_names_the_betas_and_all_numbers(browser: Chromium, folder: SweepFolder) -> None:
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_surface_names_its_betas_and_numbers_and_a_click_selects_the_nearest_model(
+    browser: Chromium, folder: SweepFolder, side: str
+) -> None:
     browser.open(write_page(folder), 1280, 900)
-    model = in_between((1.0, 1.0))
-    for side in ("betas", "rates"):
-        label = hovered(browser, side)
-        for part in ("β₂ = 1, β₁ = 1", f"PSNR {model['psnr']:.2f} dB", f"rate {model['rate']:.2f} nats", "R(z₁|z₂)"):
-            assert part in label
-
-
-def hovered(browser: Chromium, side: str) -> str:
-    """What is shown under the mouse at the middle of the betas."""
+    data = page_data(folder, read_table(folder))["fine"]
+    across, up = data["betas"]
+    point = in_between((across[12], up[8]))
+    place = (across[12], up[8]) if side == "right" else tuple(point["rates"])
     x, y = browser.evaluate(
         f"""(() => {{
-          const node = document.getElementById('fine-{side}');
+          const node = document.getElementById('{side}');
           node.scrollIntoView({{block: 'center'}});
-          const {{xaxis, yaxis}} = node._fullLayout, {{rate_2, rate_1}} = data.fine.values;
-          const [x, y] = '{side}' === 'betas' ? [1, 1] : [rate_2[10][10], rate_1[10][10]];
-          const box = node.getBoundingClientRect();
-          return [box.x + xaxis._offset + xaxis.d2p(x), box.y + yaxis._offset + yaxis.d2p(y)];
+          const {{xaxis, yaxis}} = node._fullLayout, box = node.getBoundingClientRect();
+          return [box.x + xaxis._offset + xaxis.d2p({place[0]}), box.y + yaxis._offset + yaxis.d2p({place[1]})];
         }})()"""
     )
     browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
-    browser.wait(f"document.querySelector('#fine-{side} .hovertext') !== null")
-    return browser.evaluate(f"document.querySelector('#fine-{side} .hovertext').textContent")
+    browser.wait(f"document.querySelector('#{side} .hovertext') !== null")
+    label = browser.evaluate(f"document.querySelector('#{side} .hovertext').textContent")
+    for part in ("β₂ = 1.58, β₁ = 0.631", f"PSNR {point['psnr']:.2f} dB", "R(z₁|z₂)"):
+        assert part in label
+    browser.click(x, y)
+    browser.wait("document.getElementById('model-title').textContent === 'β₂ = 1, β₁ = 1'")
+    assert browser.complaints() == []
+
+
+def refined_from(folder: SweepFolder) -> pd.DataFrame:
+    """Two refined models: the plain VAE of the grid, better by 1 dB at 3 nats more, and one between its points."""
+    rows = measured(read_table(folder))
+    grid = rows[(rows["beta_2"] == 1) & (rows["beta_1"] == 1)]
+    found = pd.concat([grid, grid.assign(beta_2=2.0)], ignore_index=True)
+    before = found.drop(columns=["run", "seed", "status", "beta_2", "beta_1"]).add_prefix("before_")
+    for prefix in ("", "test_"):
+        found[[f"{prefix}psnr", f"{prefix}rate_1", f"{prefix}rate"]] += [1.0, 3.0, 3.0]
+    own = {"run": ["refined-1", "refined-2"], "epochs": 4, "origin": [grid["run"].iloc[0], None]}
+    return pd.concat([found.drop(columns="run"), before, pd.DataFrame(own)], axis=1)
+
+
+def test_refined_models_are_shown_before_and_after(folder: SweepFolder) -> None:
+    page = page_data(folder, read_table(folder), refined_from(folder))
+    first, second = page["refined"]
+    vae = next(run for run in page["runs"] if run["betas"] == [1, 1])
+    assert page["runs"][first["origin"]] == vae and second["origin"] is None
+    assert (first["epochs"], first["before"]) == (4, vae["values"])
+    for split in ("validation", "test"):
+        assert first["values"][split]["psnr"] == vae["values"][split]["psnr"] + 1
+        assert first["values"][split]["rates"][1] == vae["values"][split]["rates"][1] + 3
+    assert "refined-1" in first["python"]
+    assert page_data(folder, read_table(folder))["refined"] == []
 
 
 @pytest.mark.browser
-def test_without_a_fine_landscape_there_is_no_section(browser: Chromium, tmp_path: Path) -> None:
+def test_refined_models_have_marks_a_table_and_a_line_beside_the_pick(
+    browser: Chromium, folder: SweepFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refined, table = refined_from(folder), read_table(folder)
+    refined.loc[1, "origin"] = page_data(folder, table)["selected"]
+    data = page_data(folder, table, refined)
+    told = Table(refined, 0, ("its file is damaged",), table.split)
+    monkeypatch.setattr(write, "read_refined", lambda folder, table: told)
+    browser.open(write_page(folder), 800, 900)
+    assert "its file is damaged" in browser.evaluate("document.getElementById('warning-list').textContent")
+    found = [one["values"]["validation"] for one in data["refined"]]
+    assert browser.evaluate(TRACE.format("left", "refined") + ".x") == [one["rates"][0] for one in found]
+    assert browser.evaluate(TRACE.format("right", "refined") + ".x") == [1, 2]
+    assert browser.evaluate(TRACE.format("left", "refined") + ".marker.color") == [one["psnr"] for one in found]
+    before, after = (data["refined"][1][when]["test"]["psnr"] for when in ("before", "values"))
+    line = f"refined for 4 epochs: {before:.2f} → {after:.2f} dB"
+    assert browser.evaluate("document.querySelector('.refinement').textContent") == line
+    cells = browser.evaluate("[...document.querySelectorAll('#refined tbody tr')].map((row) => row.textContent)")
+    assert len(cells) == 2 and f"{before:.2f} → {after:.2f}" in cells[1] and "refined-2" in cells[1]
+    assert browser.evaluate("[document.documentElement.scrollWidth, innerWidth]") == [800, 800]
+    assert browser.complaints() == []
+
+
+@pytest.mark.browser
+def test_without_a_fine_landscape_there_is_no_surface(browser: Chromium, tmp_path: Path) -> None:
     browser.open(write_page(sweep(tmp_path, steps=3, pictures=False)))
-    assert browser.evaluate("document.getElementById('fine').getBoundingClientRect().height") == 0
+    assert browser.evaluate("document.getElementById('fine-note').getBoundingClientRect().height") == 0
+    assert browser.evaluate(TRACE.format("left", "fine") + " === undefined")
     assert browser.complaints() == []

@@ -1,6 +1,7 @@
 """The page: its data, its safety against names, and its behaviour in a real headless browser."""
 
 import base64
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -74,6 +75,20 @@ def test_warnings_tell_of_all_that_is_wrong(tmp_path: Path) -> None:
     assert folder.run(folder.spec().runs()[7]).path.name in broken
     assert re.match(r"z₂ has collapsed in \d of 22 models", collapsed)
     assert "provenance.json is missing" in data["provenance"]["unknown"]
+
+
+def test_a_layer_that_is_dead_everywhere_is_told_on_top_with_a_remedy(folder: SweepFolder) -> None:
+    table = read_table(folder)
+    assert page_data(folder, table)["alarms"] == []  # z₂ has collapsed in some models only
+    died = "z₂ carried 0.00 nats at betas (0.1, 10): not trained again: this landscape has a dead layer"
+    again = "network of seed 1: z₂ carried 0.00 nats at betas (0.1, 10): trained again with learning rate 0.000333"
+    data = page_data(folder, dataclasses.replace(table, retrained=(died, again)))
+    (alarm,) = data["alarms"]
+    assert alarm.startswith(f"In training, {died}. ") and "smaller --training.learning-rate" in alarm
+    assert f"{again}." in data["warnings"] and not any(died in line for line in data["warnings"])
+    nowhere = dataclasses.replace(table, rows=table.rows.assign(active_2=0.0))
+    (alarm,) = page_data(folder, nowhere)["alarms"]
+    assert alarm.startswith("z₂ has collapsed in every model. ")
 
 
 def test_collapsed_layers_are_those_below_a_tenth_of_a_nat_or_without_active_units(folder: SweepFolder) -> None:

@@ -1,5 +1,6 @@
 """The figures of the paper over a sweep on disk: they show what was measured, and say what is not there."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import pandas as pd
 import pytest
 from helpers.sweep_on_disk import sweep
 from matplotlib.axes import Axes
-from matplotlib.collections import Collection, PathCollection
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import Collection, PathCollection, PolyCollection
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 from PIL import Image
@@ -96,7 +98,8 @@ def test_three_uses_mark_the_best_models_and_draw_the_surface(labelled: Table) -
         best = rows.loc[rows[column].idxmax()]
         marked = [tuple(offsets(c)[0]) for c in axes.collections if len(offsets(c)) == 1]
         assert (best["beta_2"], best["beta_1"]) in marked
-        assert len(axes.patches) == len(rows)
+        (cells,) = (c for c in axes.collections if isinstance(c, PolyCollection))
+        assert len(cells.get_paths()) == len(rows)
 
 
 def test_panels_show_each_metric_over_the_rates_with_its_hull(labelled: Table) -> None:
@@ -107,8 +110,8 @@ def test_panels_show_each_metric_over_the_rates_with_its_hull(labelled: Table) -
         np.testing.assert_allclose(offsets(dots(axes)), rows[["rate_2", "rate_1"]])
         np.testing.assert_allclose(np.asarray(dots(axes).get_array()), rows[column])
         hull = rows.loc[sorted(hull_of(rows, METRICS[column])), ["rate_2", "rate_1"]].to_numpy()
-        rings = [offsets(c) for c in axes.collections if c is not dots(axes)]
-        assert any(len(ring) == len(hull) and np.allclose(ring, hull) for ring in rings)
+        rings = offsets(max(axes.collections, key=lambda drawn: drawn.get_zorder()))
+        np.testing.assert_allclose(rings[: len(hull)], hull)
 
 
 def test_a_missing_metric_is_left_out_and_named(labelled: Table) -> None:
@@ -178,6 +181,30 @@ def test_damaged_picture_is_one_clear_error(tmp_path: Path) -> None:
         pictures.pictures(folder, read_table(folder))
 
 
+def overlaps(figure: Figure) -> list[tuple[str, str]]:
+    """Pairs of panels of which one writes or draws into the other."""
+    drawn = FigureCanvasAgg(figure)
+    drawn.draw()
+    flat = [axes for axes in figure.axes if axes.name != "3d"]
+    boxes = [(axes.get_title(), axes.get_tightbbox(drawn.get_renderer())) for axes in flat]
+    return [
+        (name, other)
+        for (name, box), (other, its) in itertools.combinations(boxes, 2)
+        if box is not None and its is not None and box.overlaps(its)
+    ]
+
+
+def test_panels_of_two_layers_keep_apart(labelled: Table) -> None:
+    for draw in (uses.three_uses, panels.generation, panels.all_metrics, ceilings.accuracy):
+        assert overlaps(draw(labelled)) == []
+
+
+def test_panels_of_other_layers_keep_apart(tmp_path: Path) -> None:
+    deep = read_table(sweep(tmp_path, latents=(4, 4, 4), steps=2, labels=True, pictures=False))
+    for draw in (panels.generation, panels.representation, ceilings.accuracy):
+        assert overlaps(draw(deep)) == []
+
+
 # ---- Table 1
 
 
@@ -209,7 +236,7 @@ def test_table_1_without_labels_is_one_clear_error(tmp_path: Path) -> None:
 
 
 def test_every_figure_and_table_1_are_written(folder: SweepFolder) -> None:
-    drawn = save_paper_figures(folder)
+    drawn = save_paper_figures(folder, pdf=True)
     assert drawn.skipped == {}
     assert len(drawn.paths) == 2 * 7 + 2
     for path in drawn.paths:
@@ -242,7 +269,7 @@ LABELLED = {"figure-5-generation", "figure-6-accuracy", "figure-7-representation
 def test_what_cannot_be_drawn_is_skipped_with_a_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], skipped: set[str]
 ) -> None:
-    monkeypatch.setattr(files, "save", lambda figure, folder, name: [folder / name])  # drawn, but not rendered
+    monkeypatch.setattr(files, "save", lambda figure, folder, name, pdf: [folder / name])  # drawn, but not rendered
     few: dict[str, Any] = {"steps": 3, "pictures": False}
     drawn = save_paper_figures(sweep(tmp_path, **few | options))
     assert set(drawn.skipped) == skipped

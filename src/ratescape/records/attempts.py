@@ -12,6 +12,9 @@ from ratescape.records.files import finite, read_json_lines, remake, to_json_lin
 from ratescape.records.folders import SweepFolder
 from ratescape.specs.runs import NetworkSpec
 
+DEAD_LAYER = "this landscape has a dead layer"
+"""How the verdict on a network ends of which a group of layers is dead in the end."""
+
 
 @dataclasses.dataclass(frozen=True)
 class GroupRate:
@@ -108,11 +111,11 @@ def verdict(attempts: Sequence[Attempt]) -> str | None:
     found = _named(last.dead_in_the_end)
     if not last.dead:
         retrained = f" (trained again with {again})" if again else ""
-        return f"{found} in the end, though alive when annealing ended{retrained}: this landscape has a dead layer"
+        return f"{found} in the end, though alive when annealing ended{retrained}: {DEAD_LAYER}"
     if not again:
-        return f"{found}: not trained again: this landscape has a dead layer"
+        return f"{found}: not trained again: {DEAD_LAYER}"
     tried = f"gave up after {len(attempts) - 1} more attempt{'s' if len(attempts) > 2 else ''} ({again})"
-    return f"{found}: {tried}, kept learning rate {last.learning_rate:.3g}: this landscape has a dead layer"
+    return f"{found}: {tried}, kept learning rate {last.learning_rate:.3g}: {DEAD_LAYER}"
 
 
 def _named(groups: Sequence[GroupRate]) -> str:

@@ -72,6 +72,11 @@ class RunFolder(TrainingFolder):
         return self.path / "control.jsonl"
 
     @property
+    def before(self) -> Path:
+        """What was measured of a refined model before it was refined."""
+        return self.path / "before.jsonl"
+
+    @property
     def done(self) -> bool:
         """Whether training and its records are complete."""
         return (self.path / "done").exists()
@@ -111,6 +116,10 @@ class SweepFolder(ResultsFolder):
 
     def run(self, spec: RunSpec) -> RunFolder:
         return RunFolder(self.path / "runs" / key(spec))
+
+    def refined(self, spec: RunSpec) -> RunFolder:
+        """The folder of a model that was refined after the landscape was mapped."""
+        return RunFolder(self.path / "refined" / key(spec))
 
     def network(self, spec: NetworkSpec) -> NetworkFolder:
         return NetworkFolder(self.path / "networks" / key(spec))

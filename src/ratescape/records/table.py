@@ -36,6 +36,9 @@ class Table:
     """One line for each reason why something was not measured: what, why, and in how many models."""
     retrained: tuple[str, ...] = ()
     """One line for each conditioned network that lost a layer in training, and what was done about it."""
+    stamp: str | None = None
+    """What decided its numbers: they compare with those of a record of the same :func:`stamp_of` alone. None where
+    nothing was measured."""
 
 
 def read_table(folder: SweepFolder) -> Table:
@@ -61,14 +64,15 @@ def read_table(folder: SweepFolder) -> Table:
             continue
         try:
             records = {record.get("split"): record for record in read_json_lines(one.evaluation)}
-            read.append((_row(run, one, records, spec.selection_split), records[spec.selection_split]))
+            read.append((row_of(run, one, records, spec.selection_split), records[spec.selection_split]))
         except RecordError as error:
             broken.append(str(error))
     kept, others = _measured_alike(read)
     reasons = Counter((reason, name) for _, record in kept for name, reason in record.get("absent", {}).items())
     rows = pd.DataFrame([row for row, _ in kept])
     absent, retrained = _absent(reasons, len(kept)), tuple(verdicts(folder, spec.networks()))
-    return Table(rows, missing, (*broken, *others), spec.selection_split, absent, retrained)
+    stamp = next((stamp_of(record) for row, record in kept if row["status"] == "ok"), None)
+    return Table(rows, missing, (*broken, *others), spec.selection_split, absent, retrained, stamp)
 
 
 Measured = list[tuple[dict[str, Any], dict[str, Any]]]
@@ -80,7 +84,7 @@ def _measured_alike(read: Measured) -> tuple[Measured, list[str]]:
 
     A training that diverged has no numbers to compare.
     """
-    stamps = {row["run"]: _stamp(record) for row, record in read if row["status"] == "ok"}
+    stamps = {row["run"]: stamp_of(record) for row, record in read if row["status"] == "ok"}
     if len(set(stamps.values())) < 2:
         return read, []
     ((usual, _),) = Counter(stamps.values()).most_common(1)
@@ -92,7 +96,7 @@ def _measured_alike(read: Measured) -> tuple[Measured, list[str]]:
     return [pair for pair in read if pair[0]["run"] not in others], lines
 
 
-def _stamp(record: Mapping[str, Any]) -> str:
+def stamp_of(record: Mapping[str, Any]) -> str:
     """What decides whether the numbers of two records can be compared."""
     judge = record.get("judge") or {}
     return json.dumps([record.get("settings"), record.get("revision"), judge.get("digest")], sort_keys=True)
@@ -114,7 +118,12 @@ def fine_columns(records: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame([_columns({"metrics": record}) for record in records])
 
 
-def _row(run: RunSpec, folder: RunFolder, records: Mapping[Any, Any], split: str) -> dict[str, Any]:
+def row_of(run: RunSpec, folder: RunFolder, records: Mapping[Any, Any], split: str) -> dict[str, Any]:
+    """One row of the table, of a model whose measurements are given by split: see :func:`read_table`.
+
+    Raises:
+        RecordError: something is missing of what was recorded.
+    """
     epochs = read_json_lines(folder.training)
     if not epochs or split not in records or "test" not in records:
         raise RecordError(f"{folder.path} lacks its last epoch or the {split} or test split: {remake(folder.path)}")

@@ -13,8 +13,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ratescape.records.files import read_json_lines
 from ratescape.records.folders import RunFolder, SweepFolder
-from ratescape.report.plots.canvas import add_title, new_figure, save
-from ratescape.report.plots.palette import GREY
+from ratescape.report.plots.canvas import Gaps, Margins, add_title, new_figure, panels, save
+from ratescape.report.plots.palette import GREY, latent
 from ratescape.specs.rate_targets import RateTarget
 from ratescape.specs.runs import TargetSpec
 
@@ -52,17 +52,18 @@ def control_figure(runs: list[tuple[TargetSpec, RunFolder]]) -> Figure:
     """
     shown = runs[:SHOWN]
     figure = new_figure(11.5, 0.7 + 2.3 * len(shown))
-    rows = figure.subplots(len(shown), 2, squeeze=False, sharex="row")
+    rows = panels(figure, len(shown), 2, Margins(bottom=0.6, right=0.2, top=0.6), Gaps(across=0.8, down=0.55))
     for (target, folder), (left, right) in zip(shown, rows, strict=True):
         log = _read_log(folder)
         _draw_betas(left, log)
         _draw_rates(right, log, target.rates)
         left.set_title(target.request, fontsize=10, loc="left")
-        for axes, corner in ((left, "lower right"), (right, "upper right")):
+        left.legend(fontsize=8, frameon=False, ncols=3, loc="lower right")
+        right.legend(fontsize=8, frameon=False, ncols=3, loc="upper right")
+        for axes in (left, right):
             axes.axvspan(log.steps[-1] * (1 - target.control.frozen), log.steps[-1], color="#00000010", lw=0)
             axes.set_xlim(0, log.steps[-1])
             axes.spines[["top", "right"]].set_visible(False)
-            axes.legend(fontsize=8, frameon=False, ncols=3, loc=corner)
     for axes in rows[-1]:
         axes.set_xlabel("training step (grey: betas stand still)")
     more = f" (the first {SHOWN} of {len(runs)})" if len(runs) > SHOWN else ""
@@ -78,7 +79,7 @@ def _read_log(folder: RunFolder) -> _Log:
 def _draw_betas(axes: Axes, log: _Log) -> None:
     """A curve for each layer."""
     for index in range(log.layers):
-        axes.plot(log.steps, log.betas[:, index], color=_colour(index), lw=1.3, label=_latent(log.layers - index))
+        axes.plot(log.steps, log.betas[:, index], color=_colour(index), lw=1.3, label=latent(log.layers - index))
     axes.set(yscale="log", ylabel="beta")
     axes.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -90,7 +91,7 @@ def _draw_rates(axes: Axes, log: _Log, targets: Sequence[RateTarget]) -> None:
     for number, target in enumerate(targets):
         indices = [log.layers - layer for layer in target.layers]
         colour = _colour(indices[0]) if len(targets) > 1 or log.layers == 1 else GREY
-        label = f"{'+'.join(map(_latent, target.layers))}: {target.rate:.4g} asked for"
+        label = f"{'+'.join(map(latent, target.layers))}: {target.rate:.4g} asked for"
         axes.plot(log.steps, log.rates[:, indices].sum(1), color=colour, lw=1.0, label=label)
         axes.axhline(target.rate, color=colour, lw=0.9, ls="--", zorder=1 + number)
     highest = max(target.rate for target in targets)
@@ -98,16 +99,16 @@ def _draw_rates(axes: Axes, log: _Log, targets: Sequence[RateTarget]) -> None:
     axes.set(ylabel="rate of a batch (nats/image)", ylim=(0, upper))
 
 
-def _latent(layer: int) -> str:
-    return f"z$_{{{layer}}}$"
-
-
 def _colour(index: int) -> str:
     return COLOURS[index % len(COLOURS)]
 
 
-def save_control(folder: SweepFolder) -> list[Path]:
-    """Write ``figures/control.png`` and ``.pdf`` of a sweep whose models were asked for rates; nothing for others."""
+def save_control(folder: SweepFolder, pdf: bool = False) -> list[Path]:
+    """Write ``figures/control.png`` of a sweep whose models were asked for rates; nothing for others.
+
+    Args:
+        pdf: whether to write a PDF, too.
+    """
     runs = [(run.target, folder.run(run)) for run in folder.spec().runs() if run.target is not None]
     done = [(run, run_folder) for run, run_folder in runs if run_folder.done]
-    return save(control_figure(done), folder.path / "figures", "control") if done else []
+    return save(control_figure(done), folder.path / "figures", "control", pdf) if done else []

@@ -10,7 +10,16 @@ from ratescape.records.table import Table, read_table
 from ratescape.report.control import save_control
 from ratescape.report.fine import fine_figure, fine_of
 from ratescape.report.plots.betas import beta_plane, over_beta
-from ratescape.report.plots.canvas import add_footnote, add_title, footnote, new_figure, save
+from ratescape.report.plots.canvas import (
+    Gaps,
+    Margins,
+    add_footnote,
+    add_title,
+    footnote,
+    new_figure,
+    panels,
+    save,
+)
 from ratescape.report.plots.marks import legend, rings_of
 from ratescape.report.plots.palette import colour_bar
 from ratescape.report.plots.rates import over_rate, over_rate_bar, rate_plane
@@ -33,7 +42,7 @@ def landscape_figure(table: Table, metric: Metric) -> Figure:
     """
     rows = finished(table)
     figure = new_figure(11.5, 5.4)
-    left, right = figure.subplots(1, 2)
+    ((left, right),) = panels(figure, 1, 2, Margins(bottom=0.85, right=1.05, top=0.75), Gaps(across=1.75))
     layers = len(layer_columns(rows, "rate"))
     if layers == 2:
         colour_bar(left, rate_plane(left, rows, metric), metric.label)
@@ -47,29 +56,31 @@ def landscape_figure(table: Table, metric: Metric) -> Figure:
         drawn = beta_plane(right, table.rows, rows, metric)
     colour_bar(right, drawn, metric.label)
     add_title(figure, f"{metric.label} on {table.split}")
-    legend(figure, rings_of(rows, [metric], metric.name))
+    legend(figure, rings_of(rows, [metric], metric.name), "upper right")
     add_footnote(figure, footnote(table))
     return figure
 
 
-def save_figures(folder: SweepFolder) -> list[Path]:
-    """Write ``figures/landscape.png`` and ``.pdf`` of a sweep; the metric is the first that was measured.
+def save_figures(folder: SweepFolder, pdf: bool = False) -> list[Path]:
+    """Write ``figures/landscape.png`` of a sweep; the metric is the first that was measured.
 
-    Where a conditioned network has measured a fine landscape, ``fine-landscape.png`` and ``.pdf`` are written too, and
-    where rates were asked for, ``control.png`` and ``.pdf``.
+    Where a conditioned network has measured a fine landscape, that is what it shows, with the models of the sweep as
+    marks (:func:`ratescape.report.fine.fine_figure`). Where rates were asked for, ``control.png`` is written too.
+
+    Args:
+        pdf: whether to write each as a PDF, too.
 
     Raises:
         RatescapeError: the folder is no sweep, has nothing to draw, or cannot be written.
 
     Example::
 
-        save_figures(SweepFolder(Path("demo")))  # [demo/figures/landscape.png, demo/figures/landscape.pdf]
+        save_figures(SweepFolder(Path("demo")))  # [demo/figures/landscape.png]
     """
-    table = read_table(folder)
-    metrics = measured_metrics(finished(table))
-    figure = landscape_figure(table, metrics[0] if metrics else METRICS["rate"])
-    paths = save(figure, folder.path / "figures", "landscape")
-    between = fine_of(folder)
-    if between is not None:
-        paths += save(fine_figure(table, between), folder.path / "figures", "fine-landscape")
-    return paths + save_control(folder)
+    table, between = read_table(folder), fine_of(folder)
+    if between is None:
+        metrics = measured_metrics(finished(table))
+        figure = landscape_figure(table, metrics[0] if metrics else METRICS["rate"])
+    else:
+        figure = fine_figure(table, between)
+    return save(figure, folder.path / "figures", "landscape", pdf) + save_control(folder, pdf)

@@ -16,7 +16,7 @@ from ratescape.metrics import METRICS, Metric, layer_columns
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import FINE_IMAGES, Table, read_fine
 from ratescape.report.plots.betas import beta_axes
-from ratescape.report.plots.canvas import add_footnote, add_title, new_figure
+from ratescape.report.plots.canvas import Gaps, Margins, add_footnote, add_title, name_panel, new_figure, panels
 from ratescape.report.plots.marks import draw_points, legend
 from ratescape.report.plots.palette import BETA_VAE, OUTLINE, colour_bar, colours_of
 from ratescape.report.plots.rates import rate_axes
@@ -65,13 +65,13 @@ def fine_figure(table: Table, between: pd.DataFrame) -> Figure:
     """
     rows, metric = finished(table), METRICS["psnr"]
     figure = new_figure(11.5, 5.4)
-    left, right = figure.subplots(1, 2)
+    ((left, right),) = panels(figure, 1, 2, Margins(bottom=0.85, right=1.05, top=0.8), Gaps(across=1.0))
     everything = pd.concat([between, rows], ignore_index=True)
     levels = _levels(everything[metric.column])
     scale = Normalize(levels[0], levels[-1])
     rate_axes(left, everything)
-    for diagonal in left.lines:
-        diagonal.set_zorder(1.5)  # seen across the areas too
+    for diagonals in left.collections:
+        diagonals.set_zorder(1.5)  # seen across the areas too
     _bands(left, between, _RATES, metric, levels)
     _beta_lines(left, between)
     beta_axes(right, between)
@@ -84,7 +84,7 @@ def fine_figure(table: Table, between: pd.DataFrame) -> Figure:
         dots.set(sizes=[22], edgecolor=_INK, lw=0.7)
     colour_bar(right, bands, metric.label)
     add_title(figure, f"{metric.label} on {table.split}: the landscape in between")
-    legend(figure, _entries())
+    legend(figure, _entries(), "upper right")
     areas = f"areas: one network conditioned on betas, at {len(between)} of them, on {IMAGES}"
     add_footnote(figure, f"{areas}; dots: {len(rows)} models")
     return figure
@@ -121,7 +121,7 @@ def _bands(
 
 def _beta_lines(axes: Axes, between: pd.DataFrame) -> None:
     """Lines of constant beta_2 and of constant beta_1 in the plane of rates, labelled where the rates are highest."""
-    axes.set_title(r"lines: constant $\beta_2$ (solid) and $\beta_1$ (dotted)", fontsize=10.5)
+    name_panel(axes, "lines: constant β₂ (solid) and β₁ (dotted)")
     for name, other, style, offset in (("beta_2", "beta_1", "-", (3, 5)), ("beta_1", "beta_2", ":", (-18, 3))):
         betas = np.sort(between[name].unique())
         for beta in betas[np.unique(np.linspace(0, len(betas) - 1, LINES).round().astype(int))]:
@@ -134,7 +134,7 @@ def _beta_lines(axes: Axes, between: pd.DataFrame) -> None:
 
 def _total_rates(axes: Axes, between: pd.DataFrame) -> None:
     """Labelled lines of equal total rate over the betas."""
-    axes.set_title("lines: total rate (nats/image)", fontsize=10.5)
+    name_panel(axes, "lines: total rate (nats/image)")
     betas = (np.sort(between[name].unique()) for name in ("beta_2", "beta_1"))
     lines = axes.contour(
         *betas,

@@ -14,8 +14,11 @@ class Report:
 
     landscape: Positional[Path]
     """Folder of a landscape."""
+    pdf: bool = False
+    """Write each figure as a PDF, too."""
 
     def run(self) -> None:
-        from ratescape.landscape import Landscape
+        from ratescape.records.folders import SweepFolder
+        from ratescape.report.write import write_report
 
-        say(str(Landscape(self.landscape).report()))
+        say(str(write_report(SweepFolder(self.landscape), self.pdf)))

@@ -1,59 +1,67 @@
-"""The fine landscape of a conditioned network as the page shows it."""
+"""The fine landscape of a conditioned network as the page shows it: the surface that the models of the grid lie on."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ratescape.metrics import Metric, metric_at
-from ratescape.records.folders import SweepFolder
-from ratescape.report.fine import IMAGES, fine_of, over_grid
-from ratescape.report.page.axes import extent, grid_axis, limits, rate_frame
-from ratescape.report.page.names import layer_names, metric_data, numbers, short
-from ratescape.report.page.planes import BETA_TITLES
-from ratescape.report.plots.geometry import log_step
+from ratescape.report.fine import IMAGES, over_grid
+from ratescape.report.page.names import metric_data, numbers, short
 
-COLUMNS = ("psnr", "rate", "rate_2", "rate_1", "nelbo")
-"""What the page offers of it."""
+COLUMNS = ("psnr", "nelbo", "distortion", "rate", "loss", "rate_2", "rate_1")
+"""What the surface can be coloured by; by all other metrics, the models of the grid alone are."""
+
+_SAME = 1e-6
+"""Distance of log betas within which two points are one: both come from grids with the same ends."""
 
 
-def fine_data(folder: SweepFolder, split: str) -> dict[str, Any] | None:
-    """The fine landscape of two layers: for each number, a list over beta_1 of lists over beta_2, both ascending."""
-    between = fine_of(folder)
-    if between is None:
-        return None
+def with_loss(between: pd.DataFrame) -> pd.DataFrame:
+    """The fine landscape of two layers with the training loss at its betas, nats per image."""
+    weighted = between["beta_2"] * between["rate_2"] + between["beta_1"] * between["rate_1"]
+    return between.assign(loss=between["distortion"] + weighted)
+
+
+def layer_rates() -> list[Metric]:
+    """The rates of two layers, top first: colours of the surface that single models have no need of."""
+    return [metric for column in ("rate_2", "rate_1") if (metric := metric_at(column)) is not None]
+
+
+def fine_data(between: pd.DataFrame, rows: pd.DataFrame, metrics: Sequence[Metric], split: str) -> dict[str, Any]:
+    """The fine landscape of two layers: for each number, a list over beta_1 of lists over beta_2, both ascending.
+
+    Args:
+        between: as :func:`with_loss` gives it.
+        rows: the models of the grid.
+        metrics: those of the page; the surface has some of them.
+        split: what it was measured on.
+    """
     betas = [sorted(float(beta) for beta in between[name].unique()) for name in ("beta_2", "beta_1")]
     equal = between[between["beta_2"] == between["beta_1"]].sort_values("beta_1")
     return {
         "betas": betas,
         "beta_texts": [[short(beta) for beta in axis] for axis in betas],
-        "metrics": [metric_data(metric, 2, {}) for metric in map(_metric, COLUMNS)],
+        "metrics": [metric_data(metric, 2, {}) for metric in metrics if metric.column in COLUMNS],
         "values": {name: [numbers(line) for line in over_grid(between, name)] for name in COLUMNS},
-        "ranges": {name: extent(numbers(between[name])) for name in COLUMNS},
-        "beta_plane": _beta_plane(between),
-        "rate_plane": _rate_plane(between),
+        **_models_near(between, rows),
         "equal": {
             "betas": {"x": numbers(equal["beta_2"]), "y": numbers(equal["beta_1"])},
             "rates": {"x": numbers(equal["rate_2"]), "y": numbers(equal["rate_1"])},
         },
-        "note": f"One network conditioned on betas gave these {len(between)} points at no further training, measured "
-        f"on {IMAGES} of {split}; the numbers of the models above are the ones to report. Dashed: β-VAEs, β₂ = β₁. "
-        "Thin lines: constant β₂, and constant β₁.",
+        "note": f"The surface is one network conditioned on betas, at {len(between)} of them, on {IMAGES} of {split}. "
+        "Circles are the models of the grid, with all that was measured: click one, or the surface near it. "
+        "Thin lines: constant β₂, and constant β₁. Dashed: β-VAEs, β₂ = β₁.",
+        "grid_only": "This was measured on the models of the grid only: they have its colours, the surface has none.",
     }
 
 
-def _metric(column: str) -> Metric:
-    metric = metric_at(column)
-    assert metric is not None, column
-    return metric
-
-
-def _beta_plane(between: pd.DataFrame) -> dict[str, Any]:
-    x, y = (grid_axis(between[name], log_step(between[name])) for name in ("beta_2", "beta_1"))
-    return {"title": "Over the multipliers β", **BETA_TITLES, "x": x, "y": y}
-
-
-def _rate_plane(between: pd.DataFrame) -> dict[str, Any]:
-    x_name, y_name = layer_names(2)["rates"]
-    x, y = (limits(numbers(between[name]), from_zero=True) for name in ("rate_2", "rate_1"))
-    titles = {"x_title": f"{x_name}, nats per image", "y_title": f"{y_name}, nats per image"}
-    return {"title": "Over the layer rates", **titles, **rate_frame(x, y)}
+def _models_near(between: pd.DataFrame, rows: pd.DataFrame) -> dict[str, Any]:
+    """For each point, the position of the model whose betas are nearest in log, and whether they are the same."""
+    points, models = (np.log(table[["beta_2", "beta_1"]].to_numpy()) for table in (between, rows))
+    distances = np.linalg.norm(points[:, None] - models[None], axis=2)  # [point, model]
+    nearest = between.assign(model=distances.argmin(axis=1), same=distances.min(axis=1) < _SAME)
+    return {
+        "nearest": over_grid(nearest, "model").astype(int).tolist(),
+        "on_grid": over_grid(nearest, "same").astype(bool).tolist(),
+    }

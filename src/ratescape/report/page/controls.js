@@ -2,6 +2,7 @@
 
 import { data, metricOf } from "./data.js";
 import { element, make } from "./dom.js";
+import { surfaceIsColoured } from "./fine.js";
 import { shown } from "./numbers.js";
 import { change, state } from "./state.js";
 
@@ -48,5 +49,6 @@ export function drawControls() {
   element("bar-colours").style.background = `linear-gradient(to right, ${metric.colours.join(", ")})`;
   element("bar-hint").textContent = [metric.unit, hint].filter(Boolean).join("; ");
   element("bar").setAttribute("aria-label", `Colour scale of ${metric.label}, from ${low} to ${high}`);
-  element("explanation").textContent = metric.explanation;
+  const gridOnly = data.fine && !surfaceIsColoured() ? data.fine.grid_only : "";
+  element("explanation").textContent = [metric.explanation, gridOnly].filter(Boolean).join(" ");
 }

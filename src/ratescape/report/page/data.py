@@ -11,21 +11,28 @@ from ratescape.metrics import USES, Metric, layer_columns, measured_metrics
 from ratescape.records.answers import answers
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import Table
+from ratescape.report.fine import fine_of
 from ratescape.report.page.asked import answer_data, asked_note
 from ratescape.report.page.axes import extent, limits
-from ratescape.report.page.between import fine_data
+from ratescape.report.page.between import COLUMNS, fine_data, layer_rates, with_loss
 from ratescape.report.page.models import models_data, picks_data, picture, table1_data
-from ratescape.report.page.names import column, layer_names, metric_data, shades
-from ratescape.report.page.notes import facts, provenance, warnings
+from ratescape.report.page.names import column, layer_names, metric_data, numbers, shades
+from ratescape.report.page.notes import alarms, facts, provenance, warnings
 from ratescape.report.page.planes import Splits, beta_plane, ceiling_plane, rate_plane, total_plane
+from ratescape.report.page.refined import refined_data
 from ratescape.report.paper.uses import AXES
 from ratescape.report.plots.surface import CORNERS, beta_colours, triangles
 from ratescape.selection import beta_vaes, finished, hull_of, metric_for
 from ratescape.specs.codec import to_yaml
 
 
-def page_data(folder: SweepFolder, table: Table) -> dict[str, Any]:
+def page_data(folder: SweepFolder, table: Table, refined: pd.DataFrame | None = None) -> dict[str, Any]:
     """Everything the page shows, ready for JSON: numbers that are not finite are None.
+
+    Args:
+        folder: the landscape.
+        table: its models.
+        refined: models that were refined from it, as :func:`ratescape.records.refined.read_refined` tells of them.
 
     Raises:
         SpecError: no run has numbers to show.
@@ -35,9 +42,10 @@ def page_data(folder: SweepFolder, table: Table) -> dict[str, Any]:
 
         page_data(folder, read_table(folder))["runs"][0]["values"]["test"]["psnr"]
     """
-    rows, spec = finished(table), folder.spec()
-    layers = len(layer_columns(rows, "rate"))
-    metrics, uses = measured_metrics(rows), _uses(rows)
+    rows, spec, fine = finished(table), folder.spec(), fine_of(folder)
+    between = None if fine is None else with_loss(fine)
+    layers, known = len(layer_columns(rows, "rate")), _known(refined)
+    metrics, uses = measured_metrics(rows) + ([] if between is None else layer_rates()), _uses(rows)
     splits = {table.split: "", "test": "" if table.split == "test" else "test_"}
     picks, found = picks_data(table, metrics, uses), answers(folder)
     return {
@@ -52,23 +60,37 @@ def page_data(folder: SweepFolder, table: Table) -> dict[str, Any]:
         "runs": models_data(folder, rows, splits, metrics),
         "selected": picks[0]["best"] if picks else str(rows["run"].iloc[0]),
         "hulls": _by_metric(metrics, splits, lambda metric, prefix: hull_of(rows, metric, prefix)),
-        "ranges": _by_metric(metrics, splits, lambda metric, prefix: extent(column(rows, prefix + metric.column))),
+        "ranges": _by_metric(metrics, splits, lambda metric, prefix: extent(_values(rows, between, metric, prefix))),
         "limits": _by_metric(metrics, splits, lambda metric, prefix: limits(column(rows, prefix + metric.column))),
-        "rate_plane": rate_plane(rows, splits, found),
+        "rate_plane": rate_plane(rows, splits, found, _rates(between, known) if layers == 2 else None),
         "beta_plane": beta_plane(table.rows, rows),
         "total_plane": total_plane(rows, splits),
         "ceiling_plane": ceiling_plane(rows, splits),
         "surface": _surface(rows, uses),
-        "fine": fine_data(folder, table.split),
+        "fine": None if between is None else fine_data(between, rows, metrics, table.split),
+        "refined": refined_data(folder, known, rows, splits, metrics),
         "answers": [answer_data(answer) for answer in found],
         "asked_note": asked_note(found, table.split),
         "control": picture(folder.path / "figures" / "control.png"),
         "picks": picks,
         "table1": table1_data(table),
+        "alarms": alarms(table),
         "warnings": warnings(table),
         "provenance": provenance(folder),
         "spec": to_yaml(spec),
     }
+
+
+def _known(refined: pd.DataFrame | None) -> pd.DataFrame:
+    """The refined models that have numbers."""
+    return pd.DataFrame() if refined is None or refined.empty else refined[refined["status"] == "ok"]
+
+
+def _rates(*tables: pd.DataFrame | None) -> pd.DataFrame:
+    """Rates of two layers of all of them."""
+    columns = ["rate_2", "rate_1"]
+    known = [table[columns] for table in tables if table is not None and len(table)]
+    return pd.concat(known) if known else pd.DataFrame(columns=columns)
 
 
 def _uses(rows: pd.DataFrame) -> dict[str, str]:
@@ -80,6 +102,12 @@ def _uses(rows: pd.DataFrame) -> dict[str, str]:
         except SpecError:  # not measured: the page does without
             continue
     return found
+
+
+def _values(rows: pd.DataFrame, between: pd.DataFrame | None, metric: Metric, prefix: str) -> list[float | None]:
+    """All values of a metric that one scale of colour is for: of the models, and of the surface that they lie on."""
+    surface = [] if between is None or metric.column not in COLUMNS else numbers(between[metric.column])
+    return column(rows, prefix + metric.column) + surface
 
 
 def _by_metric(

@@ -1,42 +1,30 @@
-// The landscape in between: a fine grid of betas, measured on one conditioned network.
+// The surface: a fine grid of betas, measured on one conditioned network, beneath the models of the grid.
 
 import { data } from "./data.js";
-import { element } from "./dom.js";
 import { hoverTexts } from "./hover.js";
-import { plotLayout } from "./layout.js";
-import { colourBar, plotlyScale, theme } from "./look.js";
+import { plotlyScale } from "./look.js";
 import { withUnit } from "./numbers.js";
-import { PLOT_OPTIONS } from "./plots.js";
-import { titleWith } from "./shapes.js";
+import { state } from "./state.js";
 
 const fine = data.fine;
+const SHADES = 48; // steps of colour between which no eye sees an edge
+const CORNERS = [
+  [1, 1],
+  [1, 0],
+  [0, 0],
+  [0, 1],
+];
 
-export function connectFine() {
-  if (!fine) return;
-  element("fine").hidden = false;
-  element("fine-note").textContent = fine.note;
-  element("fine-metric").append(...fine.metrics.map((metric) => new Option(metric.label, metric.column)));
-  element("fine-metric").addEventListener("change", drawFine);
+/** Whether the surface has the metric that is shown. */
+export function surfaceIsColoured() {
+  return Boolean(fine) && state.metric.column in fine.values;
 }
 
-export function drawFine() {
-  if (!fine) return;
-  const look = theme();
-  const metric = fine.metrics.find(({ column }) => column === element("fine-metric").value);
-  const range = fine.ranges[metric.column];
-  const texts = fineTexts();
-  drawFinePlot("betas", { ...fine.beta_plane, colour: {} }, betaTraces(metric, range, texts, look), metric, range);
-  const ratePlane = { ...fine.rate_plane, colour: { bar: true } };
-  drawFinePlot("rates", ratePlane, rateTraces(metric, range, texts, look), metric, range);
-}
-
-function drawFinePlot(side, shape, drawn, metric, [low, high]) {
-  const look = theme();
-  const node = element(`fine-${side}`);
-  const from = `from ${withUnit(metric, low)} to ${withUnit(metric, high)}`;
-  element(`fine-${side}-title`).textContent = titleWith(metric, shape.title);
-  node.setAttribute("aria-label", `Plot of ${metric.name}, ${shape.title}, ${from}.`);
-  Plotly.react(node, drawn, plotLayout(shape, look, node), PLOT_OPTIONS);
+/** Traces of the surface over "betas" or "rates", from back to front; none without one. */
+export function fineTraces(plane, range, look) {
+  if (!fine || !plane) return [];
+  if (plane === "rates") return [...rateTraces(range, look), ...dashedLine(fine.equal.rates, look)];
+  return surfaceIsColoured() ? [contours(range), ...dashedLine(fine.equal.betas, look)] : [];
 }
 
 /** What the mouse shows at each point: rows over beta_1 of columns over beta_2. */
@@ -53,51 +41,92 @@ function fineText(top, below, row, column) {
 }
 
 /** Filled contours over the betas. */
-function betaTraces(metric, [low, high], texts, look) {
+function contours([low, high]) {
   const [x, y] = fine.betas;
-  const labels = { showlabels: true, labelfont: { size: 11, color: "#ffffff" } };
-  const contours = {
+  return {
     type: "contour",
     name: "fine",
     x,
     y,
-    z: fine.values[metric.column],
+    z: fine.values[state.metric.column],
     zmin: low,
     zmax: high,
-    colorscale: plotlyScale(metric.colours),
+    colorscale: plotlyScale(state.metric.colours),
     showscale: false,
-    ...hoverTexts(texts),
+    ...hoverTexts(fineTexts()),
+    customdata: fine.nearest,
     ncontours: 12,
-    contours: { coloring: "heatmap", ...labels },
+    contours: { coloring: "heatmap", showlabels: true, labelfont: { size: 11, color: "#ffffff" } },
     line: { width: 0.8, color: "rgba(255, 255, 255, 0.75)", smoothing: 0.6 },
   };
-  return [contours, ...dashedLine(fine.equal.betas, look)];
 }
 
-/** Points over the rates, joined along each beta. */
-function rateTraces(metric, [low, high], texts, look) {
+/** Coloured cells between lines of constant beta over the rates, and points that the mouse finds. */
+function rateTraces(range, look) {
   const { rate_2: top, rate_1: below } = fine.values;
-  const points = {
+  const rows = { x: withGaps(top), y: withGaps(below) };
+  const columns = { x: withGaps(transposed(top)), y: withGaps(transposed(below)) };
+  const cells = surfaceIsColoured() ? cellTraces(range) : [];
+  return [...cells, thinLine(rows, look), thinLine(columns, look), unseenPoints()];
+}
+
+/** What the mouse finds on the surface. Where a model lies, its own mark is to be found. */
+function unseenPoints() {
+  const { rate_2: top, rate_1: below } = fine.values;
+  const taken = fine.on_grid.flat();
+  return {
     type: "scatter",
     mode: "markers",
     name: "fine",
-    x: top.flat(),
+    x: top.flat().map((rate, index) => (taken[index] ? null : rate)),
     y: below.flat(),
-    ...hoverTexts(texts.flat()),
-    marker: {
-      size: innerWidth < 480 ? 5 : 7,
-      color: fine.values[metric.column].flat(),
-      cmin: low,
-      cmax: high,
-      colorscale: plotlyScale(metric.colours),
-      line: { width: 0 },
-      showscale: true,
-      colorbar: colourBar({ text: metric.bar }),
-    },
+    ...hoverTexts(fineTexts().flat()),
+    customdata: fine.nearest.flat(),
+    marker: { size: 7, opacity: 0 },
   };
-  const rows = { x: withGaps(top), y: withGaps(below) };
-  const columns = { x: withGaps(transposed(top)), y: withGaps(transposed(below)) };
-  return [thinLine(rows, look), thinLine(columns, look), points, ...dashedLine(fine.equal.rates, look)];
+}
+
+/** The cells of each shade as one trace: Plotly fills what is between gaps with one colour. */
+function cellTraces([low, high]) {
+  const shades = Array.from({ length: SHADES }, () => ({ x: [], y: [] }));
+  for (const { corners, value } of wholeCells()) {
+    const shade = shades[Math.min(SHADES - 1, Math.floor((SHADES * (value - low)) / (high - low)))];
+    shade.x.push(...corners.map(([x]) => x), corners[0][0], null);
+    shade.y.push(...corners.map(([, y]) => y), corners[0][1], null);
+  }
+  return shades.map((points, index) => {
+    const colour = mixed(state.metric.colours, (index + 0.5) / SHADES);
+    const how = { type: "scatter", mode: "lines", fill: "toself", hoverinfo: "skip" };
+    return { ...points, ...how, name: "cells", fillcolor: colour, line: { width: 0.6, color: colour } };
+  });
+}
+
+/** Corners in the plane of rates and the mean value of each cell of the grid of betas that has all its numbers. */
+function wholeCells() {
+  const { rate_2: top, rate_1: below } = fine.values;
+  const values = fine.values[state.metric.column];
+  const cells = [];
+  for (let row = 1; row < values.length; row++) {
+    for (let column = 1; column < values[row].length; column++) {
+      const at = (grid) => CORNERS.map(([up, right]) => grid[row - up][column - right]);
+      const [x, y, z] = [top, below, values].map(at);
+      if ([...x, ...y, ...z].includes(null)) continue;
+      const value = z.reduce((sum, one) => sum + one) / z.length;
+      cells.push({ corners: x.map((rate, index) => [rate, y[index]]), value });
+    }
+  }
+  return cells;
+}
+
+/** A colour of a scale, part of the way along it. */
+function mixed(colours, along) {
+  const place = along * (colours.length - 1);
+  const first = Math.min(colours.length - 2, Math.floor(place));
+  const channels = [1, 3, 5].map((from) => {
+    const [one, other] = [first, first + 1].map((index) => Number.parseInt(colours[index].slice(from, from + 2), 16));
+    return Math.round(one + (place - first) * (other - one));
+  });
+  return `rgb(${channels.join(", ")})`;
 }
 
 function thinLine(points, look) {
@@ -110,7 +139,7 @@ function dashedLine(points, look) {
   const how = { ...points, type: "scatter", mode: "lines", hoverinfo: "skip" };
   return [
     { ...how, name: "halo", line: { color: look.card, width: 3.5 } },
-    { ...how, name: "beta-VAE", line: { color: look["beta-vae"], width: 2, dash: "dash" } },
+    { ...how, name: "beta-VAEs", line: { color: look["beta-vae"], width: 2, dash: "dash" } },
   ];
 }
 

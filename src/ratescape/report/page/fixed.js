@@ -14,7 +14,7 @@ export function drawFixed() {
 function drawFacts() {
   let depth = "many";
   if (data.layers === 1) depth = "one";
-  if (data.layers === 2) depth = "two";
+  if (data.layers === 2) depth = data.fine ? "fine" : "two";
   document.body.classList.add(depth);
   element("facts").textContent = data.facts.join(" · ");
   const count = data.warnings.length;
@@ -25,6 +25,8 @@ function drawFacts() {
 }
 
 function drawWarnings() {
+  element("alarms").hidden = data.alarms.length === 0;
+  element("alarms").append(...data.alarms.map((line) => make("li", line)));
   element("warnings").hidden = data.warnings.length === 0;
   element("warning-list").append(...data.warnings.map((line) => make("li", line)));
 }
@@ -42,6 +44,8 @@ function drawNotes() {
   element("ceiling-figure").hidden = !ceiling;
   element("more").hidden = !surface && !ceiling;
   element("more").classList.toggle("single", !surface || !ceiling);
+  element("fine-note").hidden = !data.fine;
+  element("fine-note").textContent = data.fine?.note ?? "";
   element("ceiling-note").textContent = data.ceiling_plane?.note ?? "";
   drawSurfaceNote();
 }

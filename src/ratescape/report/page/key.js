@@ -14,6 +14,7 @@ export function drawKey() {
   ];
   const items = entries.filter(([, , drawn]) => drawn).map(([colour, text]) => ringEntry(colour, text));
   if (data.layers <= 2 && data.beta_plane.crosses?.x.length) items.push(crossEntry());
+  if (data.refined.length && data.layers === 2) items.push(keyEntry(make("span", "✶", "cross"), "refined on its own"));
   element("key").replaceChildren(...items);
 }
 

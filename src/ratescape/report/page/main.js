@@ -4,14 +4,14 @@ import { drawAsked } from "./asked.js";
 import { connectControls, drawControls } from "./controls.js";
 import { data } from "./data.js";
 import { element } from "./dom.js";
-import { connectFine, drawFine } from "./fine.js";
 import { drawFixed } from "./fixed.js";
 import { drawKey } from "./key.js";
 import { connectModel, drawModel } from "./model.js";
 import { selectByArrows, selectOnClick } from "./navigation.js";
-import { drawPicks, drawPressed } from "./picks.js";
+import { drawPicks, drawPressed, reported } from "./picks.js";
 import { fitPictures } from "./pictures.js";
 import { drawPlots } from "./plots.js";
+import { drawRefined } from "./refined.js";
 import { shapes } from "./shapes.js";
 import { onChange, state } from "./state.js";
 import { drawSurface, watchSurface } from "./surface.js";
@@ -30,7 +30,6 @@ function drawAll() {
 function drawAgain() {
   drawPlots();
   drawSurface();
-  drawFine();
 }
 
 function connectWindow() {
@@ -55,11 +54,10 @@ drawFixed();
 drawPicks();
 drawTable1();
 drawAsked();
+drawRefined(reported);
 connectControls();
 connectModel();
-connectFine();
 drawAll();
-drawFine();
 connectPlots(); // after they are drawn: Plotly makes them listen
 onChange(drawAll);
 connectWindow();

@@ -66,6 +66,7 @@ function layerRows(run) {
 function layerMetrics(values) {
   const kinds = new Map();
   for (const metric of data.metrics.filter(({ layer }) => layer !== null)) {
+    if (metric.column === `rate_${metric.layer}`) continue; // has a row of its own
     if (!kinds.has(metric.kind)) kinds.set(metric.kind, [metric.kind, ...Array(data.layers).fill("–")]);
     kinds.get(metric.kind)[1 + data.layers - metric.layer] = shown(metric, values[metric.column]);
   }

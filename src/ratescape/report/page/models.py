@@ -50,7 +50,7 @@ def _model(folder: SweepFolder, row: pd.Series, splits: Splits, metrics: Sequenc
         "seed": int(row["seed"]),
         "betas": list(betas),
         "beta_texts": list(map(short, betas)),
-        "values": {split: _values(row, prefix, metrics) for split, prefix in splits.items()},
+        "values": {split: values_of(row, prefix, metrics) for split, prefix in splits.items()},
         "collapsed": collapsed_layers(row),
         "reconstructions": picture(path / "reconstructions.png"),
         "samples": picture(path / "samples.png"),
@@ -59,7 +59,7 @@ def _model(folder: SweepFolder, row: pd.Series, splits: Splits, metrics: Sequenc
     }
 
 
-def _values(row: pd.Series, prefix: str, metrics: Sequence[Metric]) -> dict[str, Any]:
+def values_of(row: pd.Series, prefix: str, metrics: Sequence[Metric]) -> dict[str, Any]:
     """The numbers of a row on one split; layer rates and active units top layer first."""
     one = row.to_frame().T
     by_layer = {

@@ -7,7 +7,7 @@ const DIRECTIONS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], Ar
 /** A click on a model's mark selects it; the plot must have been drawn. */
 export function selectOnClick(node) {
   node.on("plotly_click", (event) => {
-    const point = event.points.find((candidate) => candidate.customdata !== undefined);
+    const point = event.points.find((candidate) => typeof candidate.customdata === "number");
     if (point) select(point.customdata);
   });
 }

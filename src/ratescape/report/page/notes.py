@@ -7,14 +7,22 @@ from typing import Any
 import pandas as pd
 
 from ratescape.errors import RecordError
+from ratescape.records.attempts import DEAD_LAYER
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import Table
+from ratescape.report.page.names import latent
 from ratescape.report.paper.table import flags_of
-from ratescape.selection import betas_of, collapse_warnings, finished
+from ratescape.selection import betas_of, collapse_warnings, collapsed_layers, finished
 from ratescape.specs.model import ModelSpec
 
 LISTED = 12
 """Models named one by one in a warning; the rest are counted."""
+
+_REMEDY = (
+    "What this page shows is a landscape without it: map again with a smaller --training.learning-rate, or with "
+    "another of --seeds."
+)
+"""What most often keeps a layer alive: docs/results/one-run.md."""
 
 _FAMILIES = {"ghvae": "GHVAE", "lvae": "LVAE", "residual": "residual VAE", "bottom-up": "bottom-up HVAE"}
 """How families are written; others are written as they are."""
@@ -30,9 +38,21 @@ def facts(model: ModelSpec, table: Table) -> list[str]:
     ]
 
 
+def alarms(table: Table) -> list[str]:
+    """What a reader must know before anything else: layers that are dead in all models, and a remedy."""
+    died = [f"In training, {line}. {_REMEDY}" for line in table.retrained if line.endswith(DEAD_LAYER)]
+    return died or [f"{name} has collapsed in every model. {_REMEDY}" for name in _dead_everywhere(finished(table))]
+
+
+def _dead_everywhere(rows: pd.DataFrame) -> list[str]:
+    """The layers that have collapsed in every one of several models, the top one first."""
+    collapsed = [set(collapsed_layers(row)) for _, row in rows.iterrows()]
+    return [latent(layer) for layer in sorted(set.intersection(*collapsed), reverse=True)] if len(rows) > 1 else []
+
+
 def warnings(table: Table) -> list[str]:
-    """All that is missing, flagged or collapsed, a line each."""
-    retrained = [f"{line}." for line in table.retrained]
+    """All that is missing, trained again, flagged or collapsed, a line each."""
+    retrained = [f"{line}." for line in table.retrained if not line.endswith(DEAD_LAYER)]
     return [*_absent(table), *retrained, *_flags(finished(table)), *collapse_warnings(table)]
 
 

@@ -3,10 +3,11 @@
 import { data, indexOfRun, metricOf } from "./data.js";
 import { element, make, modelButton } from "./dom.js";
 import { withUnit } from "./numbers.js";
+import { refinements } from "./refined.js";
 import { select } from "./state.js";
 
 const MANY_PICKS = 4; // beyond so many, those that are for no use are folded away
-const reported = data.splits.includes("test") ? "test" : data.chosen_on;
+export const reported = data.splits.includes("test") ? "test" : data.chosen_on;
 
 export function drawPicks() {
   element("picks-note").textContent =
@@ -28,6 +29,7 @@ function pickBlock(pick) {
   const metric = metricOf(pick.metric);
   const block = make("div", undefined, "pick");
   block.append(make("h3", pick.heading), pickEntry("best", pick.best, metric, "winner"));
+  for (const line of refinements(pick.best, pick.metric, reported)) block.append(make("p", line, "quiet refinement"));
   if (pick.beta_vae && data.layers > 1) block.append(pickEntry("best β-VAE", pick.beta_vae, metric));
   block.append(pickEntry(pick.vae_is_exact ? "plain VAE" : "nearest VAE", pick.vae, metric));
   return block;

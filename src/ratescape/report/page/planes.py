@@ -34,8 +34,17 @@ _CEILING_NOTE = (
 _CROSS_NOTE = " A cross: the accuracy on a sample is above its ceiling, a defect."
 
 
-def rate_plane(rows: pd.DataFrame, splits: Splits, answers: Sequence[Answer]) -> dict[str, Any] | None:
-    """Rate of the top layer against that of all layers below; None with one layer."""
+def rate_plane(
+    rows: pd.DataFrame, splits: Splits, answers: Sequence[Answer], others: pd.DataFrame | None = None
+) -> dict[str, Any] | None:
+    """Rate of the top layer against that of all layers below; None with one layer.
+
+    Args:
+        rows: the models.
+        splits: what they were measured on.
+        answers: rates asked for, and those found.
+        others: further points of two layers for which there must be room, by ``rate_2`` and ``rate_1``.
+    """
     layers = len(layer_columns(rows, "rate"))
     if layers == 1:
         return None
@@ -45,11 +54,13 @@ def rate_plane(rows: pd.DataFrame, splits: Splits, answers: Sequence[Answer]) ->
         "title": title,
         "x_title": f"R({top}), nats per image",
         "y_title": f"R({below}|{top}), nats per image",
-        "splits": {split: _rate_points(rows, prefix, layers, answers) for split, prefix in splits.items()},
+        "splits": {split: _rate_points(rows, prefix, layers, answers, others) for split, prefix in splits.items()},
     }
 
 
-def _rate_points(rows: pd.DataFrame, prefix: str, layers: int, answers: Sequence[Answer]) -> dict[str, Any]:
+def _rate_points(
+    rows: pd.DataFrame, prefix: str, layers: int, answers: Sequence[Answer], others: pd.DataFrame | None
+) -> dict[str, Any]:
     top = rows[f"{prefix}rate_{layers}"]
     x, y = numbers(top), numbers(rows[f"{prefix}rate"] - top)
     asked = [one for index, answer in enumerate(answers) if (one := _asked(index, answer)) is not None]
@@ -57,7 +68,8 @@ def _rate_points(rows: pd.DataFrame, prefix: str, layers: int, answers: Sequence
     for axis, values in enumerate((x, y)):
         edge = _FAR * extent(values)[1]
         ends = [end for one in asked for end in (min(one["wanted"][axis], edge), one["found"][axis])]
-        shown.append(limits([*values, *ends], from_zero=True))
+        further = [] if others is None else numbers(others[("rate_2", "rate_1")[axis]])
+        shown.append(limits([*values, *ends, *further], from_zero=True))
     return {"points": {"x": x, "y": y}, "asked": asked, **rate_frame(*shown)}
 
 

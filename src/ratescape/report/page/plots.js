@@ -8,7 +8,7 @@ import { shapes, titleWith } from "./shapes.js";
 import { state } from "./state.js";
 import { traces } from "./traces.js";
 
-export const PLOT_OPTIONS = { displayModeBar: false, responsive: false, doubleClick: false };
+const PLOT_OPTIONS = { displayModeBar: false, responsive: false, doubleClick: false };
 
 export function drawPlots() {
   const look = theme();

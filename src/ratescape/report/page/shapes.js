@@ -3,6 +3,7 @@
 // Python gives titles, axes and, for each split, points; the metric that is shown is added here.
 
 import { data, metricOf } from "./data.js";
+import { surfaceIsColoured } from "./fine.js";
 import { measuredOf, state } from "./state.js";
 
 function metricColour() {
@@ -26,12 +27,13 @@ function ownColour(plane, here) {
 /** Rate of the top layer against that of all below. */
 function rateShape() {
   const plane = data.rate_plane;
-  return { ...plane, ...plane.splits[state.split], joined: true, colour: metricColour() };
+  return { ...plane, ...plane.splits[state.split], joined: true, colour: metricColour(), surface: "rates" };
 }
 
 /** Over the grid of two betas, over betas that were found, or the metric over one shared beta. */
 function betaShape() {
-  const plane = { ...data.beta_plane, colour: metricColour() };
+  const plane = { ...data.beta_plane, colour: metricColour(), surface: "betas" };
+  if (surfaceIsColoured()) plane.seeds = undefined; // circles on the surface in place of cells
   if (plane.points.y) return plane;
   const points = { x: plane.points.x, y: metricValues() };
   return { ...plane, points, y: metricAxis(), y_title: state.metric.axis };

@@ -1,18 +1,22 @@
 // What is drawn in a plot, from back to front.
 
 import { allModels, data, isBetaVae } from "./data.js";
+import { fineTraces } from "./fine.js";
 import { answerText, hoverTexts, modelText } from "./hover.js";
 import { colourBar, plotlyScale } from "./look.js";
+import { refinedTraces } from "./refined.js";
 import { state } from "./state.js";
 
 /** All traces of a plot; `size` is that of a model's mark in pixels. */
 export function traces(shape, size, look) {
   const hull = data.hulls[state.split][(shape.metric ?? state.metric).column];
   return [
+    ...fineTraces(shape.surface, shape.colour.range, look),
     ...askedTraces(shape.asked ?? [], look),
     ...(shape.joined ? [hullLine(shape, hull, look)] : []),
     ...(shape.ceilings ? [ceilings(shape, look)] : []),
     models(shape, size, look),
+    ...refinedTraces(shape.surface, shape.colour.range, look),
     crosses(shape.crosses ?? { x: [], y: [] }, look),
     ...(shape.flagged ? [flagged(shape, look)] : []),
     ...rings(shape, size, hull, look),
@@ -38,11 +42,16 @@ function models(shape, size, look) {
     cmax: range[1],
     colorscale: plotlyScale(colours),
     opacity: 1,
-    line: { width: shape.seeds ? 0 : 0.6, color: look.outline },
+    line: shape.seeds ? { width: 0 } : outline(shape, look),
   };
   if (bar) Object.assign(marker, { showscale: true, colorbar: colourBar(bar) });
   const texts = hoverTexts(data.runs.map(modelText));
   return { ...shape.points, name: "models", type: "scatter", mode: "markers", customdata: allModels, ...texts, marker };
+}
+
+/** Models on the surface have its colours: a line tells them from it. */
+function outline(shape, look) {
+  return data.fine && shape.surface ? { width: 1.6, color: look.ink } : { width: 0.6, color: look.outline };
 }
 
 function hullLine(shape, hull, look) {

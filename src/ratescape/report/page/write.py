@@ -12,6 +12,7 @@ import plotly.offline
 
 from ratescape.records.files import write_atomically
 from ratescape.records.folders import SweepFolder
+from ratescape.records.refined import read_refined
 from ratescape.records.table import read_table
 from ratescape.report.page.data import page_data
 from ratescape.report.page.script import join_modules
@@ -30,7 +31,10 @@ def write_page(folder: SweepFolder, not_drawn: Mapping[str, str] | None = None) 
 
         write_page(SweepFolder(Path("demo")))  # demo/report.html
     """
-    data = page_data(folder, read_table(folder))
+    table = read_table(folder)
+    refined = read_refined(folder, table)
+    data = page_data(folder, table, refined.rows)
+    data["warnings"] += [f"Unreadable refined model: {line}." for line in refined.broken]
     data["warnings"] += [f"Not drawn: {name} {reason}." for name, reason in (not_drawn or {}).items()]
     write_atomically(folder.report, render(data))
     return folder.report

@@ -12,9 +12,9 @@ from ratescape.metrics import Metric
 from ratescape.records.table import Table
 from ratescape.report.paper.needs import having, layers_of, needed
 from ratescape.report.paper.table import flags_of
-from ratescape.report.plots.canvas import finish, new_figure
+from ratescape.report.plots.canvas import Gaps, Margins, finish, new_figure, panels
 from ratescape.report.plots.marks import draw_hull_line, draw_points, draw_rings, legend, rings_of
-from ratescape.report.plots.palette import GREY, GRID, PERCENT, colour_bar, norm_of
+from ratescape.report.plots.palette import GREY, GRID, PERCENT, colour_bar, latent, norm_of
 from ratescape.selection import finished, hull_of
 
 _FLAG, _CURVE = "#c1121f", "#333333"
@@ -76,12 +76,12 @@ def accuracy(table: Table) -> Figure:
     shown = _Measured(having(rows, [metric]), metric, top)
     wide = shown.by_information not in shown.absent and shown.estimate in rows
     figure = new_figure(12.5 if wide else 7.5, 5.6)
-    panels = figure.subplots(1, 2 if wide else 1, squeeze=False)[0]
-    drawn = _over_total_rate(panels[0], shown)
-    if wide:
-        _over_information(panels[1], shown)
-    colour_bar(panels[-1], drawn, f"R(z$_{top}$)  (nats/image)")
-    legend(figure, [*rings_of(shown.rows, [metric], "accuracy"), *_entries(shown)], "outside lower center")
+    ((left, *right),) = panels(figure, 1, 2 if wide else 1, Margins(bottom=1.1, right=1.05), Gaps(across=0.6))
+    drawn = _over_total_rate(left, shown)
+    for axes in right:
+        _over_information(axes, shown)
+    colour_bar(right[-1] if right else left, drawn, f"R({latent(top)})  (nats/image)")
+    legend(figure, [*rings_of(shown.rows, [metric], "accuracy"), *_entries(shown)])
     return finish(figure, f"Representation: {metric.name}", table, shown.absent)
 
 
@@ -101,7 +101,7 @@ def _over_information(axes: Axes, shown: _Measured) -> None:
     _accuracies(axes, shown, shown.rows[shown.estimate])
     curve = shown.rows.sort_values(shown.estimate)
     axes.plot(curve[shown.estimate], curve[shown.by_information], "--", color=_CURVE, lw=1.6, zorder=1)
-    axes.set_xlabel(f"I(y; z$_{shown.top}$), the paper's estimate  (nats)")
+    axes.set_xlabel(f"I(y; {latent(shown.top)}), the paper's estimate  (nats)")
     axes.set_ylabel("")
 
 
@@ -122,10 +122,10 @@ def _accuracies(axes: Axes, shown: _Measured, x: pd.Series) -> PathCollection:
 
 def _entries(shown: _Measured) -> list[Line2D]:
     """Legend entries for the ceilings and for what is above them."""
-    latent = f"z$_{shown.top}$"
+    name = latent(shown.top)
     entries = [
-        (shown.sample in shown.rows, _mark("v", GREY, f"the same on a sample of {latent}", ms=5, mew=1)),
-        (shown.by_rate not in shown.absent, _mark("_", GREY, f"ceiling by R({latent})", ms=11, mew=1.5)),
+        (shown.sample in shown.rows, _mark("v", GREY, f"the same on a sample of {name}", ms=5, mew=1)),
+        (shown.by_rate not in shown.absent, _mark("_", GREY, f"ceiling by R({name})", ms=11, mew=1.5)),
         (
             shown.by_information not in shown.absent,
             Line2D([], [], ls="--", color=_CURVE, label="ceiling by mutual information"),

@@ -35,8 +35,11 @@ class FigureFiles:
     """Why a figure is missing, by its name."""
 
 
-def save_paper_figures(folder: SweepFolder) -> FigureFiles:
-    """Draw every figure of the paper, and Table 1, into ``figures/`` of a sweep as PNG and PDF, CSV and Markdown.
+def save_paper_figures(folder: SweepFolder, pdf: bool = False) -> FigureFiles:
+    """Draw every figure of the paper, and Table 1, into ``figures/`` of a sweep as PNG, CSV and Markdown.
+
+    Args:
+        pdf: whether to write each figure as a PDF, too.
 
     Raises:
         RatescapeError: the folder is no sweep, has no finished model, or cannot be written.
@@ -62,7 +65,7 @@ def save_paper_figures(folder: SweepFolder) -> FigureFiles:
     skipped: dict[str, str] = {}
     for name, draw in drawings.items():
         try:
-            paths += save(draw(), figures, name)
+            paths += save(draw(), figures, name, pdf)
         except CannotDraw as reason:
             skipped[name] = str(reason)
     try:

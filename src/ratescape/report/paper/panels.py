@@ -1,5 +1,6 @@
 """Sheets of panels, one metric each: Figs. 5, 7 and 8 to 10 of the paper."""
 
+import itertools
 import math
 import textwrap
 from collections.abc import Sequence
@@ -13,9 +14,9 @@ from ratescape.records.table import Table
 from ratescape.report.paper.marked import cross, draw_marks, marked_models
 from ratescape.report.paper.needs import among, layers_of
 from ratescape.report.paper.table import PROBES
-from ratescape.report.plots.canvas import finish, new_figure
+from ratescape.report.plots.canvas import Gaps, Margins, finish, leave_out, name_panel, new_figure, panels
 from ratescape.report.plots.marks import legend, rings_of
-from ratescape.report.plots.palette import colour_bar, formatter_of
+from ratescape.report.plots.palette import colour_bar, formatter_of, latent
 from ratescape.report.plots.rates import over_rate, over_rate_bar, rate_plane
 from ratescape.selection import finished
 
@@ -38,15 +39,15 @@ def panel(axes: Axes, rows: pd.DataFrame, metric: Metric, marked: Sequence[int] 
     known = rows[rows[metric.column].notna()].reset_index(drop=True)
     some = f"  [{len(known)} of {len(rows)} models]" if len(known) < len(rows) else ""
     if layers_of(rows) == 2:
-        drawn = rate_plane(axes, known, metric, joined=False)
+        drawn = rate_plane(axes, known, metric, joined=False, frame=rows)
         draw_marks(axes, rows["rate_2"], rows["rate"] - rows["rate_2"], marked)
-        colour_bar(axes, drawn, "", format=formatter_of(metric))
+        colour_bar(axes, drawn, "", formatter_of(metric))
     else:
         drawn = over_rate(axes, known, metric)
         axes.set_ylabel("")
         draw_marks(axes, rows["rate"], rows[metric.column], marked)
         over_rate_bar(axes, drawn, rows)
-    axes.set_title(textwrap.fill(metric.label + some, _TITLE_WIDTH), fontsize=10.5)
+    name_panel(axes, textwrap.fill(metric.label + some, _TITLE_WIDTH))
 
 
 def sheet(table: Table, columns: Sequence[str], across: int, title: str, marked: bool = False) -> Figure:
@@ -59,18 +60,19 @@ def sheet(table: Table, columns: Sequence[str], across: int, title: str, marked:
     metrics, absent = among(rows, columns)
     across = min(across, len(metrics))
     down = math.ceil(len(metrics) / across)
-    figure = new_figure(max(8.5, 3.9 * across), 3.4 * down + 1.0)
-    grid = figure.subplots(down, across, squeeze=False)
+    alike = layers_of(rows) == 2  # panels with the same axes, which need numbers at the outer ones only
+    figure = new_figure(max(8.5, 0.4 + (3.9 if alike else 4.6) * across), (3.4 if alike else 3.8) * down + 1.0)
+    gaps = Gaps(across=1.0, down=0.55) if alike else Gaps(across=1.6, down=1.0)
+    grid = panels(figure, down, across, Margins(right=0.85 if alike else 1.05), gaps)
     crosses = list(marked_models(rows)) if marked else []
-    for index, (axes, metric) in enumerate(zip(grid.flat, metrics, strict=False)):
+    for index, (axes, metric) in enumerate(zip(itertools.chain(*grid), metrics, strict=False)):
         panel(axes, rows, metric, crosses)
-        if index % across:
-            axes.set_ylabel("")
-        if index + across < len(metrics):
-            axes.set_xlabel("")
-    for axes in grid.flat[len(metrics) :]:
+        if alike:
+            leave_out(axes.yaxis, index % across > 0)
+            leave_out(axes.xaxis, index + across < len(metrics))
+    for axes in list(figure.axes)[len(metrics) :]:
         axes.remove()
-    legend(figure, rings_of(rows, metrics, "in a panel") + ([cross()] if crosses else []), "outside lower center")
+    legend(figure, rings_of(rows, metrics, "in a panel") + ([cross()] if crosses else []))
     return finish(figure, title, table, absent)
 
 
@@ -85,7 +87,7 @@ def representation(table: Table) -> Figure:
     """Fig. 7: mutual information with the label, and the accuracies of four classifiers, for the top layer."""
     top = layers_of(finished(table))
     columns = (f"information_{top}", *(f"accuracy_{probe}_{top}" for probe in PROBES))
-    return sheet(table, columns, 3, f"Representation: what z$_{top}$ tells about the label")
+    return sheet(table, columns, 3, f"Representation: what {latent(top)} tells about the label")
 
 
 def all_metrics(table: Table) -> Figure:

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ratescape.errors import RecordError
-from ratescape.metrics import layer_columns, measured_metrics
+from ratescape.metrics import SUBSCRIPTS, layer_columns, measured_metrics
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import Table
 from ratescape.report.paper.marked import MARK, marked_models
 from ratescape.report.paper.needs import CannotDraw, layers_of
-from ratescape.report.plots.canvas import finish, new_figure
+from ratescape.report.plots.canvas import Gaps, Margins, finish, name_panel, new_figure, panels
 from ratescape.selection import betas_of, finished
 
 
@@ -33,17 +33,17 @@ def pictures(folder: SweepFolder, table: Table) -> Figure:
     if all(strip is None for pair in strips for strip in pair):
         raise CannotDraw("needs pictures, which the runs have not kept")
     figure = new_figure(13, 4.6)
-    grid = figure.subplots(1 + len(marked), 2)
+    grid = panels(figure, 1 + len(marked), 2, Margins(0.45, 0.12, 0.15, 0.8), Gaps(0.3, 0.25))
     originals = next((_half(strip, 0) for strip, _ in strips if strip is not None), None)
-    _show(grid[0, 0], originals, "originals, reconstructed below")
-    _show(grid[0, 1], None, "")
-    grid[0, 1].text(0.5, 0, "samples from the prior", ha="center", va="bottom", fontsize=9.5)
+    _show(grid[0][0], originals, "originals, reconstructed below")
+    _show(grid[0][1], None, "")
+    grid[0][1].text(0.5, 0, "samples from the prior", ha="center", va="bottom", fontsize=9.5)
     for number, (position, why), (strip, samples), (left, right) in zip(
         range(1, 1 + len(marked)), marked.items(), strips, grid[1:], strict=True
     ):
         _show(left, None if strip is None else _half(strip, 1), "")
         _show(right, samples, "")
-        left.set_title(f"{why}: {_described(rows, position)}", fontsize=8, loc="left", pad=4)
+        name_panel(left, f"{why}: {_described(rows, position)}", 8, loc="left", pad=4)
         _number(left, number)
     return finish(figure, "Reconstructions and samples of three models", table)
 
@@ -76,14 +76,16 @@ def _show(axes: Axes, pixels: npt.NDArray[np.uint8] | None, title: str) -> None:
     if pixels is not None:
         axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     if title:
-        axes.set_title(title, fontsize=9.5)
+        name_panel(axes, title, 9.5)
 
 
 def _described(rows: pd.DataFrame, position: int) -> str:
     """Betas, rates and the two metrics that pictures show of one model."""
     row = rows.iloc[position]
     layers = range(layers_of(rows), 0, -1)
-    betas = ", ".join(f"$\\beta_{k}$ = {beta:.3g}" for k, beta in zip(layers, betas_of(row), strict=True))
+    betas = ", ".join(
+        f"β{str(k).translate(SUBSCRIPTS)} = {beta:.3g}" for k, beta in zip(layers, betas_of(row), strict=True)
+    )
     rates = " + ".join(f"{row[column]:.1f}" for column in layer_columns(rows, "rate"))
     shown = [metric for metric in measured_metrics(rows) if metric.column in ("psnr", "inception_score")]
     values = [f"{metric.name} {row[metric.column]:.3g} {metric.unit}".rstrip() for metric in shown]

@@ -1,15 +1,15 @@
 """Fig. 3 of the paper: PSNR over the layer rates."""
 
-from typing import Any, cast
+from typing import cast
 
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d.axes3d import Axes3D
 
 from ratescape.records.table import Table
 from ratescape.report.paper.marked import cross, marked_models
 from ratescape.report.paper.needs import having, needed, spans_surface
 from ratescape.report.paper.panels import panel
-from ratescape.report.plots.canvas import finish, new_figure
+from ratescape.report.plots.canvas import Margins, finish, new_figure, panels
 from ratescape.report.plots.marks import legend, rings_of
 from ratescape.report.plots.palette import scale_of
 from ratescape.report.plots.surface import draw_surface, name_axes, triangles
@@ -27,14 +27,14 @@ def reconstruction(table: Table) -> Figure:
     rows = finished(table)
     (metric,) = needed(rows, ("psnr",))
     rows = having(rows, [metric])
-    figure = new_figure(12.5, 5.8) if spans_surface(rows) else new_figure(8.5, 5.8)
-    right: Figure | SubFigure = figure
-    if spans_surface(rows):
-        left, right = cast(Any, figure.subfigures(1, 2))
-        axes = cast(Axes3D, left.add_axes((0.0, 0.03, 0.96, 0.94), projection="3d"))
+    surface = spans_surface(rows)
+    figure = new_figure(12.5 if surface else 8.5, 5.8)
+    if surface:
+        axes = cast(Axes3D, figure.add_axes((0.0, 0.09, 0.48, 0.82), projection="3d"))
         colours = scale_of(rows, metric).to_rgba(rows["psnr"].to_numpy())[:, :3]
         draw_surface(axes, rows[["rate_2", "rate_1", "psnr"]].to_numpy(), triangles(rows), colours)
-        name_axes(axes, ["R(z$_2$)  (nats/image)", "R(z$_1$ | z$_2$)  (nats/image)", metric.label])
-    panel(right.subplots(), rows, metric, list(marked_models(rows)))
-    legend(figure, [*rings_of(rows, [metric], metric.name), cross()], "outside lower center")
+        name_axes(axes, ["R(z₂)  (nats/image)", "R(z₁ | z₂)  (nats/image)", metric.label])
+    ((plane,),) = panels(figure, 1, 1, Margins(left=6.9 if surface else 0.75, bottom=1.1))
+    panel(plane, rows, metric, list(marked_models(rows)))
+    legend(figure, [*rings_of(rows, [metric], metric.name), cross()])
     return finish(figure, "Reconstruction: PSNR", table)

@@ -1,10 +1,10 @@
 """Fig. 1 of the paper: three uses of a model, and that no one model is best for all of them."""
 
-from typing import Any, cast
+from typing import cast
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 from mpl_toolkits.mplot3d.axes3d import Axes3D
@@ -13,10 +13,10 @@ from ratescape.metrics import LAYER_METRICS, USES, Metric
 from ratescape.records.table import Table
 from ratescape.report.paper.needs import CannotDraw, having, needed, spans_surface
 from ratescape.report.plots.betas import beta_cells
-from ratescape.report.plots.canvas import finish, new_figure
+from ratescape.report.plots.canvas import Gaps, Margins, finish, leave_out, name_panel, new_figure, panels
 from ratescape.report.plots.marks import legend, ring
 from ratescape.report.plots.palette import BETA_VAE, OUTLINE, VAE, colour_bar, formatter_of, scale_of
-from ratescape.report.plots.rates import rate_axes
+from ratescape.report.plots.rates import rate_axes, rates_of
 from ratescape.report.plots.surface import beta_colours, draw_surface, name_axes, triangles
 from ratescape.selection import beta_vaes, finished, plain_vaes
 
@@ -39,20 +39,19 @@ def three_uses(table: Table) -> Figure:
     metrics = dict(zip(AXES, needed(rows, [_column(use) for use in AXES]), strict=True))
     rows = having(rows, list(metrics.values()))
     figure = new_figure(14, 7.4)
-    left, right = cast(Any, figure.subfigures(1, 2, width_ratios=(1, 1.12)))
-    above, below = right.subfigures(2, 1, height_ratios=(1.12, 1))
-    _three_metrics(left, rows, metrics)
-    _colour_code(above, table, rows)
-    for axes, (use, metric) in zip(below.subplots(1, 3), metrics.items(), strict=True):
+    _three_metrics(cast(Axes3D, figure.add_axes((0.0, 0.06, 0.47, 0.86), projection="3d")), rows, metrics)
+    ((betas, rates),) = panels(figure, 1, 2, Margins(left=7.55, bottom=4.05, right=0.2, top=0.75), Gaps(across=0.75))
+    _colour_code(betas, rates, table, rows)
+    below = panels(figure, 1, 3, Margins(left=7.55, bottom=0.95, right=0.6, top=4.3), Gaps(across=0.6))
+    for axes, (use, metric) in zip(below[0], metrics.items(), strict=True):
         _performance(axes, table, rows, metric, MARKS[use])
-        if use != "reconstruction":
-            axes.set_ylabel("")
+        leave_out(axes.yaxis, use != AXES[0])
     best = [
         Line2D([], [], ls="", marker=MARKS[use], ms=10, mfc="white", mec="black", label=f"best {metric.name}")
         for use, metric in metrics.items()
     ]
     line = Line2D([], [], ls="--", color=BETA_VAE, label="beta-VAEs: betas equal")
-    legend(figure, [*best, ring(VAE, "VAE: all betas 1"), line], "outside lower center")
+    legend(figure, [*best, ring(VAE, "VAE: all betas 1"), line])
     return finish(figure, "Three uses, three best models", table)
 
 
@@ -62,9 +61,8 @@ def _column(use: str) -> str:
     return f"{column}_2" if column in LAYER_METRICS else column
 
 
-def _three_metrics(figure: SubFigure, rows: pd.DataFrame, metrics: dict[str, Metric]) -> None:
+def _three_metrics(axes: Axes3D, rows: pd.DataFrame, metrics: dict[str, Metric]) -> None:
     """The surface over the three metrics, with the best model in each."""
-    axes = cast(Axes3D, figure.add_axes((0.0, 0.03, 0.98, 0.94), projection="3d"))
     points = rows[[metric.column for metric in metrics.values()]].to_numpy()
     draw_surface(axes, points, triangles(rows), beta_colours(rows))
     for use, metric in metrics.items():
@@ -74,17 +72,16 @@ def _three_metrics(figure: SubFigure, rows: pd.DataFrame, metrics: dict[str, Met
     axes.zaxis.set_major_formatter(formatter_of(metrics["representation"]))
 
 
-def _colour_code(figure: SubFigure, table: Table, rows: pd.DataFrame) -> None:
+def _colour_code(betas: Axes, rates: Axes, table: Table, rows: pd.DataFrame) -> None:
     """What the colours of the surface mean: over the betas, and over the rates."""
-    betas, rates = figure.subplots(1, 2)
     colours = beta_colours(rows)
     beta_cells(betas, table.rows, rows, colours)
     _simpler_models(betas, rows, "beta")
-    betas.set_title("colour of the betas", fontsize=10)
-    top, below = rate_axes(rates, rows)
-    rates.scatter(top, below, c=colours, s=26, edgecolors="#00000055", lw=0.5, zorder=3)
+    name_panel(betas, "colour of the betas", 10)
+    rate_axes(rates, rows)
+    rates.scatter(*rates_of(rows), c=colours, s=26, edgecolors="#00000055", lw=0.5, zorder=3)
     _simpler_models(rates, rows, "rate")
-    rates.set_title("the same models over their rates", fontsize=10)
+    name_panel(rates, "the same models over their rates", 10)
 
 
 def _performance(axes: Axes, table: Table, rows: pd.DataFrame, metric: Metric, mark: str) -> None:
@@ -97,8 +94,8 @@ def _performance(axes: Axes, table: Table, rows: pd.DataFrame, metric: Metric, m
     marked.set(zorder=6, clip_on=False)  # the best models like corners
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(LogLocator(10))
-    axes.set_title(metric.label, fontsize=9)
-    colour_bar(axes, scale, "", format=formatter_of(metric), location="bottom", shrink=0.9, aspect=18)
+    name_panel(axes, metric.label, 9)
+    colour_bar(axes, scale, "", formatter_of(metric))
 
 
 def _simpler_models(axes: Axes, rows: pd.DataFrame, plane: str) -> None:

@@ -6,8 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
-from matplotlib.collections import PathCollection
-from matplotlib.patches import Rectangle
+from matplotlib.collections import PathCollection, PolyCollection
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
 from ratescape.metrics import Metric
@@ -62,12 +61,14 @@ def beta_cells(axes: Axes, asked: pd.DataFrame, rows: pd.DataFrame, colours: npt
     """
     seeds = sorted(asked["seed"].unique())
     step_2, step_1 = beta_axes(axes, asked)
-    edge, edge_width = ("white", 1.2) if asked["beta_2"].nunique() <= _FEW_CELLS else ("none", 0)
-    for colour, beta_2, beta_1, seed in zip(colours, rows["beta_2"], rows["beta_1"], rows["seed"], strict=True):
+    corners: list[list[tuple[float, float]]] = []
+    for beta_2, beta_1, seed in zip(rows["beta_2"], rows["beta_1"], rows["seed"], strict=True):
         left, right = cell_slice(beta_2, step_2, seeds.index(seed), len(seeds))
         bottom, top = cell_slice(beta_1, step_1, 0, 1)
-        cell = Rectangle((left, bottom), right - left, top - bottom, facecolor=colour, edgecolor=edge, lw=edge_width)
-        axes.add_patch(cell)
+        corners.append([(left, bottom), (right, bottom), (right, top), (left, top)])
+    edge, width = ("white", 1.2) if asked["beta_2"].nunique() <= _FEW_CELLS else ("none", 0)
+    cells = PolyCollection(corners, facecolors=colours, edgecolors=edge, linewidths=width, zorder=1)
+    axes.add_collection(cells, autolim=False)
     diverged = asked[asked["status"] != "ok"]
     axes.plot(diverged["beta_2"], diverged["beta_1"], "x", color=GREY, ms=8)
 
@@ -81,8 +82,8 @@ def beta_axes(axes: Axes, rows: pd.DataFrame) -> tuple[float, float]:
     axes.set_xlim(rows["beta_2"].min() / step_2**0.6, rows["beta_2"].max() * step_2**0.6)
     axes.set_ylim(rows["beta_1"].min() / step_1**0.6, rows["beta_1"].max() * step_1**0.6)
     axes.set_box_aspect(1)
-    axes.set_xlabel(r"$\beta_2$  (price of a nat in z$_2$)")
-    axes.set_ylabel(r"$\beta_1$  (price of a nat in z$_1$)")
+    axes.set_xlabel("β₂  (price of a nat in z₂)")
+    axes.set_ylabel("β₁  (price of a nat in z₁)")
     return step_2, step_1
 
 
@@ -93,7 +94,7 @@ def over_beta(axes: Axes, rows: pd.DataFrame, metric: Metric) -> PathCollection:
     drawn = draw_points(axes, rows["beta_1"], value, value, colours_of(metric), norm_of(value))
     draw_rings(axes, rows["beta_1"], value, rows, hull_of(rows, metric))
     _beta_axis(axes.xaxis, rows["beta_1"])
-    axes.set_xlabel(r"$\beta$  (price of a nat)")
+    axes.set_xlabel("β  (price of a nat)")
     axes.set_ylabel(metric.label)
     axes.yaxis.set_major_formatter(formatter_of(metric))
     axes.grid(color=GRID, lw=0.6)

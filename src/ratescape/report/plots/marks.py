@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Literal
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
@@ -12,11 +13,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ratescape.metrics import Metric
-from ratescape.report.plots.palette import BETA_VAE, HULL, OUTLINE, VAE
+from ratescape.report.plots.palette import BETA_VAE, HULL, VAE
 from ratescape.selection import beta_vaes, hull_of, plain_vaes
 
 _RING, _HULL_RING = 2.0, 4.2
 """Areas of rings, in areas of a point: they differ so that one point can wear two."""
+
+_HALO = 2.5
+"""Width of the white line under a ring, in points."""
 
 
 def draw_points(
@@ -28,13 +32,18 @@ def draw_points(
 
 
 def draw_rings(axes: Axes, x: pd.Series, y: pd.Series, rows: pd.DataFrame, hull: list[int]) -> None:
-    """Rings around beta-VAEs, plain VAEs and hull models."""
+    """Rings around beta-VAEs, plain VAEs and hull models, all on halos."""
     vae = plain_vaes(rows)
     equal = beta_vaes(rows) & ~vae & ("beta_2" in rows)  # with one layer every model is one
     ringed = ((rows.index.isin(hull), HULL, _HULL_RING), (equal, BETA_VAE, _RING), (vae, VAE, _RING))
-    for chosen, colour, size in ringed:
-        rings = axes.scatter(x[chosen], y[chosen], s=size * _size(len(x)), facecolors="none", edgecolors=colour, lw=1.4)
-        rings.set(zorder=4, path_effects=[OUTLINE])
+    at = np.concatenate([np.flatnonzero(chosen) for chosen, _, _ in ringed])
+    counts = [int(np.count_nonzero(chosen)) for chosen, _, _ in ringed]
+    sizes = np.repeat([size * _size(len(x)) for _, _, size in ringed], counts)
+    colours = [colour for (_, colour, _), count in zip(ringed, counts, strict=True) for _ in range(count)]
+    twice, widths = np.tile(at, 2), np.repeat([_HALO, 1.4], len(at))  # halos first, rings upon them
+    edges = ["white"] * len(at) + colours
+    rings = axes.scatter(x.iloc[twice], y.iloc[twice], s=np.tile(sizes, 2), facecolors="none", edgecolors=edges)
+    rings.set(linewidths=widths, zorder=4)
 
 
 def draw_hull_line(axes: Axes, x: pd.Series, y: pd.Series, hull: list[int]) -> None:
@@ -69,11 +78,20 @@ def rings_of(rows: pd.DataFrame, metrics: Iterable[Metric], best: str) -> list[L
     return [ring(colour, label) for colour, label, drawn in entries if drawn]
 
 
-def legend(figure: Figure, entries: list[Line2D], where: Any = "outside upper right") -> None:
-    """One legend for all panels, in as many lines as it needs; ``where`` is matplotlib's ``loc``."""
+def legend(
+    figure: Figure, entries: list[Line2D], where: Literal["lower center", "upper right"] = "lower center"
+) -> None:
+    """One legend for all panels, in as many lines as it needs."""
     if not entries:
         return
     letter, mark = 0.075, 0.6  # inches, at 9 points
     longest = max(len(str(entry.get_label())) for entry in entries)
     lines = math.ceil(len(entries) * (letter * longest + mark) / figure.get_figwidth())
-    figure.legend(handles=entries, loc=where, ncols=math.ceil(len(entries) / lines), frameon=False, fontsize=9)
+    figure.legend(
+        handles=entries,
+        loc=where,
+        ncols=math.ceil(len(entries) / lines),
+        frameon=False,
+        fontsize=9,
+        borderaxespad=0.2,
+    )

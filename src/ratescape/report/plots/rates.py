@@ -2,17 +2,33 @@
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import LogNorm, Normalize
+from matplotlib.ticker import MaxNLocator
 
 from ratescape.metrics import Metric, layer_columns
 from ratescape.report.plots.geometry import diagonals, share_one_scale
 from ratescape.report.plots.marks import draw_hull_line, draw_points, draw_rings
-from ratescape.report.plots.palette import GREY, GRID, OUTLINE, PLAIN, colour_bar, colours_of, formatter_of, norm_of
+from ratescape.report.plots.palette import (
+    GREY,
+    GRID,
+    NUMBER,
+    PLAIN,
+    colour_bar,
+    colours_of,
+    formatter_of,
+    latent,
+    norm_of,
+)
 from ratescape.selection import hull_of
 
+DIAGONAL = "#c9ccd1"
+"""Colour of the lines of equal total rate."""
 
-def rate_plane(axes: Axes, rows: pd.DataFrame, metric: Metric, joined: bool = True) -> PathCollection:
+
+def rate_plane(
+    axes: Axes, rows: pd.DataFrame, metric: Metric, joined: bool = True, frame: pd.DataFrame | None = None
+) -> PathCollection:
     """Points at (rate of the top layer, rate of all layers below), coloured by a metric, with rings.
 
     Args:
@@ -20,11 +36,13 @@ def rate_plane(axes: Axes, rows: pd.DataFrame, metric: Metric, joined: bool = Tr
         rows: measured rows.
         metric: what colours the points.
         joined: whether a dotted line joins the models of the hull by ascending total rate.
+        frame: the rows that the axes must have room for; default: those drawn.
 
     Returns:
         The points.
     """
-    top, below = rate_axes(axes, rows)
+    rate_axes(axes, rows if frame is None else frame)
+    top, below = rates_of(rows)
     hull = hull_of(rows, metric)
     if joined:
         draw_hull_line(axes, top, below, hull)
@@ -33,16 +51,23 @@ def rate_plane(axes: Axes, rows: pd.DataFrame, metric: Metric, joined: bool = Tr
     return drawn
 
 
-def rate_axes(axes: Axes, rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """Prepare axes for (rate of the top layer, rate of all layers below); returns both rates of the rows."""
-    columns = layer_columns(rows, "rate")
-    top, layers = rows[columns[0]], len(columns)
-    below = rows["rate"] - top
-    _frame(axes, top, below)
+def rates_of(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Rate of the top layer, and of all layers below."""
+    top = rows[layer_columns(rows, "rate")[0]]
+    return top, rows["rate"] - top
+
+
+def rate_axes(axes: Axes, rows: pd.DataFrame) -> None:
+    """Prepare axes for (rate of the top layer, rate of all layers below)."""
+    layers = len(layer_columns(rows, "rate"))
+    _frame(axes, *rates_of(rows))
     _draw_diagonals(axes)
-    axes.set_xlabel(f"R(z$_{layers}$)  (nats/image)")
-    axes.set_ylabel(f"R({', '.join(f'z$_{k}$' for k in range(layers - 1, 0, -1))} | z$_{layers}$)  (nats/image)")
-    return top, below
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+        axis.set_major_formatter(NUMBER)
+    top, below = latent(layers), ", ".join(map(latent, range(layers - 1, 0, -1)))
+    axes.set_xlabel(f"R({top})  (nats/image)")
+    axes.set_ylabel(f"R({below} | {top})  (nats/image)")
 
 
 def _frame(axes: Axes, x: pd.Series, y: pd.Series) -> None:
@@ -57,12 +82,13 @@ def _frame(axes: Axes, x: pd.Series, y: pd.Series) -> None:
 def _draw_diagonals(axes: Axes) -> None:
     """Lines of equal total rate, labelled in nats where they enter the plot."""
     limits = axes.get_xlim()
-    for diagonal in diagonals(limits, axes.get_ylim()):
-        axes.plot(diagonal.x, diagonal.y, color="#c9ccd1", lw=0.8, zorder=0, scalex=False, scaley=False)
-        if diagonal.enters_before(0.08, limits):
-            start = (diagonal.x[0], diagonal.y[0])
-            label = axes.annotate(f"{diagonal.total:g}", start, (3, -3), textcoords="offset points", va="top")
-            label.set(fontsize=7.5, color=GREY, path_effects=[OUTLINE], zorder=1)
+    found = diagonals(limits, axes.get_ylim())
+    lines = [list(zip(one.x, one.y, strict=True)) for one in found]
+    axes.add_collection(LineCollection(lines, colors=DIAGONAL, linewidths=0.8, zorder=0), autolim=False)
+    for one in found:
+        if one.enters_before(0.08, limits):
+            text = axes.text(one.x[0], one.y[0], f" {one.total:g}", va="top", fontsize=7.5, color=GREY)
+            text.set(zorder=1, gid=DIAGONAL)
 
 
 def over_rate(axes: Axes, rows: pd.DataFrame, metric: Metric) -> PathCollection:
@@ -90,6 +116,6 @@ def over_rate_bar(axes: Axes, drawn: PathCollection, rows: pd.DataFrame) -> None
     """The scale of colour of :func:`over_rate`."""
     layers = len(layer_columns(rows, "rate"))
     if layers == 1:
-        colour_bar(axes, drawn, r"$\beta$  (price of a nat)", format=PLAIN)
+        colour_bar(axes, drawn, "β  (price of a nat)", PLAIN)
     else:
-        colour_bar(axes, drawn, f"share of the total rate in z$_{layers}$")
+        colour_bar(axes, drawn, f"share of the total rate in {latent(layers)}")

@@ -1,0 +1,40 @@
+"""Models that were trained on alone at their own betas, as the page shows them: before and after."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from ratescape.metrics import Metric
+from ratescape.records.folders import SweepFolder
+from ratescape.report.page.models import model_titles, values_of
+from ratescape.report.page.planes import Splits
+from ratescape.selection import betas_of
+
+
+def refined_data(
+    folder: SweepFolder, refined: pd.DataFrame, rows: pd.DataFrame, splits: Splits, metrics: Sequence[Metric]
+) -> list[dict[str, Any]]:
+    """Each refined model: betas, epochs, numbers on every split before and after, and how to use it.
+
+    Args:
+        folder: the landscape that the models were refined from.
+        refined: one row for each, as :func:`ratescape.records.refined.read_refined` tells of them.
+        rows: the models of the landscape.
+        splits: what was measured on.
+        metrics: those of the page.
+    """
+    positions = {str(run): position for position, run in enumerate(rows["run"])}
+    return [
+        {
+            "title": title,
+            "epochs": int(row["epochs"]),
+            "origin": positions.get(str(row["origin"])),
+            "betas": list(betas_of(row)),
+            "values": {split: values_of(row, prefix, metrics) for split, prefix in splits.items()},
+            "before": {split: values_of(row, f"before_{prefix}", metrics) for split, prefix in splits.items()},
+            "python": f"ratescape.load({json.dumps(str(folder.path / 'refined' / str(row['run'])))})",
+        }
+        for (_, row), title in zip(refined.iterrows(), model_titles(refined) if len(refined) else [], strict=True)
+    ]
