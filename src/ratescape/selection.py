@@ -6,6 +6,7 @@ columns; under the paper's protocol there is only test, and the choice says so.
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -31,8 +32,8 @@ def measured(table: Table) -> pd.DataFrame:
     if table.rows.empty:
         return table.rows
     rows = table.rows[table.rows["status"] == "ok"].reset_index(drop=True)
-    labels = {"run", "seed", "status", "flag", "test_flag", "request", "outcome"}
-    return rows.astype({column: float for column in rows.columns if column not in labels})
+    labels = {"run", "seed", "status", "flag", "request", "outcome", "origin"}
+    return rows.astype({name: float for name in rows.columns if re.sub("^(before_)?(test_)?", "", name) not in labels})
 
 
 def finished(table: Table) -> pd.DataFrame:
