@@ -89,7 +89,8 @@ def extend(asked: argparse.Namespace) -> None:
     """Train the dedicated models that the file does not have yet."""
     data = load_data(asked.data, limit=asked.limit)
     done = {identity(record) for record in read(asked.file)}
-    for betas, lr, path, seed in itertools.product(points(asked.points), asked.lrs, asked.paths, asked.seeds):
+    recipes: list[tuple[float, str, int]] = list(itertools.product(asked.lrs, asked.paths, asked.seeds))
+    for betas, (lr, path, seed) in itertools.product(points(asked.points), recipes):
         record: dict[str, Any] = {"data": asked.data, "epochs": asked.epochs, "batch": asked.batch}
         record |= {"lr": lr, "path": path, "seed": seed, "betas": list(betas)}
         if identity(record) in done:

@@ -6,6 +6,7 @@ columns; under the paper's protocol there is only test, and the choice says so.
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -32,10 +33,9 @@ def measured(table: Table) -> pd.DataFrame:
     if table.rows.empty:
         return table.rows
     rows = table.rows[table.rows["status"] == "ok"].reset_index(drop=True)
-    labels = {"run", "seed", "status", "flag", "test_flag", "request", "outcome"}
-    return rows.astype(
-        {name: float for name, kind in rows.dtypes.items() if name not in labels and not is_float_dtype(kind)}
-    )
+    labels = {"run", "seed", "status", "flag", "request", "outcome", "origin"}
+    numbers = [name for name in rows.columns if re.sub("^(before_)?(test_)?", "", name) not in labels]
+    return rows.astype({name: float for name in numbers if not is_float_dtype(rows.dtypes[name])})
 
 
 def finished(table: Table) -> pd.DataFrame:

@@ -167,3 +167,32 @@ def test_killed_again_and_again_it_ends_with_the_same_table(
     # The test itself: kills landed in the middle of trainings, and before all was done.
     assert sum(trainings > 0 and done < 4 for done, trainings in landed) >= max(1, kills // 4), landed
     assert sum(done < 4 for done, _ in landed) >= max(1, kills // 2), landed
+
+
+def refining(folder: SweepFolder) -> list[int]:
+    """When the trainings of refined models were saved last."""
+    return [path.stat().st_mtime_ns for path in folder.path.glob("refined/*/checkpoint.safetensors")]
+
+
+def test_killed_while_it_refines_it_ends_alike(server: Server, images_file: Path, tmp_path: Path) -> None:
+    whole, killed = SweepFolder(tmp_path / "whole"), SweepFolder(tmp_path / "killed")
+
+    def command(folder: SweepFolder) -> list[str]:
+        given = words("in-process", "conditioned", images_file, folder.path)
+        few = ["--training.epochs", "5", "--conditioning.refine", "0"]
+        return [*given, *few, "--conditioning.refine-recommended", "80"]
+
+    for _ in range(2):
+        process, clock = server.start(command(killed)), time.time_ns()
+        wait_for(lambda clock=clock, process=process: max(refining(killed), default=0) > clock or not alive(process))
+        kill(process)
+        assert server.status() == -signal.SIGKILL
+        assert not list(killed.path.glob("refined/*/done"))  # the test itself: it was in the middle of refining
+    for folder in (killed, whole):
+        server.start(command(folder))
+        assert server.status() == 0
+    (one,), (other,) = (list(folder.path.glob("refined/*")) for folder in (whole, killed))
+    assert one.name == other.name
+    for name in ("before.jsonl", "evaluation.jsonl", "weights.safetensors"):
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    assert not refining(killed) and killed.report.exists()

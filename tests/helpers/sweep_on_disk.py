@@ -1,5 +1,6 @@
 """A made-up but realistic sweep folder, written file by file as a sweep writes it."""
 
+import dataclasses
 import json
 import math
 import random
@@ -170,6 +171,25 @@ def _write_run(
         strip(rows=2, blur=blur).save(place.path / "reconstructions.png")
         strip(rows=1, blur=blur).save(place.path / "samples.png")
     place.mark_done()
+
+
+def refine_on_disk(folder: SweepFolder, betas: tuple[float, ...], gain: float, **facts: Any) -> RunFolder:
+    """Write the records of a model that was refined for three epochs, whose -ELBO fell by ``gain``."""
+    run = folder.spec().runs()[0]
+    assert run.merged is not None
+    refined = dataclasses.replace(run, betas=betas, merged=dataclasses.replace(run.merged, refine=3))
+    one = folder.refined(refined)
+    one.write_spec(refined)
+    write_atomically(one.training, to_json_lines([{"epoch": 1, "status": "ok"}]))
+    for path, shift in ((one.before, 0.0), (one.evaluation, -gain)):
+        found: list[dict[str, Any]] = []
+        for split in ("validation", "test"):
+            numbers: dict[str, Any] = measurements(betas, float(split == "test"))
+            numbers["nelbo"] += shift
+            found.append({"split": split, "betas": list(betas), "metrics": numbers} | facts)
+        write_atomically(path, to_json_lines(found))
+    one.mark_done()
+    return one
 
 
 def strip(rows: int, blur: float, images: int = 8) -> Image.Image:

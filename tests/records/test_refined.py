@@ -1,36 +1,14 @@
 """Refined models are a table of their own, with what was measured before beside what was measured after."""
 
-import dataclasses
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
-from helpers.sweep_on_disk import measurements, sweep
+from helpers.sweep_on_disk import refine_on_disk, sweep
 
-from ratescape.records.files import to_json_lines, write_atomically
-from ratescape.records.folders import RunFolder, SweepFolder
+from ratescape.records.folders import SweepFolder
 from ratescape.records.refined import read_refined, refined_runs
 from ratescape.records.table import read_table
-
-
-def refine_on_disk(folder: SweepFolder, betas: tuple[float, ...], gain: float, **facts: Any) -> RunFolder:
-    """Write the records of a model that was refined for three epochs, whose -ELBO fell by ``gain``."""
-    run = folder.spec().runs()[0]
-    assert run.merged is not None
-    refined = dataclasses.replace(run, betas=betas, merged=dataclasses.replace(run.merged, refine=3))
-    one = folder.refined(refined)
-    one.write_spec(refined)
-    write_atomically(one.training, to_json_lines([{"epoch": 1, "status": "ok"}]))
-    for path, shift in ((one.before, 0.0), (one.evaluation, -gain)):
-        found: list[dict[str, Any]] = []
-        for split in ("validation", "test"):
-            numbers: dict[str, Any] = measurements(betas, float(split == "test"))
-            numbers["nelbo"] += shift
-            found.append({"split": split, "betas": list(betas), "metrics": numbers} | facts)
-        write_atomically(path, to_json_lines(found))
-    one.mark_done()
-    return one
 
 
 @pytest.fixture

@@ -204,6 +204,7 @@ DEFAULTS: dict[str, Any] = {
     "conditioning.fine": 21,
     "conditioning.refine": 0,
     "conditioning.refine_learning_rate": 0.0003,
+    "conditioning.refine_recommended": 4,
     "control.start": 1.0,
     "control.others": 1.0,
     "control.delay": 0.1,

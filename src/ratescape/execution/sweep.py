@@ -35,7 +35,13 @@ from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.schedule import resolved_training, total_steps
 
-LEFTOVERS = ("runs/*/.*.tmp", "networks/*/.*.tmp", "judges/*.lock", "networks/*/checkpoint*.safetensors")
+LEFTOVERS = (
+    "runs/*/.*.tmp",
+    "refined/*/.*.tmp",
+    "networks/*/.*.tmp",
+    "judges/*.lock",
+    "networks/*/checkpoint*.safetensors",
+)
 """What killed sweeps may leave, and only an unfinished one needs."""
 
 

@@ -1,35 +1,131 @@
-"""The model of a landscape that fits a use best, ready to be loaded."""
+"""The model of a landscape that fits a use best, ready to be loaded or trained on."""
 
 import dataclasses
+from pathlib import Path
+from typing import Any, Protocol
 
-from ratescape import checkpoint
+import pandas as pd
+
+from ratescape import checkpoint, selection
 from ratescape.model.hierarchy import HVAE
-from ratescape.records.folders import RunFolder
+from ratescape.records.folders import RunFolder, SweepFolder
+from ratescape.records.table import Table
+from ratescape.search.between import Between, Limits
+from ratescape.search.refined import Refined, offered
 from ratescape.selection import Choice
+
+
+class Refinable(Protocol):
+    """A landscape whose models can be trained on, as :class:`ratescape.landscape.Landscape`.
+
+    An observer is one of :mod:`ratescape.execution.progress`, beside which this room stands.
+    """
+
+    folder: SweepFolder
+
+    @property
+    def refined(self) -> Table:
+        """Table of the models that were refined so far."""
+        ...
+
+    def refine(
+        self,
+        betas: tuple[float, ...],
+        epochs: int,
+        *,
+        seed: int | None = None,
+        data_folder: Path | None = None,
+        observer: Any = None,
+    ) -> RunFolder:
+        """Train the model at these betas on, and keep it beside the landscape."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
 class Best:
-    """A model chosen from a landscape.
+    """A model chosen from a landscape: of its grid, between the grid points, or refined, whichever is the best.
 
     Example::
 
-        best = rs.Landscape("digits").best("representation")
+        best = rs.Landscape("digits").best("representation", between=True)
         print(best.betas, best)  # and why
-        model = best.load()
+        model = best.refine(4).load()
     """
 
     choice: Choice
-    folder: RunFolder
+    """The best of the grid."""
+    landscape: Refinable
+    limits: Limits
+    """What it was to keep to."""
+    between: Between | None = None
+    """What was found between the grid points, better or not; None if nothing was searched there."""
+
+    @property
+    def unrefined(self) -> pd.Series:
+        """Measurements of the best model that is not refined: of the grid, or found between its points."""
+        found = self.between
+        if found is None or not found.is_better:
+            return self.choice.row
+        betas = {f"beta_{len(found.betas) - index}": beta for index, beta in enumerate(found.betas)}
+        return pd.concat([pd.Series({"seed": self.choice.row["seed"]} | betas), found.row])
+
+    @property
+    def refined(self) -> Refined | None:
+        """The refined model to compare with it: the best one, or its own refined form; None without any."""
+        return offered(self.landscape.refined, self.choice, self.unrefined, self.limits)
 
     @property
     def betas(self) -> tuple[float, ...]:
         """Its betas, top layer first."""
-        return self.choice.betas
+        return selection.betas_of(self.row)
+
+    @property
+    def row(self) -> pd.Series:
+        """Its measurements, as a row of the landscape."""
+        refined = self.refined
+        return refined.row if refined is not None and refined.is_better else self.unrefined
+
+    @property
+    def folder(self) -> RunFolder | None:
+        """Where it is kept; None for a model between the grid points that is not refined."""
+        refined, landscape = self.refined, self.landscape.folder.path
+        if refined is not None and refined.is_better:
+            return RunFolder(landscape / "refined" / refined.run)
+        if self.between is not None and self.between.is_better:
+            return None
+        return RunFolder(landscape / "runs" / self.choice.run)
 
     def load(self, device: str = "cpu") -> HVAE:
         """The trained model; raises :class:`~ratescape.errors.CheckpointError` if its file is damaged."""
-        return checkpoint.load_model(self.folder.weights, device)[0]
+        folder = self.folder
+        if folder is None and self.between is not None:
+            return self.between.model.to(device)
+        kept = folder or RunFolder(self.landscape.folder.path / "runs" / self.choice.run)
+        return checkpoint.load_model(kept.weights, device)[0]
+
+    def refine(self, epochs: int, *, data_folder: Path | None = None, observer: Any = None) -> "Best":
+        """Train the best unrefined model on, alone at its betas from the network's weights, unless that is done.
+
+        It is measured as the landscape was, and kept beside it, in ``refined/KEY``. A killed call is taken up again by
+        the same call. ``landscape.refine`` does the same at any betas.
+
+        Args:
+            epochs: of further training.
+            data_folder: where to look for the images first.
+            observer: an :class:`ratescape.Observer` of the training.
+
+        Returns:
+            The same choice; the refined model stands in for it if it is better, and str() says so.
+
+        Raises:
+            SpecError: every beta point of the landscape has a network of its own, or epochs that are not positive.
+            RatescapeError: the network or the images are missing or damaged, or the folder is busy.
+        """
+        row = self.unrefined
+        betas, seed = selection.betas_of(row), int(row["seed"])
+        self.landscape.refine(betas, epochs, seed=seed, data_folder=data_folder, observer=observer)
+        return self
 
     def __str__(self) -> str:
-        return self.choice.explanation
+        found = [self.choice.explanation, self.between, self.refined]
+        return "\n".join(str(one) for one in found if one is not None)

@@ -74,6 +74,9 @@ class ConditioningSpec:
     """Epochs of further training at each beta point, starting from the network's weights; 0 for none."""
     refine_learning_rate: float = 3e-4
     """Adam's learning rate at the start of this further training; it falls to zero along a cosine."""
+    refine_recommended: int = 4
+    """Epochs of such training, in all, for the models that the landscape recommends, one for each use; both forms of
+    these are kept, the refined ones beside the landscape. 0 for none."""
 
     def __post_init__(self) -> None:
         low, high = self.low, self.high
@@ -87,5 +90,6 @@ class ConditioningSpec:
         require(self.restarts >= 0, "conditioning.restarts", self.restarts, "at least 0")
         require(self.fine == 0 or self.fine > 1, "conditioning.fine", self.fine, "0, or at least 2")
         require(self.refine >= 0, "conditioning.refine", self.refine, "at least 0")
+        require(self.refine_recommended >= 0, "conditioning.refine_recommended", self.refine_recommended, "at least 0")
         rate = self.refine_learning_rate
         require(rate > 0 and math.isfinite(rate), "conditioning.refine_learning_rate", rate, "positive")

@@ -64,6 +64,10 @@ class Dedicated:
         """Nothing is known between the models."""
         return []
 
+    def refined_epochs(self) -> int:
+        """No model is refined."""
+        return 0
+
 
 @dataclasses.dataclass(frozen=True)
 class Conditioned:
@@ -137,6 +141,11 @@ class Conditioned:
             return []
         return BetaGrid(self.grid.low, self.grid.high, fine).spread(groups)
 
+    def refined_epochs(self) -> int:
+        """Epochs that the recommended models are refined for in all; 0 where all models are for as many or more."""
+        how = self.conditioning
+        return how.refine_recommended if how.refine_recommended > how.refine else 0
+
 
 @dataclasses.dataclass(frozen=True)
 class Targeted:
@@ -184,6 +193,10 @@ class Targeted:
     def fine_points(self, model: ModelSpec) -> list[tuple[float, ...]]:
         """Nothing is known between the models."""
         return []
+
+    def refined_epochs(self) -> int:
+        """No model is refined."""
+        return 0
 
 
 Method: TypeAlias = Dedicated | Conditioned | Targeted

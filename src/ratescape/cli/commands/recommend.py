@@ -2,12 +2,17 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from ratescape.cli.output import say
+from ratescape.cli.output import bar, say
 from ratescape.errors import RatescapeError, SpecError
+from ratescape.specs.checks import require
+
+if TYPE_CHECKING:
+    from ratescape.landscape import Landscape
+    from ratescape.search.best import Best
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,32 +28,62 @@ class Recommend:
     rate is also searched for between the grid points."""
     demand: Annotated[tuple[str, ...], arg(metavar="COLUMN=WORST ...")] = ()
     """Worst values accepted of other columns of the table, such as psnr=18 inception_score=5 distortion=80."""
+    between: bool = False
+    """Search between the grid points of a conditioned landscape for a better model, by what decides for the use."""
+    tries: int = 12
+    """Points that this search measures at most. PSNR, rates and -ELBO take moments; of other metrics each costs as much
+    as measuring that metric of one model, and six more measurements tell whether the result is better by chance."""
+    refine: int = 0
+    """Epochs to train the best model of a conditioned landscape on, alone at its betas, before it is handed over; it
+    is kept in the landscape's folder, in refined/KEY. 0 for none."""
     out: Path | None = None
     """File to write the model to (.safetensors)."""
     data_folder: Path | None = None
-    """Where to look first for the files of a known data set, for a model between the grid points."""
+    """Where to look first for the files of a known data set, to search between the grid points or to refine."""
+    quiet: bool = False
+    """Show no progress bar."""
 
     def run(self) -> None:
         from ratescape.landscape import Landscape
         from ratescape.models import save
 
-        demands, landscape = dict(map(_demand, self.demand)), Landscape(self.landscape)
-        best = landscape.best(self.use, max_rate=self.max_rate, demands=demands)
-        say(str(best))
-        say(f"Use it:  ratescape evaluate {best.folder.path}")
-        say(f'or:      model = ratescape.load("{best.folder.path}")')
-        between = None
-        if self.max_rate is not None:
-            try:
-                between = landscape.between(self.use, self.max_rate, demands=demands, data_folder=self.data_folder)
-            except RatescapeError as error:  # such as missing images: the best of the grid is an answer all the same
-                say(f"Not searched between the grid points: {error}")
-        if between is not None:
-            say(str(between))
-            say(f"Use it:  model = ratescape.Landscape({str(self.landscape)!r}).network().at({between.betas})")
+        require(self.refine >= 0, "refine", self.refine, "at least 0")
+        landscape = Landscape(self.landscape)
+        best = self._best(landscape)
+        if self.refine:
+            with bar(self.quiet) as observer:
+                best = best.refine(self.refine, data_folder=self.data_folder, observer=observer)
+        for line in (*landscape.refined.broken, str(best)):
+            say(line)
+        if best.folder is None:
+            seed = int(best.choice.row["seed"])
+            say(f"Use it:  model = ratescape.Landscape({str(self.landscape)!r}).network({seed}).at({best.betas})")
+        else:
+            say(f"Use it:  ratescape evaluate {best.folder.path}")
+            say(f'or:      model = ratescape.load("{best.folder.path}")')
         if self.out is not None:
-            save(between.model if between is not None else best.load(), self.out)
+            save(best.load(), self.out)
             say(str(self.out))
+
+    def _best(self, landscape: "Landscape") -> "Best":
+        """The best model that is not refined, searched for between the grid points as far as was asked for."""
+        demands = dict(map(_demand, self.demand))
+        best = landscape.best(
+            self.use,
+            max_rate=self.max_rate,
+            demands=demands,
+            between=self.between,
+            tries=self.tries,
+            data_folder=self.data_folder,
+        )
+        if self.between or self.max_rate is None:
+            return best
+        try:
+            found = landscape.between(self.use, self.max_rate, demands=demands, data_folder=self.data_folder)
+        except RatescapeError as error:  # such as missing images: the best of the grid is an answer all the same
+            say(f"Not searched between the grid points: {error}")
+            return best
+        return dataclasses.replace(best, between=found if found is not None and found.is_better else None)
 
 
 def _demand(text: str) -> tuple[str, float]:

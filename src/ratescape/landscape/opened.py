@@ -1,38 +1,35 @@
-"""The Python face of a landscape: map it, open it, choose from it, ask it."""
+"""A landscape that is mapped: choose from it, search between its points, refine, ask it for rates, report."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ratescape import checkpoint, selection
 from ratescape.compute.devices import chosen_device
 from ratescape.data.batches import Images
-from ratescape.data.catalog import ImageData, Source, load_data
+from ratescape.data.catalog import ImageData
 from ratescape.data.reloading import reload_data
 from ratescape.errors import SpecError
 from ratescape.evaluation.grid import grid_table, seen_images
 from ratescape.execution.progress import Observer
-from ratescape.execution.sweep import default_folder, resolved_sweep, run_sweep
+from ratescape.execution.refining import refine, refined_run
 from ratescape.judges.cache import judge_of_results
 from ratescape.model.conditioning import Conditioned
 from ratescape.records import answers
 from ratescape.records.answers import Answer
 from ratescape.records.folders import RunFolder, SweepFolder
+from ratescape.records.refined import read_refined
 from ratescape.records.table import FINE_IMAGES, Table, read_table
 from ratescape.report.write import write_report
 from ratescape.search.best import Best
-from ratescape.search.between import Between, Budget, between
+from ratescape.search.between import TRIES, Between, Limits, between
 from ratescape.search.by_rates import TOLERANCE, Solved, betas_for
-from ratescape.specs.data import DataSpec
-from ratescape.specs.evaluation import EvaluationSpec
+from ratescape.search.ground import Ground
+from ratescape.specs.checks import require
 from ratescape.specs.execution import ExecutionSpec
-from ratescape.specs.methods import Dedicated, Method
-from ratescape.specs.model import ModelSpec
 from ratescape.specs.rate_targets import Request, request_text, requested
-from ratescape.specs.sweep import SweepSpec
-from ratescape.specs.training import TrainingSpec
 
 
 class Landscape:
@@ -57,11 +54,12 @@ class Landscape:
         landscape.measure([(0.3, 2.5), (1.7, 0.2)])  # a table
         solved = landscape.at_rates({2: 20, 1: 40})  # solved.model, solved.answer
         landscape.keep(solved.answer)  # the report shows it
-        landscape.between("reconstruction", max_rate=40)
+        best = landscape.best("generation", between=True)  # searches between the grid points, too
+        best.refine(4).load()  # trained on alone, from the network's weights
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.folder = SweepFolder(Path(path))
+        self.folder: SweepFolder = SweepFolder(Path(path))
         self.records: Table = read_table(self.folder)
 
     @property
@@ -69,7 +67,21 @@ class Landscape:
         """One row for each model: see :func:`ratescape.records.table.read_table`."""
         return self.records.rows
 
-    def best(self, use: str, *, max_rate: float | None = None, demands: Mapping[str, float] | None = None) -> Best:
+    @property
+    def refined(self) -> Table:
+        """The models that were refined: see :func:`ratescape.records.refined.read_refined`; read anew each time."""
+        return read_refined(self.folder, self.records)
+
+    def best(
+        self,
+        use: str,
+        *,
+        max_rate: float | None = None,
+        demands: Mapping[str, float] | None = None,
+        between: bool = False,
+        tries: int = TRIES,
+        data_folder: Path | None = None,
+    ) -> Best:
         """The model that fits a use best, chosen on validation.
 
         Args:
@@ -77,48 +89,99 @@ class Landscape:
                 such as ``nelbo`` or ``accuracy_knn_1``.
             max_rate: largest total rate accepted, nats per image.
             demands: for columns of metrics, the worst value accepted, such as ``{"psnr": 18}``.
+            between: search between the grid points of a conditioned landscape, too: see :meth:`between`.
+            tries: points that this search measures at most.
+            data_folder: where it looks for the images first.
 
         Raises:
-            SpecError: the landscape has not measured it, or no model meets the demands.
+            SpecError: the landscape has not measured it, no model meets the demands, or ``between`` where every beta
+                point has a network of its own.
+            RatescapeError: for ``between``, the network or the images are missing or damaged.
         """
-        choice = selection.best(self.records, use, max_rate=max_rate, demands=demands)
-        return Best(choice, RunFolder(self.folder.path / "runs" / choice.run))
+        limits = Limits(max_rate, demands or {})
+        chosen = Best(selection.best(self.records, use, max_rate=max_rate, demands=demands), self, limits)
+        if not between:
+            return chosen
+        self.network(int(chosen.choice.row["seed"]))  # says so where there is none
+        found = self.between(use, max_rate, demands=demands, tries=tries, data_folder=data_folder)
+        return dataclasses.replace(chosen, between=found)
 
     def between(
         self,
         use: str,
-        max_rate: float,
+        max_rate: float | None = None,
         *,
         demands: Mapping[str, float] | None = None,
+        tries: int | None = None,
         data_folder: Path | None = None,
         device: str = "cpu",
     ) -> Between | None:
-        """A model between the grid points that uses up a budget of rate, if it is better than the best of the grid.
+        """The best model that is found between the grid points for a use, without training.
 
-        Rates are divided among the layers as in the best of the grid, or of the fine landscape if it has measured what
-        decides; the betas of a rate that uses up the budget, divided alike, are found on the network without training.
+        Its ``is_better`` says whether it is better than the best of the grid beyond what chance explains. A search
+        measures its points by the metric that decides, on the landscape's images, judge and settings: in moments where
+        the fine landscape has that metric, else each costs as much as measuring it of one model. Six more such
+        measurements compare the result, and one full measurement gives its row.
 
         Args:
             use: as of :meth:`best`.
-            max_rate: largest total rate accepted, nats per image.
+            max_rate: largest total rate accepted, nats per image. The search begins where it is used up.
             demands: as of :meth:`best`.
+            tries: points that are measured at most; default: none but the one that uses up ``max_rate``, or 12
+                without ``max_rate``.
             data_folder: where to look for the images first.
 
         Returns:
-            None if every beta point has a network of its own, or nothing better was found.
+            None if every beta point has a network of its own.
 
         Raises:
             SpecError: as :meth:`best`.
             RatescapeError: the network or the images are missing or damaged.
         """
         choice = self.best(use, max_rate=max_rate, demands=demands).choice
-        spec = self.folder.spec()
-        if all(network.seed != choice.row["seed"] for network in spec.networks()):
+        spec, seed = self.folder.spec(), int(choice.row["seed"])
+        if all(network.seed != seed for network in spec.networks()):
             return None
-        network, data = self.network(int(choice.row["seed"]), device), self._data(data_folder)
+        count = tries if tries is not None else TRIES if max_rate is None else 0
+        require(count >= 0, "tries", count, "at least 0")
+        network, data = self.network(seed, device), self._data(data_folder)
         judge = judge_of_results(self.folder, data, spec.evaluation, chosen_device(device))
-        budget = Budget(max_rate, demands or {})
-        return between(network, data, judge, spec.evaluation, self.folder, choice, budget)
+        ground = Ground(network, data, judge, spec.evaluation, self.folder)
+        return between(ground, choice, Limits(max_rate, demands or {}), count)
+
+    def refine(
+        self,
+        betas: tuple[float, ...],
+        epochs: int,
+        *,
+        seed: int | None = None,
+        data_folder: Path | None = None,
+        execution: ExecutionSpec | None = None,
+        observer: Observer | None = None,
+    ) -> RunFolder:
+        """Train the network's model at these betas on, alone, measure it, and keep it in ``refined/KEY``.
+
+        What is done is not done again; a killed call is taken up by the same call. ``landscape.refined`` has it with
+        what was measured before.
+
+        Args:
+            betas: one for each layer, top layer first, inside the network's box.
+            epochs: of further training, from the network's weights.
+            seed: one of the sweep's; default: the first.
+            execution: device, compilation and checkpoints.
+            observer: sees steps, epochs and pictures as they come.
+
+        Raises:
+            SpecError: every beta point has a network of its own, epochs that are not positive, betas outside the
+                box.
+            RatescapeError: the network or the images are missing or damaged, or the folder is busy.
+        """
+        spec = self.folder.spec()
+        own = spec.seeds[0] if seed is None else seed
+        run = refined_run(spec, betas, own, epochs)
+        self.network(own).at(betas)  # betas are refused before anything is loaded
+        refine([run], self._data(data_folder), self.folder, execution, observer)
+        return self.folder.refined(run)
 
     def network(self, seed: int | None = None, device: str = "cpu") -> Conditioned:
         """The conditioned network of a landscape mapped by the conditioned method.
@@ -224,68 +287,3 @@ class Landscape:
 
     def __repr__(self) -> str:
         return f"Landscape({str(self.folder.path)!r}, {len(self.table)} models)"
-
-
-def map_landscape(
-    data: Source = "mnist-5k",
-    labels: np.ndarray | None = None,
-    targets: np.ndarray | None = None,
-    *,
-    model: ModelSpec | None = None,
-    training: TrainingSpec | None = None,
-    method: Method | None = None,
-    seeds: tuple[int, ...] = (0,),
-    evaluation: EvaluationSpec | None = None,
-    execution: ExecutionSpec | None = None,
-    observer: Observer | None = None,
-    out: str | Path | None = None,
-) -> Landscape:
-    """Train a family of models, measure them all, and write their report.
-
-    Calling it again with the same arguments takes up what was interrupted and trains nothing twice.
-
-    Args:
-        data: a known name, a path, or images ``[N, H, W]``, ``[N, H, W, C]`` or ``[N, C, H, W]``.
-        labels: classes ``[N]`` of images given as an array.
-        targets: numbers ``[N]`` or ``[N, T]`` that ridge regression shall read off their layers (``ridge_r2``).
-        method: how the models come about: :class:`Dedicated` (the default), :class:`Conditioned` or
-            :class:`Targeted`; each has the fields that mean something for it.
-        observer: sees steps, epochs and pictures as they come.
-        out: folder for the results; by default one named after the data and the spec, in the current folder.
-
-    Raises:
-        RatescapeError: bad input; the message names it and the remedy.
-
-    Example::
-
-        import ratescape as rs
-
-        landscape = rs.map_landscape("mnist-5k", method=rs.Conditioned(grid=rs.BetaGrid(steps=7)))
-        asked = rs.map_landscape("mnist-5k", method=rs.Targeted(target_rates=[{2: 20, 1: 40}, "total=60"]))
-    """
-    spec = SweepSpec(
-        data=data if isinstance(data, DataSpec) else DataSpec(),
-        model=model or ModelSpec(),
-        training=training or TrainingSpec(),
-        method=method or Dedicated(),
-        seeds=seeds,
-        evaluation=evaluation or EvaluationSpec(),
-    )
-    images = load_data(data, labels, targets)
-    return map_spec(spec, images, execution or ExecutionSpec(), None if out is None else Path(out), observer)
-
-
-def map_spec(
-    spec: SweepSpec,
-    data: ImageData,
-    execution: ExecutionSpec,
-    out: Path | None = None,
-    observer: Observer | None = None,
-) -> Landscape:
-    """As :func:`map_landscape`, of a full spec on images that are loaded."""
-    whole = resolved_sweep(spec, data)
-    folder = SweepFolder(out or default_folder("landscape", data, whole))
-    run_sweep(whole, data, folder, execution, observer)
-    landscape = Landscape(folder.path)
-    landscape.report()
-    return landscape

@@ -1,0 +1,121 @@
+"""Train models of a conditioned landscape on, each alone at its own betas, after it was mapped; kept beside it."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from ratescape import checkpoint
+from ratescape.data.catalog import ImageData
+from ratescape.errors import SpecError
+from ratescape.evaluation import suite
+from ratescape.evaluation.comparable import is_current
+from ratescape.evaluation.subject import Subject
+from ratescape.execution.progress import Observer, Plan, Silent, Tracker
+from ratescape.execution.work import PackWork, complete_pack, refining
+from ratescape.execution.workspace import Workspace
+from ratescape.records.files import locked, read_json_lines, to_json_lines, write_atomically
+from ratescape.records.folders import NetworkFolder, RunFolder, SweepFolder
+from ratescape.specs.checks import require
+from ratescape.specs.execution import ExecutionSpec
+from ratescape.specs.identity import key
+from ratescape.specs.runs import MergedSpec, RunSpec
+from ratescape.specs.sweep import SweepSpec
+from ratescape.training.schedule import total_steps
+
+
+def refined_run(spec: SweepSpec, betas: tuple[float, ...], seed: int, epochs: int) -> RunSpec:
+    """The run of a model that is taken from a landscape's network and trained on at its betas.
+
+    Args:
+        betas: one for each layer, top layer first; they need not be of the grid.
+        epochs: of refining, counted from the network's weights.
+
+    Raises:
+        SpecError: every beta point of the landscape has a network of its own, no more epochs than all of its models
+            were refined for, or a seed that is none of the landscape's.
+    """
+    networks = {network.seed: network for network in spec.networks()}
+    if not networks:
+        raise SpecError(
+            "refining needs a landscape mapped by method conditioned: train the models of this one for more "
+            "training.epochs, in another folder"
+        )
+    require(seed in networks, "seed", seed, f"one of {', '.join(map(str, networks))}")
+    (like, *_) = spec.runs()
+    merged = like.merged or MergedSpec(networks[seed])
+    if epochs <= merged.refine:
+        least = f"more than the {merged.refine} that all its models were refined for" if merged.refine else "positive"
+        raise SpecError(f"refine is {epochs}: the epochs must be {least}")
+    merged = MergedSpec(networks[seed], epochs, merged.refine_learning_rate)
+    return dataclasses.replace(like, betas=betas, seed=seed, merged=merged)
+
+
+def refine(
+    runs: Sequence[RunSpec],
+    data: ImageData,
+    folder: SweepFolder,
+    execution: ExecutionSpec | None = None,
+    observer: Observer | None = None,
+) -> None:
+    """Refine and measure each of these runs that is not done yet, in this process, and keep them beside the landscape.
+
+    May be killed at any moment; the same call takes up what was interrupted.
+
+    Args:
+        runs: as of :func:`refined_run`.
+        data: the images that the landscape was mapped with.
+        execution: device, compilation and checkpoints; its engine is not used.
+        observer: sees the work as it goes on.
+
+    Raises:
+        RecordError: the folder is busy, damaged, or cannot be written.
+        CheckpointError: the network's file is missing or damaged.
+        SpecError: the network's training diverged, so that there is nothing to go on from.
+    """
+    how = dataclasses.replace(execution or ExecutionSpec(), engine="in-process", address=None, results=None)
+    with locked(folder.path):
+        spec = folder.spec()
+        workspace = Workspace(data, folder, spec.evaluation, how)
+        left = [run for run in runs if not _is_complete(folder.refined(run), workspace)]
+        count = len(data.train.pixels)
+        steps = {key(run): total_steps(refining(run.training, _merged(run)), count) for run in left}
+        plan = Plan({}, steps, spec.grouping())
+        tracker = Tracker(plan, lambda name: folder.path / "refined" / name, observer or Silent())
+        for run in left:
+            one, network = folder.refined(run), folder.network(_merged(run).network)
+            _note_before(run, one, network, folder, workspace)
+            complete_pack(PackWork((run,), (one,), one.checkpoint, network), workspace, tracker.receive)
+
+
+def _merged(run: RunSpec) -> MergedSpec:
+    if run.merged is None:
+        raise SpecError(f"run {key(run)} is taken from no network: it cannot be refined")
+    return run.merged
+
+
+def _is_complete(one: RunFolder, workspace: Workspace) -> bool:
+    """Whether a model is refined, and measured before and after under the landscape's settings by its judge."""
+    return workspace.is_complete(one) and _is_measured_before(one, workspace)
+
+
+def _is_measured_before(one: RunFolder, workspace: Workspace) -> bool:
+    known = read_json_lines(one.before) if one.before.exists() else []
+    return is_current(known, workspace.evaluation, workspace.judge_digest)
+
+
+def _note_before(
+    run: RunSpec, one: RunFolder, network: NetworkFolder, folder: SweepFolder, workspace: Workspace
+) -> None:
+    """Keep what the model was worth before: as the landscape has it, or, between its grid points, measured now."""
+    if read_json_lines(network.training)[-1]["status"] == "diverged":
+        raise SpecError(f"the training of {network.path} diverged: there is nothing to refine")
+    if _is_measured_before(one, workspace):
+        return
+    of_grid = [
+        folder.run(other) for other in folder.spec().runs() if (other.seed, other.betas) == (run.seed, run.betas)
+    ]
+    if of_grid and workspace.is_complete(of_grid[0]):
+        lines = read_json_lines(of_grid[0].evaluation)
+    else:
+        model = checkpoint.load_network(network.weights, workspace.device)[0].at(run.betas)
+        lines = suite.measure(Subject(model, workspace.data, run.betas, workspace.evaluation, workspace.judge))
+    write_atomically(one.before, to_json_lines(lines))

@@ -1,0 +1,86 @@
+"""Which refined model of a landscape is better than the best that was not refined."""
+
+import dataclasses
+
+import pandas as pd
+
+from ratescape import selection
+from ratescape.records.table import Table
+from ratescape.search.between import Limits
+from ratescape.selection import Choice
+
+
+@dataclasses.dataclass(frozen=True)
+class Refined:
+    """A model that was trained on at its own betas, beside what it was before."""
+
+    choice: Choice
+    """The best of the grid, which decides by the same metric."""
+    row: pd.Series
+    """Its row of :func:`ratescape.records.refined.read_refined`."""
+    of_choice: bool
+    """Whether it is the refined form of the model it is compared with."""
+    is_better: bool
+    """Whether it is better than that model, and keeps to the limits."""
+    keeps: bool
+    """Whether it keeps to the limits."""
+
+    @property
+    def run(self) -> str:
+        """Key of the refined run."""
+        return str(self.row["run"])
+
+    @property
+    def betas(self) -> tuple[float, ...]:
+        """Its betas, top layer first."""
+        return selection.betas_of(self.row)
+
+    def __str__(self) -> str:
+        metric, split = self.choice.metric, self.choice.split
+        before, after = (float(self.row[f"{when}{metric.column}"]) for when in ("before_", ""))
+        unit = f" {metric.unit}" if metric.unit else ""
+        text = f"{self._whose()} for {self.row['epochs']:.0f} epochs: {metric.name} {before:.4g} -> {after:.4g}{unit}"
+        if split != "test":
+            tested = [float(self.row[f"{when}test_{metric.column}"]) for when in ("before_", "")]
+            text += f" ({tested[0]:.4g} -> {tested[1]:.4g} on test)"
+        text += f" at {self.row['rate']:.4g} nats/image"
+        if self.is_better:
+            return f"{text}."
+        why = "no better" if self.keeps else "beyond what was demanded"
+        return f"{text}: {why}, so the unrefined model is kept."
+
+    def _whose(self) -> str:
+        if self.of_choice:
+            return "Refined"
+        return "Better still: betas (" + ", ".join(f"{beta:.4g}" for beta in self.betas) + "), refined"
+
+
+def offered(refined: Table, choice: Choice, base: pd.Series, limits: Limits) -> Refined | None:
+    """The refined model to offer beside the best unrefined one: the best of those that are better, or its own form.
+
+    Args:
+        refined: table of the refined models.
+        choice: what decides.
+        base: row of the best unrefined model, with ``beta_L .. beta_1``.
+        limits: what a model is to keep to.
+
+    Returns:
+        None if no refined model is better, and the best unrefined one has not been refined.
+    """
+    rows = selection.measured(refined)
+    column = choice.metric.column
+    if rows.empty or column not in rows:
+        return None
+    rows = rows[rows[column].notna() & rows[f"before_{column}"].notna()]
+    found = [_compared(row, choice, base, limits) for _, row in rows.iterrows()]
+    better = [one for one in found if one.is_better]
+    own = [one for one in found if one.of_choice]
+    among = better or own
+    return max(among, key=lambda one: choice.metric.score(pd.Series([choice.value(one.row)])).iloc[0], default=None)
+
+
+def _compared(row: pd.Series, choice: Choice, base: pd.Series, limits: Limits) -> Refined:
+    keeps = limits.met_by(row)
+    scores = choice.metric.score(pd.Series([choice.value(row), choice.value(base)]))
+    own = row["seed"] == base.get("seed", choice.row["seed"]) and selection.betas_of(row) == selection.betas_of(base)
+    return Refined(choice, row, bool(own), keeps and bool(scores[0] > scores[1]), keeps)
