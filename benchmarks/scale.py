@@ -115,7 +115,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         model,
         first,
         recipe.precision,
-        lambda gradients: adam.step([g[None] for g in gradients], 1e-3, moves),
+        lambda gradients: adam.step(adam.row([g[None] for g in gradients]), 1e-3, moves),
         (each - 4 * weights) // 2,
     )
     largest = max(times, default=0)

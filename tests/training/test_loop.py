@@ -1,7 +1,6 @@
 """The one loop: packs equal single runs, and one sick member harms no other."""
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -129,9 +128,9 @@ def test_clipping_bounds_what_a_step_sees_and_changes_training(images: Images, m
     seen: list[float] = []
     step = PackAdam.step
 
-    def noting(adam: PackAdam, gradients: Sequence[torch.Tensor], *rest: Any) -> None:
-        seen.append(member_norms(gradients).max().item())
-        step(adam, gradients, *rest)
+    def noting(adam: PackAdam, gradient: torch.Tensor, *rest: Any) -> None:
+        seen.append(member_norms(gradient).max().item())
+        step(adam, gradient, *rest)
 
     monkeypatch.setattr(PackAdam, "step", noting)
     free = run(images, [BETAS[0]])
