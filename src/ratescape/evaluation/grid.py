@@ -8,8 +8,7 @@ import pandas as pd
 from ratescape.compute.precision import arithmetic
 from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData
-from ratescape.evaluation.rates import rates
-from ratescape.evaluation.reconstruction import reconstruction
+from ratescape.evaluation.reading import read
 from ratescape.model.conditioning import Conditioned
 from ratescape.records.table import FINE_IMAGES, fine_columns
 
@@ -55,8 +54,8 @@ def measured_grid(
     for betas in points:
         model = network.at(betas)
         with arithmetic("float32", images.device):
-            per_image, restored = rates(model, images, seed), reconstruction(model, images)
-        layers, distortion = per_image.rates.mean(0).tolist(), per_image.distortion.mean().item()
-        total, psnr = sum(layers), restored.psnr
+            reading = read(model, images, seed)
+        layers, distortion = reading.rates.rates.mean(0).tolist(), reading.rates.distortion.mean().item()
+        total, psnr = sum(layers), reading.restored.psnr
         measured.append(GridPoint(list(betas), layers, total, distortion, distortion + total, psnr))
     return measured

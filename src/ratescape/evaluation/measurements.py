@@ -17,7 +17,6 @@ from ratescape.evaluation.generation import generation
 from ratescape.evaluation.information import layer_information
 from ratescape.evaluation.probes import LayerScores, Probes, fit_probes, paper_probes
 from ratescape.evaluation.rates import active_units
-from ratescape.evaluation.reconstruction import reconstruction
 from ratescape.evaluation.samples import Labels, SampleProbes
 from ratescape.evaluation.subject import Measured, Measurement, SplitView, Subject
 from ratescape.specs.evaluation import SCORE_SPLITS
@@ -28,7 +27,7 @@ ONE_CLASS = "the images are all of one class"
 
 def fidelity(subject: Subject, split: SplitView) -> Measured:
     """Rates, distortion, their sums, PSNR and active units."""
-    restored = reconstruction(subject.model, split.images)
+    restored = split.reading.restored
     layers, distortion = split.layer_rates, split.rates.distortion.mean().item()
     weighted = sum(beta * rate for beta, rate in zip(subject.betas, layers, strict=True))
     return Measured(
@@ -65,7 +64,7 @@ def label_information(subject: Subject, split: SplitView) -> Measured:
     if not subject.settings.information:
         return Measured(by_rate)
     try:
-        layers = layer_information(subject.model, split.images, labels, subject.settings.seed)
+        layers = layer_information(split.reading.samples, split.reading.posteriors, labels)
     except DataError as error:
         return Measured(by_rate, {"information": str(error)})
     largest = [layer.paper for layer in layers]  # a ceiling must not rest on an estimate that is too small

@@ -21,8 +21,8 @@ class SampleProbes:
 
     Example::
 
-        probes = SampleProbes(posterior_samples(model, training_images, 0, fitting=True), training_labels)
-        probes.score(posterior_samples(model, test_images, 0), test_labels)
+        probes = SampleProbes(posterior_samples(model, training_images, seed=0), training_labels)
+        probes.score([z.numpy() for z in read(model, test_images, seed=0).samples], test_labels)
 
     Args:
         layers: samples of each layer, top first, ``[N, D_l]``, of the images fitted to.
