@@ -24,7 +24,7 @@ from ratescape.evaluation.subject import Subject
 from ratescape.judges.recipes import judge_spec
 from ratescape.model.hierarchy import HVAE, PosteriorMode, PosteriorSample
 from ratescape.model.registry import build, resolved_model
-from ratescape.specs.evaluation import EvaluationSpec
+from ratescape.specs.evaluation import PROBE_KINDS, EvaluationSpec
 from ratescape.specs.model import ModelSpec
 
 SHAPE = (1, 16, 16)
@@ -113,6 +113,22 @@ def test_records_of_all_splits_are_consistent(model: HVAE, data: ImageData) -> N
     assert metrics["nelbo"] == pytest.approx(metrics["distortion"] + metrics["rate"])
     blank = suite.blank(data, (0.5, 2.0), LEAN)[1]["metrics"]
     assert blank.keys() == metrics.keys() - {"ceiling_rate"} and set(blank["rates"]) == {None}
+
+
+@pytest.mark.parametrize("protocol", ["heldout", "paper"])
+def test_the_probes_that_are_asked_for_and_no_others(model: HVAE, data: ImageData, protocol: Any) -> None:
+    """Each says what it says among all of them."""
+    everything, one, sampled = (
+        suite.measure(Subject(model, data, (0.5, 2.0), EvaluationSpec(samples=0, probes=protocol, probe_kinds=kinds)))
+        for kinds in (PROBE_KINDS, ("rbf",), ("sample",))
+    )
+    for full, lean, other in zip(everything, one, sampled, strict=True):
+        names = {"accuracy_rbf", "accuracy_sample"}
+        assert not {"accuracy_knn", "accuracy_linear_svm", "clustering_nmi"} & {*lean["metrics"], *other["metrics"]}
+        assert names & lean["metrics"].keys() == {"accuracy_rbf"}
+        assert names & other["metrics"].keys() == {"accuracy_sample"}
+        both = lean["metrics"] | other["metrics"]
+        assert both == {name: full["metrics"][name] for name in both}
 
 
 @pytest.mark.parametrize("protocol", ["heldout", "paper"])

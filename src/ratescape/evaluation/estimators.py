@@ -15,6 +15,9 @@ from ratescape.evaluation.classifiers import Floats, LinearSVM, NearestNeighbour
 Protocol = Literal["heldout", "paper"]
 
 LABEL_MEASURES = ("accuracy_logistic", "accuracy_linear_svm", "accuracy_rbf", "accuracy_knn", "clustering_nmi")
+MEASURE_OF = dict(zip(("logistic", "linear_svm", "rbf", "knn", "clustering"), LABEL_MEASURES, strict=True))
+"""Measures by the names that :attr:`ratescape.specs.evaluation.EvaluationSpec.probe_kinds` has for them."""
+
 NUMBER_MEASURES = ("ridge_r2",)
 
 THREADS = 1

@@ -11,7 +11,7 @@ import numpy as np
 
 from ratescape.errors import DataError
 from ratescape.evaluation.bounds import ceiling_by_information, ceiling_by_rate, exceeds
-from ratescape.evaluation.estimators import LABEL_MEASURES
+from ratescape.evaluation.estimators import LABEL_MEASURES, MEASURE_OF
 from ratescape.evaluation.features import Indices, paper_split
 from ratescape.evaluation.generation import generation
 from ratescape.evaluation.information import layer_information
@@ -86,19 +86,25 @@ class Fitted(NamedTuple):
     samples: SampleProbes | None = None
 
 
+def mean_measures(subject: Subject) -> tuple[str, ...]:
+    """Measures of the probes of labels that see posterior means, as far as they are wanted."""
+    kinds = subject.settings.probe_kinds
+    return tuple(measure for kind, measure in MEASURE_OF.items() if kind in kinds)
+
+
 def fitted(subject: Subject) -> Fitted:
     """The probes of the held-out protocol; none under another."""
     if subject.settings.probes != "heldout":
         return Fitted()
-    train, seed = subject.fitting(), subject.settings.seed
+    train, seed, wanted = subject.fitting(), subject.settings.seed, mean_measures(subject)
     targets = None if train.targets is None else fit_probes(train.means, numbers=train.targets)
     if train.labels is None:
         return Fitted(targets=targets)
-    several = len(np.unique(train.labels)) > 1
+    sampled = "sample" in subject.settings.probe_kinds and len(np.unique(train.labels)) > 1
     return Fitted(
-        labels=fit_probes(train.means, train.labels, seed=seed),
+        labels=fit_probes(train.means, train.labels, seed=seed, measures=wanted) if wanted else None,
         targets=targets,
-        samples=SampleProbes(train.samples, train.labels) if several else None,
+        samples=SampleProbes(train.samples, train.labels) if sampled else None,
     )
 
 
@@ -108,7 +114,9 @@ def mean_probes(subject: Subject, split: SplitView) -> Measured:
     if isinstance(labels, str):
         return Measured({}, {"accuracy": labels})
     if subject.settings.probes == "paper":
-        return _scored(paper_probes(split.means, labels, seed=subject.settings.seed))
+        wanted = mean_measures(subject)
+        scores = paper_probes(split.means, labels, seed=subject.settings.seed, measures=wanted) if wanted else None
+        return Measured({}) if scores is None else _scored(scores)
     probes = subject.once(fitted).labels
     return Measured({}) if probes is None else _scored(probes.score(split.means, labels))
 
@@ -130,7 +138,7 @@ def target_probes(subject: Subject, split: SplitView) -> Measured:
 def sample_probe(subject: Subject, split: SplitView) -> Measured:
     """``accuracy_sample`` of each layer, and a flag if one is above its ceiling."""
     labels = _labels(split)
-    if isinstance(labels, str):
+    if isinstance(labels, str) or "sample" not in subject.settings.probe_kinds:
         return Measured({})
     if subject.settings.probes == "paper":
         fit, scored = paper_split(len(labels), subject.settings.seed)
