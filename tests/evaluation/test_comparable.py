@@ -123,7 +123,7 @@ CONSTANTS = {
 }
 
 PINNED = {
-    "images that draw their noise together": 250,
+    "images that draw their noise together": 1000,
     "streams": {"evaluation": 3, "samples": 4, "probes": 5},
     "splits of a score": 5,
     "active variance": 0.01,
@@ -131,5 +131,5 @@ PINNED = {
     "probes": [5, 10, 1e-6, 1, {"heldout": 1000, "paper": 100}, {"heldout": 50_000, "paper": 1_000_000}],
     "information": [(0.0, *(4.0**k for k in range(-5, 3))), 100.0, 512, 256],
     "ceilings": [60, 3.0],
-    "images that a judge sees together": 64,
+    "images that a judge sees together": 250,
 }

@@ -265,7 +265,7 @@ def test_what_must_not_matter() -> None:
 
 def test_float32_is_taken_where_it_suffices_and_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen: list[bool] = []
-    decide = Mixtures._suffices  # pyright: ignore[reportPrivateUsage]
+    decide = Mixtures._suffices
 
     def decided(mixtures: Mixtures, exact: tuple[Tensor, Tensor]) -> bool:
         chosen.append(decide(mixtures, exact))

@@ -24,7 +24,7 @@ from ratescape.evaluation.subject import Subject
 from ratescape.judges.recipes import judge_spec
 from ratescape.model.hierarchy import HVAE, PosteriorMode, PosteriorSample
 from ratescape.model.registry import build, resolved_model
-from ratescape.specs.evaluation import PROBE_KINDS, EvaluationSpec
+from ratescape.specs.evaluation import PROBE_KINDS, EvaluationSpec, ProbeKind
 from ratescape.specs.model import ModelSpec
 
 SHAPE = (1, 16, 16)
@@ -118,10 +118,9 @@ def test_records_of_all_splits_are_consistent(model: HVAE, data: ImageData) -> N
 @pytest.mark.parametrize("protocol", ["heldout", "paper"])
 def test_the_probes_that_are_asked_for_and_no_others(model: HVAE, data: ImageData, protocol: Any) -> None:
     """Each says what it says among all of them."""
-    everything, one, sampled = (
-        suite.measure(Subject(model, data, (0.5, 2.0), EvaluationSpec(samples=0, probes=protocol, probe_kinds=kinds)))
-        for kinds in (PROBE_KINDS, ("rbf",), ("sample",))
-    )
+    wanted: tuple[tuple[ProbeKind, ...], ...] = (PROBE_KINDS, ("rbf",), ("sample",))
+    settings = [EvaluationSpec(samples=0, probes=protocol, probe_kinds=kinds) for kinds in wanted]
+    everything, one, sampled = (suite.measure(Subject(model, data, (0.5, 2.0), each)) for each in settings)
     for full, lean, other in zip(everything, one, sampled, strict=True):
         names = {"accuracy_rbf", "accuracy_sample"}
         assert not {"accuracy_knn", "accuracy_linear_svm", "clustering_nmi"} & {*lean["metrics"], *other["metrics"]}

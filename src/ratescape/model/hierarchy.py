@@ -17,9 +17,8 @@ from ratescape.model.distributions import Bernoulli, Gaussian, Likelihood
 from ratescape.model.latents import Given, LatentSource, PosteriorMode, PosteriorSample, PriorMode, PriorSample
 from ratescape.specs.model import ModelSpec
 
-CHUNK = 250
-"""Images that pass through the network at once where a method takes any number of them: few enough for the maps of
-the paper's networks to stay in a processor's cache, which saves a quarter of the time."""
+CHUNK = 1000
+"""Images that pass through the network at once where a method takes any number of them."""
 
 
 class Pass(NamedTuple):
