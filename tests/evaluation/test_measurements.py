@@ -18,12 +18,13 @@ from ratescape.evaluation import pictures, suite
 from ratescape.evaluation.features import features, paper_split
 from ratescape.evaluation.measurements import flags
 from ratescape.evaluation.rates import active_units, rates
-from ratescape.evaluation.reconstruction import Reconstruction, reconstruction
+from ratescape.evaluation.reading import read
+from ratescape.evaluation.reconstruction import Reconstruction
 from ratescape.evaluation.subject import Subject
 from ratescape.judges.recipes import judge_spec
 from ratescape.model.hierarchy import HVAE, PosteriorMode, PosteriorSample
 from ratescape.model.registry import build, resolved_model
-from ratescape.specs.evaluation import EvaluationSpec
+from ratescape.specs.evaluation import PROBE_KINDS, EvaluationSpec, ProbeKind
 from ratescape.specs.model import ModelSpec
 
 SHAPE = (1, 16, 16)
@@ -63,10 +64,27 @@ def test_psnr_is_of_the_one_mse_over_all_images(model: HVAE, images: Images) -> 
     everything = images.take(torch.arange(len(images)))
     restored = torch.sigmoid(model(PosteriorMode(), everything).output)
     mse = float((restored - everything).square().mean())
-    measured = reconstruction(model, images)
+    measured = read(model, images, seed=0).restored
     assert measured.psnr == pytest.approx(10 * math.log10(1 / mse), abs=1e-4)
     torch.testing.assert_close(measured.means, model.encode(everything))
     assert Reconstruction(0.0, []).psnr == math.inf
+
+
+@pytest.mark.parametrize("family", ["ghvae", "bottom-up"])
+def test_one_reading_gives_what_separate_passes_give(family: str, images: Images) -> None:
+    """Also where the encoder depends on the latents, and nothing can be shared."""
+    torch.manual_seed(0)
+    spec = ModelSpec(family=family, channels=4, latents=(3, 2))
+    model = build(resolved_model(spec, SHAPE, binary=True), SHAPE).requires_grad_(False)
+    reading, apart = read(model, images, seed=2, draws=2), rates(model, images, seed=2, draws=2)
+    torch.testing.assert_close(reading.rates.rates, apart.rates)
+    torch.testing.assert_close(reading.rates.distortion, apart.distortion)
+    torch.testing.assert_close(
+        [mode.flatten(1).numpy() for mode in reading.restored.means], features(model, images, seed=2)
+    )
+    torch.testing.assert_close(
+        [q.mean.numpy() for q in read(model, images, seed=2).posteriors], features(model, images, 2, sampled=True)
+    )
 
 
 def test_active_units_are_those_whose_mean_varies() -> None:
@@ -95,6 +113,21 @@ def test_records_of_all_splits_are_consistent(model: HVAE, data: ImageData) -> N
     assert metrics["nelbo"] == pytest.approx(metrics["distortion"] + metrics["rate"])
     blank = suite.blank(data, (0.5, 2.0), LEAN)[1]["metrics"]
     assert blank.keys() == metrics.keys() - {"ceiling_rate"} and set(blank["rates"]) == {None}
+
+
+@pytest.mark.parametrize("protocol", ["heldout", "paper"])
+def test_the_probes_that_are_asked_for_and_no_others(model: HVAE, data: ImageData, protocol: Any) -> None:
+    """Each says what it says among all of them."""
+    wanted: tuple[tuple[ProbeKind, ...], ...] = (PROBE_KINDS, ("rbf",), ("sample",))
+    settings = [EvaluationSpec(samples=0, probes=protocol, probe_kinds=kinds) for kinds in wanted]
+    everything, one, sampled = (suite.measure(Subject(model, data, (0.5, 2.0), each)) for each in settings)
+    for full, lean, other in zip(everything, one, sampled, strict=True):
+        names = {"accuracy_rbf", "accuracy_sample"}
+        assert not {"accuracy_knn", "accuracy_linear_svm", "clustering_nmi"} & {*lean["metrics"], *other["metrics"]}
+        assert names & lean["metrics"].keys() == {"accuracy_rbf"}
+        assert names & other["metrics"].keys() == {"accuracy_sample"}
+        both = lean["metrics"] | other["metrics"]
+        assert both == {name: full["metrics"][name] for name in both}
 
 
 @pytest.mark.parametrize("protocol", ["heldout", "paper"])

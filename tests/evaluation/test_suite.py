@@ -136,7 +136,7 @@ def test_a_column_that_was_not_declared_is_an_error(toy: Measurement, data: Imag
 def test_what_measurements_share_is_computed_once(
     toy: Measurement, data: ImageData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rates serve three measurements, means two, and probes are fitted once for both splits."""
+    """One reading of a split serves all measurements, and probes are fitted once for both splits."""
     calls: list[str] = []
 
     def counted(name: str) -> None:
@@ -148,7 +148,7 @@ def test_what_measurements_share_is_computed_once(
 
         monkeypatch.setattr(subject, name, called)
 
-    for name in ("rates", "features", "posterior_samples"):
+    for name in ("read", "features", "posterior_samples"):
         counted(name)
     suite.measure(Subject(network(), data, (1.0, 1.0), EvaluationSpec(samples=0)))
-    assert {name: calls.count(name) for name in set(calls)} == {"rates": 2, "features": 3, "posterior_samples": 3}
+    assert {name: calls.count(name) for name in set(calls)} == {"read": 2, "features": 1, "posterior_samples": 1}

@@ -192,6 +192,7 @@ DEFAULTS: dict[str, Any] = {
     "sweep.evaluation.judge_epochs": None,
     "sweep.evaluation.information": True,
     "sweep.evaluation.probes": "heldout",
+    "sweep.evaluation.probe_kinds": ["logistic", "linear_svm", "rbf", "knn", "clustering", "sample"],
     "conditioning.low": None,
     "conditioning.high": None,
     "conditioning.width": 64,
@@ -268,7 +269,7 @@ def changed(spec: Any) -> list[tuple[str, Any]]:
         "staggered": StaggeredSpec(),
         "target": TargetSpec(requested("2=3", 2)),
     }
-    options |= {"groups": (0, 0), "target_rates": ("2=3",)}
+    options |= {"groups": (0, 0), "target_rates": ("2=3",), "probe_kinds": ("rbf",)}
     found: list[tuple[str, Any]] = []
     for field in dataclasses.fields(spec):
         value = getattr(spec, field.name)

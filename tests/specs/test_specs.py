@@ -238,6 +238,7 @@ OUT_OF_RANGE: list[tuple[type[Any], str, str, list[Any]]] = [
     (EvaluationSpec, "evaluation.", "pictures", [0]),
     (EvaluationSpec, "evaluation.", "samples", [-5, 7]),
     (EvaluationSpec, "evaluation.", "judge_epochs", [0]),
+    (EvaluationSpec, "evaluation.", "probe_kinds", [(), ("rbf", "rbf"), ("svm",)]),
     (ConditioningSpec, "conditioning.", "low", [0.0, -1.0, NAN, INF]),
     (ConditioningSpec, "conditioning.", "high", [0.0, -1.0, NAN, INF]),
     (ConditioningSpec, "conditioning.", "rank", [-1]),

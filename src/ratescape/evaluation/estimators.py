@@ -9,13 +9,15 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import normalized_mutual_info_score
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.svm import SVC
+
+from ratescape.evaluation.classifiers import Floats, LinearSVM, NearestNeighbours, RadialSVM
 
 Protocol = Literal["heldout", "paper"]
-Floats = npt.NDArray[np.floating[Any]]
 
 LABEL_MEASURES = ("accuracy_logistic", "accuracy_linear_svm", "accuracy_rbf", "accuracy_knn", "clustering_nmi")
+MEASURE_OF = dict(zip(("logistic", "linear_svm", "rbf", "knn", "clustering"), LABEL_MEASURES, strict=True))
+"""Measures by the names that :attr:`ratescape.specs.evaluation.EvaluationSpec.probe_kinds` has for them."""
+
 NUMBER_MEASURES = ("ridge_r2",)
 
 THREADS = 1
@@ -45,9 +47,9 @@ def unfitted(classes: int, protocol: Protocol, seed: int) -> dict[str, Any]:
     """Estimators by measure, unfitted."""
     return {
         "accuracy_logistic": LogisticRegression(C=1.0, max_iter=LOGISTIC_ITERATIONS[protocol]),
-        "accuracy_linear_svm": SVC(kernel="linear", C=1.0, max_iter=SVM_ITERATIONS[protocol]),
-        "accuracy_rbf": SVC(kernel="rbf", C=1.0, gamma="scale"),
-        "accuracy_knn": KNeighborsClassifier(NEIGHBOURS),
+        "accuracy_linear_svm": LinearSVM(SVM_ITERATIONS[protocol]),
+        "accuracy_rbf": RadialSVM(),
+        "accuracy_knn": NearestNeighbours(NEIGHBOURS),
         "clustering_nmi": KMeans(max(classes, 1), n_init=STARTS, random_state=seed % 2**32),
         "ridge_r2": Ridge(alpha=1.0),
     }

@@ -41,13 +41,13 @@ def features(model: HVAE, images: Images, seed: int, sampled: bool = False) -> L
     return _read(model, images, source, lambda result: [q.mean for q in result.posteriors])
 
 
-def posterior_samples(model: HVAE, images: Images, seed: int, fitting: bool = False) -> LayerArrays:
+def posterior_samples(model: HVAE, images: Images, seed: int) -> LayerArrays:
     """One joint sample of q(z_L, ..., z_1 | x) for each image, by layer, top first, each ``[N, D_l]``.
 
-    Args:
-        fitting: draw for the images that a probe is fitted to: other noise than for those it is scored on.
+    For the images that a probe is fitted to: the noise is other than that of the measured rates, whose samples it is
+    scored on.
     """
-    generator = torch.Generator(images.device).manual_seed(stream(seed, "probes", int(fitting)))
+    generator = torch.Generator(images.device).manual_seed(stream(seed, "probes"))
     return _read(
         model, images, lambda count: PosteriorSample(model.noise(count, generator)), lambda result: result.latents
     )
@@ -58,9 +58,14 @@ def _read(
     model: HVAE, images: Images, source: Callable[[int], LatentSource], read: Callable[[Pass], list[Tensor]]
 ) -> LayerArrays:
     """What is read off one pass over all images, by layer."""
-    passes = (model(source(len(chunk)), chunk) for chunk in images.in_order(CHUNK))
+    passes = (model.passes([source(len(chunk))], chunk, decode=False)[0] for chunk in images.in_order(CHUNK))
     batches = [[values.flatten(1) for values in read(result)] for result in passes]
-    return [torch.cat(layer).float().cpu().numpy() for layer in zip(*batches, strict=True)]
+    return [as_array(torch.cat(layer)) for layer in zip(*batches, strict=True)]
+
+
+def as_array(values: Tensor) -> npt.NDArray[np.float32]:
+    """Values of one layer as probes take them: float32, on the CPU."""
+    return values.float().cpu().numpy()
 
 
 def fitting_images(count: int, seed: int, limit: int = FITTING_IMAGES) -> Indices:

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from ratescape.compute.cores import each_on_a_core
 from ratescape.compute.precision import arithmetic
 from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData
-from ratescape.evaluation.rates import rates
-from ratescape.evaluation.reconstruction import reconstruction
+from ratescape.evaluation.reading import read
 from ratescape.model.conditioning import Conditioned
 from ratescape.records.table import FINE_IMAGES, fine_columns
 
@@ -41,7 +41,12 @@ def grid_table(network: Conditioned, images: Images, points: Sequence[tuple[floa
 def measured_grid(
     network: Conditioned, images: Images, points: Sequence[tuple[float, ...]], seed: int = 0
 ) -> list[GridPoint]:
-    """Measure a network at each of many beta points.
+    """Measure a network at each of many beta points; on a CPU as many at a time as PyTorch has threads.
+
+    Example::
+
+        network, _ = checkpoint.load_network(path, torch.device("cpu"))
+        measured_grid(network, seen_images(network, data), [(0.1, 1.0), (1.0, 1.0)])[0].psnr
 
     Args:
         images: what to measure on.
@@ -51,12 +56,12 @@ def measured_grid(
     Raises:
         SpecError: a point outside the box.
     """
-    measured: list[GridPoint] = []
-    for betas in points:
-        model = network.at(betas)
-        with arithmetic("float32", images.device):
-            per_image, restored = rates(model, images, seed), reconstruction(model, images)
-        layers, distortion = per_image.rates.mean(0).tolist(), per_image.distortion.mean().item()
-        total, psnr = sum(layers), restored.psnr
-        measured.append(GridPoint(list(betas), layers, total, distortion, distortion + total, psnr))
-    return measured
+    with arithmetic("float32", images.device):
+        return each_on_a_core(lambda betas: _measured(network, images, betas, seed), points, images.device)
+
+
+def _measured(network: Conditioned, images: Images, betas: tuple[float, ...], seed: int) -> GridPoint:
+    reading = read(network.at(betas), images, seed)
+    layers, distortion = reading.rates.rates.mean(0).tolist(), reading.rates.distortion.mean().item()
+    total, psnr = sum(layers), reading.restored.psnr
+    return GridPoint(list(betas), layers, total, distortion, distortion + total, psnr)

@@ -1,6 +1,7 @@
 """How much does each layer tell about the label? Mutual information I_q(y; z_l) of Sec. 4, nats."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,13 +9,9 @@ import torch
 from scipy.optimize import brentq
 from torch import Tensor
 
-from ratescape.data.batches import Images, stream
 from ratescape.errors import DataError
-from ratescape.model.hierarchy import CHUNK, HVAE, PosteriorSample
-from ratescape.model.numerics import gaussian_log_density
-
-ROWS = 64
-"""Samples whose densities under all posteriors are held at once, 13 MB for N = 26,032: more would leave the cache."""
+from ratescape.evaluation.mixtures import ROWS, Draws, Mixtures, column, some, with_own
+from ratescape.model.distributions import Gaussian
 
 SMOOTHINGS = (0.0, *(4.0**k for k in range(-5, 3)))
 """Candidates of :attr:`Information.smoothing`; neighbours differ by a factor of 2 in standard deviation. The largest
@@ -73,40 +70,12 @@ class Information(NamedTuple):
     """N: the images of classes that have two or more; a class of one is unknown when that one is left out."""
 
 
-class _Draws(NamedTuple):
-    """Samples and the Gaussians they were drawn from, float64, images of a class side by side."""
-
-    z: Tensor
-    """``[N, D]``, as are the next two."""
-    mean: Tensor
-    sigma: Tensor
-    own_class: Tensor
-    """int64 ``[N]``."""
-    counts: Tensor
-    """Images of each class, int64 ``[M]``."""
-
-    def log_ratios(self, scores: Tensor, rows: Tensor) -> Tensor:
-        """log r(y_j | z_j) / p(y_j) ``[R]`` with r(y | z_j) ~ p(y) exp(scores_jy), for the samples ``rows [R]``.
-
-        Args:
-            scores: ``[R, M]``.
-        """
-        log_prior = self.log_prior
-        posterior = torch.log_softmax(log_prior + scores, 1)
-        return _column(posterior - log_prior, self.own_class[rows])
-
-    @property
-    def log_prior(self) -> Tensor:
-        """log p(y) ``[M]``."""
-        return (self.counts.double() / self.counts.sum()).log()
-
-
 def mutual_information(
     samples: Tensor, mean: Tensor, sigma: Tensor, labels: np.ndarray, chunk: int = ROWS
 ) -> Information:
     """I_q(y; z) of Gaussian posteriors; images that are the only one of their class are left out.
 
-    Takes some 4 N^2 D multiplications in float64, and memory for ``chunk`` x N densities.
+    Takes some 4 N^2 D multiplications, in float32 where that suffices, and memory for ``chunk`` x N densities.
 
     Example::
 
@@ -125,13 +94,13 @@ def mutual_information(
     """
     draws = _sorted_by_class(samples, mean, sigma, labels)
     everyone = torch.arange(len(draws.z), device=draws.z.device)
-    others = _others_log_densities(draws, 0.0, everyone, chunk)
+    others = Mixtures(draws, 0.0, chunk).others(everyone)
     smoothing = _best_smoothing(draws, chunk)
-    scores = others if smoothing == 0 else _others_log_densities(draws, smoothing, everyone, chunk)
+    scores = others if smoothing == 0 else Mixtures(draws, smoothing, chunk).others(everyone)
     exponent = _best_exponent(draws, scores, everyone)
     terms = draws.log_ratios(exponent * scores, everyone)
     return Information(
-        paper=float(draws.log_ratios(_with_own(draws, others), everyone).mean()),
+        paper=float(draws.log_ratios(with_own(draws, others), everyone).mean()),
         leave_one_out=max(float(terms.mean()), 0.0),  # at exponent 0 it is 0 but for rounding
         standard_error=float(terms.std()) / math.sqrt(len(terms)),
         smoothing=smoothing,
@@ -141,9 +110,10 @@ def mutual_information(
     )
 
 
-@torch.no_grad()
-def layer_information(model: HVAE, images: Images, labels: np.ndarray | None, seed: int) -> list[Information]:
-    """I_q(y; z_l) of every layer, top first, from one pass at one sample of all latents of each image.
+def layer_information(
+    samples: Sequence[Tensor], posteriors: Sequence[Gaussian], labels: np.ndarray
+) -> list[Information]:
+    """I_q(y; z_l) of every layer, top first, from one sample of all latents of each image.
 
     What is estimated is the information that z_l *alone* has of the label, under q(z_l | x) with all other latents
     integrated out, as in Eqs. 10-13. For the top layer of a top-down model q(z_L | x_i) is the posterior of the pass.
@@ -157,27 +127,20 @@ def layer_information(model: HVAE, images: Images, labels: np.ndarray | None, se
     The information that z_l has *together* with the layers above, I_q(y; z_>=l), is another quantity, and is not
     estimated: it needs each image's posteriors at each other image's latents, N^2 passes.
 
+    Example::
+
+        reading = read(model, images, seed=0)
+        top, *lower = layer_information(reading.samples, reading.posteriors, labels)
+
     Args:
+        samples: of each layer, top first, ``[N, D_l]``.
+        posteriors: what they were drawn from, each given the samples above it, ``[N, D_l]``.
         labels: classes ``[N]``, in the order of the images.
-        seed: of the evaluation; the latents are those of the measured rates (one draw).
 
     Raises:
-        DataError: as :func:`mutual_information`, or labels are missing.
+        DataError: as :func:`mutual_information`.
     """
-    if labels is None:
-        raise DataError("the images have no labels: information about labels cannot be measured; give labels")
-    _classes(labels, len(images))  # fails before the passes are made
-    generator = torch.Generator(images.device).manual_seed(stream(seed, "evaluation"))
-    batches: list[list[tuple[Tensor, Tensor, Tensor]]] = []
-    for chunk in images.in_order(CHUNK):
-        result = model(PosteriorSample(model.noise(len(chunk), generator)), chunk)
-        drawn = zip(result.latents, result.posteriors, strict=True)
-        batches.append([(z.flatten(1), q.mean.flatten(1), q.sigma.flatten(1)) for z, q in drawn])
-    measured: list[Information] = []
-    for layer in zip(*batches, strict=True):
-        samples, mean, sigma = (torch.cat(parts) for parts in zip(*layer, strict=True))
-        measured.append(mutual_information(samples, mean, sigma, labels))
-    return measured
+    return [mutual_information(z, q.mean, q.sigma, labels) for z, q in zip(samples, posteriors, strict=True)]
 
 
 def _classes(labels: np.ndarray, images: int) -> tuple[np.ndarray, np.ndarray]:
@@ -194,7 +157,7 @@ def _classes(labels: np.ndarray, images: int) -> tuple[np.ndarray, np.ndarray]:
     return codes, np.flatnonzero(counts[codes] > 1)
 
 
-def _sorted_by_class(samples: Tensor, mean: Tensor, sigma: Tensor, labels: np.ndarray) -> _Draws:
+def _sorted_by_class(samples: Tensor, mean: Tensor, sigma: Tensor, labels: np.ndarray) -> Draws:
     codes, kept = _classes(labels, len(samples))
     order = kept[np.argsort(codes[kept], kind="stable")]
     _, own_class, counts = np.unique(codes[order], return_inverse=True, return_counts=True)
@@ -203,64 +166,29 @@ def _sorted_by_class(samples: Tensor, mean: Tensor, sigma: Tensor, labels: np.nd
     z, m, s = (part[rows].double() for part in (samples, mean, sigma))
     if not bool((z.isfinite() & m.isfinite() & s.isfinite() & (s > 0)).all()):
         raise DataError("latents or their posteriors are not finite: the model has diverged and cannot be measured")
-    return _Draws(z, m, s, torch.as_tensor(own_class, device=device), torch.as_tensor(counts, device=device))
+    z, m = z - m.mean(0), m - m.mean(0)
+    classes = torch.as_tensor(own_class, device=device), torch.as_tensor(counts, device=device)
+    return Draws(z, m, s, *classes, spread=m.var(0))
 
 
-def _others_log_densities(draws: _Draws, smoothing: float, rows: Tensor, chunk: int) -> Tensor:
-    """log of the mean over i != j of class y of N(z_j; m_i, s_i^2 + smoothing v), for j in ``rows [R]``: ``[R, M]``.
-
-    -(z - m)^2 / (2 s^2) is expanded to z^2 a + z b + c, so that all pairs are one matrix product. That cancels: terms
-    of size z^2 / s^2 leave a difference of order 1. At the smallest sigma that a model can have, 1e-6, float64
-    (1e-16) still leaves 1e-4 nats a dimension; float32 (6e-8) does so only for sigma above some 1e-2. The latents are
-    centred, as only their spread should count; scaling them would change nothing, as a and b scale against it.
-    """
-    centre = draws.mean.mean(0)
-    mean = draws.mean - centre
-    sigma = (draws.sigma.square() + smoothing * mean.var(0)).sqrt()
-    constants = gaussian_log_density(torch.zeros_like(mean), mean, sigma).sum(1)  # [N]
-    precision = sigma.pow(-2)
-    components = torch.cat([-0.5 * precision, mean * precision], 1).T  # [2 D, N]
-    result = draws.z.new_empty(len(rows), len(draws.counts))
-    number = draws.counts.repeat(len(rows), 1)  # [R, M], of the images but j
-    number.scatter_add_(1, draws.own_class[rows].unsqueeze(1), torch.full_like(rows, -1).unsqueeze(1))
-    class_sizes = draws.counts.tolist()
-    for start in range(0, len(rows), chunk):
-        batch = rows[start : start + chunk]
-        z = draws.z[batch] - centre
-        densities = torch.addmm(constants, torch.cat([z.square(), z], 1), components)  # [B, N]
-        densities[torch.arange(len(batch), device=batch.device), batch] = -math.inf
-        of_classes = [of_class.logsumexp(1) for of_class in densities.split(class_sizes, 1)]
-        result[start : start + chunk] = torch.stack(of_classes, 1)
-    return result - number.double().log()
-
-
-def _with_own(draws: _Draws, others: Tensor) -> Tensor:
-    """The log densities of the classes at all z_j, image j's own posterior now included ``[N, M]``."""
-    own = gaussian_log_density(draws.z, draws.mean, draws.sigma).sum(1)
-    number = draws.counts[draws.own_class].double()
-    of_class = torch.logaddexp(_column(others, draws.own_class) + (number - 1).log(), own) - number.log()
-    return others.scatter(1, draws.own_class.unsqueeze(1), of_class.unsqueeze(1))
-
-
-def _best_smoothing(draws: _Draws, chunk: int) -> float:
+def _best_smoothing(draws: Draws, chunk: int) -> float:
     """The smoothing with the largest calibrated leave-one-out information on some of the samples, of all classes."""
-    step = math.ceil(len(draws.z) / TRIAL_SAMPLES)
-    rows = torch.arange(0, len(draws.z), step, device=draws.z.device)
+    rows = some(len(draws.z), TRIAL_SAMPLES, draws.z.device)
 
     def achieved(smoothing: float) -> float:
-        scores = _others_log_densities(draws, smoothing, rows, chunk)
+        scores = Mixtures(draws, smoothing, chunk).others(rows)
         return float(draws.log_ratios(_best_exponent(draws, scores, rows) * scores, rows).mean())
 
     return max(SMOOTHINGS, key=achieved)
 
 
-def _best_exponent(draws: _Draws, scores: Tensor, rows: Tensor) -> float:
+def _best_exponent(draws: Draws, scores: Tensor, rows: Tensor) -> float:
     """The t >= 0 where the mean of log r(y_j | z_j), r(y | z_j) ~ p(y) exp(t scores_jy), is largest.
 
     It is concave in t: the zero of its slope is unique.
     """
     scores = scores - scores.amax(1, keepdim=True)
-    of_own = _column(scores, draws.own_class[rows])
+    of_own = column(scores, draws.own_class[rows])
     log_prior = draws.log_prior
 
     def slope(t: float) -> float:
@@ -273,8 +201,3 @@ def _best_exponent(draws: _Draws, scores: Tensor, rows: Tensor) -> float:
         return 0.0
     # The tolerance is relative to t, as scores may differ by many millions of nats; near its top the mean is flat.
     return float(brentq(slope, 0.0, LARGEST_EXPONENT, xtol=1e-30, rtol=1e-4))
-
-
-def _column(matrix: Tensor, columns: Tensor) -> Tensor:
-    """``matrix [R, M]`` at one column of each row, ``columns [R]``: ``[R]``."""
-    return matrix.gather(1, columns.unsqueeze(1)).squeeze(1)

@@ -11,13 +11,12 @@ import numpy as np
 
 from ratescape.errors import DataError
 from ratescape.evaluation.bounds import ceiling_by_information, ceiling_by_rate, exceeds
-from ratescape.evaluation.estimators import LABEL_MEASURES
+from ratescape.evaluation.estimators import LABEL_MEASURES, MEASURE_OF
 from ratescape.evaluation.features import Indices, paper_split
 from ratescape.evaluation.generation import generation
 from ratescape.evaluation.information import layer_information
 from ratescape.evaluation.probes import LayerScores, Probes, fit_probes, paper_probes
 from ratescape.evaluation.rates import active_units
-from ratescape.evaluation.reconstruction import reconstruction
 from ratescape.evaluation.samples import Labels, SampleProbes
 from ratescape.evaluation.subject import Measured, Measurement, SplitView, Subject
 from ratescape.specs.evaluation import SCORE_SPLITS
@@ -28,7 +27,7 @@ ONE_CLASS = "the images are all of one class"
 
 def fidelity(subject: Subject, split: SplitView) -> Measured:
     """Rates, distortion, their sums, PSNR and active units."""
-    restored = reconstruction(subject.model, split.images)
+    restored = split.reading.restored
     layers, distortion = split.layer_rates, split.rates.distortion.mean().item()
     weighted = sum(beta * rate for beta, rate in zip(subject.betas, layers, strict=True))
     return Measured(
@@ -65,7 +64,7 @@ def label_information(subject: Subject, split: SplitView) -> Measured:
     if not subject.settings.information:
         return Measured(by_rate)
     try:
-        layers = layer_information(subject.model, split.images, labels, subject.settings.seed)
+        layers = layer_information(split.reading.samples, split.reading.posteriors, labels)
     except DataError as error:
         return Measured(by_rate, {"information": str(error)})
     largest = [layer.paper for layer in layers]  # a ceiling must not rest on an estimate that is too small
@@ -87,19 +86,25 @@ class Fitted(NamedTuple):
     samples: SampleProbes | None = None
 
 
+def mean_measures(subject: Subject) -> tuple[str, ...]:
+    """Measures of the probes of labels that see posterior means, as far as they are wanted."""
+    kinds = subject.settings.probe_kinds
+    return tuple(measure for kind, measure in MEASURE_OF.items() if kind in kinds)
+
+
 def fitted(subject: Subject) -> Fitted:
     """The probes of the held-out protocol; none under another."""
     if subject.settings.probes != "heldout":
         return Fitted()
-    train, seed = subject.fitting(), subject.settings.seed
+    train, seed, wanted = subject.fitting(), subject.settings.seed, mean_measures(subject)
     targets = None if train.targets is None else fit_probes(train.means, numbers=train.targets)
     if train.labels is None:
         return Fitted(targets=targets)
-    several = len(np.unique(train.labels)) > 1
+    sampled = "sample" in subject.settings.probe_kinds and len(np.unique(train.labels)) > 1
     return Fitted(
-        labels=fit_probes(train.means, train.labels, seed=seed),
+        labels=fit_probes(train.means, train.labels, seed=seed, measures=wanted) if wanted else None,
         targets=targets,
-        samples=SampleProbes(train.samples, train.labels) if several else None,
+        samples=SampleProbes(train.samples, train.labels) if sampled else None,
     )
 
 
@@ -109,7 +114,9 @@ def mean_probes(subject: Subject, split: SplitView) -> Measured:
     if isinstance(labels, str):
         return Measured({}, {"accuracy": labels})
     if subject.settings.probes == "paper":
-        return _scored(paper_probes(split.means, labels, seed=subject.settings.seed))
+        wanted = mean_measures(subject)
+        scores = paper_probes(split.means, labels, seed=subject.settings.seed, measures=wanted) if wanted else None
+        return Measured({}) if scores is None else _scored(scores)
     probes = subject.once(fitted).labels
     return Measured({}) if probes is None else _scored(probes.score(split.means, labels))
 
@@ -131,7 +138,7 @@ def target_probes(subject: Subject, split: SplitView) -> Measured:
 def sample_probe(subject: Subject, split: SplitView) -> Measured:
     """``accuracy_sample`` of each layer, and a flag if one is above its ceiling."""
     labels = _labels(split)
-    if isinstance(labels, str):
+    if isinstance(labels, str) or "sample" not in subject.settings.probe_kinds:
         return Measured({})
     if subject.settings.probes == "paper":
         fit, scored = paper_split(len(labels), subject.settings.seed)

@@ -83,10 +83,12 @@ class _Targets(NamedTuple):
 
     labels: npt.NDArray[np.integer[Any]] | None
     numbers: Floats | None
+    wanted: tuple[str, ...]
+    """Measures of labels that are wanted, where there are any."""
 
     @property
     def measures(self) -> tuple[str, ...]:
-        return (() if self.labels is None else LABEL_MEASURES) + (() if self.numbers is None else NUMBER_MEASURES)
+        return (() if self.labels is None else self.wanted) + (() if self.numbers is None else NUMBER_MEASURES)
 
     def of(self, measure: str) -> Any:
         return self.numbers if measure in NUMBER_MEASURES else self.labels
@@ -120,7 +122,7 @@ class Probes:
         Raises:
             DataError: the arguments do not fit together, or not what the probes were fitted to.
         """
-        targets = _checked(layers, labels, numbers)
+        targets = _checked(layers, labels, numbers, tuple(name for name in self.measures if name in LABEL_MEASURES))
         if targets.measures != self.measures or [x.shape[1] for x in layers] != [layer.size for layer in self.layers]:
             raise DataError("the probes were fitted to other targets or layers: score them on features of one model")
         missing = _score_reasons(targets, self.classes)
@@ -142,6 +144,7 @@ def fit_probes(
     *,
     protocol: Protocol = "heldout",
     seed: int = 0,
+    measures: tuple[str, ...] = LABEL_MEASURES,
 ) -> Probes:
     """Fit the probes of every layer.
 
@@ -156,11 +159,12 @@ def fit_probes(
         numbers: targets of ridge regression ``[N]`` or ``[N, T]``.
         protocol: whether features are standardised, and the limits of iterations.
         seed: of the starts of k-means.
+        measures: those of labels that are wanted.
 
     Raises:
         DataError: neither labels nor numbers, or arrays that do not fit together.
     """
-    targets = _checked(layers, labels, numbers)
+    targets = _checked(layers, labels, numbers, measures)
     classes = np.unique(np.zeros(0, np.intp) if targets.labels is None else targets.labels)
     missing = _fit_reasons(targets, classes)
     with threadpool_limits(THREADS):
@@ -174,6 +178,7 @@ def paper_probes(
     numbers: npt.ArrayLike | None = None,
     *,
     seed: int = 0,
+    measures: tuple[str, ...] = LABEL_MEASURES,
 ) -> LayerScores:
     """The paper's protocol on the features of one split; arguments as of :func:`fit_probes`.
 
@@ -184,19 +189,25 @@ def paper_probes(
     Args:
         layers: ``features(..., sampled=True)`` of the images of the split.
         seed: of the permutation that divides the images, and of the starts of k-means.
+        measures: as of :func:`fit_probes`.
 
     Raises:
         DataError: as :func:`fit_probes`, or fewer than two images.
     """
-    targets = _checked(layers, labels, numbers)
+    given = _checked(layers, labels, numbers, measures)[:2]
     parts = [
-        ([x[part] for x in layers], *(None if values is None else values[part] for values in targets))
+        ([x[part] for x in layers], *(None if values is None else values[part] for values in given))
         for part in paper_split(len(layers[0]), seed)
     ]
-    return fit_probes(*parts[0], protocol="paper", seed=seed).score(*parts[1])
+    return fit_probes(*parts[0], protocol="paper", seed=seed, measures=measures).score(*parts[1])
 
 
-def _checked(layers: Sequence[Floats], labels: npt.ArrayLike | None, numbers: npt.ArrayLike | None) -> _Targets:
+def _checked(
+    layers: Sequence[Floats],
+    labels: npt.ArrayLike | None,
+    numbers: npt.ArrayLike | None,
+    wanted: tuple[str, ...],
+) -> _Targets:
     """The targets, if they and the features are what they should be."""
     counts = {len(x) for x in layers}
     if len(counts) != 1 or counts == {0} or any(x.ndim != 2 for x in layers):
@@ -209,25 +220,25 @@ def _checked(layers: Sequence[Floats], labels: npt.ArrayLike | None, numbers: np
         raise DataError(f"labels {classes.dtype} {classes.shape} of {count} images: give a whole number for each")
     values = None if numbers is None else np.asarray(numbers, np.float64)
     if values is None:
-        return _Targets(classes, None)
+        return _Targets(classes, None, wanted)
     if values.shape[:1] != (count,) or values.ndim > 2 or values.size == 0 or not np.isfinite(values).all():
         raise DataError(f"numbers of shape {values.shape} of {count} images: give finite ones for each image")
-    return _Targets(classes, values.reshape(count, -1))
+    return _Targets(classes, values.reshape(count, -1), wanted)
 
 
 def _fit_reasons(targets: _Targets, classes: npt.NDArray[np.integer[Any]]) -> dict[str, str]:
     """Why measures are undefined, whatever the features: from what the probes are fitted to."""
     reasons: dict[str, str] = {}
     if targets.labels is not None:
-        if len(targets.labels) < NEIGHBOURS:
+        if "accuracy_knn" in targets.wanted and len(targets.labels) < NEIGHBOURS:
             reasons["accuracy_knn"] = f"{len(targets.labels)} fitting images are fewer than k = {NEIGHBOURS}"
         if len(classes) < 2:
-            reasons |= dict.fromkeys(LABEL_MEASURES, "the fitting images are all of one class")
+            reasons |= dict.fromkeys(targets.wanted, "the fitting images are all of one class")
         elif len(targets.labels) < 2 * len(classes):
             few = (
                 f"{len(classes)} classes among {len(targets.labels)} fitting images: two of each are needed on average"
             )
-            reasons |= dict.fromkeys(LABEL_MEASURES, few)
+            reasons |= dict.fromkeys(targets.wanted, few)
     if targets.numbers is not None and np.ptp(targets.numbers, axis=0).min() == 0:
         reasons["ridge_r2"] = "a number is the same for all fitting images"
     return reasons
@@ -239,9 +250,9 @@ def _score_reasons(targets: _Targets, classes: npt.NDArray[np.integer[Any]]) -> 
     if targets.labels is not None:
         unseen = np.setdiff1d(targets.labels, classes)
         if len(unseen):
-            reasons = dict.fromkeys(LABEL_MEASURES, f"class {unseen[0]} is scored but not among the fitting images")
+            reasons = dict.fromkeys(targets.wanted, f"class {unseen[0]} is scored but not among the fitting images")
         elif len(np.unique(targets.labels)) < 2:
-            reasons = dict.fromkeys(LABEL_MEASURES, "the scored images are all of one class")
+            reasons = dict.fromkeys(targets.wanted, "the scored images are all of one class")
     if targets.numbers is not None and np.ptp(targets.numbers, axis=0).min() == 0:
         reasons["ridge_r2"] = "a number is the same for all scored images"
     return reasons

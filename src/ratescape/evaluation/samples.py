@@ -6,20 +6,14 @@ nothing. On samples data processing holds, so that an accuracy above its ceiling
 only be a defect, of the estimate of a rate, of information, or of the probe.
 """
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 from ratescape.errors import DataError
+from ratescape.evaluation.classifiers import Labels, RadialSVM
 from ratescape.evaluation.estimators import THREADS
 from ratescape.evaluation.features import LayerArrays
-
-Labels = npt.NDArray[np.integer[Any]]
 
 
 class SampleProbes:
@@ -27,8 +21,8 @@ class SampleProbes:
 
     Example::
 
-        probes = SampleProbes(posterior_samples(model, training_images, 0, fitting=True), training_labels)
-        probes.score(posterior_samples(model, test_images, 0), test_labels)
+        probes = SampleProbes(posterior_samples(model, training_images, seed=0), training_labels)
+        probes.score([z.numpy() for z in read(model, test_images, seed=0).samples], test_labels)
 
     Args:
         layers: samples of each layer, top first, ``[N, D_l]``, of the images fitted to.
@@ -41,17 +35,21 @@ class SampleProbes:
     def __init__(self, layers: LayerArrays, labels: Labels) -> None:
         if len(np.unique(labels)) < 2:
             raise DataError("the fitting images are all of one class")
-        self._estimators: list[Any] = []
+        self._fitted: list[tuple[StandardScaler, RadialSVM] | None] = []
         with threadpool_limits(THREADS):
             for x in layers:
+                scaler = StandardScaler()
                 finite = bool(np.isfinite(x).all())
-                fitted = make_pipeline(StandardScaler(), SVC(C=1.0, kernel="rbf", gamma="scale")) if finite else None
-                self._estimators.append(None if fitted is None else fitted.fit(x, labels))
+                self._fitted.append((scaler, RadialSVM().fit(scaler.fit_transform(x), labels)) if finite else None)
 
     def score(self, layers: LayerArrays, labels: Labels) -> list[float | None]:
         """Share of labels right, by layer, top first; None for a layer with samples that are not finite."""
+        scores: list[float | None] = []
         with threadpool_limits(THREADS):
-            return [
-                float(estimator.score(x, labels)) if estimator is not None and np.isfinite(x).all() else None
-                for estimator, x in zip(self._estimators, layers, strict=True)
-            ]
+            for fitted, x in zip(self._fitted, layers, strict=True):
+                if fitted is None or not np.isfinite(x).all():
+                    scores.append(None)
+                    continue
+                scaler, probe = fitted
+                scores.append(probe.score(scaler.transform(x), labels))
+        return scores

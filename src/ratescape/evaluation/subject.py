@@ -12,8 +12,9 @@ import torch
 from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData
 from ratescape.data.formats import Split
-from ratescape.evaluation.features import LayerArrays, features, fitting_images, posterior_samples
-from ratescape.evaluation.rates import Rates, rates
+from ratescape.evaluation.features import LayerArrays, as_array, features, fitting_images, posterior_samples
+from ratescape.evaluation.rates import Rates
+from ratescape.evaluation.reading import Reading, read
 from ratescape.judges.cache import Judge
 from ratescape.model.hierarchy import HVAE
 from ratescape.specs.evaluation import EvaluationSpec
@@ -120,9 +121,15 @@ class SplitView:
         return self.subject.images(self.split.pixels)
 
     @functools.cached_property
+    def reading(self) -> Reading:
+        """All that measurements need of the passes over the images."""
+        settings = self.subject.settings
+        return read(self.subject.model, self.images, settings.seed, settings.draws)
+
+    @property
     def rates(self) -> Rates:
         """Rates ``[N, L]`` and distortion ``[N]`` of every image, nats."""
-        return rates(self.subject.model, self.images, self.subject.settings.seed, self.subject.settings.draws)
+        return self.reading.rates
 
     @functools.cached_property
     def layer_rates(self) -> list[float]:
@@ -133,12 +140,18 @@ class SplitView:
     def means(self) -> LayerArrays:
         """Posterior means of every layer, top first, ``[N, D_l]``, as the protocol of the probes has them."""
         settings = self.subject.settings
-        return features(self.subject.model, self.images, settings.seed, sampled=settings.probes == "paper")
+        if self.fitting:
+            return features(self.subject.model, self.images, settings.seed)
+        if settings.probes == "paper":
+            return [as_array(posterior.mean) for posterior in self.reading.posteriors]
+        return [as_array(mode.flatten(1)) for mode in self.reading.restored.means]
 
     @functools.cached_property
     def samples(self) -> LayerArrays:
         """One sample of the posterior of every layer, top first, ``[N, D_l]``."""
-        return posterior_samples(self.subject.model, self.images, self.subject.settings.seed, self.fitting)
+        if self.fitting:
+            return posterior_samples(self.subject.model, self.images, self.subject.settings.seed)
+        return [as_array(sample) for sample in self.reading.samples]
 
 
 @dataclasses.dataclass(frozen=True)

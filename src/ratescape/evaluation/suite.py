@@ -15,6 +15,7 @@ Example::
 from typing import Any
 
 from ratescape import metrics
+from ratescape.compute.memory import keep_freed_memory
 from ratescape.compute.precision import arithmetic
 from ratescape.data.catalog import ImageData
 from ratescape.errors import SpecError
@@ -70,6 +71,8 @@ def measure(subject: Subject) -> list[dict[str, Any]]:
         validation, test = measure(Subject(model, data, (1.0, 1.0), EvaluationSpec(samples=0)))
         test["metrics"]["rates"]
     """
+    if subject.device.type == "cpu":
+        keep_freed_memory()
     with arithmetic("float32", subject.device):
         return [_record(subject, name, split) for name, split in subject.splits.items()]
 

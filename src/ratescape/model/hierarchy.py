@@ -111,7 +111,34 @@ class HVAE(nn.Module):
             source: where latents come from.
             images: ``[B, C, H, W]`` in [0, 1], or None to use priors alone.
         """
-        evidence = None if images is None else self.encoder(images, source)
+        return self._descend(source, None if images is None else self.encoder(images, source), images)
+
+    def passes(self, sources: Sequence[LatentSource], images: Tensor, *, decode: bool = True) -> list[Pass]:
+        """A pass over the same images from each of several sources; they share the encoder if it asks for no latents.
+
+        Example::
+
+            at_sample, at_mode = model.passes([PosteriorSample(model.noise(len(images))), PosteriorMode()], images)
+
+        Args:
+            sources: where the latents of each pass come from.
+            images: ``[B, C, H, W]`` in [0, 1].
+            decode: False leaves the decoder out: output and distortion are empty, ``[0]``.
+        """
+        results: list[Pass] = []
+        evidence: Any = None
+        for source in sources:
+            if evidence is None:
+                watched = _Watched(source)
+                found = self.encoder(images, watched)
+                evidence = None if watched.asked else found
+            else:
+                found = evidence
+            results.append(self._descend(source, found, images, decode=decode))
+        return results
+
+    def _descend(self, source: LatentSource, evidence: Any, images: Tensor | None, *, decode: bool = True) -> Pass:
+        """From the top layer to the pixels."""
         latents: list[Tensor] = []
         rates: list[Tensor] = []
         priors: list[Gaussian] = []
@@ -128,10 +155,10 @@ class HVAE(nn.Module):
             latents.append(z)
             priors.append(prior)
             state = layer.advance(state, z)
-        output = at_least_float32(self.decoder(state))
+        output = at_least_float32(self.decoder(state)) if decode else latents[0].new_empty(0)
         if images is None:
             return Pass(latents, output, output.new_empty(0, len(latents)), output.new_empty(0), priors, posteriors)
-        distortion = self.likelihood.distortion(output, images)
+        distortion = self.likelihood.distortion(output, images) if decode else output
         return Pass(latents, output, torch.stack(rates, 1), distortion, priors, posteriors)
 
     @property
@@ -161,8 +188,9 @@ class HVAE(nn.Module):
         Args:
             images: as :meth:`inputs` takes them.
         """
-        passes = [self(PosteriorMode(), chunk).latents for chunk in self.inputs(images).split(CHUNK)]
-        return [torch.cat(layer) for layer in zip(*passes, strict=True)]
+        chunks = self.inputs(images).split(CHUNK)
+        latents = [self.passes([PosteriorMode()], chunk, decode=False)[0].latents for chunk in chunks]
+        return [torch.cat(layer) for layer in zip(*latents, strict=True)]
 
     @torch.no_grad()
     def decode(self, latents: Sequence[Tensor], generator: torch.Generator | None = None) -> Tensor:
@@ -247,3 +275,15 @@ class HVAE(nn.Module):
             raise SpecError(f"images of {batch.dtype}: give 8-bit levels (uint8), or floats in [0, 1] without NaN")
         batch = batch.to(like.device, like.dtype)
         return (batch >= 0.5).to(like.dtype) if binary else batch
+
+
+class _Watched:
+    """A source that notes whether it was asked for latents."""
+
+    def __init__(self, source: LatentSource) -> None:
+        self.source = source
+        self.asked = False
+
+    def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
+        self.asked = True
+        return self.source(index, prior, posterior)

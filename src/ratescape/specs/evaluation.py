@@ -1,12 +1,17 @@
 """What is measured on a trained model."""
 
 import dataclasses
-from typing import Literal
+from typing import Literal, TypeAlias, get_args
 
 from ratescape.specs.checks import require
 
 SCORE_SPLITS = 5
 """Splits that an inception score is averaged over, as in the paper."""
+
+
+ProbeKind: TypeAlias = Literal["logistic", "linear_svm", "rbf", "knn", "clustering", "sample"]
+
+PROBE_KINDS: tuple[ProbeKind, ...] = get_args(ProbeKind)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,6 +21,7 @@ class EvaluationSpec:
     Example::
 
         EvaluationSpec(samples=0, probes="none", information=False)  # rates, distortion and PSNR alone
+        EvaluationSpec(samples=1000, probe_kinds=("rbf",))  # one probe a layer, and a rough inception score
     """
 
     seed: int = 0
@@ -36,6 +42,9 @@ class EvaluationSpec:
     probes: Literal["heldout", "paper", "none"] = "heldout"
     """Classifiers on each layer: fitted to training images and scored on the held-out ones, or, as in the paper,
     fitted to 80 % of the measured split and scored on the rest. Needs labels; ridge regression needs targets."""
+    probe_kinds: tuple[ProbeKind, ...] = PROBE_KINDS
+    """Which probes of labels are fitted: one alone, such as ``rbf``, is a cheap view of each layer. All see posterior
+    means but ``sample``, the RBF SVM on samples, which the ceilings bind."""
 
     def __post_init__(self) -> None:
         require(self.seed >= 0, "evaluation.seed", self.seed, "at least 0")
@@ -49,3 +58,10 @@ class EvaluationSpec:
         epochs = self.judge_epochs
         require(epochs is None or epochs > 0, "evaluation.judge_epochs", epochs, "positive")
         require(self.pictures > 0, "evaluation.pictures", self.pictures, "positive")
+        kinds = self.probe_kinds
+        require(
+            0 < len(kinds) == len(set(kinds)) and set(kinds) <= set(PROBE_KINDS),
+            "evaluation.probe_kinds",
+            kinds,
+            f"one or more of {', '.join(PROBE_KINDS)}, each once (evaluation.probes none fits none)",
+        )

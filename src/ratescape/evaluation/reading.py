@@ -1,0 +1,89 @@
+"""All that measurements need of a model's passes over the images of a split, from one reading of them."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ratescape.data.batches import Images, stream
+from ratescape.evaluation.rates import Rates
+from ratescape.evaluation.reconstruction import Reconstruction
+from ratescape.model.distributions import Gaussian
+from ratescape.model.hierarchy import CHUNK, HVAE, Pass, PosteriorMode, PosteriorSample
+
+
+class Reading(NamedTuple):
+    """What one reading of N images gives. Lists run over the layers, top first."""
+
+    rates: Rates
+    """At ``draws`` samples of the posterior."""
+    samples: list[Tensor]
+    """Latents at the first draw, ``[N, D_l]``."""
+    posteriors: list[Gaussian]
+    """What they were drawn from: each given the samples above it, ``[N, D_l]``."""
+    restored: Reconstruction
+    """At the modes of the posterior."""
+
+
+class _Batch(NamedTuple):
+    """The passes over one batch of B images."""
+
+    rates: Rates
+    drawn: Pass
+    """At the first draw."""
+    modes: list[Tensor]
+    squared_error: float
+    """Of the reconstructions, summed over everything."""
+
+
+@torch.no_grad()
+def read(model: HVAE, images: Images, seed: int, draws: int = 1) -> Reading:
+    """Read every image once: the passes at samples and at modes share the encoder.
+
+    Rates and distortion are those of :func:`ratescape.evaluation.rates.rates`. On GPUs all of it stays there.
+
+    Example::
+
+        reading = read(model, images, seed=0)
+        reading.rates.rates.mean(0), reading.restored.psnr  # nats of each layer [L], dB
+
+    Args:
+        seed: of the latents drawn.
+        draws: samples of each image that rates and distortion are averaged over.
+    """
+    generator = torch.Generator(images.device).manual_seed(stream(seed, "evaluation"))
+    batches: list[_Batch] = []
+    for chunk in images.in_order(CHUNK):
+        sources = [PosteriorSample(model.noise(len(chunk), generator)) for _ in range(draws)]
+        *drawn, mode = model.passes([*sources, PosteriorMode()], chunk)
+        error = float((model.likelihood.mean(mode.output) - chunk).double().square().sum())
+        first = drawn[0]._replace(output=mode.output.new_empty(0), priors=[])  # the largest parts are not needed
+        batches.append(_Batch(_averaged(drawn), first, mode.latents, error))
+    return Reading(
+        rates=Rates(*_joined([batch.rates.rates, batch.rates.distortion] for batch in batches)),
+        samples=_joined([z.flatten(1) for z in batch.drawn.latents] for batch in batches),
+        posteriors=_posteriors([batch.drawn for batch in batches]),
+        restored=Reconstruction(
+            sum(batch.squared_error for batch in batches) / images.pixels.numel(),
+            _joined(batch.modes for batch in batches),
+        ),
+    )
+
+
+def _averaged(drawn: list[Pass]) -> Rates:
+    """Rates and distortion of each image, averaged over the draws."""
+    rates = torch.stack([one.rates for one in drawn]).double().mean(0)
+    return Rates(rates, torch.stack([one.distortion for one in drawn]).double().mean(0))
+
+
+def _posteriors(passes: list[Pass]) -> list[Gaussian]:
+    """The posteriors of each layer over all batches, ``[N, D_l]``."""
+    means = _joined([posterior.mean.flatten(1) for posterior in one.posteriors] for one in passes)
+    sigmas = _joined([posterior.sigma.flatten(1) for posterior in one.posteriors] for one in passes)
+    return [Gaussian(mean, sigma) for mean, sigma in zip(means, sigmas, strict=True)]
+
+
+def _joined(batches: Iterable[list[Tensor]]) -> list[Tensor]:
+    """One tensor of each layer ``[N, ...]`` from those of the batches ``[B, ...]``."""
+    return [torch.cat(layer) for layer in zip(*batches, strict=True)]
