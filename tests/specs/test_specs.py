@@ -250,6 +250,7 @@ OUT_OF_RANGE: list[tuple[type[Any], str, str, list[Any]]] = [
     (StaggeredSpec, "staggered.", "descent", [-0.1, 1.1, NAN]),
     (ConditioningSpec, "conditioning.", "fine", [1, -1]),
     (ConditioningSpec, "conditioning.", "refine", [-1]),
+    (ConditioningSpec, "conditioning.", "refine_recommended", [-1]),
     (ConditioningSpec, "conditioning.", "refine_learning_rate", [0.0, -1.0, NAN, INF]),
     (JudgeSpec, "judge.", "epochs", [0]),
     (JudgeSpec, "judge.", "batch", [0]),
