@@ -54,6 +54,16 @@ def test_map_writes_a_landscape_and_says_where(run: Run, mapped: SweepFolder, im
     assert {path: path.stat().st_mtime_ns for path in weights} == weights
 
 
+def test_map_says_which_method_it_takes_where_none_is_asked_for(run: Run, images_file: Path, tmp_path: Path) -> None:
+    given = [word for word in SMALL if word not in ("--method", "dedicated")]
+    words = ["map", "--data.name", images_file, *given, "--conditioning.fine", "2", "--out", tmp_path / "out"]
+    first, second, *_ = run(*words).out.splitlines()
+    assert first.startswith("method conditioned: ") and second.startswith("4 models; table: ")
+    assert SweepFolder(tmp_path / "out").spec().method.kind == "conditioned"
+    again = run("map", "--config", tmp_path / "out" / "spec.yaml", "--out", tmp_path / "out")
+    assert again.out.startswith("4 models; table: ") and "\nRefined for 4 epochs: PSNR " in again.out
+
+
 def test_map_quietly_prints_the_report_alone(run: Run, mapped: SweepFolder, images_file: Path) -> None:
     outcome = run("map", "--data.name", images_file, *SMALL, "--out", mapped.path, "--quiet")
     assert outcome == Outcome(0, f"{mapped.report}\n", "")

@@ -77,7 +77,7 @@ def test_a_config_asks_train_for_rates(tmp_path: Path) -> None:
 def test_options_override_a_config(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     values = {"training": {"epochs": 7, "batch": 64}, "grid": {"steps": 3}, "execution": {"pack": 3}, "quiet": True}
-    path.write_text(yaml.safe_dump(values | {"out": "somewhere"}))
+    path.write_text(yaml.safe_dump(values | {"method": "dedicated", "out": "somewhere"}))
     command = mapping("--training.epochs", "9", "--config", path, "--grid.high", "20")
     assert (command.sweep.training.epochs, command.sweep.training.batch) == (9, 64)
     assert command.sweep.method == Dedicated(BetaGrid(steps=3, high=20.0))
@@ -113,7 +113,10 @@ def test_an_option_makes_sense_of_a_config(tmp_path: Path) -> None:
         ),
         ("method: guessed", ["method is 'guessed': it must be one of dedicated, conditioned, targeted", "config.yaml"]),
         ("seed: 3", ["unknown key seed; did you mean seeds?", "config.yaml"]),
-        ("conditioning: {refine: 2}", ["conditioning.refine goes with method conditioned: leave it out, or add"]),
+        (
+            "method: dedicated\nconditioning: {refine: 2}",
+            ["conditioning.refine goes with method conditioned: leave it out, or add"],
+        ),
         ("method: targeted\ntarget_rates: [2=3]\ngrid: {steps: 3}", ["grid.steps goes with method dedicated or cond"]),
     ],
 )

@@ -137,7 +137,7 @@ def test_every_field_of_a_command_is_an_option(command: str, more: list[str]) ->
 
 def test_no_options_are_the_defaults() -> None:
     command, alone = commands.parse(["map"]), commands.parse(["train"])
-    assert isinstance(command, commands.Map) and command.sweep == SweepSpec()
+    assert isinstance(command, commands.Map) and command.sweep == SweepSpec(method=Conditioned())
     assert isinstance(alone, commands.Train) and alone.spec == RunSpec()
 
 
@@ -160,8 +160,17 @@ def test_an_option_at_its_default_goes_with_every_method() -> None:
     ("words", "line"),
     [
         (
-            ["map", "--conditioning.refine", "2"],
+            ["map", "--method", "dedicated", "--conditioning.refine", "2"],
             "conditioning.refine goes with method conditioned: leave it out, or add --method conditioned",
+        ),
+        (
+            ["map", "--model.family", "bottom-up", "--groups", "0", "0", "--conditioning.refine", "2"],
+            "conditioning.refine goes with method conditioned: leave it out, or add --method conditioned",
+        ),
+        (
+            ["map", "--training.annealing", "2"],
+            "training.annealing is 2.0: the conditioned network, which is the default, anneals its betas by "
+            "conditioning.annealing; leave it out, or choose method dedicated or conditioned",
         ),
         (
             ["map", "--method", "targeted", "--target-rates", "2=1", "--conditioning.rank", "4"],

@@ -40,7 +40,7 @@ from ratescape.specs.sweep import SweepSpec  # noqa: E402
 # Ray leaves files and sockets open when it starts clusters and when they end.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
-SMALL = [*TINY, "--grid.steps", "2", "--training.epochs", "20"]
+SMALL = [*TINY, "--method", "dedicated", "--grid.steps", "2", "--training.epochs", "20"]
 """Four models of a second or so."""
 
 SCARCE = """

@@ -21,7 +21,7 @@ from ratescape.records.folders import SweepFolder
 SEED = 20230501
 
 METHODS = {
-    "dedicated": ["--grid.steps", "2"],
+    "dedicated": ["--method", "dedicated", "--grid.steps", "2"],
     "conditioned": [
         *("--method", "conditioned", "--grid.steps", "2", "--conditioning.fine", "3", "--conditioning.width", "8"),
         *("--conditioning.refine", "20"),

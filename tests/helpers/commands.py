@@ -10,7 +10,7 @@ TINY = [
 """Options that make training a matter of milliseconds an epoch, and leave out what needs a judge or classifiers."""
 
 SHORT = [*TINY, "--training.epochs", "2"]
-SMALL = [*SHORT, "--grid.steps", "2", "--execution.engine", "in-process"]
+SMALL = [*SHORT, "--method", "dedicated", "--grid.steps", "2", "--execution.engine", "in-process"]
 """Options of a sweep of four such models."""
 
 

@@ -27,7 +27,7 @@ from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.identity import key
 from ratescape.specs.judge import JudgeSpec
-from ratescape.specs.methods import Conditioned, Dedicated, Targeted
+from ratescape.specs.methods import Conditioned, Dedicated, Targeted, default_method
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.rate_targets import RateTarget
 from ratescape.specs.runs import MergedSpec, NetworkSpec, RunSpec, TargetSpec
@@ -252,6 +252,7 @@ OUT_OF_RANGE: list[tuple[type[Any], str, str, list[Any]]] = [
     (StaggeredSpec, "staggered.", "descent", [-0.1, 1.1, NAN]),
     (ConditioningSpec, "conditioning.", "fine", [1, -1]),
     (ConditioningSpec, "conditioning.", "refine", [-1]),
+    (ConditioningSpec, "conditioning.", "refine_recommended", [-1]),
     (ConditioningSpec, "conditioning.", "refine_learning_rate", [0.0, -1.0, NAN, INF]),
     (JudgeSpec, "judge.", "epochs", [0]),
     (JudgeSpec, "judge.", "batch", [0]),
@@ -477,3 +478,35 @@ def test_a_method_by_its_name_alone_is_refused_in_python() -> None:
         SpecError, match=r"^method is 'conditioned': it must be Dedicated\(...\), Conditioned\(...\) or"
     ):
         SweepSpec(method=method)
+
+
+# The method where none is asked for
+
+RESIDUAL = {layers: ModelSpec(family="residual", latents=(2,) * layers) for layers in (1, 3, 4)}
+
+
+@pytest.mark.parametrize(
+    ("model", "grid", "groups", "kind", "why"),
+    [
+        (ModelSpec(), BetaGrid(), None, Conditioned, "one network gives the models of all beta points"),
+        (RESIDUAL[1], BetaGrid(), None, Conditioned, "--method dedicated"),
+        (RESIDUAL[3], BetaGrid(), None, Conditioned, "one network"),
+        (RESIDUAL[4], BetaGrid(), None, Dedicated, "3 groups of layers at most, here are 4"),
+        (RESIDUAL[4], BetaGrid(), (0, 0, 1, 1), Conditioned, "one network"),
+        (ModelSpec(), BetaGrid(1, 1, 1), None, Dedicated, "there is one beta point"),
+        (ModelSpec(family="bottom-up"), BetaGrid(), (0, 0), Dedicated, "cannot be tuned one by one"),
+    ],
+)
+def test_one_network_is_the_default_wherever_it_is_possible(
+    model: ModelSpec, grid: BetaGrid, groups: tuple[int, ...] | None, kind: type, why: str
+) -> None:
+    default = default_method(model, TrainingSpec(), grid, groups)
+    assert default.method is kind and why in default.reason and "\n" not in default.reason
+    SweepSpec(model=model, method=default.method(grid, groups))  # it serves
+
+
+@pytest.mark.parametrize("training", [TrainingSpec(epochs=9, annealing=2.0), TrainingSpec(annealing_path="linear")])
+def test_annealing_that_the_default_would_not_heed_is_refused(training: TrainingSpec) -> None:
+    with pytest.raises(SpecError, match="which is the default, anneals its betas by"):
+        default_method(ModelSpec(), training, BetaGrid(), None)
+    assert default_method(ModelSpec(), training, BetaGrid(1, 1, 1), None).method is Dedicated

@@ -15,7 +15,7 @@ from ratescape.specs.data import DataSpec
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.identity import differences
-from ratescape.specs.methods import Dedicated, Method, Targeted
+from ratescape.specs.methods import Default, Method, Targeted, default_method
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import RunSpec
 from ratescape.specs.sweep import SweepSpec
@@ -54,9 +54,10 @@ class SweepOptions:
     model: Annotated[ModelSpec, section(ModelSpec)] = dataclasses.field(default_factory=ModelSpec)
     training: Annotated[TrainingSpec, section(TrainingSpec)] = dataclasses.field(default_factory=TrainingSpec)
     method: Literal["dedicated", "conditioned", "targeted"] | None = None
-    """dedicated: a model of its own for each beta point, as in the paper; conditioned: one network that is conditioned
-    on its betas, from which the model of each beta point is taken; targeted: a model for each request of rates;
-    default: targeted if target_rates are given, dedicated otherwise."""
+    """conditioned: one network that is conditioned on its betas, from which the model of each beta point is taken;
+    dedicated: a model of its own for each beta point, as in the paper; targeted: a model for each request of rates;
+    default: targeted if target_rates are given, else conditioned wherever that is possible (layer rates that can be
+    tuned one by one, three groups of layers at most), dedicated otherwise."""
     grid: Annotated[BetaGrid, section(BetaGrid)] = dataclasses.field(default_factory=BetaGrid)
     groups: tuple[int, ...] | None = None
     """Group of each layer, top first, numbered from 0; layers of a group share one beta; default: each its own."""
@@ -77,7 +78,8 @@ class SweepOptions:
         Raises:
             SpecError: an option is out of range, or means nothing for the method; the message names the option.
         """
-        method = METHODS[self.method or (Targeted.kind if self.target_rates else Dedicated.kind)]
+        default = self.default
+        method = METHODS[self.method or (Targeted.kind if default is None else default.method.kind)]
         fields = {field.name for field in dataclasses.fields(method)}
         _refuse_other_methods(self, fields)
         return SweepSpec(
@@ -88,6 +90,17 @@ class SweepOptions:
             seeds=self.seeds,
             evaluation=self.evaluation,
         )
+
+    @property
+    def default(self) -> Default | None:
+        """The method that is taken where none is asked for, and why; None where the options say it.
+
+        Raises:
+            SpecError: as of :func:`ratescape.specs.methods.default_method`.
+        """
+        if self.method is not None or self.target_rates:
+            return None
+        return default_method(self.model, self.training, self.grid, self.groups)
 
     @classmethod
     def read(cls, values: dict[str, Any], path: Path) -> "SweepOptions":

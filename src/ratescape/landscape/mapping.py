@@ -17,7 +17,8 @@ from ratescape.records.refined import refined_runs
 from ratescape.specs.data import DataSpec
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
-from ratescape.specs.methods import Dedicated, Method
+from ratescape.specs.grid import BetaGrid
+from ratescape.specs.methods import Method, default_method
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import RunSpec
 from ratescape.specs.sweep import SweepSpec
@@ -46,8 +47,9 @@ def map_landscape(
         data: a known name, a path, or images ``[N, H, W]``, ``[N, H, W, C]`` or ``[N, C, H, W]``.
         labels: classes ``[N]`` of images given as an array.
         targets: numbers ``[N]`` or ``[N, T]`` that ridge regression shall read off their layers (``ridge_r2``).
-        method: how the models come about: :class:`Dedicated` (the default), :class:`Conditioned` or
-            :class:`Targeted`; each has the fields that mean something for it.
+        method: how the models come about: :class:`Conditioned`, :class:`Dedicated` or :class:`Targeted`; each has the
+            fields that mean something for it. Default: conditioned wherever that is possible (layer rates that can be
+            tuned one by one, three groups of layers at most), else dedicated.
         observer: sees steps, epochs and pictures as they come.
         out: folder for the results; by default one named after the data and the spec, in the current folder.
 
@@ -61,11 +63,12 @@ def map_landscape(
         landscape = rs.map_landscape("mnist-5k", method=rs.Conditioned(grid=rs.BetaGrid(steps=7)))
         asked = rs.map_landscape("mnist-5k", method=rs.Targeted(target_rates=[{2: 20, 1: 40}, "total=60"]))
     """
+    network, recipe = model or ModelSpec(), training or TrainingSpec()
     spec = SweepSpec(
         data=data if isinstance(data, DataSpec) else DataSpec(),
-        model=model or ModelSpec(),
-        training=training or TrainingSpec(),
-        method=method or Dedicated(),
+        model=network,
+        training=recipe,
+        method=method or default_method(network, recipe, BetaGrid(), None).method(),
         seeds=seeds,
         evaluation=evaluation or EvaluationSpec(),
     )

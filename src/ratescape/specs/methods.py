@@ -1,7 +1,7 @@
 """How the models of a landscape come about: one class for each method, with the fields that mean something for it."""
 
 import dataclasses
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 
 from ratescape.errors import SpecError
 from ratescape.specs.checks import require
@@ -11,6 +11,7 @@ from ratescape.specs.grid import BetaGrid, resolved_groups
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.rate_targets import Request, request_text, requested
 from ratescape.specs.runs import MergedSpec, NetworkSpec, RunSpec, TargetSpec, check_targets
+from ratescape.specs.training import TrainingSpec
 
 MARGIN = 1.25
 """How far the box of a conditioned network reaches beyond the grid on each side, unless the spec says otherwise."""
@@ -200,3 +201,53 @@ class Targeted:
 
 
 Method: TypeAlias = Dedicated | Conditioned | Targeted
+
+MOST_GROUPS = 3
+"""Groups of layers at most for which a conditioned network is the default: nobody has measured more of them."""
+
+
+class Default(NamedTuple):
+    """The method of a landscape for which none was asked."""
+
+    method: type[Dedicated | Conditioned]
+    reason: str
+    """Which, and why, in one line."""
+
+
+def default_method(model: ModelSpec, training: TrainingSpec, grid: BetaGrid, groups: tuple[int, ...] | None) -> Default:
+    """One conditioned network wherever that is possible, else a model of its own for each beta point.
+
+    Example::
+
+        default_method(ModelSpec(), TrainingSpec(), BetaGrid(), None).method  # Conditioned
+
+    Args:
+        groups: as of :class:`Dedicated`.
+
+    Raises:
+        SpecError: ``training`` says how betas are annealed, which a conditioned network would not heed.
+    """
+    count = len(set(groups)) if groups else model.layers
+    if not model.tunable:
+        why = f"the layer rates of a {model.family} model cannot be tuned one by one"
+    elif grid.steps == 1:
+        why = "there is one beta point"
+    elif count > MOST_GROUPS:
+        why = f"a conditioned network was tried with {MOST_GROUPS} groups of layers at most, here are {count}"
+    else:
+        _refuse_annealing(training)
+        return Default(
+            Conditioned,
+            "method conditioned: one network gives the models of all beta points (--method dedicated: each is trained)",
+        )
+    return Default(Dedicated, f"method dedicated: each model is trained alone, since {why}")
+
+
+def _refuse_annealing(training: TrainingSpec) -> None:
+    usual = TrainingSpec()
+    for name in ("annealing", "annealing_path"):
+        if (given := getattr(training, name)) != getattr(usual, name):
+            raise SpecError(
+                f"training.{name} is {given}: the conditioned network, which is the default, anneals its betas by "
+                "conditioning.annealing; leave it out, or choose method dedicated or conditioned"
+            )

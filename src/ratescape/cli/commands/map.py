@@ -34,19 +34,34 @@ class Map:
         return self.options.spec()
 
     def run(self) -> None:
-        landscape = mapped(self.sweep, self.execution, self.out, self.data_folder, self.quiet)
+        sweep, default = self.sweep, self.options.default
+        note = None if default is None else default.reason
+        landscape = mapped(sweep, self.execution, self.out, self.data_folder, self.quiet, note)
         if not self.quiet:
             say("\n".join(summary(landscape)))
         say(str(landscape.folder.report))
 
 
 def mapped(
-    sweep: SweepSpec, execution: ExecutionSpec, out: Path | None, data_folder: Path | None, quiet: bool
+    sweep: SweepSpec,
+    execution: ExecutionSpec,
+    out: Path | None,
+    data_folder: Path | None,
+    quiet: bool,
+    note: str | None = None,
 ) -> "Landscape":
-    """Load the images of a sweep and carry it out, with a progress bar; arguments as the options of :class:`Map`."""
+    """Load the images of a sweep and carry it out, with a progress bar; arguments as the options of :class:`Map`.
+
+    Args:
+        note: a line to print once the images are there and fit, unless quiet.
+    """
     from ratescape.data.catalog import load_data
+    from ratescape.execution.sweep import resolved_sweep
     from ratescape.landscape import map_spec
 
     data = load_data(sweep.data, folder=data_folder, progress=is_watched(quiet))
+    sweep = resolved_sweep(sweep, data)
+    if note is not None and not quiet:
+        say(note)
     with bar(quiet) as observer:
         return map_spec(sweep, data, execution, out, observer)
