@@ -25,6 +25,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ratescape.compute.precision import full_precision
 from ratescape.errors import SpecError
@@ -185,15 +186,10 @@ def _modulate(layer: nn.Module, inputs: object, output: Tensor) -> Tensor:
         return output
     if scale is not None and up is not None:
         output, adapters = output.split([gain.shape[1], scale.shape[1]], 1)
-        mixing = (up * scale.unsqueeze(1)).to(output.dtype)  # [B, C, rank]
-        added = torch.baddbmm(_flat(output), mixing, _flat(adapters))
-        output = added.view(output.shape)
-    return torch.addcmul(_across(shift, output), output, _across(gain, output))
-
-
-def _flat(maps: Tensor) -> Tensor:
-    """``[B, C, ...]`` as ``[B, C, cells]``; one cell where there is no map."""
-    return maps.reshape(*maps.shape[:2], -1)
+        scaled, up = adapters * _across(scale, adapters), up.to(output.dtype)
+        is_map = output.ndim > 2
+        output = output + (functional.conv2d(scaled, up[:, :, None, None]) if is_map else scaled @ up.T)
+    return output * _across(gain, output) + _across(shift, output)
 
 
 @torch.no_grad()
