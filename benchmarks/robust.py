@@ -56,10 +56,10 @@ def network_specs(asked: argparse.Namespace, data: ImageData) -> list[NetworkSpe
     specs: list[NetworkSpec] = []
     model = ModelSpec(family=asked.family, latents=None if asked.latents is None else tuple(asked.latents))
     for epochs, batch, rank, lr in itertools.product(asked.epochs, asked.batch, asked.rank, asked.lrs):
-        training = TrainingSpec(epochs=epochs, batch=batch, learning_rate=lr)
+        training = TrainingSpec(epochs=epochs, batch=batch, learning_rate=lr, lr_warmup=asked.lr_warmup)
         for annealing in asked.annealing:
             how = ConditioningSpec(rank=rank, width=asked.width, annealing=annealing, rise=asked.rise)
-            how = dataclasses.replace(how, descent=asked.descent, restarts=asked.restarts)
+            how = dataclasses.replace(how, descent=asked.descent, restarts=asked.restarts, knots=asked.knots)
             method = methods.Conditioned(BetaGrid(LOW, HIGH), conditioning=how)
             sweep = SweepSpec(data.spec, model, training, method, tuple(asked.seeds))
             specs += resolved_sweep(sweep, data).networks()
@@ -131,6 +131,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--rank", type=int, nargs="+", default=[8])
     parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--knots", type=int, default=ConditioningSpec.knots)
+    parser.add_argument("--lr-warmup", type=float, default=TrainingSpec.lr_warmup)
     parser.add_argument("--annealing", nargs="+", default=["linear", "staggered"], choices=["linear", "staggered"])
     parser.add_argument("--rise", type=int, default=ConditioningSpec.rise)
     parser.add_argument("--restarts", type=int, default=0)
