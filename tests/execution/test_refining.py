@@ -168,7 +168,7 @@ def test_what_the_fine_landscape_measures_is_polished(learnt: SweepFolder) -> No
     fine = pd.read_csv(learnt.fine)
     axis = np.exp(np.linspace(np.log(0.1), np.log(10), 15))
     dense = landscape.measure([(a, b) for a in axis for b in axis])["nelbo"].min()
-    assert found.row["nelbo"] <= fine["nelbo"].min() + 1e-6 and found.row["nelbo"] < dense + 0.05
+    assert found.row["nelbo"] <= fine["nelbo"].min() + 1e-6 and found.row["nelbo"] < dense + 0.15
     assert found.row["nelbo"] == pytest.approx(found.choice.value(found.choice.row) - found.gain, abs=0.2)
 
 
