@@ -350,7 +350,9 @@ def test_refined_models_have_marks_a_table_and_a_line_beside_the_pick(
     assert browser.evaluate(TRACE.format("right", "refined") + ".x") == [1, 2]
     assert browser.evaluate(TRACE.format("left", "refined") + ".marker.color") == [one["psnr"] for one in found]
     before, after = (data["refined"][1][when]["test"]["psnr"] for when in ("before", "values"))
-    line = f"refined for 4 epochs: {before:.2f} → {after:.2f} dB"
+    row = refined.iloc[1]
+    kept = "" if row["psnr"] > row["before_psnr"] else " (not kept: no better where models are chosen)"
+    line = f"refined for 4 epochs: {before:.2f} → {after:.2f} dB{kept}"
     assert browser.evaluate("document.querySelector('.refinement').textContent") == line
     cells = browser.evaluate("[...document.querySelectorAll('#refined tbody tr')].map((row) => row.textContent)")
     assert len(cells) == 2 and f"{before:.2f} → {after:.2f}" in cells[1] and "refined-2" in cells[1]

@@ -35,6 +35,13 @@ def test_a_refined_form_that_is_worse_is_told_and_not_taken(folder: SweepFolder)
     assert str(best).endswith("no better, so the unrefined model is kept.")
 
 
+def test_a_gain_that_is_not_seen_in_what_is_printed_is_none(folder: SweepFolder) -> None:
+    best = chosen(folder)
+    refine_on_disk(folder, best.betas, 1e-6)
+    assert str(best).endswith("no better, so the unrefined model is kept.")
+    assert repr(best).startswith("Best('nelbo', betas=(") and len(repr(best)) < 100
+
+
 def test_another_refined_model_may_be_better(folder: SweepFolder) -> None:
     best = chosen(folder)
     row = best.choice.runner_up

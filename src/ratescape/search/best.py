@@ -41,7 +41,7 @@ class Refinable(Protocol):
         ...
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Best:
     """A model chosen from a landscape: of its grid, between the grid points, or refined, whichever is the best.
 
@@ -125,6 +125,9 @@ class Best:
         betas, seed = selection.betas_of(row), int(row["seed"])
         self.landscape.refine(betas, epochs, seed=seed, data_folder=data_folder, observer=observer)
         return self
+
+    def __repr__(self) -> str:
+        return f"Best({self.choice.metric.column!r}, betas={self.betas}, run={str(self.row.get('run'))!r})"
 
     def __str__(self) -> str:
         found = [self.choice.explanation, self.between, self.refined]

@@ -39,7 +39,7 @@ class Refined:
         metric, split = self.choice.metric, self.choice.split
         before, after = (float(self.row[f"{when}{metric.column}"]) for when in ("before_", ""))
         unit = f" {metric.unit}" if metric.unit else ""
-        text = f"{self._whose()} for {self.row['epochs']:.0f} epochs: {metric.name} {before:.4g} -> {after:.4g}{unit}"
+        text = f"{self._whose()}: {metric.name} {before:.4g} -> {after:.4g}{unit}"
         if split != "test":
             tested = [float(self.row[f"{when}test_{metric.column}"]) for when in ("before_", "")]
             text += f" ({tested[0]:.4g} -> {tested[1]:.4g} on test)"
@@ -50,9 +50,11 @@ class Refined:
         return f"{text}: {why}, so the unrefined model is kept."
 
     def _whose(self) -> str:
+        epochs = int(self.row["epochs"])
+        spent = f"for {epochs} epoch{'' if epochs == 1 else 's'}"
         if self.of_choice:
-            return "Refined"
-        return "Better still: betas (" + ", ".join(f"{beta:.4g}" for beta in self.betas) + "), refined"
+            return f"Refined {spent}"
+        return f"Better still: betas ({', '.join(f'{beta:.4g}' for beta in self.betas)}), refined {spent}"
 
 
 def offered(refined: Table, choice: Choice, base: pd.Series, limits: Limits) -> Refined | None:
@@ -83,4 +85,6 @@ def _compared(row: pd.Series, choice: Choice, base: pd.Series, limits: Limits) -
     keeps = limits.met_by(row)
     scores = choice.metric.score(pd.Series([choice.value(row), choice.value(base)]))
     own = row["seed"] == base.get("seed", choice.row["seed"]) and selection.betas_of(row) == selection.betas_of(base)
-    return Refined(choice, row, bool(own), keeps and bool(scores[0] > scores[1]), keeps)
+    # A gain that four digits do not show is none: it is what is printed.
+    shows = f"{choice.value(row):.4g}" != f"{choice.value(base):.4g}"
+    return Refined(choice, row, bool(own), keeps and shows and bool(scores[0] > scores[1]), keeps)

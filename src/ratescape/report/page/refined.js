@@ -60,7 +60,8 @@ function metricsThatMatter() {
 export function refinements(run, column, split) {
   const origin = data.runs.findIndex((one) => one.run === run);
   const found = refined.filter((one) => one.origin === origin);
-  return found.map((one) => `${epochs(one)}: ${beforeAfter(one, metricOf(column), split)}`);
+  const kept = (one) => (one.improved.includes(column) ? "" : " (not kept: no better where models are chosen)");
+  return found.map((one) => `${epochs(one)}: ${beforeAfter(one, metricOf(column), split)}${kept(one)}`);
 }
 
 export function drawRefined(split) {

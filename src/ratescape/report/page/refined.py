@@ -34,7 +34,17 @@ def refined_data(
             "betas": list(betas_of(row)),
             "values": {split: values_of(row, prefix, metrics) for split, prefix in splits.items()},
             "before": {split: values_of(row, f"before_{prefix}", metrics) for split, prefix in splits.items()},
+            "improved": [metric.column for metric in metrics if _improved(row, metric)],
             "python": f"ratescape.load({json.dumps(str(folder.path / 'refined' / str(row['run'])))})",
         }
         for (_, row), title in zip(refined.iterrows(), model_titles(refined) if len(refined) else [], strict=True)
     ]
+
+
+def _improved(row: pd.Series, metric: Metric) -> bool:
+    """Whether refining made a metric better on the split that models are chosen on."""
+    columns = [metric.column, f"before_{metric.column}"]
+    if metric.higher_is_better is None or any(column not in row for column in columns):
+        return False
+    after, before = metric.score(row[columns].astype(float))
+    return bool(after > before)
