@@ -490,9 +490,10 @@ RESIDUAL = {layers: ModelSpec(family="residual", latents=(2,) * layers) for laye
     [
         (ModelSpec(), BetaGrid(), None, Conditioned, "one network gives the models of all beta points"),
         (RESIDUAL[1], BetaGrid(), None, Conditioned, "--method dedicated"),
-        (RESIDUAL[3], BetaGrid(), None, Conditioned, "one network"),
-        (RESIDUAL[4], BetaGrid(), None, Dedicated, "3 groups of layers at most, here are 4"),
-        (RESIDUAL[4], BetaGrid(), (0, 0, 1, 1), Conditioned, "one network"),
+        (RESIDUAL[3], BetaGrid(), None, Dedicated, "one network of the residual family may lose its lower layers"),
+        (RESIDUAL[4], BetaGrid(), (0, 0, 1, 1), Dedicated, "--method conditioned tries it"),
+        (RESIDUAL[4], BetaGrid(), (0, 0, 0, 0), Conditioned, "one network"),
+        (ModelSpec(family="lvae"), BetaGrid(), None, Dedicated, "one network of the lvae family"),
         (ModelSpec(), BetaGrid(1, 1, 1), None, Dedicated, "there is one beta point"),
         (ModelSpec(family="bottom-up"), BetaGrid(), (0, 0), Dedicated, "cannot be tuned one by one"),
     ],

@@ -202,8 +202,9 @@ class Targeted:
 
 Method: TypeAlias = Dedicated | Conditioned | Targeted
 
-MOST_GROUPS = 3
-"""Groups of layers at most for which a conditioned network is the default: nobody has measured more of them."""
+KEEPS_ITS_LAYERS = "ghvae"
+"""The family whose lower layers live in a network conditioned on several betas: those of an LVAE and of a residual
+network died in all trials (docs/results/one-run.md)."""
 
 
 class Default(NamedTuple):
@@ -215,7 +216,7 @@ class Default(NamedTuple):
 
 
 def default_method(model: ModelSpec, training: TrainingSpec, grid: BetaGrid, groups: tuple[int, ...] | None) -> Default:
-    """One conditioned network wherever that is possible, else a model of its own for each beta point.
+    """One conditioned network wherever it was seen to keep its layers, else a model of its own for each beta point.
 
     Example::
 
@@ -232,8 +233,8 @@ def default_method(model: ModelSpec, training: TrainingSpec, grid: BetaGrid, gro
         why = f"the layer rates of a {model.family} model cannot be tuned one by one"
     elif grid.steps == 1:
         why = "there is one beta point"
-    elif count > MOST_GROUPS:
-        why = f"a conditioned network was tried with {MOST_GROUPS} groups of layers at most, here are {count}"
+    elif count > 1 and model.family != KEEPS_ITS_LAYERS:
+        why = f"one network of the {model.family} family may lose its lower layers (--method conditioned tries it)"
     else:
         _refuse_annealing(training)
         return Default(
