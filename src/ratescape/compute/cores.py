@@ -1,6 +1,7 @@
 """The cores of this machine: many small pieces of work, each on one of them."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -23,11 +24,26 @@ def each_on_a_core(work: Callable[[Piece], Result], pieces: Sequence[Piece], dev
     Args:
         work: must not depend on what another piece is doing.
     """
-    threads = torch.get_num_threads()
-    if device.type != "cpu" or min(threads, len(pieces)) == 1:
+    count = torch.get_num_threads()
+    if device.type != "cpu" or min(count, len(pieces)) == 1:
         return [work(piece) for piece in pieces]
+    # The setting of a thread is that of later threads, too: it is taken back.
+    with threads(count), ThreadPoolExecutor(count, "core", torch.set_num_threads, (1,)) as pool:
+        return list(pool.map(work, pieces))
+
+
+@contextlib.contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Have PyTorch compute with so many threads, and afterwards with as many as before.
+
+    Example::
+
+        with threads(2):
+            train(...)
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
     try:
-        with ThreadPoolExecutor(threads, "core", torch.set_num_threads, (1,)) as pool:
-            return list(pool.map(work, pieces))
+        yield
     finally:
-        torch.set_num_threads(threads)  # those of later threads would be 1, too
+        torch.set_num_threads(before)

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from joblib.externals.loky import BrokenProcessPool, ProcessPoolExecutor
 
+from ratescape.compute.cores import threads
 from ratescape.compute.devices import chosen_device
 from ratescape.data.catalog import ImageData
 from ratescape.data.prepared import read_prepared
@@ -122,8 +123,8 @@ def _by_workers(job: Job, count: int) -> None:
     images = hand_over(workspace.data, job.folder)
     order = _Order(images, job.folder.path, workspace.evaluation, workspace.execution)
     judges = [_Piece(_obtain_judge, (order,))] if workspace.judge_digest is None else []
-    threads = max(1, count // max(1, len(job.networks)))  # a single network shall not leave cores idle
-    networks = [_Piece(_train_network, (order, network, threads)) for network in job.networks]
+    each = max(1, count // max(1, len(job.networks)))  # a single network shall not leave cores idle
+    networks = [_Piece(_train_network, (order, network, each)) for network in job.networks]
     packs = [_Piece(_complete_pack, (order, pack), pack) for pack in job.packs]
     with _worker_processes(count) as executor, followed(Notes(job.folder.packs), job.tracker):
         # The judge first, so that nobody waits for it who could train. Models are taken from their networks.
@@ -209,21 +210,10 @@ def _obtain_judge(order: _Order) -> None:
     _ = _workspace(order).judge
 
 
-def _train_network(order: _Order, spec: NetworkSpec, threads: int) -> None:
+def _train_network(order: _Order, spec: NetworkSpec, count: int) -> None:
     folder = SweepFolder(order.folder)
-    with _alone(folder, key(spec)), _threads(threads):
+    with _alone(folder, key(spec)), threads(count):
         complete_network(spec, folder.network(spec), _workspace(order), order.teller(key(spec)))
-
-
-@contextlib.contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Compute with so many threads in this process."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _complete_pack(order: _Order, pack: Pack) -> None:

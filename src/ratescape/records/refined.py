@@ -17,8 +17,11 @@ def refined_runs(folder: SweepFolder) -> list[tuple[RunSpec, RunFolder]]:
     Raises:
         RecordError: the spec of one is missing or damaged.
     """
-    found = sorted((folder.path / "refined").glob("*/done"))
-    return [(RunFolder(mark.parent).spec(), RunFolder(mark.parent)) for mark in found]
+    return [(one.spec(), one) for one in _finished(folder)]
+
+
+def _finished(folder: SweepFolder) -> list[RunFolder]:
+    return [RunFolder(mark.parent) for mark in sorted((folder.path / "refined").glob("*/done"))]
 
 
 def read_refined(folder: SweepFolder, table: Table) -> Table:
@@ -50,8 +53,7 @@ def read_refined(folder: SweepFolder, table: Table) -> Table:
     origins = {(run.seed, run.betas): folder.run(run).path.name for run in spec.runs()} if networks else {}
     rows: list[dict[str, Any]] = []
     broken: list[str] = []
-    for mark in sorted((folder.path / "refined").glob("*/done")):
-        one = RunFolder(mark.parent)
+    for one in _finished(folder):
         try:
             run = one.spec()
             if run.merged is None or run.merged.network not in networks:

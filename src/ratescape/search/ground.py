@@ -58,8 +58,6 @@ class Ground:
         found: dict[str, object] = {}
         with arithmetic("float32", view.subject.device):
             for measurement in suite.MEASUREMENTS:
-                if names & {column.removesuffix("s") for column in measurement.columns} | names & {
-                    *measurement.columns
-                }:
+                if names & {name for column in measurement.columns for name in (column, column.removesuffix("s"))}:
                     found |= view.once(measurement.measure).metrics
         return fine_columns([found]).iloc[0]
