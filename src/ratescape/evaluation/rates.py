@@ -1,12 +1,13 @@
 """How much does each layer carry? Rates, distortion and active units."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from ratescape.data.batches import Images, stream
-from ratescape.model.hierarchy import CHUNK, HVAE, PosteriorSample
+from ratescape.model.hierarchy import CHUNK, HVAE, Pass, PosteriorSample
 
 ACTIVE_VARIANCE = 0.01
 """A unit is active where its posterior mean varies by more than this over the images (Burda et al., 2016)."""
@@ -32,13 +33,22 @@ def rates(model: HVAE, images: Images, seed: int, draws: int = 1) -> Rates:
         measured.rates.mean(0)  # nats per image of each layer, top first [L]
     """
     generator = torch.Generator(images.device).manual_seed(stream(seed, "evaluation"))
-    layer_rates: list[Tensor] = []
-    distortions: list[Tensor] = []
-    for chunk in images.in_order(CHUNK):
-        passes = [model(PosteriorSample(model.noise(len(chunk), generator)), chunk) for _ in range(draws)]
-        layer_rates.append(torch.stack([p.rates for p in passes]).double().mean(0))
-        distortions.append(torch.stack([p.distortion for p in passes]).double().mean(0))
-    return Rates(torch.cat(layer_rates), torch.cat(distortions))
+    batches = [
+        averaged([model(PosteriorSample(model.noise(len(chunk), generator)), chunk) for _ in range(draws)])
+        for chunk in images.in_order(CHUNK)
+    ]
+    return Rates(torch.cat([one.rates for one in batches]), torch.cat([one.distortion for one in batches]))
+
+
+def averaged(passes: Sequence[Pass]) -> Rates:
+    """Rates and distortion of each image, averaged over several passes over the same images.
+
+    Example::
+
+        averaged([model(PosteriorSample(model.noise(len(images))), images) for _ in range(8)])
+    """
+    rates_of_layers = torch.stack([one.rates for one in passes]).double().mean(0)
+    return Rates(rates_of_layers, torch.stack([one.distortion for one in passes]).double().mean(0))
 
 
 def active_units(means: list[Tensor]) -> list[int]:

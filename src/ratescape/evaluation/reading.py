@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ratescape.data.batches import Images, stream
-from ratescape.evaluation.rates import Rates
+from ratescape.evaluation.rates import Rates, averaged
 from ratescape.evaluation.reconstruction import Reconstruction
 from ratescape.model.distributions import Gaussian
 from ratescape.model.hierarchy import CHUNK, HVAE, Pass, PosteriorMode, PosteriorSample
@@ -59,7 +59,7 @@ def read(model: HVAE, images: Images, seed: int, draws: int = 1) -> Reading:
         *drawn, mode = model.passes([*sources, PosteriorMode()], chunk)
         error = float((model.likelihood.mean(mode.output) - chunk).double().square().sum())
         first = drawn[0]._replace(output=mode.output.new_empty(0), priors=[])  # the largest parts are not needed
-        batches.append(_Batch(_averaged(drawn), first, mode.latents, error))
+        batches.append(_Batch(averaged(drawn), first, mode.latents, error))
     return Reading(
         rates=Rates(*_joined([batch.rates.rates, batch.rates.distortion] for batch in batches)),
         samples=_joined([z.flatten(1) for z in batch.drawn.latents] for batch in batches),
@@ -69,12 +69,6 @@ def read(model: HVAE, images: Images, seed: int, draws: int = 1) -> Reading:
             _joined(batch.modes for batch in batches),
         ),
     )
-
-
-def _averaged(drawn: list[Pass]) -> Rates:
-    """Rates and distortion of each image, averaged over the draws."""
-    rates = torch.stack([one.rates for one in drawn]).double().mean(0)
-    return Rates(rates, torch.stack([one.distortion for one in drawn]).double().mean(0))
 
 
 def _posteriors(passes: list[Pass]) -> list[Gaussian]:
