@@ -114,7 +114,11 @@ def line(spec: NetworkSpec, data: ImageData) -> str:
     begun, recipe = time.monotonic(), spec.training
     network, attempts = trained(spec, data)
     minutes = (time.monotonic() - begun) / 60
-    cells: list[Any] = ["linear" if spec.staggered is None else "staggered", spec.rank, f"{recipe.learning_rate:g}"]
+    cells: list[Any] = [
+        "balanced" if spec.balanced else "staggered" if spec.staggered else "linear",
+        spec.rank,
+        f"{recipe.learning_rate:g}",
+    ]
     cells += [recipe.batch, recipe.epochs, spec.seed, *facts(network, data, spec.groups), attempts, f"{minutes:.1f}"]
     return f"| {' | '.join(map(str, cells))} |"
 
@@ -133,7 +137,9 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--knots", type=int, default=ConditioningSpec.knots)
     parser.add_argument("--lr-warmup", type=float, default=TrainingSpec.lr_warmup)
-    parser.add_argument("--annealing", nargs="+", default=["linear", "staggered"], choices=["linear", "staggered"])
+    parser.add_argument(
+        "--annealing", nargs="+", default=["linear", "staggered"], choices=["linear", "staggered", "balanced"]
+    )
     parser.add_argument("--rise", type=int, default=ConditioningSpec.rise)
     parser.add_argument("--restarts", type=int, default=0)
     parser.add_argument("--descent", type=float, default=ConditioningSpec.descent)

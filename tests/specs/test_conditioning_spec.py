@@ -1,8 +1,12 @@
 """What the settings of annealing mean for the networks of a landscape."""
 
+import dataclasses
 from typing import Any
 
-from ratescape.specs.conditioning import ConditioningSpec, StaggeredSpec
+import pytest
+
+from ratescape.errors import SpecError
+from ratescape.specs.conditioning import BalancedSpec, ConditioningSpec, StaggeredSpec
 from ratescape.specs.methods import Conditioned
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import NetworkSpec, RunSpec
@@ -15,13 +19,20 @@ def network(groups: tuple[int, ...] | None = None, **settings: Any) -> NetworkSp
     return made
 
 
-def test_annealing_is_staggered_unless_asked_for_otherwise() -> None:
-    assert network().staggered == StaggeredSpec(170, 0.4)
-    assert network(rise=20, descent=0.3).staggered == StaggeredSpec(20, 0.3)
+def test_annealing_is_as_keeps_the_layers_of_the_family_unless_asked_for_otherwise() -> None:
+    assert network().balanced == BalancedSpec(170, 0.4) and network().staggered is None
+    assert network(rise=20, descent=0.3).balanced == BalancedSpec(20, 0.3)
+    asked = network(annealing="staggered", rise=20)
+    assert asked.staggered == StaggeredSpec(20, 0.4) and asked.balanced is None
+    (ghvae,) = Conditioned().networks(RunSpec(), (0,))
+    assert ghvae.staggered == StaggeredSpec(170, 0.4) and ghvae.balanced is None
+    with pytest.raises(SpecError, match=r"network\.balanced .* left out beside network\.staggered"):
+        dataclasses.replace(ghvae, balanced=BalancedSpec())
 
 
 def test_what_means_nothing_is_in_no_key() -> None:
     assert network(annealing="linear") == network(annealing="linear", rise=3, descent=0.1)
-    assert network(annealing="linear").staggered is None
+    linear = network(annealing="linear")
+    assert linear.staggered is None and linear.balanced is None
     one = network((0, 0, 0))  # all layers share their beta
-    assert one.staggered is None and one == network((0, 0, 0), annealing="linear")
+    assert one.staggered is None and one.balanced is None and one == network((0, 0, 0), annealing="linear")

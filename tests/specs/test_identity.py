@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from ratescape.specs.codec import from_dict, to_dict, to_yaml
-from ratescape.specs.conditioning import ConditioningSpec, StaggeredSpec
+from ratescape.specs.conditioning import BalancedSpec, ConditioningSpec, StaggeredSpec
 from ratescape.specs.control import ControlSpec
 from ratescape.specs.data import DataSpec
 from ratescape.specs.evaluation import EvaluationSpec
@@ -154,6 +154,7 @@ DEFAULTS: dict[str, Any] = {
     "network.knots": 5,
     "network.seed": 0,
     "network.staggered": None,
+    "network.balanced": None,
     "network.restarts": 0,
     "sweep.data.name": "mnist-5k",
     "sweep.data.binary": None,
@@ -198,7 +199,7 @@ DEFAULTS: dict[str, Any] = {
     "conditioning.width": 64,
     "conditioning.rank": 8,
     "conditioning.knots": 5,
-    "conditioning.annealing": "staggered",
+    "conditioning.annealing": None,
     "conditioning.rise": 170,
     "conditioning.descent": 0.4,
     "conditioning.restarts": 3,
@@ -267,6 +268,8 @@ def changed(spec: Any) -> list[tuple[str, Any]]:
         "judge": "paper",
         "merged": MergedSpec(NetworkSpec()),
         "staggered": StaggeredSpec(),
+        "balanced": BalancedSpec(),
+        "annealing": "balanced" if isinstance(spec, ConditioningSpec) else 0.5,
         "target": TargetSpec(requested("2=3", 2)),
     }
     options |= {"groups": (0, 0), "target_rates": ("2=3",), "probe_kinds": ("rbf",)}
@@ -282,7 +285,7 @@ def changed(spec: Any) -> list[tuple[str, Any]]:
         elif isinstance(value, tuple):
             new = (*value[:-1], value[-1] + 1)
         elif isinstance(value, str):
-            new = {"staggered": "linear"}.get(value, value + "x")
+            new = value + "x"
         else:
             new = other[type(value)](value)
         found.append((field.name, dataclasses.replace(spec, **{field.name: new})))

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import ratescape.specs
 from ratescape.errors import SpecError
 from ratescape.specs.codec import from_dict, from_yaml, read_mapping, to_yaml
-from ratescape.specs.conditioning import ConditioningSpec, StaggeredSpec
+from ratescape.specs.conditioning import BalancedSpec, ConditioningSpec, StaggeredSpec
 from ratescape.specs.control import ControlSpec
 from ratescape.specs.data import DataSpec
 from ratescape.specs.evaluation import EvaluationSpec
@@ -73,7 +73,7 @@ conditioning_specs = st.builds(
     low=st.none() | st.floats(1e-6, 1e-3),
     high=st.none() | st.floats(1e3, 1e6),
     width=whole,
-    annealing=st.sampled_from(["staggered", "linear"]),
+    annealing=st.sampled_from([None, "staggered", "balanced", "linear"]),
     rise=st.integers(0, 1000),
     descent=st.floats(0, 1),
     restarts=st.integers(0, 9),
@@ -249,6 +249,8 @@ OUT_OF_RANGE: list[tuple[type[Any], str, str, list[Any]]] = [
     (ConditioningSpec, "conditioning.", "restarts", [-1]),
     (NetworkSpec, "network.", "restarts", [-1]),
     (StaggeredSpec, "staggered.", "rise", [-1]),
+    (BalancedSpec, "balanced.", "hold", [-1]),
+    (BalancedSpec, "balanced.", "descent", [-0.1, 1.1, NAN]),
     (StaggeredSpec, "staggered.", "descent", [-0.1, 1.1, NAN]),
     (ConditioningSpec, "conditioning.", "fine", [1, -1]),
     (ConditioningSpec, "conditioning.", "refine", [-1]),
@@ -490,10 +492,10 @@ RESIDUAL = {layers: ModelSpec(family="residual", latents=(2,) * layers) for laye
     [
         (ModelSpec(), BetaGrid(), None, Conditioned, "one network gives the models of all beta points"),
         (RESIDUAL[1], BetaGrid(), None, Conditioned, "--method dedicated"),
-        (RESIDUAL[3], BetaGrid(), None, Dedicated, "one network of the residual family may lose its lower layers"),
-        (RESIDUAL[4], BetaGrid(), (0, 0, 1, 1), Dedicated, "--method conditioned tries it"),
+        (RESIDUAL[3], BetaGrid(), None, Conditioned, "one network"),
+        (RESIDUAL[4], BetaGrid(), None, Dedicated, "--method conditioned takes more"),
         (RESIDUAL[4], BetaGrid(), (0, 0, 0, 0), Conditioned, "one network"),
-        (ModelSpec(family="lvae"), BetaGrid(), None, Dedicated, "one network of the lvae family"),
+        (ModelSpec(family="lvae"), BetaGrid(), None, Conditioned, "one network"),
         (ModelSpec(), BetaGrid(1, 1, 1), None, Dedicated, "there is one beta point"),
         (ModelSpec(family="bottom-up"), BetaGrid(), (0, 0), Dedicated, "cannot be tuned one by one"),
     ],

@@ -56,8 +56,8 @@ class SweepOptions:
     method: Literal["dedicated", "conditioned", "targeted"] | None = None
     """conditioned: one network that is conditioned on its betas, from which the model of each beta point is taken;
     dedicated: a model of its own for each beta point, as in the paper; targeted: a model for each request of rates;
-    default: targeted if target_rates are given, else conditioned where that was seen to keep its layers (family ghvae,
-    or one beta for all layers), dedicated otherwise."""
+    default: targeted if target_rates are given, else conditioned wherever that is possible (not bottom-up, two beta
+    points or more, three betas at most), dedicated otherwise."""
     grid: Annotated[BetaGrid, section(BetaGrid)] = dataclasses.field(default_factory=BetaGrid)
     groups: tuple[int, ...] | None = None
     """Group of each layer, top first, numbered from 0; layers of a group share one beta; default: each its own."""

@@ -48,8 +48,8 @@ def map_landscape(
         labels: classes ``[N]`` of images given as an array.
         targets: numbers ``[N]`` or ``[N, T]`` that ridge regression shall read off their layers (``ridge_r2``).
         method: how the models come about: :class:`Conditioned`, :class:`Dedicated` or :class:`Targeted`; each has the
-            fields that mean something for it. Default: conditioned where that was seen to keep its layers (family
-            ghvae, or one beta for all layers), else dedicated.
+            fields that mean something for it. Default: conditioned wherever that is possible (not
+            bottom-up, two beta points or more, three betas at most), else dedicated.
         observer: sees steps, epochs and pictures as they come.
         out: folder for the results; by default one named after the data and the spec, in the current folder.
 

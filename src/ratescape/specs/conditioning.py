@@ -28,6 +28,20 @@ class StaggeredSpec:
         check_staggered(self.rise, self.descent, "staggered")
 
 
+@dataclasses.dataclass(frozen=True)
+class BalancedSpec:
+    """Annealing that first brings all groups of layers to carry alike."""
+
+    hold: int = RISE
+    """Steps over which it does, at most half of those of the descent."""
+    descent: float = DESCENT
+    """Share of training over which all betas reach their values."""
+
+    def __post_init__(self) -> None:
+        require(self.hold >= 0, "balanced.hold", self.hold, "at least 0")
+        require(0 <= self.descent <= 1, "balanced.descent", self.descent, "between 0 and 1")
+
+
 def check_staggered(rise: int, descent: float, where: str) -> None:
     """Refuse settings of staggered annealing that mean nothing; raises :class:`SpecError`."""
     require(rise >= 0, f"{where}.rise", rise, "at least 0")
@@ -54,16 +68,18 @@ class ConditioningSpec:
     knots: int = 5
     """Knots of each axis of betas, evenly spread over the logs of the box; gains, shifts and scales are interpolated
     between them, besides what the small network makes of the betas; 0 for none."""
-    annealing: Literal["staggered", "linear"] = "staggered"
-    """How the betas of the loss reach their values. staggered: those of lower layers first, which keeps the top layer
-    alive more often (not always); linear: all together from 0, over training.annealing epochs. With one beta for all
-    layers both are linear."""
+    annealing: Literal["staggered", "balanced", "linear"] | None = None
+    """How the betas of the loss reach their values. staggered: those of lower layers first, which suits the GHVAE,
+    where the top layer is in danger; balanced: a controller first brings all groups of layers to carry alike, which
+    suits every other family; linear: all together from 0, over training.annealing epochs. Default: staggered for family
+    ghvae, else balanced. With one beta for all layers it is always linear."""
     rise: int = RISE
     """Staggered annealing: steps over which the betas of the lowest layers rise from 0; never longer than the descent.
+    Balanced annealing: steps over which all groups are brought to carry alike; at most half of the descent.
     A number of steps, since that is what counts; how it depends on learning rate, batch and network is not known."""
     descent: float = DESCENT
-    """Staggered annealing: share of training over which the betas of the top layer reach their values from 0.001, on a
-    scale of log beta; layers in between take shares in between."""
+    """Share of training over which the betas reach their values, on a scale of log beta. Staggered annealing: those of
+    the top layer, from 0.001; layers in between take shares in between."""
     restarts: int = 3
     """How often the training starts again, each time with a third of the learning rate, if at the end of annealing a
     group of layers carries less than 0.1 nats even where its beta is the smallest and all others are the largest;

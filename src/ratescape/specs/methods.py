@@ -1,11 +1,11 @@
 """How the models of a landscape come about: one class for each method, with the fields that mean something for it."""
 
 import dataclasses
-from typing import ClassVar, NamedTuple, TypeAlias
+from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
 from ratescape.errors import SpecError
 from ratescape.specs.checks import require
-from ratescape.specs.conditioning import ConditioningSpec, StaggeredSpec
+from ratescape.specs.conditioning import BalancedSpec, ConditioningSpec, StaggeredSpec
 from ratescape.specs.control import ControlSpec
 from ratescape.specs.grid import BetaGrid, resolved_groups
 from ratescape.specs.model import ModelSpec
@@ -130,9 +130,12 @@ class Conditioned:
         """One network for each seed; arguments as of :meth:`runs`."""
         low, high = self.box()
         how, groups = self.conditioning, self.grouping(base.model)
-        staggered = StaggeredSpec(how.rise, how.descent) if how.annealing == "staggered" and max(groups) else None
+        annealing = (how.annealing or usual_annealing(base.model)) if max(groups) else "linear"
+        staggered = StaggeredSpec(how.rise, how.descent) if annealing == "staggered" else None
+        balanced = BalancedSpec(how.rise, how.descent) if annealing == "balanced" else None
         one = NetworkSpec(base.data, base.model, base.training, low, high, groups, how.width, how.rank)
         one = dataclasses.replace(one, knots=how.knots, staggered=staggered, restarts=how.restarts)
+        one = dataclasses.replace(one, balanced=balanced)
         return [dataclasses.replace(one, seed=seed) for seed in seeds]
 
     def fine_points(self, model: ModelSpec) -> list[tuple[float, ...]]:
@@ -202,9 +205,13 @@ class Targeted:
 
 Method: TypeAlias = Dedicated | Conditioned | Targeted
 
-KEEPS_ITS_LAYERS = "ghvae"
-"""The family whose lower layers live in a network conditioned on several betas: those of an LVAE and of a residual
-network died in all trials (docs/results/one-run.md)."""
+MOST_GROUPS = 3
+"""Betas that one network is given unless asked for more: with so many it was seen to keep its layers."""
+
+
+def usual_annealing(model: ModelSpec) -> Literal["staggered", "balanced"]:
+    """How the betas of a network are annealed unless told otherwise: as keeps its layers (docs/results/one-run.md)."""
+    return "staggered" if model.family == "ghvae" else "balanced"
 
 
 class Default(NamedTuple):
@@ -216,7 +223,7 @@ class Default(NamedTuple):
 
 
 def default_method(model: ModelSpec, training: TrainingSpec, grid: BetaGrid, groups: tuple[int, ...] | None) -> Default:
-    """One conditioned network wherever it was seen to keep its layers, else a model of its own for each beta point.
+    """One conditioned network wherever that is possible, else a model of its own for each beta point.
 
     Example::
 
@@ -233,8 +240,8 @@ def default_method(model: ModelSpec, training: TrainingSpec, grid: BetaGrid, gro
         why = f"the layer rates of a {model.family} model cannot be tuned one by one"
     elif grid.steps == 1:
         why = "there is one beta point"
-    elif count > 1 and model.family != KEEPS_ITS_LAYERS:
-        why = f"one network of the {model.family} family may lose its lower layers (--method conditioned tries it)"
+    elif count > MOST_GROUPS:
+        why = f"one network was tried with up to {MOST_GROUPS} betas (--method conditioned takes more)"
     else:
         _refuse_annealing(training)
         return Default(

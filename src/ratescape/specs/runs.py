@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from ratescape.errors import SpecError
 from ratescape.specs.checks import require
-from ratescape.specs.conditioning import StaggeredSpec
+from ratescape.specs.conditioning import BalancedSpec, StaggeredSpec
 from ratescape.specs.control import ControlSpec
 from ratescape.specs.data import DataSpec
 from ratescape.specs.model import ModelSpec
@@ -38,7 +38,10 @@ class NetworkSpec:
     seed: int = 0
     """Seed of initial weights, order of images, noise and betas."""
     staggered: StaggeredSpec | None = None
-    """How betas are annealed, lower layers first; None for a linear rise of all over ``training.annealing``."""
+    """Betas are annealed lower layers first; None: otherwise."""
+    balanced: BalancedSpec | None = None
+    """Betas are annealed from where all groups carry alike; without it and ``staggered`` they rise linearly, all
+    together, over ``training.annealing``."""
     restarts: int = 0
     """How often the training starts again at most where a group of layers dies."""
 
@@ -53,6 +56,8 @@ class NetworkSpec:
         require(self.knots == 0 or self.knots > 1, "network.knots", self.knots, "0, or at least 2")
         require(self.seed >= 0, "network.seed", self.seed, "at least 0")
         require(self.restarts >= 0, "network.restarts", self.restarts, "at least 0")
+        one = self.staggered is None or self.balanced is None
+        require(one, "network.balanced", self.balanced, "left out beside network.staggered")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from ratescape.specs.runs import NetworkSpec
+from ratescape.training.betas.balanced import BalancedAnnealing
 from ratescape.training.schedule import annealing_steps, total_steps
 
 
 class Annealing(Protocol):
-    """The way of the betas of the loss to where they are heading: a function of the step alone."""
+    """The way of the betas of the loss to where they are heading."""
 
     @property
     def steps(self) -> int:
@@ -22,9 +23,21 @@ class Annealing(Protocol):
         """The betas of the loss at a step.
 
         Args:
-            conditions: what the network is conditioned on, ``[..., L]``, top layer first.
+            conditions: what the network is conditioned on, ``[P, B, L]``, top layer first.
             step: counted from 0.
         """
+        ...
+
+    def observe(self, step: int, rates: Tensor) -> None:
+        """Learn from the rates of a step, nats ``[P, B, L]``."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that must be saved for training to go on as if never interrupted, by name."""
+        ...
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from a saved state."""
         ...
 
 
@@ -44,6 +57,15 @@ class LinearAnnealing:
 
     def betas(self, conditions: Tensor, step: int) -> Tensor:
         return conditions * (min(1.0, (step + 1) / self.steps) if self.steps else 1.0)
+
+    def observe(self, step: int, rates: Tensor) -> None:
+        """It depends on the step alone."""
+
+    def state(self) -> dict[str, Tensor]:
+        return {}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """There is nothing to restore."""
 
 
 class StaggeredAnnealing:
@@ -93,15 +115,30 @@ class StaggeredAnnealing:
         geometric = start * (conditions / start) ** shares
         return torch.where(self.is_lowest.to(device, non_blocking=True), conditions * shares, geometric)
 
+    def observe(self, step: int, rates: Tensor) -> None:
+        """It depends on the step alone."""
 
-def network_annealing(spec: NetworkSpec, count: int) -> Annealing:
+    def state(self) -> dict[str, Tensor]:
+        return {}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """There is nothing to restore."""
+
+
+def network_annealing(spec: NetworkSpec, count: int, like: Tensor | None = None) -> Annealing:
     """How a conditioned network's betas are annealed, in a training on ``count`` images.
+
+    Args:
+        like: a tensor of the device to use; default: on the CPU.
 
     Example::
 
         network_annealing(NetworkSpec(), 60_000).steps  # 1410
     """
+    steps = total_steps(spec.training, count)
+    if spec.balanced is not None:
+        descent, like = round(spec.balanced.descent * steps), torch.empty(0) if like is None else like
+        return BalancedAnnealing(spec.groups, 1, spec.balanced.hold, descent, like)
     if spec.staggered is None:
         return LinearAnnealing(annealing_steps(spec.training, count))
-    descent = round(spec.staggered.descent * total_steps(spec.training, count))
-    return StaggeredAnnealing(spec.groups, spec.staggered.rise, descent)
+    return StaggeredAnnealing(spec.groups, spec.staggered.rise, round(spec.staggered.descent * steps))

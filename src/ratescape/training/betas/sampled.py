@@ -89,8 +89,10 @@ class SampledBetas:
         self.moments = torch.zeros(members, features, features, device=like.device, dtype=torch.float64)
         self.products = torch.zeros(members, features, device=like.device, dtype=torch.float64)
         self.positive = torch.ones(members, device=like.device, dtype=torch.float64)
+        self.step = 0
 
     def draw(self, step: int, images: int) -> StepBetas:
+        self.step = step
         positions = self._positions(step, images)[:, self.groups]  # [B, L] in [0, 1]
         betas = self.box.low * (self.box.high / self.box.low) ** positions
         # Not to wait for a GPU that is still at the last step.
@@ -123,6 +125,7 @@ class SampledBetas:
     def observe(self, drawn: StepBetas, rates: Tensor, distortion: Tensor) -> None:
         if drawn.conditions is None:
             return
+        self.annealing.observe(self.step, rates)
         losses = distortion - self.constant + weighted(rates, drawn.betas)  # [P, B]
         finite = torch.isfinite(losses)
         usable = finite & (losses > 0)
@@ -141,11 +144,13 @@ class SampledBetas:
         return torch.cat([torch.ones_like(logs[:, :, :1]), logs, logs[:, :, rows] * logs[:, :, columns]], 2)
 
     def state(self) -> dict[str, Tensor]:
-        return {"moments": self.moments, "products": self.products, "positive": self.positive}
+        fit = {"moments": self.moments, "products": self.products, "positive": self.positive}
+        return fit | self.annealing.state()
 
     def restore(self, state: dict[str, Tensor]) -> None:
         for name, tensor in self.state().items():
             tensor.copy_(state[name])
+        self.annealing.restore(state)
 
 
 def _lattice(axes: int) -> Tensor:
