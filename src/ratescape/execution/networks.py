@@ -90,7 +90,7 @@ def _attempt(
     recipe = attempted(spec.training, number)
     like = torch.empty(0, device=workspace.device, dtype=images.dtype)
     least = network.model.likelihood.least(math.prod(workspace.data.shape))
-    annealing = network_annealing(spec, len(images), like)
+    annealing = network_annealing(spec, len(images), workspace.device)
     policy = SampledBetas(BetaBox(spec.low, spec.high, spec.groups), 1, annealing, spec.seed, like, least)
 
     def lives(parameters: Parameters) -> bool:

@@ -134,8 +134,7 @@ class Conditioned:
         staggered = StaggeredSpec(how.rise, how.descent) if annealing == "staggered" else None
         balanced = BalancedSpec(how.rise, how.descent) if annealing == "balanced" else None
         one = NetworkSpec(base.data, base.model, base.training, low, high, groups, how.width, how.rank)
-        one = dataclasses.replace(one, knots=how.knots, staggered=staggered, restarts=how.restarts)
-        one = dataclasses.replace(one, balanced=balanced)
+        one = dataclasses.replace(one, knots=how.knots, staggered=staggered, balanced=balanced, restarts=how.restarts)
         return [dataclasses.replace(one, seed=seed) for seed in seeds]
 
     def fine_points(self, model: ModelSpec) -> list[tuple[float, ...]]:

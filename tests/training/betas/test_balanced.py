@@ -9,12 +9,11 @@ from torch import Tensor
 from ratescape.training.betas.balanced import BalancedAnnealing
 from ratescape.training.betas.sampled import BetaBox, SampledBetas
 
-LIKE = torch.empty(0)
 CONDITIONS = torch.tensor([[[0.1, 10.0, 10.0], [10.0, 0.1, 0.1]]], dtype=torch.float64)  # [1, 2, 3]
 
 
 def balanced(hold: int = 400, descent: int = 1000) -> BalancedAnnealing:
-    return BalancedAnnealing((0, 1, 1), 1, hold, descent, LIKE)
+    return BalancedAnnealing((0, 1, 1), 1, hold, descent)
 
 
 def plant(betas: Tensor) -> Tensor:

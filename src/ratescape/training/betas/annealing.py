@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ratescape.specs.runs import NetworkSpec
-from ratescape.training.betas.balanced import BalancedAnnealing
+from ratescape.training.betas.balanced import CPU, BalancedAnnealing
 from ratescape.training.schedule import annealing_steps, total_steps
 
 
@@ -125,11 +125,11 @@ class StaggeredAnnealing:
         """There is nothing to restore."""
 
 
-def network_annealing(spec: NetworkSpec, count: int, like: Tensor | None = None) -> Annealing:
+def network_annealing(spec: NetworkSpec, count: int, device: torch.device = CPU) -> Annealing:
     """How a conditioned network's betas are annealed, in a training on ``count`` images.
 
     Args:
-        like: a tensor of the device to use; default: on the CPU.
+        device: of the training.
 
     Example::
 
@@ -137,8 +137,7 @@ def network_annealing(spec: NetworkSpec, count: int, like: Tensor | None = None)
     """
     steps = total_steps(spec.training, count)
     if spec.balanced is not None:
-        descent, like = round(spec.balanced.descent * steps), torch.empty(0) if like is None else like
-        return BalancedAnnealing(spec.groups, 1, spec.balanced.hold, descent, like)
+        return BalancedAnnealing(spec.groups, 1, spec.balanced.hold, round(spec.balanced.descent * steps), device)
     if spec.staggered is None:
         return LinearAnnealing(annealing_steps(spec.training, count))
     return StaggeredAnnealing(spec.groups, spec.staggered.rise, round(spec.staggered.descent * steps))

@@ -1,11 +1,14 @@
 """Betas that are first controlled until all groups of layers carry alike, and go to their values from there."""
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from ratescape.specs.rate_targets import SMALL
+from ratescape.training.betas.controlled import rate_errors
+
+CPU = torch.device("cpu")
 
 
 class BalancedAnnealing:
@@ -22,11 +25,11 @@ class BalancedAnnealing:
         members: members P of the pack.
         hold: steps over which the groups are brought to carry alike; half of ``descent`` at most.
         descent: steps until the betas have their values.
-        like: a tensor of the device to use.
+        device: of the rates and betas.
 
     Example::
 
-        annealing = BalancedAnnealing((0, 1), 1, hold=170, descent=900, like=torch.empty(0))
+        annealing = BalancedAnnealing((0, 1), 1, hold=170, descent=900)
         annealing.betas(conditions, step=0)  # [P, B, L], all 0.001
         annealing.observe(0, rates)  # those of the step, [P, B, L]
     """
@@ -38,13 +41,15 @@ class BalancedAnnealing:
     INTEGRAL, PROPORTIONAL, DECAY = 0.05, 0.3, 0.9
     """Gains of the controller on the logarithm of a rate, and the weight of the past in its running mean."""
 
-    def __init__(self, groups: Sequence[int], members: int, hold: int, descent: int, like: Tensor) -> None:
-        self.groups = torch.tensor(groups, device=like.device)
+    def __init__(
+        self, groups: Sequence[int], members: int, hold: int, descent: int, device: torch.device = CPU
+    ) -> None:
+        self.groups = torch.tensor(groups, device=device)
         self.hold = min(hold, descent // 2)
         self.descent = descent
         # Of each group of each member, [P, G]: its log beta, the running mean of its rate, and the last error.
         shape = (members, max(groups) + 1)
-        self.log_betas = torch.full(shape, self.START, device=like.device, dtype=torch.float64).log()
+        self.log_betas = torch.full(shape, math.log(self.START), device=device, dtype=torch.float64)
         self.rates, self.errors = torch.zeros_like(self.log_betas), torch.zeros_like(self.log_betas)
 
     @property
@@ -66,10 +71,10 @@ class BalancedAnnealing:
         usable = torch.isfinite(observed)
         decay = min(self.DECAY, step / (step + 1))
         self.rates = torch.where(usable, torch.lerp(observed, self.rates, decay), self.rates)
-        errors = ((self.rates + SMALL) / (self.RATE + SMALL)).log().clamp(-1, 1)
+        errors = rate_errors(self.rates, self.RATE)
         change = self.INTEGRAL * errors + self.PROPORTIONAL * (errors - (self.errors if step else errors))
-        low, high = (torch.tensor(beta).double().log().item() for beta in (self.START, self.END))
-        self.log_betas = torch.where(usable, self.log_betas + change, self.log_betas).clamp(low, high)
+        moved = torch.where(usable, self.log_betas + change, self.log_betas)
+        self.log_betas = moved.clamp(math.log(self.START), math.log(self.END))
         self.errors = torch.where(usable, errors, self.errors)
 
     def state(self) -> dict[str, Tensor]:

@@ -118,7 +118,7 @@ class ControlledBetas:
             rates: of the targets on this batch, nats per image ``[P, T]``.
             usable: which of them are finite ``[P, T]``.
         """
-        errors = ((self.rates + SMALL) / (self.target_rates + SMALL)).log().clamp(-1, 1)
+        errors = rate_errors(self.rates, self.target_rates)
         before = self.errors if self.step > self.controlled_from else errors
         change = self.INTEGRAL * errors + self.PROPORTIONAL * (errors - before)
         self.errors = torch.where(usable, errors, self.errors)
@@ -143,6 +143,16 @@ class ControlledBetas:
             {"step": index * self.log_interval + 1, "betas": betas, "rates": rates}
             for index, (betas, rates) in enumerate(self.trace[member].tolist())
         ]
+
+
+def rate_errors(rates: Tensor, wanted: Tensor | float) -> Tensor:
+    """How far rates are from those wanted, on a log scale, at most 1 either way.
+
+    Args:
+        rates: running means, nats per image.
+        wanted: nats per image.
+    """
+    return ((rates + SMALL) / (wanted + SMALL)).log().clamp(-1, 1)
 
 
 def _target_tensors(
