@@ -43,9 +43,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pyte
 SMALL = [*TINY, "--method", "dedicated", "--grid.steps", "2", "--training.epochs", "20"]
 """Four models of a second or so."""
 
-SCARCE = """
-import importlib.abc, importlib.util, os, sys
-class Scarce(importlib.abc.MetaPathFinder):
+TRAINING_LOOP = """
+import importlib.abc, importlib.util, os, sys, time
+class Changed(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         if name != "ratescape.training.loop":
             return None
@@ -55,18 +55,33 @@ class Scarce(importlib.abc.MetaPathFinder):
         def exec_module(module):
             load(module)
             train = module.train
-            def scarce(recipe, model, images, betas, members, *rest, **how):
+            def changed(recipe, model, images, betas, members, *rest, **how):
+                {before}
+                return train(recipe, model, images, betas, members, *rest, **how)
+            module.train = changed
+        spec.loader.exec_module = exec_module
+        return spec
+sys.meta_path.insert(0, Changed())
+"""
+"""What a machine begins each Python with, so that something happens before each training."""
+
+SCARCE = TRAINING_LOOP.format(
+    before="""
                 with open(os.environ["TRAININGS"], "a") as file:
                     file.write(f"{members}")
                 if members > int(open(os.environ["MEMBERS_THAT_FIT"]).read()):
                     raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-                return train(recipe, model, images, betas, members, *rest, **how)
-            module.train = scarce
-        spec.loader.exec_module = exec_module
-        return spec
-sys.meta_path.insert(0, Scarce())
 """
-"""What a machine begins each Python with, so that memory runs out in large packs."""
+)
+"""The same, so that memory runs out in large packs."""
+
+SLOW = TRAINING_LOOP.format(
+    before="""
+                draw = betas.draw
+                betas.draw = lambda step, images: time.sleep(0.05) or draw(step, images)
+"""
+)
+"""The same, so that a training of 60 steps takes three seconds at least: long enough to be seen on any machine."""
 
 BARE = """
 import sys
@@ -152,7 +167,7 @@ def test_a_machine_killed_in_mid_sweep_costs_its_packs_alone(
     machines: Machines, images_file: Path, expected: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, killed, told = SweepFolder(tmp_path / "sweep"), [], list[Progress]()
-    with machines.added(), machines.added() as second:
+    with machines.added(SLOW), machines.added(SLOW) as second:
 
         def kill(progress: Progress) -> None:
             told.append(progress)
