@@ -71,8 +71,9 @@ class ConditioningSpec:
     annealing: Literal["staggered", "balanced", "linear"] | None = None
     """How the betas of the loss reach their values. staggered: those of lower layers first, which suits the GHVAE,
     where the top layer is in danger; balanced: a controller first brings all groups of layers to carry alike, which
-    suits every other family; linear: all together from 0, over training.annealing epochs. Default: staggered for family
-    ghvae, else balanced. With one beta for all layers it is always linear."""
+    suits every other family; linear: all together from 0, over training.annealing epochs (which may be given with
+    method conditioned only). Default: staggered for family ghvae, else balanced. With one beta for all layers it is
+    always linear."""
     rise: int = RISE
     """Staggered annealing: steps over which the betas of the lowest layers rise from 0; never longer than the descent.
     Balanced annealing: steps over which all groups are brought to carry alike; at most half of the descent.

@@ -33,7 +33,7 @@ class TrainingSpec:
     it one seed of a network may end far behind another."""
     annealing: float | None = None
     """KL annealing: epochs until the betas reach their values; 0 for none; default: 0.3 of the epochs. It means nothing
-    for a conditioned network whose annealing is staggered (conditioning.annealing), as it is by default."""
+    for a conditioned network, unless its conditioning.annealing is linear."""
     annealing_path: AnnealingPath = "geometric"
     """How betas reach their values. geometric: from the smallest of a model's betas, linear in log beta; linear: all
     betas from 0, as for the paper's LVAE. It means nothing for a conditioned network: see conditioning.annealing."""
