@@ -4,9 +4,11 @@ import dataclasses
 from collections.abc import Callable
 
 from ratescape.errors import SpecError
+from ratescape.model.deep import deep
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.paper import bottom_up, ghvae, lvae
 from ratescape.model.residual import residual
+from ratescape.specs.blocks import fitting, usual, written
 from ratescape.specs.families import FamilyFacts, facts_of, register_facts
 from ratescape.specs.model import ModelSpec
 
@@ -92,6 +94,8 @@ _families = {
     name: _built_in(name, builder)
     for name, builder in {"ghvae": ghvae, "lvae": lvae, "bottom-up": bottom_up, "residual": residual}.items()
 }
+# A very deep VAE scaled down to two cores: maps of 64 channels, few channels of latents.
+_families["deep"] = Family(deep, grey=Sizes(64, (8,)), colour=Sizes(64, (16,)), images=ImageSizes(smallest=8))
 
 
 def register(name: str, family: Family) -> None:
@@ -137,12 +141,23 @@ def resolved_model(spec: ModelSpec, image_shape: ImageShape, binary: bool) -> Mo
     family.images.check(spec.family, image_shape)
     _check_likelihood(spec, binary)
     sizes = family.grey if image_shape[0] == 1 else family.colour
+    if spec.family == "deep":
+        spec = _with_blocks(spec, sizes, image_shape)
     return dataclasses.replace(
         spec,
         channels=spec.channels or sizes.channels,
         latents=spec.latents or sizes.latents,
         likelihood=spec.likelihood or ("bernoulli" if binary else "gaussian"),
     )
+
+
+def _with_blocks(spec: ModelSpec, usual_sizes: Sizes, image_shape: ImageShape) -> ModelSpec:
+    """A deep network's spec with its blocks, which must fit the images, and the channels of each layer."""
+    _, height, width = image_shape
+    chosen = usual(height, width) if spec.blocks is None else fitting(spec.blocks, height, width)
+    latents = spec.latents or usual_sizes.latents
+    layers = sum(level.blocks for level in chosen)
+    return dataclasses.replace(spec, blocks=written(chosen), latents=latents * layers if len(latents) == 1 else latents)
 
 
 def _check_likelihood(spec: ModelSpec, binary: bool) -> None:

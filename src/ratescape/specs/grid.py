@@ -54,16 +54,14 @@ class BetaGrid:
 
 
 def resolved_groups(groups: tuple[int, ...] | None, model: ModelSpec) -> tuple[int, ...]:
-    """Group of each layer, top first; by default each layer is its own group.
-
-    A model whose layers cannot be tuned one by one has one group.
+    """Group of each layer, top first; by default :attr:`ModelSpec.usual_groups`.
 
     Raises:
         SpecError: not one group for each layer, or numbers with gaps.
     """
     layers = model.layers
     if groups is None:
-        return tuple(range(layers)) if model.tunable else (0,) * layers
+        return model.usual_groups
     fits = len(groups) == layers and set(groups) == set(range(max(groups, default=-1) + 1))
     require(fits, "groups", groups, f"one group for each of the {layers} layers, numbered 0, 1, ... without gaps")
     return groups

@@ -32,7 +32,8 @@ class Dedicated:
 
     grid: BetaGrid = dataclasses.field(default_factory=BetaGrid)
     groups: tuple[int, ...] | None = None
-    """Group of each layer, top first, numbered from 0; layers of a group share one beta; default: each its own."""
+    """Group of each layer, top first, numbered from 0; layers of a group share one beta; default: each its
+    own, or of a deep network each resolution."""
 
     def check(self, model: ModelSpec) -> None:
         """Refuse a model that the method cannot serve; raises :class:`SpecError`."""
@@ -84,7 +85,8 @@ class Conditioned:
 
     grid: BetaGrid = dataclasses.field(default_factory=BetaGrid)
     groups: tuple[int, ...] | None = None
-    """Group of each layer, top first, numbered from 0; layers of a group share one beta; default: each its own."""
+    """Group of each layer, top first, numbered from 0; layers of a group share one beta; default: each its
+    own, or of a deep network each resolution."""
     conditioning: ConditioningSpec = dataclasses.field(default_factory=ConditioningSpec)
     """How the network is made."""
 
@@ -234,7 +236,7 @@ def default_method(model: ModelSpec, training: TrainingSpec, grid: BetaGrid, gro
     Raises:
         SpecError: ``training`` says how betas are annealed, which a conditioned network would not heed.
     """
-    count = len(set(groups)) if groups else model.layers
+    count = len(set(groups or model.usual_groups))
     if not model.tunable:
         why = f"the layer rates of a {model.family} model cannot be tuned one by one"
     elif grid.steps == 1:

@@ -4,8 +4,12 @@ import dataclasses
 import math
 from typing import Literal
 
+from ratescape.specs.blocks import USUAL_BLOCKS, levels
 from ratescape.specs.checks import require
 from ratescape.specs.families import DEFAULT_LAYERS, FamilyFacts, facts_of
+
+MOST_AXES = 3
+"""Betas of a deep network's landscape unless asked for more: 5 values of each are 125 models, of a fourth 625."""
 
 LikelihoodName = Literal["bernoulli", "gaussian", "learned-gaussian", "logistic-mixture"]
 
@@ -20,12 +24,19 @@ class ModelSpec:
     """
 
     family: str = "ghvae"
-    """ghvae, lvae and bottom-up: the two-layer structures of the paper's Fig. 2; residual: any number of layers; or the
-    name of a family that was registered."""
+    """ghvae, lvae and bottom-up: the two-layer structures of the paper's Fig. 2; residual: any number of layers; deep:
+    many layers at several resolutions (see blocks); or the name of a family that was registered."""
     channels: int | None = None
-    """Channels of every hidden convolution; default as in the paper: 16 for grey images, 32 for colour."""
+    """Channels of every hidden convolution; default as in the paper: 16 for grey images, 32 for colour; of a deep
+    network's maps: 64."""
     latents: tuple[int, ...] | None = None
-    """Latent sizes, top layer first: dimensions of the top vector, then channels of each 4x4-like map below it."""
+    """Latent sizes, top layer first: dimensions of the top vector, then channels of each 4x4-like map below it. Of a deep
+    network: channels of each layer's maps, or one number for all of them."""
+    blocks: str | None = None
+    """Top-down blocks of a deep network, each a layer of latents: resolution x blocks, the coarsest first, such as
+    1x1,4x2,7x3,14x2; default: 1x1, a quarter of the image's side x2, half of it x2."""
+    bottleneck: float = 0.25
+    """Channels inside the residual blocks of a deep network, as a share of those of its maps."""
     likelihood: LikelihoodName | None = None
     """Distribution of the pixels; default: bernoulli for binary images, gaussian otherwise."""
     sigma: float = 0.71
@@ -44,13 +55,41 @@ class ModelSpec:
                 "one positive size for each layer",
             )
             _check_depth(self.latents, facts)
+            many = self.family != "deep" or len(self.latents) in (1, self.layers)
+            require(many, "model.latents", self.latents, f"one size, or one for each of the {self.layers} blocks")
+        if self.blocks is not None:
+            require(self.family == "deep", "model.blocks", self.blocks, f"left out for {self.family}: it is for deep")
+            levels(self.blocks)
+        require(0 < self.bottleneck <= 1, "model.bottleneck", self.bottleneck, "above 0 and at most 1")
         require(self.sigma > 0 and math.isfinite(self.sigma), "model.sigma", self.sigma, "positive")
         require(self.mixtures > 0, "model.mixtures", self.mixtures, "positive")
 
     @property
     def layers(self) -> int:
         """Number L of latent layers."""
+        if self.family == "deep":
+            return sum(self.blocks_of_levels)
         return len(self.latents) if self.latents is not None else facts_of(self.family).layers or DEFAULT_LAYERS
+
+    @property
+    def blocks_of_levels(self) -> tuple[int, ...]:
+        """How many blocks a deep network has at each resolution, the coarsest first."""
+        return USUAL_BLOCKS if self.blocks is None else tuple(level.blocks for level in levels(self.blocks))
+
+    @property
+    def usual_groups(self) -> tuple[int, ...]:
+        """Group of each layer, top first, unless told otherwise: layers of a group share one beta.
+
+        Each layer is its own; of a deep network each resolution, of which the coarsest are taken together where there
+        are more than three; one for all where layers cannot be tuned one by one.
+        """
+        if not self.tunable:
+            return (0,) * self.layers
+        if self.family != "deep":
+            return tuple(range(self.layers))
+        blocks = self.blocks_of_levels
+        joined = max(len(blocks) - MOST_AXES, 0)
+        return tuple(max(level - joined, 0) for level, count in enumerate(blocks) for _ in range(count))
 
     @property
     def tunable(self) -> bool:
