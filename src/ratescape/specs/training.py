@@ -41,6 +41,9 @@ class TrainingSpec:
     """Decay of an exponential moving average of the weights, which is then what is kept; default: none."""
     clip: float | None = None
     """Largest norm of a member's gradient; longer ones are scaled down; default: no clipping."""
+    skip: float | None = None
+    """A step is skipped if its gradient is so many times longer than usual, such as 10; the limit rises with each step
+    skipped, so that training goes on where gradients stay long; default: no step is."""
     max_skipped_steps: int = 50
     """Steps in a row with a non-finite loss or gradient, which are skipped, after which a model counts as diverged."""
     precision: Literal["float32", "tf32", "bf16", "float64"] = "float32"
@@ -63,4 +66,5 @@ class TrainingSpec:
             )
         require(self.ema is None or 0 < self.ema < 1, "training.ema", self.ema, "between 0 and 1")
         require(self.clip is None or self.clip > 0, "training.clip", self.clip, "positive")
+        require(self.skip is None or self.skip > 1, "training.skip", self.skip, "above 1")
         require(self.max_skipped_steps > 0, "training.max_skipped_steps", self.max_skipped_steps, "positive")

@@ -15,6 +15,7 @@ from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.policy import BetaPolicy
 from ratescape.training.context import EpochRecord, Saving
 from ratescape.training.epochs import EpochLog
+from ratescape.training.limit import GradientLimit
 from ratescape.training.optimiser import PackAdam
 from ratescape.training.schedule import steps_per_epoch
 
@@ -52,8 +53,10 @@ class TrainingState:
     averages: Parameters
     """Moving averages of what is trained; empty unless asked for."""
     optimiser: PackAdam
+    limit: GradientLimit | None
+    """Which gradients are too long for a step; None: none is."""
     skipped_in_a_row: Tensor
-    """``[P]`` integers: steps that each member has skipped since the last it took."""
+    """``[P]`` integers: steps that were not finite since the last that was."""
     skipped: Tensor
     """``[P]`` integers: steps that each member has skipped in all."""
     epochs: EpochLog
@@ -78,6 +81,7 @@ class TrainingState:
         self.trained = {name: parameters[name].requires_grad_() for name, _ in model.named_parameters()}
         self.averages = {name: p.detach().clone() for name, p in self.trained.items()} if spec.ema else {}
         self.optimiser = PackAdam(list(self.trained.values()))
+        self.limit = GradientLimit(members, spec.skip, images.device) if spec.skip else None
         self.skipped_in_a_row = torch.zeros(members, dtype=torch.int64, device=images.device)
         self.skipped = torch.zeros(members, dtype=torch.int64, device=images.device)
         self.epochs = EpochLog(members, len(model.latent_shapes), images.device)
@@ -91,13 +95,19 @@ class TrainingState:
     def accept(self, losses: Tensor, gradient_norms: Tensor) -> Tensor:
         """Which members take this step, ``[P]`` booleans; counts the steps that the others skip.
 
+        Only steps that are not finite count towards divergence: a limit of gradients rises until one is taken.
+
         Args:
             losses: ``[P]``.
             gradient_norms: ``[P]``, of each member's whole gradient.
         """
         finite = torch.isfinite(losses) & torch.isfinite(gradient_norms)
-        accepted = finite & ~self._frozen()
-        self.skipped_in_a_row = torch.where(accepted, 0, self.skipped_in_a_row + 1)
+        usable = finite & ~self._frozen()
+        self.skipped_in_a_row = torch.where(usable, 0, self.skipped_in_a_row + 1)
+        accepted = usable
+        if self.limit is not None:
+            accepted = usable & self.limit.passes(gradient_norms)
+            self.limit.observe(torch.where(usable, gradient_norms, torch.nan), accepted)
         self.skipped += ~accepted
         return accepted
 
@@ -130,6 +140,8 @@ class TrainingState:
         tensors = {f"parameters.{name}": p for name, p in self.parameters.items()}
         tensors |= {f"averages.{name}": p for name, p in self.averages.items()}
         tensors |= {f"optimiser.{name}": tensor for name, tensor in self.optimiser.state().items()}
+        if self.limit is not None:
+            tensors |= {f"limit.{name}": tensor for name, tensor in self.limit.state().items()}
         counts = {"skipped_in_a_row": self.skipped_in_a_row, "skipped": self.skipped}
         return tensors | counts | {"sums": self.epochs.sums}
 
