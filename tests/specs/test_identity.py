@@ -105,6 +105,8 @@ DEFAULTS: dict[str, Any] = {
     "run.model.family": "ghvae",
     "run.model.channels": None,
     "run.model.latents": None,
+    "run.model.blocks": None,
+    "run.model.bottleneck": 0.25,
     "run.model.likelihood": None,
     "run.model.sigma": 0.71,
     "run.model.mixtures": 5,
@@ -117,6 +119,7 @@ DEFAULTS: dict[str, Any] = {
     "run.training.annealing_path": "geometric",
     "run.training.ema": None,
     "run.training.clip": None,
+    "run.training.skip": None,
     "run.training.max_skipped_steps": 50,
     "run.training.precision": "float32",
     "run.betas": [],
@@ -132,6 +135,8 @@ DEFAULTS: dict[str, Any] = {
     "network.model.family": "ghvae",
     "network.model.channels": None,
     "network.model.latents": None,
+    "network.model.blocks": None,
+    "network.model.bottleneck": 0.25,
     "network.model.likelihood": None,
     "network.model.sigma": 0.71,
     "network.model.mixtures": 5,
@@ -144,6 +149,7 @@ DEFAULTS: dict[str, Any] = {
     "network.training.annealing_path": "geometric",
     "network.training.ema": None,
     "network.training.clip": None,
+    "network.training.skip": None,
     "network.training.max_skipped_steps": 50,
     "network.training.precision": "float32",
     "network.low": 0.08,
@@ -165,6 +171,8 @@ DEFAULTS: dict[str, Any] = {
     "sweep.model.family": "ghvae",
     "sweep.model.channels": None,
     "sweep.model.latents": None,
+    "sweep.model.blocks": None,
+    "sweep.model.bottleneck": 0.25,
     "sweep.model.likelihood": None,
     "sweep.model.sigma": 0.71,
     "sweep.model.mixtures": 5,
@@ -177,12 +185,15 @@ DEFAULTS: dict[str, Any] = {
     "sweep.training.annealing_path": "geometric",
     "sweep.training.ema": None,
     "sweep.training.clip": None,
+    "sweep.training.skip": None,
     "sweep.training.max_skipped_steps": 50,
     "sweep.training.precision": "float32",
     "sweep.method": "dedicated",
     "sweep.grid.low": 0.1,
     "sweep.grid.high": 10.0,
     "sweep.grid.steps": 5,
+    "sweep.grid.layout": "auto",
+    "sweep.grid.points": 64,
     "sweep.groups": None,
     "sweep.seeds": [0],
     "sweep.evaluation.seed": 0,
@@ -272,6 +283,7 @@ def changed(spec: Any) -> list[tuple[str, Any]]:
         "annealing": "balanced" if isinstance(spec, ConditioningSpec) else 0.5,
         "target": TargetSpec(requested("2=3", 2)),
     }
+    options |= {"layout": "scattered", "skip": 10.0}
     options |= {"groups": (0, 0), "target_rates": ("2=3",), "probe_kinds": ("rbf",)}
     found: list[tuple[str, Any]] = []
     for field in dataclasses.fields(spec):
@@ -279,6 +291,8 @@ def changed(spec: Any) -> list[tuple[str, Any]]:
         if dataclasses.is_dataclass(value):
             where = "" if hasattr(value, "kind") else f"{field.name}."
             found += [(where + name, dataclasses.replace(spec, **{field.name: new})) for name, new in changed(value)]
+            continue
+        if field.name == "blocks":  # for a deep network alone: see below
             continue
         if field.name in options:
             new = options[field.name]
@@ -318,6 +332,12 @@ def test_every_field_changes_the_key_and_is_named_as_a_difference(name: str) -> 
     for field, variant in variants:
         assert differences(spec, variant) == [field]
     assert differences(spec, spec) == []
+
+
+def test_the_blocks_of_a_deep_network_change_the_key() -> None:
+    specs = [RunSpec(model=ModelSpec(family="deep", blocks=blocks)) for blocks in (None, "1x1,7x2", "1x1,7x3")]
+    assert len({key(spec) for spec in specs}) == 3
+    assert differences(specs[1], specs[2]) == ["model.blocks"]
 
 
 def test_another_method_is_another_sweep() -> None:
