@@ -15,7 +15,7 @@ from ratescape.model.latents import PosteriorSample
 from ratescape.model.packs import pack_pass, stack
 from ratescape.model.registry import build, resolved_model
 from ratescape.specs.blocks import Level, fitting, levels, sizes, usual, written
-from ratescape.specs.grid import resolved_groups
+from ratescape.specs.groups import resolved_groups
 from ratescape.specs.model import ModelSpec
 
 BINARY = (1, 28, 28)
@@ -57,9 +57,7 @@ class Plain:
     def pooled(self, x: Tensor) -> Tensor:
         """The mean of each 2 x 2 cells; of what there is of them at an odd border."""
         height, width = x.shape[2:]
-        rows = [
-            [x[:, :, i : i + 2, j : j + 2].mean((2, 3)) for j in range(0, width, 2)] for i in range(0, height, 2)
-        ]
+        rows = [[x[:, :, i : i + 2, j : j + 2].mean((2, 3)) for j in range(0, width, 2)] for i in range(0, height, 2)]
         return torch.stack([torch.stack(row, -1) for row in rows], -2)
 
     def evidence(self, images: Tensor) -> dict[int, Tensor]:
@@ -78,9 +76,7 @@ class Plain:
 
     def repeated(self, x: Tensor, size: tuple[int, ...]) -> Tensor:
         """Nearest neighbour: the cell that the first corner of each new one lies in."""
-        rows, columns = (
-            [i * old // new for i in range(new)] for new, old in zip(size, x.shape[2:], strict=True)
-        )
+        rows, columns = ([i * old // new for i in range(new)] for new, old in zip(size, x.shape[2:], strict=True))
         return x[:, :, rows][:, :, :, columns]
 
     def gaussian(self, name: str, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,7 +96,9 @@ class Plain:
                 kl = (p_sigma / q_sigma).log() + (q_sigma**2 + (q_mean - p_mean) ** 2) / (2 * p_sigma**2) - 0.5
                 rates.append(kl.sum((1, 2, 3)))
                 z = q_mean + q_sigma * noise[index]
-                spread = functional.conv2d(z, self.weights[f"{name}.spread.weight"], self.weights[f"{name}.spread.bias"])
+                spread = functional.conv2d(
+                    z, self.weights[f"{name}.spread.weight"], self.weights[f"{name}.spread.bias"]
+                )
                 state = state + spread
                 state = state + self.body(f"{name}.residual.body", state)
                 if f"{name}.grow.bias" in self.weights:

@@ -14,6 +14,7 @@ from ratescape.specs.control import ControlSpec
 from ratescape.specs.data import DataSpec
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.grid import BetaGrid
+from ratescape.specs.groups import Groups
 from ratescape.specs.identity import differences
 from ratescape.specs.methods import Default, Method, Targeted, default_method
 from ratescape.specs.model import ModelSpec
@@ -59,8 +60,9 @@ class SweepOptions:
     default: targeted if target_rates are given, else conditioned wherever that is possible (not bottom-up, two beta
     points or more, three betas at most), dedicated otherwise."""
     grid: Annotated[BetaGrid, section(BetaGrid)] = dataclasses.field(default_factory=BetaGrid)
-    groups: tuple[int, ...] | None = None
-    """Group of each layer, top first, numbered from 0; layers of a group share one beta; default: each its own."""
+    groups: Groups | None = None
+    """Layers of a group share one beta: the group of each layer, top first, numbered from 0; or of a deep network the
+    resolutions of each group, such as 1-4,7 14; default: each layer, or each resolution, its own."""
     conditioning: Annotated[ConditioningSpec, section(ConditioningSpec)] = dataclasses.field(
         default_factory=ConditioningSpec
     )

@@ -108,7 +108,10 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if origin is types.UnionType or origin is typing.Union:
         if value is None and types.NoneType in arguments:
             return None
-        return _convert(next(a for a in arguments if a is not types.NoneType), value, where)
+        first, *others = (one for one in arguments if one is not types.NoneType)
+        if isinstance(value, str) and str in others:  # a number or a text, as a group of layers
+            return value
+        return _convert(first, value, where)
     if origin is Literal:
         require(value in arguments, where, value, f"one of {', '.join(map(str, arguments))}")
         return value

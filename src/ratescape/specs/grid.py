@@ -6,7 +6,6 @@ import math
 from typing import Literal
 
 from ratescape.specs.checks import require
-from ratescape.specs.model import ModelSpec
 
 
 MOST_MODELS = 5000
@@ -63,7 +62,9 @@ class BetaGrid:
         """
         count = self.steps**axes
         if self.layout == "full" or (self.layout == "auto" and (axes < 3 or count <= self.points)):
-            fewer = f"fewer for {axes} betas, which make {self.steps}^{axes} = {count:,} models; or grid.layout scattered"
+            fewer = (
+                f"fewer for {axes} betas, which make {self.steps}^{axes} = {count:,} models; or grid.layout scattered"
+            )
             require(count <= MOST_MODELS, "grid.steps", self.steps, fewer)
             return list(itertools.product(self.values(), repeat=axes))
         return scattered(self.values(), axes, self.points)
@@ -112,17 +113,3 @@ def _root(axes: int) -> float:
     for _ in range(64):
         x = (1 + x) ** (1 / (axes + 1))
     return x
-
-
-def resolved_groups(groups: tuple[int, ...] | None, model: ModelSpec) -> tuple[int, ...]:
-    """Group of each layer, top first; by default :attr:`ModelSpec.usual_groups`.
-
-    Raises:
-        SpecError: not one group for each layer, or numbers with gaps.
-    """
-    layers = model.layers
-    if groups is None:
-        return model.usual_groups
-    fits = len(groups) == layers and set(groups) == set(range(max(groups, default=-1) + 1))
-    require(fits, "groups", groups, f"one group for each of the {layers} layers, numbered 0, 1, ... without gaps")
-    return groups

@@ -7,7 +7,8 @@ from ratescape.errors import SpecError
 from ratescape.specs.checks import require
 from ratescape.specs.conditioning import BalancedSpec, ConditioningSpec, StaggeredSpec
 from ratescape.specs.control import ControlSpec
-from ratescape.specs.grid import BetaGrid, resolved_groups
+from ratescape.specs.grid import BetaGrid
+from ratescape.specs.groups import Groups, resolved_groups
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.rate_targets import Request, request_text, requested
 from ratescape.specs.runs import MergedSpec, NetworkSpec, RunSpec, TargetSpec, check_targets
@@ -31,9 +32,9 @@ class Dedicated:
     """How many times the usual epochs a training takes where the spec leaves them open."""
 
     grid: BetaGrid = dataclasses.field(default_factory=BetaGrid)
-    groups: tuple[int, ...] | None = None
-    """Group of each layer, top first, numbered from 0; layers of a group share one beta; default: each its
-    own, or of a deep network each resolution."""
+    groups: Groups | None = None
+    """Layers of a group share one beta: the group of each layer, top first, numbered from 0; or of a deep network the
+    resolutions of each group, such as 1-4,7 14; default: each layer, or each resolution, its own."""
 
     def check(self, model: ModelSpec) -> None:
         """Refuse a model that the method cannot serve; raises :class:`SpecError`."""
@@ -84,9 +85,9 @@ class Conditioned:
     effort: ClassVar[int] = 2
 
     grid: BetaGrid = dataclasses.field(default_factory=BetaGrid)
-    groups: tuple[int, ...] | None = None
-    """Group of each layer, top first, numbered from 0; layers of a group share one beta; default: each its
-    own, or of a deep network each resolution."""
+    groups: Groups | None = None
+    """Layers of a group share one beta: the group of each layer, top first, numbered from 0; or of a deep network the
+    resolutions of each group, such as 1-4,7 14; default: each layer, or each resolution, its own."""
     conditioning: ConditioningSpec = dataclasses.field(default_factory=ConditioningSpec)
     """How the network is made."""
 
@@ -223,7 +224,7 @@ class Default(NamedTuple):
     """Which, and why, in one line."""
 
 
-def default_method(model: ModelSpec, training: TrainingSpec, grid: BetaGrid, groups: tuple[int, ...] | None) -> Default:
+def default_method(model: ModelSpec, training: TrainingSpec, grid: BetaGrid, groups: Groups | None) -> Default:
     """One conditioned network wherever that is possible, else a model of its own for each beta point.
 
     Example::
@@ -236,7 +237,7 @@ def default_method(model: ModelSpec, training: TrainingSpec, grid: BetaGrid, gro
     Raises:
         SpecError: ``training`` says how betas are annealed, which a conditioned network would not heed.
     """
-    count = len(set(groups or model.usual_groups))
+    count = len(set(resolved_groups(groups, model)))
     if not model.tunable:
         why = f"the layer rates of a {model.family} model cannot be tuned one by one"
     elif grid.steps == 1:
