@@ -36,7 +36,7 @@ MOST_ENCODER_BLOCKS = 2
 
 
 class Body(nn.Sequential):
-    """Bottleneck: 1x1 to the inner width, twice 3x3 (1x1 on maps of at most two cells a side), 1x1 out, GELU before each.
+    """Bottleneck: 1x1 to the inner width, twice 3x3 (1x1 on maps of two cells a side at most), 1x1 out; GELU first.
 
     Args:
         inputs: channels.

@@ -1,5 +1,6 @@
 """Top-down blocks of a deep hierarchy, written as the field does: ``1x1,4x2,7x3,14x2`` is resolution x blocks."""
 
+import itertools
 import re
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ def levels(text: str) -> tuple[Level, ...]:
     expected = "RESOLUTIONxBLOCKS of each level, the coarsest first, such as 1x1,4x2,7x3,14x2"
     if len(read) < len(found) or any(min(level) < 1 for level in read):
         raise SpecError(f"model.blocks is {text!r}: it must be {expected}")
-    if any(below.resolution <= above.resolution for above, below in zip(read, read[1:], strict=False)):
+    if any(below.resolution <= above.resolution for above, below in itertools.pairwise(read)):
         raise SpecError(f"model.blocks is {text!r}: resolutions must rise from level to level; write {expected}")
     return read
 

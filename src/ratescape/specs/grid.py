@@ -7,7 +7,6 @@ from typing import Literal
 
 from ratescape.specs.checks import require
 
-
 MOST_MODELS = 5000
 """Points of a grid at most: a mistake in the number of axes shall not begin a campaign of years."""
 
@@ -31,8 +30,8 @@ class BetaGrid:
     """Betas for each layer (or group of layers)."""
     layout: Literal["auto", "full", "scattered"] = "auto"
     """full: all combinations of the steps; scattered: the corners, all betas 1 and the diagonal, then points that fill
-    the space between them evenly; default: scattered where there are three betas or more and a grid has more models than
-    ``points``, else full."""
+    the space between them evenly; default: scattered where there are three betas or more and a grid has more models
+    than ``points``, else full."""
     points: int = 64
     """Points of a scattered layout, the corners and the diagonal included."""
 

@@ -30,8 +30,8 @@ class ModelSpec:
     """Channels of every hidden convolution; default as in the paper: 16 for grey images, 32 for colour; of a deep
     network's maps: 64."""
     latents: tuple[int, ...] | None = None
-    """Latent sizes, top layer first: dimensions of the top vector, then channels of each 4x4-like map below it. Of a deep
-    network: channels of each layer's maps, or one number for all of them."""
+    """Latent sizes, top layer first: dimensions of the top vector, then channels of each 4x4-like map below it. Of a
+    deep network: channels of each layer's maps, or one number for all of them."""
     blocks: str | None = None
     """Top-down blocks of a deep network, each a layer of latents: resolution x blocks, the coarsest first, such as
     1x1,4x2,7x3,14x2; default: 1x1, a quarter of the image's side x2, half of it x2."""

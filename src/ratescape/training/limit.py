@@ -16,8 +16,8 @@ BEGINNING = 20
 class GradientLimit:
     """Longest gradient at which each of P members takes a step: so many times the usual norm.
 
-    With a fixed limit, a training whose gradients have grown for good, as they do when betas rise, would skip every step
-    for ever.
+    With a fixed limit, a training whose gradients have grown for good, as they do when betas rise, would skip every
+    step for ever.
 
     Args:
         members: P.
