@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import normalized_mutual_info_score
 
+from ratescape.evaluation import errors
 from ratescape.evaluation.classifiers import Floats, LinearSVM, NearestNeighbours, RadialSVM
 
 Protocol = Literal["heldout", "paper"]
@@ -66,11 +67,22 @@ def converges(estimator: Any, x: Floats, y: Any) -> bool:
     return len(others) == len(caught)
 
 
-def score_of(name: str, estimator: Any, x: Floats, y: Any) -> float:
+class Scored(NamedTuple):
+    """The score of a probe, and its standard error."""
+
+    value: float
+    error: float | None
+
+
+def score_of(name: str, estimator: Any, x: Floats, y: Any) -> Scored:
     """Score of a fitted estimator on features ``x [N, D]`` with labels ``y [N]`` or numbers ``y [N, T]``."""
     if name == "clustering_nmi":
-        return float(normalized_mutual_info_score(y, estimator.predict(x)))
-    return float(estimator.score(x, y))
+        clusters = estimator.predict(x)
+        return Scored(float(normalized_mutual_info_score(y, clusters)), errors.of_clustering(clusters, y))
+    score = float(estimator.score(x, y))
+    if name in NUMBER_MEASURES:
+        return Scored(score, errors.of_r2(estimator.predict(x), y))
+    return Scored(score, errors.of_accuracy(score, len(y)))
 
 
 class Scaling(NamedTuple):

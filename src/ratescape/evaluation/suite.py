@@ -50,14 +50,16 @@ def register(measurement: Measurement) -> Measurement:
 def measure(subject: Subject) -> list[dict[str, Any]]:
     """Measure a model on validation and test: one record each, of which landscapes are made.
 
-    A record has ``split``, its number of ``images``, ``betas``, ``metrics``, ``absent`` (why what is not among the
-    metrics could not be measured), and what :func:`ratescape.evaluation.comparable.stamp` adds.
+    A record has ``split``, its number of ``images``, ``betas``, ``metrics``, ``errors`` (their standard errors, as far
+    as there are any), ``absent`` (why what is not among the metrics could not be measured), and what :func:`ratescape.evaluation.comparable.stamp` adds.
 
     Metrics, nats per image unless said otherwise; lists run over the layers, top first:
 
     - ``rates``, their sum ``rate``, ``distortion``, ``loss`` (distortion + sum of beta x rate, Eq. 8), ``nelbo``
       (-ELBO), ``psnr`` (dB), ``active`` units;
-    - ``inception_score``, ``diversity``, ``sharpness`` (Eq. 12), other draws for each split, and ``judge_accuracy``;
+    - ``inception_score``, ``diversity``, ``sharpness`` (Eq. 12), other draws for each split, ``judge_accuracy``, and
+      ``score_of_data``, the inception score of the split's own images;
+    - ``chance``, the share of the most frequent class;
     - ``information`` about the labels (nats), ``accuracy_...`` and ``clustering_nmi`` of the probes (fractions), the
       ceilings ``ceiling_information`` and ``ceiling_rate`` (Eq. 11), ``accuracy_sample``, which they bind, and ``flag``
       where it is above one;
@@ -82,7 +84,9 @@ def blank(data: ImageData, betas: tuple[float, ...], settings: EvaluationSpec) -
     missing = [None] * len(betas)
     empty = dict.fromkeys(("rate", "distortion", "loss", "nelbo", "psnr")) | {"rates": missing, "active": missing}
     return [
-        {"split": name, "images": 0, "betas": betas} | stamp(settings, None) | {"metrics": empty, "absent": {}}
+        {"split": name, "images": 0, "betas": betas}
+        | stamp(settings, None)
+        | {"metrics": empty, "errors": {}, "absent": {}}
         for name in data.held_out
     ]
 
@@ -91,10 +95,15 @@ def _record(subject: Subject, name: str, split: SplitView) -> dict[str, Any]:
     """What all measurements say of one split."""
     judge = subject.judge
     record: dict[str, Any] = {"split": name, "images": len(split.images), "betas": subject.betas}
-    record |= stamp(subject.settings, None if judge is None else judge.facts) | {"metrics": {}, "absent": {}}
+    record |= stamp(subject.settings, None if judge is None else judge.facts) | {
+        "metrics": {},
+        "errors": {},
+        "absent": {},
+    }
     for measurement in MEASUREMENTS:
         found = _measured(measurement, split)
         record["metrics"] |= found.metrics
+        record["errors"] |= found.errors
         record["absent"] |= found.absent
     return record
 

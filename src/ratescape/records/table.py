@@ -36,6 +36,8 @@ class Table:
     """One line for each reason why something was not measured: what, why, and in how many models."""
     retrained: tuple[str, ...] = ()
     """One line for each conditioned network that lost a layer in training, and what was done about it."""
+    images: int | None = None
+    """Images of the split that the plain columns were measured on; None where the records do not tell."""
     stamp: str | None = None
     """What decided its numbers: they compare with those of a record of the same :func:`stamp_of` alone. None where
     nothing was measured."""
@@ -47,7 +49,8 @@ def read_table(folder: SweepFolder) -> Table:
     Columns, for L layers: ``run, seed, status, beta_L .. beta_1``, then measured on the split that models are
     chosen on ``rate_L .. rate_1, rate`` (total), ``distortion`` (nats per image), ``loss`` (distortion + sum of
     beta x rate), ``nelbo`` (-ELBO), ``psnr`` (dB), ``active_L .. active_1``, and any further metric found in the
-    records; and the same measured on test as ``test_...``. ``status`` is ``ok``, or ``diverged`` for a training
+    records; standard errors of these as ``se_...`` (``se_psnr``, ``se_rate_2``); and the same measured on test as
+    ``test_...`` (``test_psnr``, ``test_se_psnr``). ``status`` is ``ok``, or ``diverged`` for a training
     that broke down: such rows carry no numbers.
 
     Raises:
@@ -71,8 +74,9 @@ def read_table(folder: SweepFolder) -> Table:
     reasons = Counter((reason, name) for _, record in kept for name, reason in record.get("absent", {}).items())
     rows = pd.DataFrame([row for row, _ in kept])
     absent, retrained = _absent(reasons, len(kept)), tuple(verdicts(folder, spec.networks()))
-    stamp = next((stamp_of(record) for row, record in kept if row["status"] == "ok"), None)
-    return Table(rows, missing, (*broken, *others), spec.selection_split, absent, retrained, stamp)
+    measured = next((record for row, record in kept if row["status"] == "ok"), None)
+    images, stamp = (None, None) if measured is None else (measured.get("images"), stamp_of(measured))
+    return Table(rows, missing, (*broken, *others), spec.selection_split, absent, retrained, images, stamp)
 
 
 Measured = list[tuple[dict[str, Any], dict[str, Any]]]
@@ -160,7 +164,8 @@ def measured_columns(records: Mapping[Any, Any], split: str) -> dict[str, Any]:
 def _columns(record: dict[str, Any]) -> dict[str, Any]:
     """The measurements of one record as flat columns."""
     columns: dict[str, Any] = {}
-    for name, value in record["metrics"].items():
+    errors = {f"se_{name}": value for name, value in record.get("errors", {}).items()}
+    for name, value in (record["metrics"] | errors).items():
         columns |= _by_layer(name.removesuffix("s"), value) if isinstance(value, list) else {name: value}
     return columns
 
