@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from ratescape.data.catalog import load_data as load_data
     from ratescape.errors import CheckpointError as CheckpointError
     from ratescape.errors import DataError as DataError
+    from ratescape.errors import NoWinner as NoWinner
     from ratescape.errors import RatescapeError as RatescapeError
     from ratescape.errors import RecordError as RecordError
     from ratescape.errors import ResourceError as ResourceError
@@ -38,6 +39,7 @@ _HOMES = {
     "ratescape.errors": [
         "CheckpointError",
         "DataError",
+        "NoWinner",
         "RatescapeError",
         "RecordError",
         "ResourceError",
@@ -70,6 +72,7 @@ __all__ = [
     "ExecutionSpec",
     "Landscape",
     "ModelSpec",
+    "NoWinner",
     "Observer",
     "RatescapeError",
     "RecordError",

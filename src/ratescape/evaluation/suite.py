@@ -51,7 +51,8 @@ def measure(subject: Subject) -> list[dict[str, Any]]:
     """Measure a model on validation and test: one record each, of which landscapes are made.
 
     A record has ``split``, its number of ``images``, ``betas``, ``metrics``, ``errors`` (their standard errors, as far
-    as there are any), ``absent`` (why what is not among the metrics could not be measured), and what :func:`ratescape.evaluation.comparable.stamp` adds.
+    as there are any), ``absent`` (why what is not among the metrics could not be measured), and what
+    :func:`ratescape.evaluation.comparable.stamp` adds.
 
     Metrics, nats per image unless said otherwise; lists run over the layers, top first:
 
