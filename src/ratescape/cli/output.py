@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ratescape import metrics
-from ratescape.errors import SpecError
+from ratescape.errors import NoWinner, SpecError
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -93,8 +93,12 @@ def summary(landscape: "Landscape") -> list[str]:
     lines += [f"warning: {line}" for line in worries]
     lines += records.absent
     for use in metrics.USES:
-        with contextlib.suppress(SpecError):  # not every use can be measured on all data
-            lines.append(str(landscape.best(use)))
+        try:
+            lines += ["", str(landscape.best(use))]
+        except NoWinner as nobody:
+            lines += ["", f"For {use}: {nobody}"]
+        except SpecError:  # not every use can be measured on all data
+            continue
     return lines
 
 

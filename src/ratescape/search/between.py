@@ -76,24 +76,20 @@ class Between:
     def __str__(self) -> str:
         if not self.is_better:
             return f"Between the grid points nothing was found that is better within its error{self._shortfall()}."
-        choice = self.choice
-        unit = f" {choice.metric.unit}" if choice.metric.unit else ""
-        numbers = f"{choice.metric.name} {choice.value(self.row):.4g}{unit}"
-        tested = "" if choice.split == "test" else f" ({choice.reported(self.row):.4g} on test)"
         return (
-            f"Between the grid points: betas {self._betas()}, {numbers}{tested} at {self.row['rate']:.4g} nats/image, "
-            f"not {choice.value(choice.row):.4g}{unit} as at best on the grid."
+            f"Between the grid points: betas {self._betas()}, {self.choice.told(self.row)} at "
+            f"{self.row['rate']:.4g} nats/image: better by {self._gain()} than the best of the grid."
         )
+
+    def _gain(self) -> str:
+        unit = f" {self.choice.metric.unit}" if self.choice.metric.unit else ""
+        return f"{self.gain:.2g}{unit}, where chance explains {self.margin:.2g},"
 
     def _shortfall(self) -> str:
         tried = f"{self.tried} point{'' if self.tried == 1 else 's'} measured"
         if self.betas == self.choice.betas:
             return f" ({tried})"
-        unit = f" {self.choice.metric.unit}" if self.choice.metric.unit else ""
-        return (
-            f": betas {self._betas()} are better by {self.gain:.2g}{unit} than the best of the grid, where chance "
-            f"explains {self.margin:.2g} ({tried})"
-        )
+        return f": betas {self._betas()} are better by {self._gain()} than the best of the grid ({tried})"
 
     def _betas(self) -> str:
         return "(" + ", ".join(f"{beta:.4g}" for beta in self.betas) + ")"

@@ -7,7 +7,7 @@ import pandas as pd
 from ratescape import selection
 from ratescape.records.table import Table
 from ratescape.search.between import Limits
-from ratescape.selection import Choice
+from ratescape.selection import Choice, difference_error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Refined:
     of_choice: bool
     """Whether it is the refined form of the model it is compared with."""
     is_better: bool
-    """Whether it is better than that model, and keeps to the limits."""
+    """Whether it is better than that model by more than the error of their difference, and keeps to the limits."""
     keeps: bool
     """Whether it keeps to the limits."""
 
@@ -36,17 +36,10 @@ class Refined:
         return selection.betas_of(self.row)
 
     def __str__(self) -> str:
-        metric, split = self.choice.metric, self.choice.split
-        before, after = (float(self.row[f"{when}{metric.column}"]) for when in ("before_", ""))
-        unit = f" {metric.unit}" if metric.unit else ""
-        text = f"{self._whose()}: {metric.name} {before:.4g} -> {after:.4g}{unit}"
-        if split != "test":
-            tested = [float(self.row[f"{when}test_{metric.column}"]) for when in ("before_", "")]
-            text += f" ({tested[0]:.4g} -> {tested[1]:.4g} on test)"
-        text += f" at {self.row['rate']:.4g} nats/image"
+        text = f"{self._whose()}: {self.choice.told(self.row, before=True)} at {self.row['rate']:.4g} nats/image"
         if self.is_better:
             return f"{text}."
-        why = "no better" if self.keeps else "beyond what was demanded"
+        why = "not better beyond its error" if self.keeps else "beyond what was demanded"
         return f"{text}: {why}, so the unrefined model is kept."
 
     def _whose(self) -> str:
@@ -85,6 +78,7 @@ def _compared(row: pd.Series, choice: Choice, base: pd.Series, limits: Limits) -
     keeps = limits.met_by(row)
     scores = choice.metric.score(pd.Series([choice.value(row), choice.value(base)]))
     own = row["seed"] == base.get("seed", choice.row["seed"]) and selection.betas_of(row) == selection.betas_of(base)
-    # A gain that four digits do not show is none: it is what is printed.
+    # A gain within the error is none, nor is one that four digits do not show: it is what is printed.
     shows = f"{choice.value(row):.4g}" != f"{choice.value(base):.4g}"
-    return Refined(choice, row, bool(own), keeps and shows and bool(scores[0] > scores[1]), keeps)
+    exceeds = bool(scores[0] - scores[1] > difference_error(choice.error_of(row), choice.error_of(base)))
+    return Refined(choice, row, bool(own), keeps and shows and exceeds, keeps)

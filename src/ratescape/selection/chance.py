@@ -71,16 +71,13 @@ def _above(ranked: Sequence[Candidate], split: str, chance: dict[str, float]) ->
 def _generating(ranked: Sequence[Candidate], split: str) -> list[Candidate]:
     """Those whose samples a judge can tell apart as it can tell images."""
     best = ranked[0]
-    accuracy, chance = (
-        _recorded(best, "judge_accuracy"),
-        float(best.row.get("test_chance", best.row.get("chance", math.nan))),
-    )
-    real = _recorded(best, "score_of_data")
-    if accuracy <= chance + ERRORS * _known(float(best.row.get("se_judge_accuracy", math.nan))):
+    accuracy, real = _recorded(best, "judge_accuracy"), _recorded(best, "score_of_data")
+    chance = _recorded(best, "test_chance" if "test_chance" in best.row else "chance")
+    if accuracy <= chance + ERRORS * _known(_recorded(best, "se_judge_accuracy")):
         raise NoWinner(
             f"no model can be said to generate: the judge of the samples names {accuracy:.3g} of the test images "
-            f"rightly, where always naming the most frequent class gives {chance:.3g}, so that its scores mean nothing: "
-            "check the labels, or train it longer (--evaluation.judge-epochs)"
+            f"rightly, where always naming the most frequent class gives {chance:.3g}, so that its scores mean "
+            "nothing: check the labels, or train it longer (--evaluation.judge-epochs)"
         )
     least = 1 + SHARE * (real - 1) if math.isfinite(real) else 1.0
     found = [one for one in ranked if one.value >= least and one.value > 1 + ERRORS * _known(one.error)]

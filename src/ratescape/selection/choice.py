@@ -10,7 +10,7 @@ from ratescape.metrics import LAYER_METRICS, Metric
 from ratescape.records.table import Table
 from ratescape.selection import told
 from ratescape.selection.candidates import Candidate, candidates, nearest_to_vae
-from ratescape.selection.chance import credible
+from ratescape.selection.chance import credible, written
 from ratescape.selection.demands import meeting
 from ratescape.selection.errors import difference_error
 from ratescape.selection.rows import finished
@@ -85,6 +85,22 @@ class Choice:
     def error_of(self, row: pd.Series, prefix: str = "") -> float:
         """Standard error of :meth:`value` of any row, as it was measured; NaN where it is not known."""
         return float(row.get(f"{prefix}se_{self.metric.column}", float("nan")))
+
+    def told(self, row: pd.Series, *, before: bool = False) -> str:
+        """The metric of another model in words: its name, and its value with its error on each split.
+
+        Args:
+            row: measurements, as a row of the landscape's table.
+            before: tell also what it was before refining, from the ``before_...`` columns.
+        """
+        column, unit = self.metric.column, f" {self.metric.unit}" if self.metric.unit else ""
+
+        def values(split: str) -> str:
+            found = [f"{when}{split}" for when in (("before_", "") if before else ("",))]
+            return " -> ".join(written(float(row[one + column]), self.error_of(row, one)) for one in found)
+
+        again = "" if self.split == "test" else f" ({values('test_')} {told.again(self.metric)})"
+        return f"{self.metric.name} {values('')}{unit}{again}"
 
     @property
     def explanation(self) -> str:

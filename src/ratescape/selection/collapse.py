@@ -44,29 +44,22 @@ def collapse_warnings(table: Table) -> list[str]:
 
     Example::
 
-        z₂ has collapsed in 6 of 25 models (less than 0.1 nats): the price of its beta, which is the largest there
+        z₂ has collapsed in 6 of 25 models (less than 0.1 nats): the price of its beta, which is above the others'
     """
-    found = [dead_layers(row) for _, row in measured(table).iterrows()]
-    layers = sorted({dead.layer for models in found for dead in models}, reverse=True)
-    return [
-        line
-        for layer in layers
-        for priced in (False, True)
-        if (
-            line := _line(
-                layer, [d for models in found for d in models if d[0] == layer and d.priced == priced], len(found)
-            )
-        )
-    ]
+    rows = measured(table)
+    alike: dict[tuple[int, bool], list[Dead]] = {}
+    for _, row in rows.iterrows():
+        for dead in dead_layers(row):
+            alike.setdefault((-dead.layer, dead.priced), []).append(dead)
+    return [_line(dead, len(rows)) for _, dead in sorted(alike.items())]
 
 
-def _line(layer: int, dead: list[Dead], models: int) -> str:
-    if not dead:
-        return ""
-    text = f"z{str(layer).translate(SUBSCRIPTS)} has collapsed in {len(dead)} of {models} models ({how(dead)})"
+def _line(dead: list[Dead], models: int) -> str:
+    name = f"z{str(dead[0].layer).translate(SUBSCRIPTS)}"
+    text = f"{name} has collapsed in {len(dead)} of {models} models ({how(dead)})"
     if dead[0].priced:
         return f"{text}: the price of its beta, which is above the other layers' there"
-    return f"{text}, and not by its beta, which is not above the other layers' there: its training failed"
+    return f"{text}, though its beta is not above the other layers' there: its training failed, or was too short"
 
 
 def how(dead: list[Dead]) -> str:
@@ -79,5 +72,5 @@ def how(dead: list[Dead]) -> str:
     if loud:
         least, most = f"{min(loud):.2g}", f"{max(loud):.2g}"
         nats = f"{most} nats" if least == most else f"{least} to {most} nats"
-        texts.append(f"{nats} without an active unit" + (f" in {len(loud)}" if quiet else ""))
+        texts.append(f"{nats}, but no active unit" + (f" in {len(loud)}" if quiet else ""))
     return ", ".join(texts)

@@ -11,8 +11,8 @@ from ratescape.metrics import Metric, layer_columns
 def standard_errors(rows: pd.DataFrame, metric: Metric, prefix: str = "") -> pd.Series:
     """Standard error of a metric in each row, NaN where there is none.
 
-    It is the one that was measured over images or samples (``se_...``). Where the landscape has several seeds, it is the
-    spread over the S models of the same betas, sd / sqrt(S), if that is larger.
+    It is the one that was measured over images or samples (``se_...``). Where the landscape has several seeds, it is
+    the spread over the S models of the same betas, sd / sqrt(S), if that is larger.
 
     Args:
         rows: measured rows.

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ratescape.metrics import Metric
 from ratescape.selection.candidates import Candidate, layer_name
 from ratescape.selection.chance import written
 from ratescape.selection.collapse import dead_layers, how
@@ -38,6 +39,11 @@ def table(entries: Sequence[tuple[str, Candidate]], split: str) -> list[str]:
     rows = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     starred = [f"* {collapse_note(one)}" for _, one in entries if one.collapsed]
     return [*rows, *dict.fromkeys(starred)]
+
+
+def again(metric: Metric) -> str:
+    """Where numbers are from that were not chosen by: test images, or, for samples, other draws of them."""
+    return "of other draws" if metric.of_samples else "on test"
 
 
 def reported(one: Candidate) -> float:
