@@ -54,8 +54,9 @@ def sample_quality(subject: Subject, split: SplitView) -> Measured:
     """Inception score; each split has draws of its own, so that what was chosen on one is reported on others."""
     judge, settings = subject.judge, subject.settings
     if judge is None:
-        reason = "no samples were asked for" if settings.samples == 0 else "a judge needs labels of two classes or more"
-        return Measured({}, {"inception_score": reason})
+        labels = _labels(split)
+        lacking = labels if isinstance(labels, str) else "a judge needs labels of two classes or more"
+        return Measured({}, {"inception_score": "no samples were asked for" if settings.samples == 0 else lacking})
     score = generation(subject.model, judge, settings.samples, SCORE_SPLITS, seed=2 * settings.seed + split.position)
     values = {"inception_score": score.score, "diversity": score.diversity, "sharpness": score.sharpness}
     values |= {"judge_accuracy": judge.accuracy, "score_of_data": _score_of_data(judge, subject, split)}

@@ -125,7 +125,8 @@ def between(ground: Ground, choice: Choice, limits: Limits, tries: int = TRIES) 
     if betas == choice.betas:
         return Between(choice, betas, choice.row, model, count, 0.0, 0.0)
     row = ground.row(model, betas)
-    if not limits.met_by(row) or not math.isfinite(choice.value(row)):
+    collapsed = choice.layer in selection.collapsed_layers(row)
+    if collapsed or not limits.met_by(row) or not math.isfinite(choice.value(row)):
         return Between(choice, choice.betas, choice.row, ground.network.at(choice.betas), count, 0.0, 0.0)
     gain, margin = _compared(ground, choice, model, betas)
     return Between(choice, betas, row, model, count, gain, margin)
@@ -158,7 +159,8 @@ class _Search:
         """How good the point is, if it keeps to the limits."""
         row = self._row(self.betas(logs))
         value = _signed(self.choice.metric, float(row.get(self.choice.metric.column, math.nan)))
-        return value if math.isfinite(value) and self.limits.met_by(row) else -math.inf
+        within = self.limits.met_by(row) and self.choice.layer not in selection.collapsed_layers(row)
+        return value if math.isfinite(value) and within else -math.inf
 
     def start(self) -> tuple[Point, int]:
         """The best point that is known, or that uses up the budget of rate; and how many were measured for it."""

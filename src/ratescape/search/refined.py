@@ -23,7 +23,7 @@ class Refined:
     is_better: bool
     """Whether it is better than that model by more than the error of their difference, and keeps to the limits."""
     keeps: bool
-    """Whether it keeps to the limits."""
+    """Whether it keeps to the limits, and the layer that was chosen carries something."""
 
     @property
     def run(self) -> str:
@@ -75,7 +75,7 @@ def offered(refined: Table, choice: Choice, base: pd.Series, limits: Limits) -> 
 
 
 def _compared(row: pd.Series, choice: Choice, base: pd.Series, limits: Limits) -> Refined:
-    keeps = limits.met_by(row)
+    keeps = limits.met_by(row) and choice.layer not in selection.collapsed_layers(row)
     scores = choice.metric.score(pd.Series([choice.value(row), choice.value(base)]))
     own = row["seed"] == base.get("seed", choice.row["seed"]) and selection.betas_of(row) == selection.betas_of(base)
     # A gain within the error is none, nor is one that four digits do not show: it is what is printed.

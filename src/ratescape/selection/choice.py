@@ -110,7 +110,7 @@ class Choice:
         unit = f" in {self.metric.unit}" if self.metric.unit else ""
         best = "highest" if self.metric.higher_is_better else "lowest"
         return "\n".join(
-            [f"For {self.use}: {best} {name}{unit}", *told.table(self._entries(), self.split), *self._verdict()]
+            [f"For {self.use}: {best} {name}{unit}", *told.table(self._entries(), self.split), *self.verdict]
         )
 
     def _entries(self) -> list[tuple[str, Candidate]]:
@@ -123,7 +123,8 @@ class Choice:
         found.append(("plain VAE" if self.vae_is_exact else "nearest to VAE", self.vae))
         return found if self.beta_vae is None else [*found, ("best beta-VAE", self.beta_vae)]
 
-    def _verdict(self) -> list[str]:
+    @property
+    def verdict(self) -> list[str]:
         """How sure the choice is, in sentences, and what else must be known."""
         lines = [told.tie_sentence(self.winner, self.ties)] if self.ties else [f"{self.winner.name} {self._alone()}."]
         if self.passed_over is not None:

@@ -28,7 +28,7 @@ def dead_layers(row: pd.Series) -> list[Dead]:
     for column in layer_columns(row.to_frame().T, "rate"):
         layer, rate = int(column.removeprefix("rate_")), float(row[column])
         no_unit = bool(row.get(f"active_{layer}", 1) == 0)
-        others = [beta for other, beta in betas.items() if other != layer]
+        others = [beta for other, beta in betas.items() if other != layer]  # of a point that is searched, none
         if rate < ACTIVE_RATE or no_unit:
             found.append(Dead(layer, rate, no_unit, bool(others) and betas[layer] > max(others)))
     return found

@@ -11,6 +11,7 @@ from ratescape.records.attempts import DEAD_LAYER
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import Table
 from ratescape.report.page.names import latent
+from ratescape.report.paper.needs import UNMEASURED
 from ratescape.report.paper.table import flags_of
 from ratescape.selection import betas_of, collapse_warnings, collapsed_layers, finished
 from ratescape.specs.model import ModelSpec
@@ -65,7 +66,24 @@ def _absent(table: Table) -> list[str]:
     if table.missing:
         lines.append(f"{_count(table.missing, 'run')} not done: run the sweep's command again to finish.")
     lines += [f"Unreadable run: {line}." for line in table.broken]
-    return lines + [f"{line[0].upper()}{line[1:]}." for line in table.absent]
+    return lines + _unmeasured(table)
+
+
+def with_not_drawn(lines: list[str], table: Table, not_drawn: Mapping[str, str]) -> list[str]:
+    """Warnings, with the figures that could not be drawn: those that lack a measurement beside what tells of that."""
+    lacking = [name for name, reason in not_drawn.items() if UNMEASURED in reason]
+    told = [f"Not drawn: {name} {reason}." for name, reason in not_drawn.items() if name not in lacking]
+    if not lacking:
+        return lines + told
+    sentence = f"For want of measurements, not drawn: {', '.join(lacking)}."
+    if len(table.absent) != 1:
+        return [*lines, sentence, *told]
+    (only,) = _unmeasured(table)
+    return [f"{line} {sentence}" if line == only else line for line in lines] + told
+
+
+def _unmeasured(table: Table) -> list[str]:
+    return [f"{line[0].upper()}{line[1:]}." for line in table.absent]
 
 
 def _flags(rows: pd.DataFrame) -> list[str]:
