@@ -3,33 +3,30 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ratescape import checkpoint, selection
-from ratescape.compute.devices import chosen_device
-from ratescape.data.batches import Images
-from ratescape.data.catalog import ImageData
-from ratescape.data.reloading import reload_data
+from ratescape import selection
 from ratescape.errors import SpecError
-from ratescape.evaluation.grid import grid_table, seen_images
-from ratescape.execution.progress import Observer
-from ratescape.execution.refining import refine, refined_run
-from ratescape.judges.cache import judge_of_results
-from ratescape.model.conditioning import Conditioned
 from ratescape.records import answers
 from ratescape.records.answers import Answer
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.refined import read_refined
 from ratescape.records.table import FINE_IMAGES, Table, read_table
-from ratescape.report.write import write_report
 from ratescape.search.best import Best
-from ratescape.search.between import TRIES, Between, Limits, between
-from ratescape.search.by_rates import TOLERANCE, Solved, betas_for
-from ratescape.search.ground import Ground
+from ratescape.search.limits import TOLERANCE, TRIES, Limits
 from ratescape.specs.checks import require
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.rate_targets import Request, request_text, requested
+
+if TYPE_CHECKING:  # what needs torch is imported where it is used: reading and choosing need none
+    from ratescape.data.batches import Images
+    from ratescape.data.catalog import ImageData
+    from ratescape.execution.progress import Observer
+    from ratescape.model.conditioning import Conditioned
+    from ratescape.search.between import Between
+    from ratescape.search.by_rates import Solved
 
 
 class Landscape:
@@ -115,7 +112,7 @@ class Landscape:
         tries: int | None = None,
         data_folder: Path | None = None,
         device: str = "cpu",
-    ) -> Between | None:
+    ) -> "Between | None":
         """The best model that is found between the grid points for a use, without training.
 
         Its ``is_better`` says whether it is better than the best of the grid beyond what chance explains. A search
@@ -138,6 +135,11 @@ class Landscape:
             SpecError: as :meth:`best`.
             RatescapeError: the network or the images are missing or damaged.
         """
+        from ratescape.compute.devices import chosen_device
+        from ratescape.judges.cache import judge_of_results
+        from ratescape.search.between import between
+        from ratescape.search.ground import Ground
+
         choice = self.best(use, max_rate=max_rate, demands=demands).choice
         spec, seed = self.folder.spec(), int(choice.row["seed"])
         if all(network.seed != seed for network in spec.networks()):
@@ -157,7 +159,7 @@ class Landscape:
         seed: int | None = None,
         data_folder: Path | None = None,
         execution: ExecutionSpec | None = None,
-        observer: Observer | None = None,
+        observer: "Observer | None" = None,
     ) -> RunFolder:
         """Train the network's model at these betas on, alone, measure it, and keep it in ``refined/KEY``.
 
@@ -176,6 +178,8 @@ class Landscape:
                 box.
             RatescapeError: the network or the images are missing or damaged, or the folder is busy.
         """
+        from ratescape.execution.refining import refine, refined_run
+
         spec = self.folder.spec()
         own = spec.seeds[0] if seed is None else seed
         run = refined_run(spec, betas, own, epochs)
@@ -183,7 +187,7 @@ class Landscape:
         refine([run], self._data(data_folder), self.folder, execution, observer)
         return self.folder.refined(run)
 
-    def network(self, seed: int | None = None, device: str = "cpu") -> Conditioned:
+    def network(self, seed: int | None = None, device: str = "cpu") -> "Conditioned":
         """The conditioned network of a landscape mapped by the conditioned method.
 
         Args:
@@ -193,6 +197,8 @@ class Landscape:
             SpecError: every beta point of the landscape has a network of its own, or the seed is none of the sweep's.
             CheckpointError: the network's file is missing or damaged.
         """
+        from ratescape import checkpoint
+
         networks = {network.seed: network for network in self.folder.spec().networks()}
         if not networks:
             raise SpecError(f"{self.folder.path} was mapped by dedicated models: map with method conditioned for this")
@@ -221,6 +227,8 @@ class Landscape:
             SpecError: every beta point has a network of its own, or a point lies outside the box.
             RatescapeError: the network or the images are missing or damaged.
         """
+        from ratescape.evaluation.grid import grid_table
+
         network = self.network()
         seen = self._held_out(network, images, data_folder)
         return grid_table(network, seen, points)
@@ -232,7 +240,7 @@ class Landscape:
         tolerance: float = TOLERANCE,
         images: int = FINE_IMAGES,
         data_folder: Path | None = None,
-    ) -> Solved:
+    ) -> "Solved":
         """The model of a conditioned landscape that has the rates asked for, found without training.
 
         Args:
@@ -246,6 +254,8 @@ class Landscape:
             SpecError: every beta point has a network of its own, or rates that cannot be asked for.
             RatescapeError: the network or the images are missing or damaged.
         """
+        from ratescape.search.by_rates import Solved, betas_for
+
         network = self.network()
         seen = self._held_out(network, images, data_folder)
         targets = requested(request_text(rates), len(network.latent_shapes))
@@ -264,14 +274,18 @@ class Landscape:
         """Remember an answer of :meth:`at_rates`, so that the report shows it."""
         answers.add_answer(self.folder, answer)
 
-    def _held_out(self, network: Conditioned, count: int, data_folder: Path | None) -> Images:
+    def _held_out(self, network: "Conditioned", count: int, data_folder: Path | None) -> "Images":
         """Images of the split that models are chosen on, as a network takes them."""
+        from ratescape.evaluation.grid import seen_images
+
         if count < 1:
             raise SpecError(f"images is {count}: measure on one at least")
         return seen_images(network, self._data(data_folder), count)
 
-    def _data(self, data_folder: Path | None) -> ImageData:
+    def _data(self, data_folder: Path | None) -> "ImageData":
         """The images that the landscape was mapped with."""
+        from ratescape.data.reloading import reload_data
+
         fingerprint = self.folder.provenance().get("fingerprint")
         return reload_data(self.folder.spec().data, self.folder, fingerprint, data_folder)
 
@@ -283,6 +297,8 @@ class Landscape:
         Args:
             pdf: whether to write each figure as a PDF, too.
         """
+        from ratescape.report.write import write_report
+
         return write_report(self.folder, pdf)
 
     def __repr__(self) -> str:

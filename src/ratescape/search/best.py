@@ -2,17 +2,20 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
-from ratescape import checkpoint, selection
-from ratescape.model.hierarchy import HVAE
+from ratescape import selection
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.table import Table
-from ratescape.search.between import Between, Limits
+from ratescape.search.limits import Limits
 from ratescape.search.refined import Refined, offered
 from ratescape.selection import Choice
+
+if TYPE_CHECKING:  # to choose a model takes no torch, until one is loaded
+    from ratescape.model.hierarchy import HVAE
+    from ratescape.search.between import Between
 
 
 class Refinable(Protocol):
@@ -57,7 +60,7 @@ class Best:
     landscape: Refinable
     limits: Limits
     """What it was to keep to."""
-    between: Between | None = None
+    between: "Between | None" = None
     """What was found between the grid points, better or not; None if nothing was searched there."""
 
     @property
@@ -73,6 +76,11 @@ class Best:
     def refined(self) -> Refined | None:
         """The refined model to compare with it: the best one, or its own refined form; None without any."""
         return offered(self.landscape.refined, self.choice, self.unrefined, self.limits)
+
+    @property
+    def layer(self) -> int | None:
+        """The layer that is best for the use, L being the top one; None where whole models compete."""
+        return self.choice.layer
 
     @property
     def betas(self) -> tuple[float, ...]:
@@ -95,8 +103,10 @@ class Best:
             return None
         return RunFolder(landscape / "runs" / self.choice.run)
 
-    def load(self, device: str = "cpu") -> HVAE:
+    def load(self, device: str = "cpu") -> "HVAE":
         """The trained model; raises :class:`~ratescape.errors.CheckpointError` if its file is damaged."""
+        from ratescape import checkpoint
+
         folder = self.folder
         if folder is None and self.between is not None:
             return self.between.model.to(device)

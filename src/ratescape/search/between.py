@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from ratescape.records.table import read_fine
 from ratescape.search.by_rates import betas_for
 from ratescape.search.compass import Point, compass_search
 from ratescape.search.ground import Ground
+from ratescape.search.limits import TRIES, Limits
 from ratescape.selection import Choice
 from ratescape.specs.rate_targets import RateTarget
 
@@ -24,29 +24,11 @@ BUDGET = 0.005
 LEAST = 1e-3
 """Nats asked for in place of those of a collapsed layer."""
 
-TRIES = 12
-"""Points measured in a search, unless told otherwise: on two axes enough for a step each way along both, and for the
-same at half and at a quarter of the first step."""
-
 DRAWS = 3
 """Further draws, other than those that the search saw, by which its result is compared with the best of the grid."""
 
 STUDENT, NORMAL = 2.92, 1.645
 """One-sided 95 % quantiles: of Student's t of ``DRAWS - 1`` degrees of freedom, and of the normal distribution."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """What a model is to keep to."""
-
-    max_rate: float | None = None
-    """Largest total rate, nats per image."""
-    demands: Mapping[str, float] = dataclasses.field(default_factory=dict[str, float])
-    """For columns of metrics, the worst value accepted."""
-
-    def met_by(self, row: pd.Series) -> bool:
-        """Whether a row of the landscape's table keeps to them."""
-        return selection.meets(row, self.max_rate, self.demands)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,10 +15,8 @@ from ratescape.evaluation.rates import rates
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.records.answers import Answer, Outcome, Status
+from ratescape.search.limits import TOLERANCE
 from ratescape.specs.rate_targets import SMALL, RateTarget
-
-TOLERANCE = 0.03
-"""Largest relative error of a rate that counts as reached."""
 
 STARTS = 2
 """Points of a coarse grid that the search begins from, those nearest to the rates wanted."""

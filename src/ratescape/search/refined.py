@@ -6,7 +6,7 @@ import pandas as pd
 
 from ratescape import selection
 from ratescape.records.table import Table
-from ratescape.search.between import Limits
+from ratescape.search.limits import Limits
 from ratescape.selection import Choice, difference_error
 
 
@@ -39,8 +39,15 @@ class Refined:
         text = f"{self._whose()}: {self.choice.told(self.row, before=True)} at {self.row['rate']:.4g} nats/image"
         if self.is_better:
             return f"{text}."
-        why = "not better beyond its error" if self.keeps else "beyond what was demanded"
-        return f"{text}: {why}, so the unrefined model is kept."
+        return f"{text}: {self._fault()}, so the unrefined model is kept."
+
+    def _fault(self) -> str:
+        """Why it is not taken."""
+        if not self.keeps:
+            return "beyond what was demanded"
+        before, after = (self.row[f"{when}{self.choice.metric.column}"] for when in ("before_", ""))
+        gained = self.choice.metric.score(pd.Series([after - before])).iloc[0] > 0 and f"{after:.4g}" != f"{before:.4g}"
+        return "better only within its error" if gained else "no better"
 
     def _whose(self) -> str:
         epochs = int(self.row["epochs"])

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from ratescape.metrics import ACTIVE_RATE, SUBSCRIPTS, layer_columns
+from ratescape.metrics import ACTIVE_RATE, SUBSCRIPTS
 from ratescape.records.table import Table
-from ratescape.selection.rows import measured
+from ratescape.selection.rows import by_layer, measured
 
 
 class Dead(NamedTuple):
@@ -24,9 +24,8 @@ class Dead(NamedTuple):
 def dead_layers(row: pd.Series) -> list[Dead]:
     """The layers of one model that carry less than 0.1 nats, or have no active unit; top layer first."""
     found: list[Dead] = []
-    betas = {int(name.removeprefix("beta_")): float(row[name]) for name in layer_columns(row.to_frame().T, "beta")}
-    for column in layer_columns(row.to_frame().T, "rate"):
-        layer, rate = int(column.removeprefix("rate_")), float(row[column])
+    betas = by_layer(row, "beta")
+    for layer, rate in by_layer(row, "rate").items():
         no_unit = bool(row.get(f"active_{layer}", 1) == 0)
         others = [beta for other, beta in betas.items() if other != layer]  # of a point that is searched, none
         if rate < ACTIVE_RATE or no_unit:

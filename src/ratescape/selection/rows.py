@@ -53,7 +53,13 @@ def plain_vaes(rows: pd.DataFrame) -> pd.Series:
 
 def betas_of(row: pd.Series) -> tuple[float, ...]:
     """Betas of a row, top layer first."""
-    return tuple(float(row[column]) for column in layer_columns(row.to_frame().T, "beta"))
+    return tuple(by_layer(row, "beta").values())
+
+
+def by_layer(row: pd.Series, name: str) -> dict[int, float]:
+    """The numbers ``name_L .. name_1`` of a row by layer, top layer first."""
+    found = {int(n): float(row.loc[f"{name}_{n}"]) for c in row.index if (n := c.removeprefix(f"{name}_")).isdigit()}
+    return dict(sorted(found.items(), reverse=True))
 
 
 def betas_text(row: pd.Series) -> str:

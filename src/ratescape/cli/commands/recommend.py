@@ -45,7 +45,6 @@ class Recommend:
 
     def run(self) -> None:
         from ratescape.landscape import Landscape
-        from ratescape.models import save
 
         require(self.refine >= 0, "refine", self.refine, "at least 0")
         landscape = Landscape(self.landscape)
@@ -62,6 +61,8 @@ class Recommend:
             say(f"Use it:  ratescape evaluate {best.folder.path}")
             say(f'or:      model = ratescape.load("{best.folder.path}")')
         if self.out is not None:
+            from ratescape.models import save
+
             save(best.load(), self.out)
             say(str(self.out))
 
