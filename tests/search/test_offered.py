@@ -46,7 +46,7 @@ def test_another_refined_model_may_be_better(folder: SweepFolder) -> None:
     best = chosen(folder)
     row = best.choice.runner_up
     assert row is not None
-    betas = (float(row["beta_2"]), float(row["beta_1"]))
+    betas = row.betas
     refine_on_disk(folder, betas, 50.0)
     assert best.betas == betas != best.choice.betas
     assert "Better still: betas (" in str(best)

@@ -108,10 +108,9 @@ class Choice:
         kind = self.metric.column.removesuffix(f"_{self.layer}")
         name = LAYER_METRICS[kind].name if self.layer is not None else self.metric.name
         unit = f" in {self.metric.unit}" if self.metric.unit else ""
-        best = "highest" if self.metric.higher_is_better else "lowest"
-        return "\n".join(
-            [f"For {self.use}: {best} {name}{unit}", *told.table(self._entries(), self.split), *self.verdict]
-        )
+        direction = "higher" if self.metric.higher_is_better else "lower"
+        heading = f"For {self.use}: betas {self.winner.name}, by {name}{unit} ({direction} is better)"
+        return "\n".join([heading, *told.table(self._entries(), self.split), *self.verdict])
 
     def _entries(self) -> list[tuple[str, Candidate]]:
         """What the table shows."""
