@@ -104,7 +104,7 @@ def test_report_is_drawn_again(run: Run, mapped: SweepFolder) -> None:
 def test_recommend_names_a_model_that_can_be_used(run: Run, mapped: SweepFolder) -> None:
     outcome = run("recommend", mapped.path, "--for", "nelbo")
     assert (outcome.status, outcome.err) == (0, "")
-    why, use, _ = outcome.out.splitlines()
+    why, *_, use, _ = outcome.out.splitlines()
     assert why.startswith("For nelbo: betas (")
     assert run(*use.removeprefix("Use it:  ratescape ").split()).status == 0
     refused(run("recommend", mapped.path, "--max-rate", "-1"), "max_rate is -1")
@@ -121,13 +121,13 @@ def test_targets_are_measured_shown_and_chosen_by(run: Run, tmp_path: Path) -> N
     out = tmp_path / "out"
     outcome = run("map", "--data.name", tmp_path / "sizes.npz", *SMALL, "--evaluation.probes", "heldout", "--out", out)
     assert (outcome.status, outcome.err) == (0, "")
-    assert "For representation: betas" in outcome.out and "highest ridge R² on μ₂" in outcome.out
+    assert "For representation: " in outcome.out and "ridge R²" in outcome.out
     rows = pd.read_csv(out / "landscape.csv")
     numbers = rows[[f"{split}ridge_r2_{layer}" for split in ("", "test_") for layer in (2, 1)]]
     assert len(rows) == 4 and (numbers <= 1).all(axis=None)
     best = Landscape(out).best("ridge_r2_1")
     assert best.choice.value(best.choice.row) == rows["ridge_r2_1"].max()
-    assert "highest ridge R² on μ₁ on validation" in run("recommend", out, "--for", "ridge_r2_1").out
+    assert "by ridge R² (higher is better)" in run("recommend", out, "--for", "ridge_r2_1").out
     assert "ridge_r2_1" in (out / "report.html").read_text(encoding="utf-8")
 
 

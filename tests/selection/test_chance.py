@@ -51,9 +51,7 @@ def test_labels_that_tell_something_have_a_winner() -> None:
 
 
 def test_what_is_said_where_no_latents_tell_the_classes() -> None:
-    with pytest.raises(
-        NoWinner, match="no model's latents tell the classes: the best RBF SVM accuracy on μ. is 0.4"
-    ) as told:
+    with pytest.raises(NoWinner, match="no model's latents tell the classes: the best RBF SVM") as told:
         selection.best(probed(0.34, 1), "representation")
     text = str(told.value)
     assert "the most frequent class gives 0.34" in text and "of 50 candidates the best must be 3.5 standard" in text
@@ -74,7 +72,9 @@ JUDGED = {"judge_accuracy": 0.95, "se_judge_accuracy": 0.01, "chance": 0.34, "te
 
 def test_models_between_1_01_and_1_03_do_not_generate_yet() -> None:
     scores = {"inception_score": np.linspace(1.01, 1.03, MODELS), "se_inception_score": 0.002}
-    with pytest.raises(NoWinner, match="no model generates yet: the best inception score is 1.0300 ± 0.0020") as told:
+    with pytest.raises(
+        NoWinner, match=r"no model generates yet: the best inception score is 1\.0300 ± 0\.0020"
+    ) as told:
         selection.best(table(**scores, **JUDGED), "generation")
     for part in ("the validation images themselves get 2.6", "the judge names 0.95", "more epochs"):
         assert part in str(told.value)
@@ -92,7 +92,7 @@ def test_a_tenth_of_what_the_images_get_and_two_errors_above_one_are_asked_for()
 
 def test_a_judge_that_cannot_tell_the_classes_judges_nothing() -> None:
     scores = {"inception_score": np.linspace(1.5, 2.5, MODELS), "se_inception_score": 0.01}
-    with pytest.raises(NoWinner, match="the judge of the samples names 0.36 of the test images rightly"):
+    with pytest.raises(NoWinner, match=r"the judge of the samples names 0\.36 of the test images rightly"):
         selection.best(table(**scores, **JUDGED | {"judge_accuracy": 0.36, "se_judge_accuracy": 0.02}), "generation")
 
 
