@@ -1,14 +1,18 @@
 """What is printed: progress bars, and records for a person or for a program."""
 
+import dataclasses
 import io
 import json
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from helpers.sweep_on_disk import sweep
 from rich.console import Console
 from rich.progress import Progress, TextColumn
 
 from ratescape.cli import output
+from ratescape.landscape import Landscape
 
 RECORDS: list[dict[str, Any]] = [
     {
@@ -69,3 +73,14 @@ def test_records_are_shown_to_a_person(monkeypatch: pytest.MonkeyPatch, capsys: 
 def test_an_error_is_one_line_whatever_it_is_made_of(capsys: pytest.CaptureFixture[str]) -> None:
     output.complain("broken\n  twice")
     assert capsys.readouterr().err == "ratescape: broken twice\n"
+
+
+def test_a_summary_says_why_there_is_no_winner(tmp_path: Path) -> None:
+    folder = sweep(tmp_path, labels=True, pictures=False)
+    landscape = Landscape(folder.path)
+    rows = landscape.table.assign(inception_score=1.02, se_inception_score=0.01)
+    landscape.records = dataclasses.replace(landscape.records, rows=rows)
+    lines = output.summary(landscape)
+    (told,) = [line for line in lines if line.startswith("For generation")]
+    assert told.startswith("For generation: no model generates yet: the best inception score is 1.02")
+    assert any(line.startswith("For reconstruction: betas (") for line in lines)

@@ -16,6 +16,8 @@ from ratescape.metrics import measured_metrics
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import read_table
 from ratescape.report.page import page_data, write_page
+from ratescape.report.page.notes import warnings, with_not_drawn
+from ratescape.report.paper import save_paper_figures
 from ratescape.selection import best, hull_of, measured
 
 
@@ -131,6 +133,38 @@ def test_table_1_flags_and_ceilings_reach_the_page(tmp_path: Path) -> None:
     for run, ceiling in zip(data["runs"], rows["ceiling_rate_2"], strict=True):
         assert run["values"]["validation"]["ceiling_rate_2"] == ceiling
     assert [pick["metric"] for pick in data["picks"][:3]] == ["psnr", "inception_score", "accuracy_rbf_1"]
+
+
+def test_ties_layers_and_what_has_no_winner_are_told(tmp_path: Path) -> None:
+    folder = sweep(tmp_path, labels=True, pictures=False)
+    table = read_table(folder)
+    rows = table.rows.assign(inception_score=1.02, se_inception_score=0.01, score_of_data=9.0, se_psnr=5.0)
+    picks = {pick["metric"]: pick for pick in page_data(folder, dataclasses.replace(table, rows=rows))["picks"]}
+    nobody = picks["inception_score"]
+    assert nobody["best"] is None and nobody["heading"].startswith("For generation")
+    assert nobody["notes"][0].startswith("No model generates yet: the best inception score is 1.02")
+    choice = best(dataclasses.replace(table, rows=rows), "reconstruction")
+    assert picks["psnr"]["best"] == choice.run and len(choice.ties) > 5
+    assert "ties within one error with" in picks["psnr"]["notes"][0]
+    layered = best(table, "representation")
+    assert picks[layered.metric.column]["best"] == layered.run
+    assert picks[layered.metric.column]["praise"] == "recommended for representation"
+    simpler = picks[layered.metric.column]["simpler"]
+    assert simpler["vae"] == {"run": layered.vae.run, "metric": layered.vae.metric.column}
+
+
+def test_what_needs_labels_is_one_warning(folder: SweepFolder) -> None:
+    """Eight lines said so of images without labels: one for what was not measured, and one for each figure."""
+    absent = "not measured: inception_score, information, accuracy (the images have no labels)"
+    table = dataclasses.replace(read_table(folder), absent=(absent,))
+    skipped = save_paper_figures(folder).skipped
+    assert len(skipped) >= 5
+    lines = with_not_drawn(warnings(table), table, skipped | {"figure-9": "needs three layers"})
+    (told,) = [line for line in lines if "labels" in line or "figure-5-generation" in line]
+    assert told.startswith("Not measured: inception_score, information, accuracy (the images have no labels). For want")
+    assert all(name in told for name in skipped) and lines[-1] == "Not drawn: figure-9 needs three layers."
+    several = dataclasses.replace(table, absent=(absent, "not measured: x (y)"))
+    assert sum("figure-5-generation" in line for line in with_not_drawn(warnings(several), several, skipped)) == 1
 
 
 def test_without_labels_there_is_no_table_1(folder: SweepFolder) -> None:
