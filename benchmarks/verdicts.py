@@ -87,8 +87,8 @@ def verdict(first: Table, second: Table, use: str) -> Verdict | None:
 
 def compare(first: Path, second: Path) -> list[Verdict]:
     """The verdicts of a landscape on all uses, printed as a table."""
-    tables = [read_table(SweepFolder(path)) for path in (first, second)]
-    found = [one for use in USES if (one := verdict(*tables, use)) is not None]
+    own, other = (read_table(SweepFolder(path)) for path in (first, second))
+    found = [one for use in USES if (one := verdict(own, other, use)) is not None]
     print(f"\n{first.name}, truth by {'its own test images' if first == second else second.name}\n")
     print(f"| use | recommended | true place | among the best {FIRST} | truly best is winner or tie |")
     print("|---|---|---|---|---|")
@@ -107,12 +107,13 @@ def halve(source: str, out: Path, shuffle: bool) -> None:
     order = generator.permutation(len(pixels))
     out.mkdir(parents=True, exist_ok=True)
     for letter, rows in zip("ab", np.array_split(order, 2), strict=True):
-        arrays = {"images": pixels[rows]}
+        path = out / f"{letter}.npz"
         if labels:
             own = np.concatenate(labels)[rows]
-            arrays["labels"] = generator.permutation(own) if shuffle else own
-        np.savez(out / f"{letter}.npz", **arrays)
-        print(out / f"{letter}.npz", len(rows), "images")
+            np.savez(path, images=pixels[rows], labels=generator.permutation(own) if shuffle else own)
+        else:
+            np.savez(path, images=pixels[rows])
+        print(path, len(rows), "images")
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ import pytest
 from ratescape import selection
 from ratescape.errors import NoWinner
 from ratescape.records.table import Table
+from ratescape.selection.chance import written
 
 MODELS = 25
 IMAGES = 400
@@ -104,3 +105,18 @@ def test_only_what_is_better_than_chance_ties_and_wins() -> None:
     landscape.rows.loc[7, "accuracy_sample_2"] = 0.9
     choice = selection.best(landscape, "representation")
     assert choice.run == "run04" and not choice.ties and math.isclose(choice.error, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (0.7716, 0.0312, "0.772 ± 0.031"),
+        (1987.12, 7.64, "1987.1 ± 7.6"),
+        (1.001544, 2.2e-5, "1.0015 ± 2e-05"),
+        (51234.0, 312.0, "51234 ± 312"),
+        (16.61234, math.nan, "16.61"),
+        (16.61234, 0.0, "16.61"),
+    ],
+)
+def test_numbers_are_written_to_the_second_digit_of_their_error(value: float, error: float, text: str) -> None:
+    assert written(value, error) == text
