@@ -123,7 +123,7 @@ def test_where_nothing_is_better_than_chance_recommend_says_so_and_fails(run: Ru
     for path in folder.path.glob("runs/*/evaluation.jsonl"):
         records = read_json_lines(path)
         for record in records:
-            record["metrics"]["inception_score"] = 1.01
+            record["metrics"] |= {"inception_score": 1.01, "score_of_data": 9.0}
         path.write_text(to_json_lines(records))
     outcome = run("recommend", folder.path, "--for", "generation")
     assert (outcome.status, outcome.out) == (1, "") and outcome.err.startswith("ratescape: no model generates yet")

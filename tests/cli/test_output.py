@@ -78,7 +78,7 @@ def test_an_error_is_one_line_whatever_it_is_made_of(capsys: pytest.CaptureFixtu
 def test_a_summary_says_why_there_is_no_winner(tmp_path: Path) -> None:
     folder = sweep(tmp_path, labels=True, pictures=False)
     landscape = Landscape(folder.path)
-    rows = landscape.table.assign(inception_score=1.02, se_inception_score=0.01)
+    rows = landscape.table.assign(inception_score=1.02, score_of_data=9.0)
     landscape.records = dataclasses.replace(landscape.records, rows=rows)
     lines = output.summary(landscape)
     (told,) = [line for line in lines if line.startswith("For generation")]

@@ -18,7 +18,7 @@ from ratescape.evaluation.subject import Subject
 from ratescape.judges.cache import Judge, cached_judge
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.registry import build, resolved_model
-from ratescape.records.table import read_table
+from ratescape.records.table import paired_error, read_table
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.judge import JudgeSpec
 from ratescape.specs.model import ModelSpec
@@ -55,6 +55,23 @@ def test_of_psnr_it_is_the_spread_over_sets_of_images() -> None:
     assert_is_the_spread(draw, 1000)
 
 
+def test_parts_know_how_alike_two_models_err() -> None:
+    """Images differ far more than models: the error of the difference is that of the spread over sets of images."""
+
+    def draw(generator: np.random.Generator) -> tuple[float, float | None]:
+        images = generator.gamma(3.0, 0.01, 400)
+        models = [torch.from_numpy(images * scale * generator.lognormal(0, 0.1, 400)) for scale in (1.0, 1.05)]
+        psnr = [-10 * math.log10(float(squared.mean())) for squared in models]
+        one, other = (errors.parts(errors.shares_of_psnr(squared)) for squared in models)
+        alone = math.hypot(*(errors.of_psnr(squared) or 0.0 for squared in models))
+        assert len(one) == errors.PARTS and paired_error(one, other) < 0.5 * alone
+        return psnr[0] - psnr[1], paired_error(one, other)
+
+    assert_is_the_spread(draw, 400)
+    assert errors.parts(torch.arange(3.0)) == [0.0, 1.0, 2.0]
+    assert errors.parts(torch.arange(40.0)) == [0.5 + 2 * part for part in range(20)]
+
+
 def test_of_r2_it_is_the_spread_over_sets_of_images() -> None:
     generator = np.random.default_rng(0)
     x = generator.normal(size=(500, 3))
@@ -79,8 +96,8 @@ def clustered(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def test_of_clusters_it_is_the_spread_over_sets_of_images() -> None:
     spread = np.std([normalized_mutual_info_score(*clustered(seed)) for seed in range(600)], ddof=1)
-    stated = [errors.of_clustering(*reversed(clustered(seed))) for seed in range(30)]
-    assert np.mean([error for error in stated if error is not None]) == pytest.approx(spread, rel=0.15)
+    stated = [errors.of_clustering(*reversed(clustered(seed))) for seed in range(10)]
+    assert np.mean([error for error in stated if error is not None]) == pytest.approx(spread, rel=0.2)
 
 
 def test_of_a_score_it_is_that_over_its_splits() -> None:
@@ -173,6 +190,11 @@ def test_the_table_has_a_column_of_errors_for_every_split(data: ImageData, tmp_p
     folder = swept(small_sweep(data), data, tmp_path)
     table = read_table(folder)
     assert table.images == len(data.held_out["validation"].pixels)
+    assert {run: parts.keys() for run, parts in table.parts.items()} == dict.fromkeys(
+        table.rows["run"], {"psnr", "nelbo", "distortion"}
+    )
+    for _, row in table.rows.iterrows():
+        assert np.mean(table.parts[row["run"]]["nelbo"]) == pytest.approx(row["nelbo"])
     for name in ("psnr", "nelbo", "rate_2", "rate_1", "distortion"):
         for prefix in ("", "test_"):
             assert (table.rows[f"{prefix}se_{name}"] > 0).all()

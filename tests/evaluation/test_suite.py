@@ -96,7 +96,7 @@ def test_a_metric_from_outside_the_package_reaches_records_table_choice_and_page
     assert {"worst_distortion", "test_worst_distortion", "spread_2", "test_spread_1"} <= set(table.rows.columns)
     choice = selection.best(table, "worst_distortion")
     assert choice.value(choice.row) == table.rows["worst_distortion"].min()
-    assert "lowest worst distortion on validation" in choice.explanation
+    assert "by worst distortion in nats/image (lower is better)" in choice.explanation
     page = page_data(folder, table)
     assert {"worst_distortion", "spread_2", "spread_1"} <= {one["column"] for one in page["metrics"]}
     assert page["runs"][0]["values"]["test"]["worst_distortion"] == table.rows["test_worst_distortion"][0]

@@ -67,3 +67,21 @@ def test_one_that_outgrew_the_budget_is_not_taken(folder: SweepFolder) -> None:
     one.evaluation.write_text(text)
     assert best.folder is not None and best.folder.path.parent.name == "runs"
     assert "beyond what was demanded, so the unrefined model is kept" in str(best)
+
+
+def test_a_gain_within_its_error_is_told_and_not_taken(folder: SweepFolder) -> None:
+    best = chosen(folder)
+    errors = {"nelbo": 2.0}
+    one = refine_on_disk(folder, best.betas, 2.5, errors=errors)
+    assert str(best).endswith("better only within its error, so the unrefined model is kept.")
+    one.evaluation.write_text(one.evaluation.read_text().replace('"nelbo": 2.0', '"nelbo": 0.5'))
+    one.before.write_text(one.before.read_text().replace('"nelbo": 2.0', '"nelbo": 0.5'))
+    assert best.folder is not None and best.folder.path == one.path
+
+
+def test_measured_on_the_same_images_a_gain_is_more_exact(folder: SweepFolder) -> None:
+    best = chosen(folder)
+    one = refine_on_disk(folder, best.betas, 2.5, errors={"nelbo": 9.0}, parts={"nelbo": [100.0, 120.0, 90.0]})
+    (row,) = best.landscape.refined.rows.to_dict("records")
+    assert row["se_gain_nelbo"] == 0.0
+    assert best.folder is not None and best.folder.path == one.path

@@ -230,6 +230,18 @@ def test_within_one_error_of_the_difference_the_smaller_rate_wins_and_all_ties_a
     assert "errors are large" not in selection.best(large, "psnr").explanation
 
 
+def test_models_that_err_alike_on_the_same_images_do_not_tie() -> None:
+    table = with_columns(table_of(GRID, [18.0, 17.9, 17.85, np.nan, 17.0], [50, 40, 30, 5, 20]), se_psnr=[0.5] * 5)
+    assert len(selection.best(table, "psnr").ties) == 2
+    shared = np.random.default_rng(0).normal(size=20)
+    parts = {f"run{i}": {"psnr": list(shared + noise)} for i, noise in enumerate((0.0, 0.01 * shared**2, 0.3 * shared))}
+    choice = selection.best(dataclasses.replace(table, parts=parts), "psnr")
+    assert choice.runner_up is not None  # run1 differs by 0.1 ± 0.003; run2 by 0.15 ± 0.07
+    assert choice.run == "run0" and not choice.ties
+    noisy = parts | {"run2": {"psnr": list(-shared)}}
+    assert [tie.run for tie in selection.best(dataclasses.replace(table, parts=noisy), "psnr").ties] == ["run0"]
+
+
 def test_among_ties_of_representation_what_a_sample_carries_decides() -> None:
     table = with_columns(TABLE, **ACCURACY, se_accuracy_rbf_2=[0.04] * 5, se_accuracy_rbf_1=[0.04] * 5)
     samples = {"accuracy_sample_2": [0.4, 0.1, 0.8, np.nan, 0.2], "accuracy_sample_1": [0.1, 0.1, 0.1, np.nan, 0.5]}

@@ -18,6 +18,10 @@ from ratescape.evaluation.bounds import sampling_error
 RESAMPLED = 100
 """Bootstrap samples of the error of a clustering: it is known to 1 / sqrt(2 x 100), some 7 %."""
 
+PARTS = 20
+"""Groups of images whose means are kept beside each number that is a mean over images: 20 of them know an error of a
+difference to 1 / sqrt(2 x 19), some 16 %."""
+
 DECIBELS = 10 / math.log(10)
 """PSNR changes by so many dB where the mean squared error changes by its own size, to first order."""
 
@@ -31,6 +35,23 @@ def of_mean(values: Tensor) -> float | list[float] | None:
     if len(values) < 2:
         return None
     return (values.double().std(0) / math.sqrt(len(values))).tolist()
+
+
+def parts(values: Tensor) -> list[float]:
+    """Means over :data:`PARTS` groups of consecutive images, or over single ones if there are not so many.
+
+    The error of the difference of two models on the same images is sd / sqrt(G) of the differences of their G parts,
+    which knows how alike the two err: see :func:`ratescape.selection.errors.paired_error`.
+
+    Args:
+        values: what each image adds to a mean, ``[N]``.
+    """
+    return [float(part.double().mean()) for part in values.tensor_split(min(PARTS, len(values)))]
+
+
+def shares_of_psnr(squared_errors: Tensor) -> Tensor:
+    """What each image adds to the PSNR, dB ``[N]``, to first order in its mean squared error ``[N]``."""
+    return -DECIBELS * squared_errors / squared_errors.mean()
 
 
 def of_psnr(squared_errors: Tensor) -> float | None:

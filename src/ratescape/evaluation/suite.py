@@ -51,7 +51,7 @@ def measure(subject: Subject) -> list[dict[str, Any]]:
     """Measure a model on validation and test: one record each, of which landscapes are made.
 
     A record has ``split``, its number of ``images``, ``betas``, ``metrics``, ``errors`` (their standard errors, as far
-    as there are any), ``absent`` (why what is not among the metrics could not be measured), and what
+    as there are any), ``parts`` (of means over images, those over groups of images), ``absent`` (why what is not among the metrics could not be measured), and what
     :func:`ratescape.evaluation.comparable.stamp` adds.
 
     Metrics, nats per image unless said otherwise; lists run over the layers, top first:
@@ -105,6 +105,7 @@ def _record(subject: Subject, name: str, split: SplitView) -> dict[str, Any]:
         found = _measured(measurement, split)
         record["metrics"] |= found.metrics
         record["errors"] |= found.errors
+        record["parts"] |= found.parts
         record["absent"] |= found.absent
     return record
 

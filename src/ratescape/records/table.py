@@ -4,8 +4,9 @@ import dataclasses
 import io
 import json
 import math
+import statistics
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -38,6 +39,8 @@ class Table:
     """One line for each conditioned network that lost a layer in training, and what was done about it."""
     images: int | None = None
     """Images of the split that the plain columns were measured on; None where the records do not tell."""
+    parts: Mapping[str, Mapping[str, list[float]]] = dataclasses.field(default_factory=dict[str, Any])
+    """By run and column: the means over groups of images of what is a mean over images, on the same split."""
     stamp: str | None = None
     """What decided its numbers: they compare with those of a record of the same :func:`stamp_of` alone. None where
     nothing was measured."""
@@ -76,7 +79,15 @@ def read_table(folder: SweepFolder) -> Table:
     absent, retrained = _absent(reasons, len(kept)), tuple(verdicts(folder, spec.networks()))
     measured = next((record for row, record in kept if row["status"] == "ok"), None)
     images, stamp = (None, None) if measured is None else (measured.get("images"), stamp_of(measured))
-    return Table(rows, missing, (*broken, *others), spec.selection_split, absent, retrained, images, stamp)
+    parts = {row["run"]: record.get("parts", {}) for row, record in kept}
+    split = spec.selection_split
+    return Table(rows, missing, (*broken, *others), split, absent, retrained, images, parts, stamp)
+
+
+def paired_error(one: Sequence[float], other: Sequence[float]) -> float:
+    """Standard error of the difference of two means over the same images, from their means over G groups of these."""
+    differences = [a - b for a, b in zip(one, other, strict=True)]
+    return statistics.stdev(differences) / math.sqrt(len(differences))
 
 
 Measured = list[tuple[dict[str, Any], dict[str, Any]]]

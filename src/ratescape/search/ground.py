@@ -8,7 +8,7 @@ from torch import Tensor
 from ratescape.compute.precision import arithmetic
 from ratescape.data.catalog import ImageData
 from ratescape.evaluation import suite
-from ratescape.evaluation.errors import DECIBELS
+from ratescape.evaluation.errors import shares_of_psnr
 from ratescape.evaluation.subject import Subject
 from ratescape.judges.cache import Judge
 from ratescape.model.conditioning import Conditioned
@@ -53,7 +53,7 @@ class Ground:
         with arithmetic("float32", view.subject.device):
             total, distortion, squared = view.rates.rates.sum(1), view.rates.distortion, view.reading.restored.errors
         known = {"rate": total, "distortion": distortion, "nelbo": distortion + total}
-        return -DECIBELS * squared / squared.mean() if column == "psnr" else known.get(column)
+        return shares_of_psnr(squared) if column == "psnr" else known.get(column)
 
     def columns(
         self, model: HVAE, betas: tuple[float, ...], wanted: frozenset[str], seed: int | None = None

@@ -1,6 +1,7 @@
 """Which refined model of a landscape is better than the best that was not refined."""
 
 import dataclasses
+import math
 
 import pandas as pd
 
@@ -87,5 +88,7 @@ def _compared(row: pd.Series, choice: Choice, base: pd.Series, limits: Limits) -
     own = row["seed"] == base.get("seed", choice.row["seed"]) and selection.betas_of(row) == selection.betas_of(base)
     # A gain within the error is none, nor is one that four digits do not show: it is what is printed.
     shows = f"{choice.value(row):.4g}" != f"{choice.value(base):.4g}"
-    exceeds = bool(scores[0] - scores[1] > difference_error(choice.error_of(row), choice.error_of(base)))
+    paired = float(row.get(f"se_gain_{choice.metric.column}", math.nan)) if own else math.nan
+    error = paired if math.isfinite(paired) else difference_error(choice.error_of(row), choice.error_of(base))
+    exceeds = bool(scores[0] - scores[1] > error)
     return Refined(choice, row, bool(own), keeps and shows and exceeds, keeps)

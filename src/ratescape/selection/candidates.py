@@ -1,15 +1,18 @@
 """What competes for a use: models, and for what is measured of layers, each layer of each model."""
 
 import dataclasses
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
 from ratescape.metrics import SUBSCRIPTS, Metric
+from ratescape.records.table import paired_error
 from ratescape.selection.collapse import collapsed_layers
-from ratescape.selection.errors import standard_errors
+from ratescape.selection.errors import difference_error, standard_errors
 from ratescape.selection.rows import betas_of, betas_text
 
 
@@ -24,6 +27,8 @@ class Candidate:
     error: float
     """Standard error of its value; NaN where it is not known."""
     error_on_test: float
+    parts: Sequence[float] = ()
+    """Its means over groups of the images, if that is what it is; empty where there are several seeds."""
 
     @property
     def run(self) -> str:
@@ -55,7 +60,7 @@ class Candidate:
         """Total rate of the model, nats per image."""
         return float(self.row["rate"])
 
-    @property
+    @functools.cached_property
     def collapsed(self) -> bool:
         """Whether it is of a layer that carries next to nothing."""
         return self.layer is not None and self.layer in collapsed_layers(self.row)
@@ -65,6 +70,12 @@ class Candidate:
         """For what is read off a layer's mean: what an RBF SVM reads off a sample of that layer, if it was measured."""
         value = self.row.get(f"accuracy_sample_{self.layer}") if self.metric.seen_from == "mean" else None
         return None if value is None or not math.isfinite(value) else float(value)
+
+    def is_beyond(self, other: "Candidate") -> bool:
+        """Whether it is better than another by more than one standard error of the difference."""
+        if len(self.parts) == len(other.parts) > 1:
+            return self.score - other.score > paired_error(self.parts, other.parts)
+        return self.score - other.score > difference_error(self.error, other.error)
 
     @property
     def name(self) -> str:
@@ -77,18 +88,26 @@ def layer_name(layer: int) -> str:
     return "z" + str(layer).translate(SUBSCRIPTS)
 
 
-def candidates(rows: pd.DataFrame, metrics: Sequence[Metric]) -> list[Candidate]:
+def candidates(
+    rows: pd.DataFrame,
+    metrics: Sequence[Metric],
+    parts: Mapping[str, Mapping[str, Sequence[float]]] = MappingProxyType({}),
+) -> list[Candidate]:
     """All that have the metric, best first; equal ones by the smaller total rate, then by run key.
 
     Args:
         rows: measured rows.
         metrics: one, or the same of every layer.
+        parts: of the table.
     """
     found: list[Candidate] = []
+    single = rows["seed"].nunique() == 1
     for metric in metrics:
         errors, on_test = (standard_errors(rows, metric, prefix) for prefix in ("", "test_"))
         known = rows.index[rows[metric.column].notna() & rows["rate"].notna()]
-        found += [Candidate(rows.loc[i], metric, float(errors[i]), float(on_test[i])) for i in known]
+        for i in known:
+            own = parts.get(str(rows.loc[i, "run"]), {}).get(metric.column, ()) if single else ()
+            found.append(Candidate(rows.loc[i], metric, float(errors[i]), float(on_test[i]), own))
     return sorted(found, key=lambda one: (-one.score, one.rate, one.run))
 
 

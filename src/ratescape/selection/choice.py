@@ -147,8 +147,9 @@ def best(
     """The best model of a landscape for a use, and for what is measured of layers, the best layer.
 
     Collapsed layers do not compete, unless the use is the column of one layer. Nor does what is not better than chance
-    (:mod:`ratescape.selection.chance`). All that are within one standard error of the highest score (of the difference,
-    sqrt(a^2 + b^2), more than it really is, since models are measured on the same images) tie. Of those, for what is
+    (:mod:`ratescape.selection.chance`). All that are within one standard error of the highest score tie: that of the
+    difference, by groups of images for PSNR, -ELBO and distortion, else sqrt(a^2 + b^2), which is more than it really
+    is, since models are measured on the same images. Of those, for what is
     read off a layer's mean, the one wins whose *sample* tells most (``accuracy_sample``); for all else, and where that
     was not measured, the one with the smallest total rate.
 
@@ -170,7 +171,7 @@ def best(
     """
     rows = finished(table)
     metrics = metrics_for(rows, use)
-    everything = candidates(rows, metrics)
+    everything = candidates(rows, metrics, table.parts)
     known = rows[rows["run"].isin([one.run for one in everything])]
     accepted = {*meeting(known, max_rate, demands or {})["run"]}
     within = [one for one in everything if one.run in accepted]
@@ -195,6 +196,6 @@ def best(
 def _decided(ranked: Sequence[Candidate]) -> tuple[Candidate, tuple[Candidate, ...]]:
     """The winner among those that tie with the highest score, and the others that do."""
     highest = ranked[0]
-    equal = [one for one in ranked if highest.score - one.score <= difference_error(highest.error, one.error)]
+    equal = [one for one in ranked if not highest.is_beyond(one)]
     winner = min(equal, key=lambda one: (-(one.sample or 0.0), one.rate))
     return winner, tuple(one for one in equal if one is not winner)

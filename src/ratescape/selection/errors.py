@@ -29,6 +29,7 @@ def difference_error(one: float, other: float) -> float:
     """Standard error of the difference of two numbers, sqrt(a^2 + b^2); an error that is not known counts as 0.
 
     Models of a landscape are measured on the same images, and err alike: their difference is more exact than that. So
-    what differs by more than this does differ, and what differs by less may.
+    what differs by more than this does differ, and what differs by less may. Where means over groups of images were
+    recorded, :func:`ratescape.records.table.paired_error` says more.
     """
     return math.hypot(*(error if math.isfinite(error) else 0.0 for error in (one, other)))

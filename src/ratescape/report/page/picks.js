@@ -13,7 +13,7 @@ export function drawPicks() {
   element("picks-note").textContent =
     data.chosen_on === "test"
       ? "Chosen and measured on test, as the paper does: the winners look a little too good."
-      : `Chosen on ${data.chosen_on}; the numbers are those on test.`;
+      : `Chosen on ${data.chosen_on}; the numbers are those on test, of samples those of other draws.`;
   const many = data.picks.length > MANY_PICKS;
   const others = make("details");
   others.id = "others";

@@ -49,4 +49,4 @@ def _improved(row: pd.Series, metric: Metric) -> bool:
         return False
     after, before = metric.score(row[columns].astype(float))
     errors = [float(row.get(f"{when}se_{metric.column}", math.nan)) for when in ("", "before_")]
-    return bool(after - before > difference_error(*errors))
+    return bool(after - before > float(row.get(f"se_gain_{metric.column}", difference_error(*errors))))
