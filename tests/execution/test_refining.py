@@ -42,7 +42,8 @@ def finished(data: ImageData, tmp_path_factory: pytest.TempPathFactory) -> Sweep
 @pytest.fixture(scope="module")
 def learnt(data: ImageData, tmp_path_factory: pytest.TempPathFactory) -> SweepFolder:
     """A network that has learnt something: the best -ELBO is between the corners that are its grid."""
-    spec = asked(data, training=SLOW, evaluation=dataclasses.replace(LEAN, information=True))
+    probed = dataclasses.replace(LEAN, probes="heldout", probe_kinds=("rbf",))
+    spec = asked(data, training=SLOW, evaluation=probed)
     return swept(spec, data, tmp_path_factory.mktemp("learnt"))
 
 
@@ -176,13 +177,15 @@ def test_what_the_fine_landscape_measures_is_polished(learnt: SweepFolder) -> No
 
 def test_any_use_is_searched_by_its_own_metric(learnt: SweepFolder, run: Run) -> None:
     landscape = Landscape(learnt.path)
-    best = landscape.best("information_1", between=True, tries=3)
+    best = landscape.best("accuracy_rbf", between=True, tries=3)
     assert best.between is not None and best.between.tried == 3
     found = best.between
     measured = evaluate(landscape.folder.network(learnt.spec().networks()[0]).path, betas=found.betas)[0]
-    assert found.row["information_1"] == pytest.approx(measured["metrics"]["information"][1], rel=1e-5)
+    assert best.layer is not None and found.choice.metric.column == f"accuracy_rbf_{best.layer}"
+    accuracy = measured["metrics"]["accuracy_rbf"][2 - best.layer]
+    assert found.row[f"accuracy_rbf_{best.layer}"] == pytest.approx(accuracy, rel=1e-5)
     assert found.is_better == (found.gain > found.margin) and found.margin >= 0
-    said = run("recommend", learnt.path, "--for", "information_1", "--between", "--tries", "3")
+    said = run("recommend", learnt.path, "--for", "accuracy_rbf", "--between", "--tries", "3")
     assert said.status == 0 and str(found) in said.out
     refused(run("recommend", learnt.path, "--between", "--tries", "-1"), "tries is -1")
 
@@ -224,7 +227,7 @@ def test_the_error_of_a_difference_is_over_its_images(learnt: SweepFolder, data:
     values = ground.of_images(model, betas, "psnr")
     assert values is not None
     assert float(values.std()) / math.sqrt(len(values)) == pytest.approx(row["se_psnr"], rel=1e-4)
-    assert ground.of_images(model, betas, "information_1") is None
+    assert ground.of_images(model, betas, "accuracy_rbf_1") is None
 
 
 def test_demands_are_kept_to(learnt: SweepFolder) -> None:

@@ -47,6 +47,11 @@ def fidelity(subject: Subject, split: SplitView) -> Measured:
         errors=_known(
             {name: errors.of_mean(values) for name, values in exact.items()} | {"psnr": errors.of_psnr(restored.errors)}
         ),
+        parts={
+            "psnr": errors.parts(errors.shares_of_psnr(restored.errors)),
+            "nelbo": errors.parts(exact["nelbo"]),
+            "distortion": errors.parts(distortions),
+        },
     )
 
 

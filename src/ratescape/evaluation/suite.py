@@ -51,8 +51,8 @@ def measure(subject: Subject) -> list[dict[str, Any]]:
     """Measure a model on validation and test: one record each, of which landscapes are made.
 
     A record has ``split``, its number of ``images``, ``betas``, ``metrics``, ``errors`` (their standard errors, as far
-    as there are any), ``parts`` (of means over images, those over groups of images), ``absent`` (why what is not among the metrics could not be measured), and what
-    :func:`ratescape.evaluation.comparable.stamp` adds.
+    as there are any), ``parts`` (of means over images, those over groups of images), ``absent`` (why what is not among
+    the metrics could not be measured), and what :func:`ratescape.evaluation.comparable.stamp` adds.
 
     Metrics, nats per image unless said otherwise; lists run over the layers, top first:
 
@@ -84,23 +84,16 @@ def blank(data: ImageData, betas: tuple[float, ...], settings: EvaluationSpec) -
     """The records of a model that has nothing to measure because its training diverged: every number is missing."""
     missing = [None] * len(betas)
     empty = dict.fromkeys(("rate", "distortion", "loss", "nelbo", "psnr")) | {"rates": missing, "active": missing}
-    return [
-        {"split": name, "images": 0, "betas": betas}
-        | stamp(settings, None)
-        | {"metrics": empty, "errors": {}, "absent": {}}
-        for name in data.held_out
-    ]
+    nothing = stamp(settings, None) | {"metrics": empty, "errors": {}, "parts": {}, "absent": {}}
+    return [{"split": name, "images": 0, "betas": betas} | nothing for name in data.held_out]
 
 
 def _record(subject: Subject, name: str, split: SplitView) -> dict[str, Any]:
     """What all measurements say of one split."""
     judge = subject.judge
     record: dict[str, Any] = {"split": name, "images": len(split.images), "betas": subject.betas}
-    record |= stamp(subject.settings, None if judge is None else judge.facts) | {
-        "metrics": {},
-        "errors": {},
-        "absent": {},
-    }
+    record |= stamp(subject.settings, None if judge is None else judge.facts)
+    record |= {"metrics": {}, "errors": {}, "parts": {}, "absent": {}}
     for measurement in MEASUREMENTS:
         found = _measured(measurement, split)
         record["metrics"] |= found.metrics
