@@ -191,8 +191,7 @@ def test_the_table_has_a_column_of_errors_for_every_split(data: ImageData, tmp_p
     table = read_table(folder)
     assert table.images == len(data.held_out["validation"].pixels)
     assert all(parts.keys() == {"psnr", "nelbo", "distortion"} for parts in table.parts.values())
-    for _, row in table.rows.iterrows():
-        assert np.mean(table.parts[row["run"]]["nelbo"]) == pytest.approx(row["nelbo"])
+    assert {len(part) for parts in table.parts.values() for part in parts.values()} == {min(errors.PARTS, table.images)}
     for name in ("psnr", "nelbo", "rate_2", "rate_1", "distortion"):
         for prefix in ("", "test_"):
             assert (table.rows[f"{prefix}se_{name}"] > 0).all()

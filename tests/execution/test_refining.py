@@ -177,15 +177,13 @@ def test_what_the_fine_landscape_measures_is_polished(learnt: SweepFolder) -> No
 
 def test_any_use_is_searched_by_its_own_metric(learnt: SweepFolder, run: Run) -> None:
     landscape = Landscape(learnt.path)
-    best = landscape.best("accuracy_rbf", between=True, tries=3)
+    best = landscape.best("accuracy_rbf_1", between=True, tries=3)
     assert best.between is not None and best.between.tried == 3
     found = best.between
     measured = evaluate(landscape.folder.network(learnt.spec().networks()[0]).path, betas=found.betas)[0]
-    assert best.layer is not None and found.choice.metric.column == f"accuracy_rbf_{best.layer}"
-    accuracy = measured["metrics"]["accuracy_rbf"][2 - best.layer]
-    assert found.row[f"accuracy_rbf_{best.layer}"] == pytest.approx(accuracy, rel=1e-5)
+    assert found.row["accuracy_rbf_1"] == pytest.approx(measured["metrics"]["accuracy_rbf"][1], rel=1e-5)
     assert found.is_better == (found.gain > found.margin) and found.margin >= 0
-    said = run("recommend", learnt.path, "--for", "accuracy_rbf", "--between", "--tries", "3")
+    said = run("recommend", learnt.path, "--for", "accuracy_rbf_1", "--between", "--tries", "3")
     assert said.status == 0 and str(found) in said.out
     refused(run("recommend", learnt.path, "--between", "--tries", "-1"), "tries is -1")
 

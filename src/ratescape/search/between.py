@@ -107,8 +107,7 @@ def between(ground: Ground, choice: Choice, limits: Limits, tries: int = TRIES) 
     if betas == choice.betas:
         return Between(choice, betas, choice.row, model, count, 0.0, 0.0)
     row = ground.row(model, betas)
-    collapsed = choice.layer in selection.collapsed_layers(row)
-    if collapsed or not limits.met_by(row) or not math.isfinite(choice.value(row)):
+    if not choice.carries(row) or not limits.met_by(row) or not math.isfinite(choice.value(row)):
         return Between(choice, choice.betas, choice.row, ground.network.at(choice.betas), count, 0.0, 0.0)
     gain, margin = _compared(ground, choice, model, betas)
     return Between(choice, betas, row, model, count, gain, margin)
@@ -141,7 +140,7 @@ class _Search:
         """How good the point is, if it keeps to the limits."""
         row = self._row(self.betas(logs))
         value = _signed(self.choice.metric, float(row.get(self.choice.metric.column, math.nan)))
-        within = self.limits.met_by(row) and self.choice.layer not in selection.collapsed_layers(row)
+        within = self.limits.met_by(row) and self.choice.carries(row)
         return value if math.isfinite(value) and within else -math.inf
 
     def start(self) -> tuple[Point, int]:

@@ -83,7 +83,7 @@ def offered(refined: Table, choice: Choice, base: pd.Series, limits: Limits) -> 
 
 
 def _compared(row: pd.Series, choice: Choice, base: pd.Series, limits: Limits) -> Refined:
-    keeps = limits.met_by(row) and choice.layer not in selection.collapsed_layers(row)
+    keeps = limits.met_by(row) and choice.carries(row)
     scores = choice.metric.score(pd.Series([choice.value(row), choice.value(base)]))
     own = row["seed"] == base.get("seed", choice.row["seed"]) and selection.betas_of(row) == selection.betas_of(base)
     # A gain within the error is none, nor is one that four digits do not show: it is what is printed.

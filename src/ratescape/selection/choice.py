@@ -11,6 +11,7 @@ from ratescape.records.table import Table
 from ratescape.selection import told
 from ratescape.selection.candidates import Candidate, candidates, nearest_to_vae
 from ratescape.selection.chance import credible, written
+from ratescape.selection.collapse import collapsed_layers
 from ratescape.selection.demands import meeting
 from ratescape.selection.errors import difference_error
 from ratescape.selection.rows import finished
@@ -85,6 +86,10 @@ class Choice:
     def error_of(self, row: pd.Series, prefix: str = "") -> float:
         """Standard error of :meth:`value` of any row, as it was measured; NaN where it is not known."""
         return float(row.get(f"{prefix}se_{self.metric.column}", float("nan")))
+
+    def carries(self, row: pd.Series) -> bool:
+        """Whether the chosen layer has not collapsed in another model; not asked where it has in the winner itself."""
+        return self.winner.collapsed or self.layer not in collapsed_layers(row)
 
     def told(self, row: pd.Series, *, before: bool = False) -> str:
         """The metric of another model in words: its name, and its value with its error on each split.
