@@ -147,7 +147,7 @@ def test_targets_are_measured_shown_and_chosen_by(run: Run, tmp_path: Path) -> N
     out = tmp_path / "out"
     outcome = run("map", "--data.name", tmp_path / "sizes.npz", *SMALL, "--evaluation.probes", "heldout", "--out", out)
     assert (outcome.status, outcome.err) == (0, "")
-    assert "For representation: " in outcome.out and "ridge R²" in outcome.out
+    assert "For representation: no layer of any model carries enough" in outcome.out  # two epochs teach nothing
     rows = pd.read_csv(out / "landscape.csv")
     numbers = rows[[f"{split}ridge_r2_{layer}" for split in ("", "test_") for layer in (2, 1)]]
     assert len(rows) == 4 and (numbers <= 1).all(axis=None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ratescape import selection
-from ratescape.errors import SpecError
+from ratescape.landscape.contents import data_of, held_out, network_of
 from ratescape.records import answers
 from ratescape.records.answers import Answer
 from ratescape.records.folders import RunFolder, SweepFolder
@@ -21,8 +21,6 @@ from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.rate_targets import Request, request_text, requested
 
 if TYPE_CHECKING:  # what needs torch is imported where it is used: reading and choosing need none
-    from ratescape.data.batches import Images
-    from ratescape.data.catalog import ImageData
     from ratescape.execution.progress import Observer
     from ratescape.model.conditioning import Conditioned
     from ratescape.search.between import Between
@@ -91,6 +89,7 @@ class Landscape:
             data_folder: where it looks for the images first.
 
         Raises:
+            NoWinner: no model is better than chance for it.
             SpecError: the landscape has not measured it, no model meets the demands, or ``between`` where every beta
                 point has a network of its own.
             RatescapeError: for ``between``, the network or the images are missing or damaged.
@@ -146,7 +145,7 @@ class Landscape:
             return None
         count = tries if tries is not None else TRIES if max_rate is None else 0
         require(count >= 0, "tries", count, "at least 0")
-        network, data = self.network(seed, device), self._data(data_folder)
+        network, data = self.network(seed, device), data_of(self.folder, data_folder)
         judge = judge_of_results(self.folder, data, spec.evaluation, chosen_device(device))
         ground = Ground(network, data, judge, spec.evaluation, self.folder)
         return between(ground, choice, Limits(max_rate, demands or {}), count)
@@ -184,7 +183,7 @@ class Landscape:
         own = spec.seeds[0] if seed is None else seed
         run = refined_run(spec, betas, own, epochs)
         self.network(own).at(betas)  # betas are refused before anything is loaded
-        refine([run], self._data(data_folder), self.folder, execution, observer)
+        refine([run], data_of(self.folder, data_folder), self.folder, execution, observer)
         return self.folder.refined(run)
 
     def network(self, seed: int | None = None, device: str = "cpu") -> "Conditioned":
@@ -197,15 +196,7 @@ class Landscape:
             SpecError: every beta point of the landscape has a network of its own, or the seed is none of the sweep's.
             CheckpointError: the network's file is missing or damaged.
         """
-        from ratescape import checkpoint
-
-        networks = {network.seed: network for network in self.folder.spec().networks()}
-        if not networks:
-            raise SpecError(f"{self.folder.path} was mapped by dedicated models: map with method conditioned for this")
-        chosen = next(iter(networks)) if seed is None else seed
-        if chosen not in networks:
-            raise SpecError(f"seed is {seed}: it must be one of {', '.join(map(str, networks))}")
-        return checkpoint.load_network(self.folder.network(networks[chosen]).weights, device)[0]
+        return network_of(self.folder, seed, device)
 
     def measure(
         self, points: Sequence[tuple[float, ...]], *, images: int = FINE_IMAGES, data_folder: Path | None = None
@@ -230,7 +221,7 @@ class Landscape:
         from ratescape.evaluation.grid import grid_table
 
         network = self.network()
-        seen = self._held_out(network, images, data_folder)
+        seen = held_out(self.folder, network, images, data_folder)
         return grid_table(network, seen, points)
 
     def at_rates(
@@ -257,7 +248,7 @@ class Landscape:
         from ratescape.search.by_rates import Solved, betas_for
 
         network = self.network()
-        seen = self._held_out(network, images, data_folder)
+        seen = held_out(self.folder, network, images, data_folder)
         targets = requested(request_text(rates), len(network.latent_shapes))
         found = betas_for(network, seen, targets, tolerance=tolerance)
         return Solved(found, network.at(found.betas))
@@ -273,21 +264,6 @@ class Landscape:
     def keep(self, answer: Answer) -> None:
         """Remember an answer of :meth:`at_rates`, so that the report shows it."""
         answers.add_answer(self.folder, answer)
-
-    def _held_out(self, network: "Conditioned", count: int, data_folder: Path | None) -> "Images":
-        """Images of the split that models are chosen on, as a network takes them."""
-        from ratescape.evaluation.grid import seen_images
-
-        if count < 1:
-            raise SpecError(f"images is {count}: measure on one at least")
-        return seen_images(network, self._data(data_folder), count)
-
-    def _data(self, data_folder: Path | None) -> "ImageData":
-        """The images that the landscape was mapped with."""
-        from ratescape.data.reloading import reload_data
-
-        fingerprint = self.folder.provenance().get("fingerprint")
-        return reload_data(self.folder.spec().data, self.folder, fingerprint, data_folder)
 
     def report(self, *, pdf: bool = False) -> Path:
         """Draw the landscape and every figure of the paper, and write the report page; returns its path.
