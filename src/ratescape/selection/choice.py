@@ -121,9 +121,8 @@ class Choice:
         """What the table shows."""
         found = [("best", self.winner)]
         if self.runner_up is not None:
-            found.append(("highest" if self.runner_up.score > self.winner.score else "next best", self.runner_up))
-            if found[1][0] == "highest" and not self.metric.higher_is_better:
-                found[1] = ("lowest", self.runner_up)
+            first = "highest" if self.metric.higher_is_better else "lowest"
+            found.append((first if self.runner_up.score > self.winner.score else "next best", self.runner_up))
         found.append(("plain VAE" if self.vae_is_exact else "nearest to VAE", self.vae))
         return found if self.beta_vae is None else [*found, ("best beta-VAE", self.beta_vae)]
 
