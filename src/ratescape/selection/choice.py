@@ -151,11 +151,12 @@ def best(
     """The best model of a landscape for a use, and for what is measured of layers, the best layer.
 
     Collapsed layers do not compete, unless the use is the column of one layer. Nor does what is not better than chance
-    (:mod:`ratescape.selection.chance`). All that are within one standard error of the highest score tie: that of the
-    difference, by groups of images for PSNR, -ELBO and distortion, else sqrt(a^2 + b^2), which is more than it really
-    is, since models are measured on the same images. Of those, for what is
-    read off a layer's mean, the one wins whose *sample* tells most (``accuracy_sample``); for all else, and where that
-    was not measured, the one with the smallest total rate.
+    (:mod:`ratescape.selection.chance`).
+
+    All that are within one standard error of the highest score tie: that of the difference, by groups of images for
+    PSNR, -ELBO and distortion, else sqrt(a^2 + b^2), which is more than it really is, since models are measured on the
+    same images. Of those, for what is read off a layer's mean, the one wins whose *sample* tells most
+    (``accuracy_sample``); for all else, and where that was not measured, the one with the smallest total rate.
 
     Args:
         table: the landscape.
