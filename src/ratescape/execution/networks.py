@@ -10,7 +10,8 @@ import torch
 from ratescape import checkpoint
 from ratescape.compute.precision import FLOAT, arithmetic
 from ratescape.data.batches import Images, stream
-from ratescape.evaluation.rates import rates
+from ratescape.evaluation.rates import active_units
+from ratescape.evaluation.reading import read
 from ratescape.execution.progress import Reporter, Tell
 from ratescape.execution.work import shortage_named
 from ratescape.execution.workspace import Workspace
@@ -134,8 +135,10 @@ def group_rates(network: Conditioned, images: Images) -> tuple[GroupRate, ...]:
         own = [index for index, one in enumerate(network.groups) if one == group]
         betas = tuple(network.low if one == group else network.high for one in network.groups)
         with arithmetic("float32", images.device):
-            measured = rates(network.at(betas), images, seed=0).rates.mean(0)  # [L]
-        found.append(GroupRate(tuple(layers - index for index in own), betas, float(measured[own].sum())))
+            reading = read(network.at(betas), images, seed=0)
+        rate = float(reading.rates.rates.mean(0)[own].sum())
+        active = sum(active_units([reading.restored.means[index] for index in own]))
+        found.append(GroupRate(tuple(layers - index for index in own), betas, rate, active))
     return tuple(found)
 
 
