@@ -7,8 +7,9 @@ The truth is a second landscape: the same betas, another seed, and images that t
 landscape, in their order). Its models are ranked by their numbers on test, layers that have collapsed left out. Without
 a second landscape the first one's own test images stand in, which the choice has not seen either.
 
-For each use: what is recommended, its place in the true order, whether that is among the first three, and whether the
-truly best one is the winner or ties with it. Where no winner is declared, the reason.
+For each use: what is recommended, its place in the true order, how far it is from the truly best with the error of that
+difference, whether it is among the first three or within one such error of the first, and whether the truly best one is
+the winner or ties with it. Where no winner is declared, the reason.
 
 --halve writes two .npz files of images that have none in common, A and B, so that a second landscape on fresh images is
 two commands: `ratescape map --data.name OUT/a.npz --out first` and `... OUT/b.npz --seeds 1 --out second`. With
@@ -16,6 +17,7 @@ two commands: `ratescape map --data.name OUT/a.npz --out first` and `... OUT/b.n
 """
 
 import argparse
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,8 +28,9 @@ from ratescape.errors import NoWinner, SpecError
 from ratescape.metrics import USES
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import Table, read_table
-from ratescape.selection import Candidate, Choice, best, finished, metrics_for
-from ratescape.selection.candidates import candidates, layer_name
+from ratescape.selection import Candidate, Choice, best, difference_error, finished, metrics_for
+from ratescape.selection.candidates import candidates
+from ratescape.selection.chance import written
 from ratescape.selection.told import reported
 
 FIRST = 3
@@ -45,27 +48,38 @@ class Verdict(NamedTuple):
     place: int | None
     """Of the winner in the true order, from 1; None without a winner."""
     of: int
+    short: float
+    """By so much it is worse than the truly best."""
+    error: float
+    """Standard error of that difference."""
     best_is_named: bool
     """Whether the truly best is the winner or a tie."""
 
     @property
     def line(self) -> str:
         if self.place is None:
-            return f"| {self.use} | {self.said} | – | – | – |"
-        hit, named = ("yes" if true else "no" for true in (self.place <= FIRST, self.best_is_named))
-        return f"| {self.use} | {self.said} | {self.place} of {self.of} | {hit} | {named} |"
+            return f"| {self.use} | {self.said} | – | – | – | – | – |"
+        answers = (self.place <= FIRST, self.is_level, self.best_is_named)
+        hit, level, named = ("yes" if true else "no" for true in answers)
+        short = written(self.short, self.error)
+        return f"| {self.use} | {self.said} | {self.place} of {self.of} | {short} | {hit} | {level} | {named} |"
+
+    @property
+    def is_level(self) -> bool:
+        """Whether it is among the first, or cannot be told from the truly best."""
+        return self.place is not None and (self.place <= FIRST or self.short <= self.error)
 
 
 def name(one: Candidate) -> Name:
     return tuple(float(f"{beta:.6g}") for beta in one.betas), one.layer
 
 
-def true_order(second: Table, use: str, choice: Choice) -> list[Name]:
+def true_order(second: Table, choice: Choice) -> list[Candidate]:
     """Models, and layers of them that carry something, by what they are worth on the second landscape's test images."""
     kind = choice.metric.column.removesuffix(f"_{choice.layer}")
     known = [one for one in candidates(finished(second), metrics_for(finished(second), kind)) if not one.collapsed]
     sign = -1 if choice.metric.higher_is_better else 1
-    return [name(one) for one in sorted(known, key=lambda one: sign * reported(one))]
+    return sorted(known, key=lambda one: sign * reported(one))
 
 
 def verdict(first: Table, second: Table, use: str) -> Verdict | None:
@@ -73,16 +87,20 @@ def verdict(first: Table, second: Table, use: str) -> Verdict | None:
     try:
         choice = best(first, use)
     except NoWinner as nobody:
-        return Verdict(use, f"no winner: {nobody}", None, 0, False)
+        return Verdict(use, f"no winner: {nobody}", None, 0, 0.0, 0.0, False)
     except SpecError:
         return None
-    order = true_order(second, use, choice)
-    winner = name(choice.winner)
-    place = order.index(winner) + 1 if winner in order else len(order) + 1
-    betas = ", ".join(f"{beta:.3g}" for beta in choice.betas)
-    layer = "" if choice.layer is None else f" {layer_name(choice.layer)}"
-    said = f"({betas}){layer}, {len(choice.ties)} ties"
-    return Verdict(use, said, place, len(order), order[0] in [winner, *map(name, choice.ties)])
+    order = true_order(second, choice)
+    winner, names = name(choice.winner), [name(one) for one in order]
+    if winner not in names:  # it has collapsed there
+        return Verdict(use, choice.winner.name, len(order) + 1, len(order), math.inf, 0.0, False)
+    place = names.index(winner)
+    own, first = order[place], order[0]
+    short = abs(reported(own) - reported(first))
+    error = difference_error(own.error_on_test, first.error_on_test) if place else 0.0
+    said = f"{choice.winner.name}, {len(choice.ties)} ties"
+    named = names[0] in [winner, *map(name, choice.ties)]
+    return Verdict(use, said, place + 1, len(order), short, error, named)
 
 
 def compare(first: Path, second: Path) -> list[Verdict]:
@@ -90,8 +108,10 @@ def compare(first: Path, second: Path) -> list[Verdict]:
     own, other = (read_table(SweepFolder(path)) for path in (first, second))
     found = [one for use in USES if (one := verdict(own, other, use)) is not None]
     print(f"\n{first.name}, truth by {'its own test images' if first == second else second.name}\n")
-    print(f"| use | recommended | true place | among the best {FIRST} | truly best is winner or tie |")
-    print("|---|---|---|---|---|")
+    print(
+        f"| use | recommended | true place | short of the best by | among the best {FIRST} | or level | best is named |"
+    )
+    print("|---|---|---|---|---|---|---|")
     for one in found:
         print(one.line)
     return found
@@ -132,9 +152,10 @@ def main() -> None:
     won = [one for one in found if one.place is not None]
     if won:
         hits = sum(one.place <= FIRST for one in won if one.place is not None)
-        named = sum(one.best_is_named for one in won)
-        print(f"\n{hits} of {len(won)} winners are among the true best {FIRST}; in {named} the best is winner or tie;")
-        print(f"{len(found) - len(won)} of {len(found)} verdicts declare no winner.")
+        level, named = sum(one.is_level for one in won), sum(one.best_is_named for one in won)
+        print(f"\n{hits} of {len(won)} winners are among the true best {FIRST}, {level} are or are within one error of")
+        print(f"the best; in {named} the truly best is the winner or a tie.")
+    print(f"{len(found) - len(won)} of {len(found)} verdicts declare no winner.")
 
 
 if __name__ == "__main__":

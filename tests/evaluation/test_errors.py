@@ -189,9 +189,10 @@ def test_images_without_labels_are_told_of_in_one_reason(model: HVAE, data: Imag
 def test_the_table_has_a_column_of_errors_for_every_split(data: ImageData, tmp_path: Path) -> None:
     folder = swept(small_sweep(data), data, tmp_path)
     table = read_table(folder)
-    assert table.images == len(data.held_out["validation"].pixels)
+    count = len(data.held_out["validation"].pixels)
+    assert table.images == count
     assert all(parts.keys() == {"psnr", "nelbo", "distortion"} for parts in table.parts.values())
-    assert {len(part) for parts in table.parts.values() for part in parts.values()} == {min(errors.PARTS, table.images)}
+    assert {len(part) for parts in table.parts.values() for part in parts.values()} == {min(errors.PARTS, count)}
     for name in ("psnr", "nelbo", "rate_2", "rate_1", "distortion"):
         for prefix in ("", "test_"):
             assert (table.rows[f"{prefix}se_{name}"] > 0).all()
