@@ -8,7 +8,7 @@ import pandas as pd
 from ratescape.errors import RecordError
 from ratescape.records.files import read_json_lines, remake
 from ratescape.records.folders import RunFolder, SweepFolder
-from ratescape.records.table import Table, measured_columns, paired_error, row_of, stamp_of
+from ratescape.records.table import Table, known_parts, measured_columns, paired_error, row_of, stamp_of
 from ratescape.specs.runs import RunSpec
 
 
@@ -83,7 +83,7 @@ def _row(run: RunSpec, folder: RunFolder, split: str, stamp: str | None) -> dict
         )
     try:
         row |= {f"before_{name}": value for name, value in measured_columns(before, split).items()}
-        return row | _gain_errors(before[split].get("parts", {}), after[split].get("parts", {}))
+        return row | _gain_errors(known_parts(before[split]), known_parts(after[split]))
     except (KeyError, AttributeError) as error:
         raise RecordError(f"{folder.before} is damaged: {remake(folder.path)}") from error
 

@@ -79,9 +79,14 @@ def read_table(folder: SweepFolder) -> Table:
     absent, retrained = _absent(reasons, len(kept)), tuple(verdicts(folder, spec.networks()))
     measured = next((record for row, record in kept if row["status"] == "ok"), None)
     images, stamp = (None, None) if measured is None else (measured.get("images"), stamp_of(measured))
-    parts = {row["run"]: record.get("parts", {}) for row, record in kept}
+    parts = {row["run"]: known_parts(record) for row, record in kept}
     split = spec.selection_split
     return Table(rows, missing, (*broken, *others), split, absent, retrained, images, parts, stamp)
+
+
+def known_parts(record: Mapping[str, Any]) -> dict[str, list[float]]:
+    """The means over groups of images that a record has, but for those that are not finite."""
+    return {name: values for name, values in record.get("parts", {}).items() if None not in values}
 
 
 def paired_error(one: Sequence[float], other: Sequence[float]) -> float:
