@@ -95,9 +95,9 @@ def verdict(first: Table, second: Table, use: str) -> Verdict | None:
     if winner not in names:  # it has collapsed there
         return Verdict(use, choice.winner.name, len(order) + 1, len(order), math.inf, 0.0, False)
     place = names.index(winner)
-    own, first = order[place], order[0]
-    short = abs(reported(own) - reported(first))
-    error = difference_error(own.error_on_test, first.error_on_test) if place else 0.0
+    there, highest = order[place], order[0]
+    short = abs(reported(there) - reported(highest))
+    error = difference_error(there.error_on_test, highest.error_on_test) if place else 0.0
     said = f"{choice.winner.name}, {len(choice.ties)} ties"
     named = names[0] in [winner, *map(name, choice.ties)]
     return Verdict(use, said, place + 1, len(order), short, error, named)
