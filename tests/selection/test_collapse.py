@@ -4,6 +4,7 @@ import pandas as pd
 
 from ratescape import selection
 from ratescape.records.table import Table
+from ratescape.selection.collapse import have_collapsed
 
 
 def table(rows: list[tuple[float, float, float, float, int, int]]) -> Table:
@@ -33,3 +34,11 @@ def test_a_single_layer_has_no_other_to_pay_for() -> None:
     rows = pd.DataFrame({"beta_1": [10.0], "rate_1": [0.01], "run": "a", "seed": 0, "status": "ok"})
     (line,) = selection.collapse_warnings(Table(rows, 0, (), "validation"))
     assert line.startswith("z₁ has collapsed in 1 of 1 models (less than 0.1 nats)")
+
+
+def test_one_layer_of_all_models_is_told_as_layer_by_layer() -> None:
+    rows = table([(1.0, 1.0, 7.7, 20.0, 0, 9), (10.0, 0.1, 0.02, 30.0, 2, 9), (0.1, 10.0, 5.0, 0.01, 1, 0)]).rows
+    for layer in (2, 1):
+        one_by_one = [layer in selection.collapsed_layers(row) for _, row in rows.iterrows()]
+        assert have_collapsed(rows, layer).tolist() == one_by_one
+    assert not have_collapsed(rows, None).any()

@@ -1,7 +1,6 @@
 """What competes for a use: models, and for what is measured of layers, each layer of each model."""
 
 import dataclasses
-import functools
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -9,11 +8,11 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from ratescape.metrics import SUBSCRIPTS, Metric
+from ratescape.metrics import SUBSCRIPTS, Metric, layer_columns
 from ratescape.records.table import paired_error
-from ratescape.selection.collapse import collapsed_layers
+from ratescape.selection.collapse import have_collapsed
 from ratescape.selection.errors import difference_error, standard_errors
-from ratescape.selection.rows import betas_of, betas_text
+from ratescape.selection.rows import betas_text
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -27,6 +26,10 @@ class Candidate:
     error: float
     """Standard error of its value; NaN where it is not known."""
     error_on_test: float
+    betas: tuple[float, ...]
+    """Of the model, top layer first."""
+    collapsed: bool
+    """Whether it is of a layer that carries next to nothing."""
     parts: Sequence[float] = ()
     """Its means over groups of the images, if that is what it is; empty where there are several seeds."""
 
@@ -34,11 +37,6 @@ class Candidate:
     def run(self) -> str:
         """Key of the model's run."""
         return str(self.row["run"])
-
-    @property
-    def betas(self) -> tuple[float, ...]:
-        """Betas of the model, top layer first."""
-        return betas_of(self.row)
 
     @property
     def layer(self) -> int | None:
@@ -59,11 +57,6 @@ class Candidate:
     def rate(self) -> float:
         """Total rate of the model, nats per image."""
         return float(self.row["rate"])
-
-    @functools.cached_property
-    def collapsed(self) -> bool:
-        """Whether it is of a layer that carries next to nothing."""
-        return self.layer is not None and self.layer in collapsed_layers(self.row)
 
     @property
     def sample(self) -> float | None:
@@ -102,12 +95,17 @@ def candidates(
     """
     found: list[Candidate] = []
     single = rows["seed"].nunique() == 1
+    own = [parts.get(str(run), {}) if single else {} for run in rows["run"]]
+    betas = rows[layer_columns(rows, "beta")].to_numpy().tolist()
     for metric in metrics:
-        errors, on_test = (standard_errors(rows, metric, prefix) for prefix in ("", "test_"))
-        known = rows.index[rows[metric.column].notna() & rows["rate"].notna()]
-        for i in known:
-            own = parts.get(str(rows.loc[i, "run"]), {}).get(metric.column, ()) if single else ()
-            found.append(Candidate(rows.loc[i], metric, float(errors[i]), float(on_test[i]), own))
+        known = rows[metric.column].notna() & rows["rate"].notna()
+        errors, on_test = (standard_errors(rows, metric, prefix).tolist() for prefix in ("", "test_"))
+        dead = have_collapsed(rows, metric.layer).tolist()
+        found += [
+            Candidate(row, metric, errors[i], on_test[i], tuple(betas[i]), dead[i], own[i].get(metric.column, ()))
+            for i, (_, row) in enumerate(rows.iterrows())
+            if known.iloc[i]
+        ]
     return sorted(found, key=lambda one: (-one.score, one.rate, one.run))
 
 

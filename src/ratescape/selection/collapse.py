@@ -38,6 +38,15 @@ def collapsed_layers(row: pd.Series) -> list[int]:
     return [dead.layer for dead in dead_layers(row)]
 
 
+def have_collapsed(rows: pd.DataFrame, layer: int | None) -> pd.Series:
+    """In which rows a layer has collapsed, as :func:`dead_layers` has it: a boolean for each; False for no layer."""
+    never = pd.Series(data=False, index=rows.index)
+    if layer is None:
+        return never
+    quiet = rows[f"rate_{layer}"] < ACTIVE_RATE if f"rate_{layer}" in rows else never
+    return quiet | (rows[f"active_{layer}"] == 0 if f"active_{layer}" in rows else never)
+
+
 def collapse_warnings(table: Table) -> list[str]:
     """One line for each layer that has collapsed in some models of a landscape, and for each way to collapse.
 
