@@ -223,6 +223,7 @@ OUT_OF_RANGE: list[tuple[type[Any], str, str, list[Any]]] = [
     (ModelSpec, "model.", "sigma", [0.0, -1.0, NAN, INF]),
     (ModelSpec, "model.", "mixtures", [0]),
     (TrainingSpec, "training.", "epochs", [0, -1]),
+    (TrainingSpec, "training.", "steps", [0, -1]),
     (TrainingSpec, "training.", "batch", [0]),
     (TrainingSpec, "training.", "learning_rate", [0.0, -1.0, NAN, INF]),
     (TrainingSpec, "training.", "lr_warmup", [-0.1, 1.1, NAN]),

@@ -57,6 +57,7 @@ def measure(subject: Subject) -> list[dict[str, Any]]:
 
     - ``rates``, their sum ``rate``, ``distortion``, ``loss`` (distortion + sum of beta x rate, Eq. 8), ``nelbo``
       (-ELBO), ``psnr`` (dB), ``active`` units;
+    - ``train_loss``, on the first split alone: the loss on as many training images, which is there to tell overfitting;
     - ``inception_score``, ``diversity``, ``sharpness`` (Eq. 12), other draws for each split, and ``judge_accuracy``;
     - ``information`` about the labels (nats), ``accuracy_...`` and ``clustering_nmi`` of the probes (fractions), the
       ceilings ``ceiling_information`` and ``ceiling_rate`` (Eq. 11), ``accuracy_sample``, which they bind, and ``flag``

@@ -8,8 +8,10 @@ import pandas as pd
 
 from ratescape import checkpoint, selection
 from ratescape.model.hierarchy import HVAE
+from ratescape.records.enough import sentences
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.table import Table
+from ratescape.records.trained import excess
 from ratescape.search.between import Between, Limits
 from ratescape.search.refined import Refined, offered
 from ratescape.selection import Choice
@@ -22,6 +24,7 @@ class Refinable(Protocol):
     """
 
     folder: SweepFolder
+    records: Table
 
     @property
     def refined(self) -> Table:
@@ -84,6 +87,14 @@ class Best:
         """Its measurements, as a row of the landscape."""
         refined = self.refined
         return refined.row if refined is not None and refined.is_better else self.unrefined
+
+    @property
+    def cautions(self) -> list[str]:
+        """What to know before it is used, a line each: whether it is trained enough, as far as the records tell."""
+        facts = self.landscape.records.trained.get(self.choice.run)
+        if facts is None:
+            return []
+        return sentences([dataclasses.replace(facts, excess=excess(self.row.to_dict(), facts.constant))])
 
     @property
     def folder(self) -> RunFolder | None:
