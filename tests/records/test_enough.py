@@ -81,30 +81,27 @@ def test_the_epochs_named_are_enough_by_the_rule_if_the_loss_falls_as_assumed(
     )
 
 
-@given(
-    count=st.integers(6, 200),
-    floor=st.floats(1, 1000),
-    constant=st.floats(-2000, 2000),
-    fall=st.floats(0, 1000),
-)
-def test_gain_left_is_exact_where_the_loss_falls_as_assumed(
-    count: int, floor: float, constant: float, fall: float
-) -> None:
-    losses = [constant + floor + fall / (epoch + 0.5) for epoch in range(count)]
-    left = sum(losses[-2:]) / 2 - constant
-    assert gain_left(losses, constant, 0.3) == pytest.approx(fall / (2 * count) / left, abs=1e-6)
+def power(count: int, exponent: float, constant: float = 0.0) -> list[float]:
+    """Losses that fall as a power of the time, above a constant."""
+    return [constant + 100 * (epoch + 0.5) ** -exponent for epoch in range(count)]
+
+
+@given(count=st.integers(2, 200), exponent=st.floats(-0.5, 1), constant=st.floats(-2000, 2000))
+def test_gain_left_is_exact_where_the_loss_falls_as_a_power(count: int, exponent: float, constant: float) -> None:
+    losses = power(count, exponent, constant)
+    assert gain_left(losses, constant, 0.0) == pytest.approx(1 - 2**-exponent, abs=1e-6)
+    assert gain_left(losses[:1], constant, 0.0) is None
 
 
 def test_gain_left_looks_at_the_end_alone_and_at_no_single_epoch() -> None:
-    smooth = [100 + 60 / (epoch + 0.5) for epoch in range(60)]
-    true = gain_left(smooth, 0.0, 0.3)
-    assert true is not None
-    annealed = [500.0 if epoch < 24 else loss for epoch, loss in enumerate(smooth)]
-    assert gain_left(annealed, 0.0, 0.4) == pytest.approx(true)
-    late = [500.0 if epoch < 50 else loss for epoch, loss in enumerate(smooth)]  # betas that rise for long
-    assert gain_left(late, 0.0, 50 / 60) == pytest.approx(true)
-    noisy = [loss + 0.05 * math.sin(37 * epoch) for epoch, loss in enumerate(smooth)]
-    assert gain_left(noisy, 0.0, 0.3) == pytest.approx(true, abs=2e-3)
+    smooth, true = power(60, 0.1), pytest.approx(1 - 2**-0.1)
+    annealed = [500.0 if epoch < 30 else loss for epoch, loss in enumerate(smooth)]
+    assert gain_left(annealed, 0.0, 0.4) == true
+    late = [500.0 if epoch < 50 else loss for epoch, loss in enumerate(smooth)]  # betas that change for long
+    assert gain_left(late, 0.0, 49.5 / 60) == true
+    noisy = [loss * (1 + 0.002 * math.sin(37 * epoch)) for epoch, loss in enumerate(smooth)]
+    assert gain_left(noisy, 0.0, 0.3) == pytest.approx(1 - 2**-0.1, abs=5e-3)
+    assert gain_left([3.0] * 9, 0.0, 0.3) == 0
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """How far trainings came, as logs tell: of dedicated, conditioned, targeted and refined models, and old landscapes."""
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ from ratescape.records.trained import gain_left, losses
 from ratescape.specs.training import TrainingSpec
 
 
-def curve(epochs: int, fall: float) -> list[float]:
-    """Losses above 100 that fall as one over the epochs."""
-    return [100 + fall / (epoch + 0.5) for epoch in range(epochs)]
+def curve(epochs: int, left: float) -> list[float]:
+    """Losses of which each doubling of the training takes such a share."""
+    return [100 * (epoch + 0.5) ** math.log2(1 - left) for epoch in range(epochs)]
 
 
 @pytest.fixture(params=[False, True], ids=["dedicated", "conditioned"])
@@ -29,18 +30,18 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> SweepFolder:
 
 
 @pytest.mark.parametrize(
-    ("epochs", "fall", "per_epoch", "word"),
+    ("epochs", "left", "per_epoch", "word"),
     [
-        (40, 20.0, 50, "ok"),
-        (40, 900.0, 50, "not to the end"),
-        (40, 9000.0, 50, "far"),
-        (40, 20.0, 20, "far"),
+        (40, 0.04, 50, "ok"),
+        (40, 0.06, 50, "not to the end"),
+        (40, 0.16, 50, "far"),
+        (40, 0.04, 20, "far"),
     ],
 )
 def test_the_table_says_how_each_model_is_trained(
-    folder: SweepFolder, epochs: int, fall: float, per_epoch: int, word: str
+    folder: SweepFolder, epochs: int, left: float, per_epoch: int, word: str
 ) -> None:
-    write_logs(folder, curve(epochs, fall), per_epoch)
+    write_logs(folder, curve(epochs, left), per_epoch)
     table = read_table(folder)
     assert list(table.rows.columns[:4]) == ["run", "seed", "status", "trained"]
     assert set(table.rows["trained"]) == {word}
@@ -58,7 +59,7 @@ def test_a_landscape_without_logs_of_losses_is_not_judged(folder: SweepFolder) -
 
 
 def test_the_held_out_loss_beside_the_training_loss_tells_overfitting(folder: SweepFolder) -> None:
-    write_logs(folder, curve(40, 20.0), 50)
+    write_logs(folder, curve(40, 0.04), 50)
     paths = [folder.run(run).evaluation for run in folder.spec().runs()]
     for path, share in zip(paths, [0.0, 0.09, 0.11, 0.2, *[0.05] * 21], strict=True):
         validation, test = read_json_lines(path)
@@ -72,7 +73,7 @@ def test_the_held_out_loss_beside_the_training_loss_tells_overfitting(folder: Sw
 
 def test_logs_that_do_not_tell_their_steps_are_judged_by_the_held_out_images(folder: SweepFolder) -> None:
     """A landscape made before steps were logged: 500 held-out images are a tenth, and 4,500 make 18 batches."""
-    write_logs(folder, curve(5, 1.0), 1)
+    write_logs(folder, curve(5, 0.01), 1)
     for path in folder.path.glob("*/*/training.jsonl"):
         records = read_json_lines(path)
         older = [{name: value for name, value in one.items() if name not in ("steps", "constant")} for one in records]
@@ -94,10 +95,11 @@ def test_shares_are_of_the_loss_above_the_likelihoods_constant(tmp_path: Path, l
     folder.claim(of_likelihood)
     for old, new in zip(spec.runs(), of_likelihood.runs(), strict=True):
         folder.run(old).path.rename(folder.run(new).path)
-    write_logs(folder, [loss - 90 for loss in curve(40, 20.0)], 50, constant=-90.0)
+    write_logs(folder, [loss - 20 for loss in curve(40, 0.04)], 50, constant=-20.0)
     (found,) = {facts.gain_left for facts in read_table(folder).trained.values()}
-    whole, left = gain_left(curve(40, 20.0), 0.0, 0.3), gain_left([loss - 90 for loss in curve(40, 20.0)], 0.0, 0.3)
-    assert found == pytest.approx({"gaussian": whole, "learned-gaussian": None, "bernoulli": left}[likelihood])
+    of_all = gain_left([loss - 20 for loss in curve(40, 0.04)], 0.0, 0.3)
+    assert of_all is not None and of_all > 0.05
+    assert found == pytest.approx({"gaussian": 0.04, "learned-gaussian": None, "bernoulli": of_all}[likelihood])
 
 
 def test_a_models_own_loss_is_taken_at_the_betas_it_ended_with() -> None:
@@ -131,6 +133,6 @@ def test_a_real_training_of_few_steps_is_far_from_its_end(data: ImageData, tmp_p
 
 def test_refined_models_are_judged_by_their_network(tmp_path: Path) -> None:
     folder = sweep(tmp_path, diverged=None, missing=None, pictures=False, conditioned=True)
-    write_logs(folder, curve(40, 9000.0), 50)
+    write_logs(folder, curve(40, 0.2), 50)
     refine_on_disk(folder, (0.3, 0.3), 5.0)
     assert set(read_table(folder).rows["trained"]) == {"far"}
