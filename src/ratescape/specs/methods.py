@@ -28,7 +28,7 @@ class Dedicated:
 
     kind: ClassVar[str] = "dedicated"
     effort: ClassVar[int] = 1
-    """How many times the usual epochs a training takes where the spec leaves them open."""
+    """How many times the usual epochs a training takes where the spec leaves its length open, and images are many."""
 
     grid: BetaGrid = dataclasses.field(default_factory=BetaGrid)
     groups: tuple[int, ...] | None = None
