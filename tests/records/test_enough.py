@@ -14,7 +14,7 @@ DONE = TrainingFacts(epochs=40, steps=2280, gain_left=0.01, excess=0.02)
 
 
 def with_(**facts: float | None) -> TrainingFacts:
-    return dataclasses.replace(DONE, **facts)  # type: ignore[arg-type]
+    return dataclasses.replace(DONE, **facts)
 
 
 @pytest.mark.parametrize(
