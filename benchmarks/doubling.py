@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ratescape.landscape import Landscape, map_landscape
-from ratescape.records.enough import epochs_that_would_do, verdict
+from ratescape.records.enough import epochs_to_try, verdict
 from ratescape.records.files import read_json_lines
 from ratescape.records.trained import losses
 from ratescape.specs.conditioning import ConditioningSpec
@@ -35,7 +35,7 @@ class Length(NamedTuple):
     steps: int | None
     verdicts: list[str]
     predicted: list[float]
-    would_do: int
+    to_try: int
     training: dict[Betas, float]
     """The mean of the last two epochs."""
     validation: dict[Betas, float]
@@ -74,7 +74,7 @@ def length_of(landscape: Landscape) -> Length:
         facts[0].steps,
         [str(verdict(one)) for one in facts],
         [one.gain_left for one in facts if one.gain_left is not None],
-        max(map(epochs_that_would_do, facts)),
+        max(map(epochs_to_try, facts)),
         training,
         validation,
     )
@@ -93,7 +93,7 @@ def line(epochs: int, one: Length, twice: Length | None) -> str:
             f"{100 * sum(training) / len(training):.0f} %",
             f"{100 * sum(validation) / len(validation):.0f} % {extent}",
         ]
-    return " | ".join(["", f"{epochs}, {one.steps}", counts, predicted, *seen, str(one.would_do), ""]).strip()
+    return " | ".join(["", f"{epochs}, {one.steps}", counts, predicted, *seen, str(one.to_try), ""]).strip()
 
 
 def main() -> None:
@@ -111,9 +111,7 @@ def main() -> None:
     options = parser.parse_args()
     options.latents = None if options.latents is None else tuple(options.latents)
     found = {epochs: length_of(mapped(options, epochs)) for epochs in sorted(options.epochs)}
-    print(
-        "| epochs, steps | verdict (models) | twice would take off | took off in training | on validation | would do |"
-    )
+    print("| epochs, steps | verdict (models) | twice would take off | did in training | on validation | to try next |")
     print("|---|---|---:|---:|---:|---:|")
     for epochs, one in found.items():
         print(line(epochs, one, found.get(2 * epochs)))

@@ -128,7 +128,7 @@ def test_a_real_training_of_few_steps_is_far_from_its_end(data: ImageData, tmp_p
     for facts in table.trained.values():
         assert (facts.epochs, facts.steps) == (4, 4 * 7) and facts.excess is not None
     (line,) = table.undertrained
-    assert line.startswith("far from trained: 28 steps (4 epochs), fewer than 1,000: --training.epochs 150 would do")
+    assert line.startswith("far from trained: 28 steps (4 epochs), fewer than 1,000: try --training.epochs 150")
 
 
 def test_refined_models_are_judged_by_their_network(tmp_path: Path) -> None:

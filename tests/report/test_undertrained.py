@@ -11,7 +11,7 @@ from ratescape.landscape import Landscape
 from ratescape.records.folders import SweepFolder
 from ratescape.report.page.data import page_data
 
-LINE = "far from trained: 30 steps (5 epochs), fewer than 1,000: --training.epochs 170 would do (1,020 steps)"
+LINE = "far from trained: 30 steps (5 epochs), fewer than 1,000: try --training.epochs 170 (1,020 steps) or more"
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["dedicated", "conditioned"])

@@ -45,14 +45,16 @@ def verdict(facts: TrainingFacts) -> Verdict | None:
     return "not to the end" if left >= NEAR else "ok"
 
 
-def epochs_that_would_do(facts: TrainingFacts) -> int:
-    """The epochs after which the rule would have nothing to say, as far as the log tells.
+def epochs_to_try(facts: TrainingFacts) -> int:
+    """The least number of epochs that is worth trying next.
 
-    Where the loss falls as L + c / t, what twice the training gains falls as 1 / t: four times the epochs where it is
-    four times too large. Two digits of it are meant; it is rounded up.
+    So many that they make 1,000 steps; twice as many as it had where the loss is still falling, four times where it
+    falls fast. No log tells the length at which a loss stops falling: in ``docs/results/trained.md`` the share that twice the
+    training takes off falls but slowly as trainings get longer. Two digits are meant; it is rounded up.
     """
-    longer = max((facts.gain_left or 0.0) / NEAR, FEWEST_STEPS / (facts.steps or FEWEST_STEPS))
-    epochs = facts.epochs * max(longer, 1.0)
+    left = facts.gain_left or 0.0
+    longer = 4 if left >= FAR else 2 if left >= NEAR else 1
+    epochs = facts.epochs * max(longer, FEWEST_STEPS / (facts.steps or FEWEST_STEPS))
     unit = 10 ** max(0, math.floor(math.log10(epochs)) - 1)
     return math.ceil(round(epochs / unit, 6)) * unit
 
@@ -63,7 +65,7 @@ def sentences(models: Sequence[TrainingFacts]) -> list[str]:
     Example::
 
         sentences([TrainingFacts(epochs=5, steps=30, gain_left=None, excess=None)])
-        # ["far from trained: 30 steps (5 epochs), fewer than 1,000: --training.epochs 170 would do (1,020 steps)"]
+        # ["far from trained: 30 steps (5 epochs), fewer than 1,000: try --training.epochs 170 (1,020 steps) or more"]
     """
     lines: list[str] = []
     for kind, words in (("far", "far from trained"), ("not to the end", "not trained to the end")):
@@ -75,7 +77,7 @@ def sentences(models: Sequence[TrainingFacts]) -> list[str]:
         most = max(facts.excess or 0.0 for facts in above)
         lines.append(
             f"overfitted{_share(above, models)}: the held-out loss is {_percent(most)} above the training loss"
-            f"{' at most' if len(above) > 1 else ''}: more images would do, or fewer --training.epochs"
+            f"{' at most' if len(above) > 1 else ''}: try more images, or fewer --training.epochs"
         )
     return lines
 
@@ -86,21 +88,20 @@ def _share(found: Sequence[TrainingFacts], models: Sequence[TrainingFacts]) -> s
 
 def _why(found: Sequence[TrainingFacts]) -> str:
     """The reason for the worst of these models."""
-    worst = max(found, key=epochs_that_would_do)
+    worst = max(found, key=lambda facts: facts.gain_left or 0.0)
     if worst.steps is not None and worst.steps < FEWEST_STEPS:
         return f"{worst.steps:,} steps ({_epochs(worst.epochs)}), fewer than {FEWEST_STEPS:,}"
     most = " at most" if len({facts.gain_left for facts in found}) > 1 else ""
     return (
-        f"the loss is still falling, and twice the {_epochs(worst.epochs)} would take another "
-        f"{_percent(worst.gain_left or 0.0)} off it{most}"
+        f"the loss is still falling, and twice the {_epochs(worst.epochs)} would take about "
+        f"another {_percent(worst.gain_left or 0.0)} off it{most}"
     )
 
 
 def _remedy(found: Sequence[TrainingFacts]) -> str:
-    worst = max(found, key=epochs_that_would_do)
-    epochs = epochs_that_would_do(worst)
-    steps = "" if worst.steps is None else f" ({worst.steps // worst.epochs * epochs:,} steps)"
-    return f"--training.epochs {epochs} would do{steps}"
+    epochs = max(map(epochs_to_try, found))
+    steps = "" if found[0].steps is None else f" ({found[0].steps // found[0].epochs * epochs:,} steps)"
+    return f"try --training.epochs {epochs}{steps} or more"
 
 
 def _epochs(count: int) -> str:
