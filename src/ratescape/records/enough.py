@@ -49,8 +49,8 @@ def epochs_to_try(facts: TrainingFacts) -> int:
     """The least number of epochs that is worth trying next.
 
     So many that they make 1,000 steps; twice as many as it had where the loss is still falling, four times where it
-    falls fast. No log tells the length at which a loss stops falling: in ``docs/results/trained.md`` the share that twice the
-    training takes off falls but slowly as trainings get longer. Two digits are meant; it is rounded up.
+    falls fast. No log tells the length at which a loss stops falling: in ``docs/results/trained.md`` the share that
+    twice the training takes off falls but slowly as trainings get longer. Two digits are meant; it is rounded up.
     """
     left = facts.gain_left or 0.0
     longer = 4 if left >= FAR else 2 if left >= NEAR else 1
