@@ -14,8 +14,8 @@ Log = Sequence[Mapping[str, Any]]
 """One record for each epoch of a training."""
 
 END = 0.5
-"""Share of a training, at its end, over which the fall of its loss is measured: over the last third it foretold less
-than over the last half, and both less than came (docs/results/trained.md)."""
+"""Share of a training, at its end, over which the fall of its loss is measured. The last third foretold less than came
+(docs/results/trained.md)."""
 
 
 @dataclasses.dataclass(frozen=True)
