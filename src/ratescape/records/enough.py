@@ -2,7 +2,7 @@
 
 - *far from trained*: fewer than 1,000 steps, or twice the training would take 15 % or more off the loss;
 - *not trained to the end*: it would take 5 % or more off;
-- *overfitted*: the held-out loss is 10 % or more above the training loss (a choice; nothing was measured that backs it).
+- *overfitted*: the held-out loss is 10 % or more above the training loss (a choice that no measurement backs).
 
 Shares are of the loss above the likelihood's constant, which no model can avoid. ``docs/results/trained.md`` says how
 well the rule holds.
