@@ -135,6 +135,9 @@ for _metric in (
     Metric("distortion", "distortion", _NATS, False, "-log p(x|z): what the latents do not tell about an image"),
     Metric("rate", "total rate", _NATS, None, "information that all latents together carry about an image"),
     Metric("loss", "training loss", _NATS, None, "distortion + sum of beta x rate: comparable at equal betas only"),
+    Metric(
+        "train_loss", "loss on training images", _NATS, None, "beside it, the loss tells overfitting", offered=False
+    ),
     Metric("judge_accuracy", "accuracy of the judge", "", None, "on test images", percent=True, offered=False),
     Metric("score_of_data", "inception score of the images", "", None, "what the judge gives real ones", offered=False),
     Metric("chance", "chance", "", None, "share of the most frequent class", percent=True, offered=False),

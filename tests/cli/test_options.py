@@ -92,7 +92,9 @@ def check(command: str, fields: Sequence[tuple[str, str, Any, Any]], *more: str)
 def options(spec: Any, where: str, outer: str = "") -> list[tuple[str, str, Any, Any]]:
     """Fields of a spec that is found somewhere in a command, for :func:`check`."""
     return [
-        (f"{where}.{name}", outer + name.removeprefix("method."), hint, value) for name, hint, value in leaves(spec)
+        (f"{where}.{name}", outer + name.removeprefix("method."), hint, value)
+        for name, hint, value in leaves(spec)
+        if name != "training.steps"  # which excludes training.epochs: see the test of it below
     ]
 
 
@@ -103,6 +105,14 @@ def test_every_field_of_a_sweep_is_an_option_of_map(method: Method) -> None:
 
 def test_every_field_of_a_run_is_an_option_of_train() -> None:
     check("train", options(RunSpec(), "spec"))
+
+
+@pytest.mark.parametrize(("command", "spec"), [("map", "sweep"), ("train", "spec")])
+def test_steps_of_training_are_an_option_in_place_of_epochs(command: str, spec: str, run: Run) -> None:
+    parsed = commands.parse([command, "--training.steps", "500"])
+    assert operator.attrgetter(f"{spec}.training.steps")(parsed) == 500
+    both = run(command, "--training.steps", "500", "--training.epochs", "3")
+    refused(both, "training.epochs is 3 and training.steps is 500: give one of them")
 
 
 def test_every_field_of_control_and_evaluation_is_an_option_of_train() -> None:

@@ -1,5 +1,6 @@
 """Measurements against their definitions."""
 
+import dataclasses
 import io
 import math
 from typing import Any
@@ -15,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.evaluation import pictures, suite
-from ratescape.evaluation.features import features, paper_split
+from ratescape.evaluation.features import features, fitting_images, paper_split
 from ratescape.evaluation.measurements import flags
 from ratescape.evaluation.rates import active_units, rates
 from ratescape.evaluation.reading import read
@@ -241,3 +242,19 @@ def test_colour_pictures() -> None:
     strip = np.asarray(Image.open(io.BytesIO(pictures.strip_png(rows))))
     assert strip.shape == (8, 18, 3) and (strip[4:] == 255).all()
     np.testing.assert_allclose(strip[:4, 6:12], rows[0][1].permute(1, 2, 0).numpy() * 255, atol=0.51)
+
+
+def test_the_training_loss_is_measured_as_the_held_out_loss_on_as_many_images(model: HVAE, images: Images) -> None:
+    pixels = images.pixels.numpy()
+    data = load_data(pixels[:, 0])
+    assert data.validation is not None
+    same = dataclasses.replace(data, train=data.validation)
+    validation, test = suite.measure(Subject(model, same, (0.5, 2.0), LEAN))
+    assert validation["metrics"]["train_loss"] == pytest.approx(validation["metrics"]["loss"], rel=1e-9)
+    assert "train_loss" not in test["metrics"] and "train_loss" not in test["absent"]
+    chosen = Images(data.train.pixels[fitting_images(len(data.train.pixels), 0, len(data.validation.pixels))], True)
+    seen = rates(model, chosen, seed=0)
+    loss = seen.distortion.mean() + (seen.rates.mean(0) * torch.tensor([0.5, 2.0])).sum()
+    binary = dataclasses.replace(data, spec=dataclasses.replace(data.spec, binary=True))
+    (measured, _) = suite.measure(Subject(model, binary, (0.5, 2.0), LEAN))
+    assert measured["metrics"]["train_loss"] == pytest.approx(loss.item())

@@ -223,6 +223,7 @@ OUT_OF_RANGE: list[tuple[type[Any], str, str, list[Any]]] = [
     (ModelSpec, "model.", "sigma", [0.0, -1.0, NAN, INF]),
     (ModelSpec, "model.", "mixtures", [0]),
     (TrainingSpec, "training.", "epochs", [0, -1]),
+    (TrainingSpec, "training.", "steps", [0, -1]),
     (TrainingSpec, "training.", "batch", [0]),
     (TrainingSpec, "training.", "learning_rate", [0.0, -1.0, NAN, INF]),
     (TrainingSpec, "training.", "lr_warmup", [-0.1, 1.1, NAN]),
@@ -490,7 +491,7 @@ RESIDUAL = {layers: ModelSpec(family="residual", latents=(2,) * layers) for laye
 @pytest.mark.parametrize(
     ("model", "grid", "groups", "kind", "why"),
     [
-        (ModelSpec(), BetaGrid(), None, Conditioned, "one network gives the models of all beta points"),
+        (ModelSpec(), BetaGrid(), None, Conditioned, "since there are 25 of them, the layer rates of a ghvae"),
         (RESIDUAL[1], BetaGrid(), None, Conditioned, "--method dedicated"),
         (RESIDUAL[3], BetaGrid(), None, Conditioned, "one network"),
         (RESIDUAL[4], BetaGrid(), None, Dedicated, "--method conditioned takes more"),
@@ -506,6 +507,13 @@ def test_one_network_is_the_default_wherever_it_is_possible(
     default = default_method(model, TrainingSpec(), grid, groups)
     assert default.method is kind and why in default.reason and "\n" not in default.reason
     SweepSpec(model=model, method=default.method(grid, groups))  # it serves
+
+
+def test_epochs_and_steps_exclude_each_other() -> None:
+    with pytest.raises(SpecError, match=r"training\.epochs is 3 and training\.steps is 500: give one of them"):
+        TrainingSpec(epochs=3, steps=500)
+    with pytest.raises(SpecError, match=r"training\.steps is 0: it must be positive"):
+        TrainingSpec(steps=0)
 
 
 @pytest.mark.parametrize("training", [TrainingSpec(epochs=9, annealing=2.0), TrainingSpec(annealing_path="linear")])

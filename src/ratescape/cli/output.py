@@ -79,8 +79,6 @@ def bar(quiet: bool) -> "Iterator[Observer]":
 
 def summary(landscape: "Landscape") -> list[str]:
     """A few lines about a finished landscape: how many models, what is wrong with some, what to pick."""
-    from ratescape import selection
-
     rows, records = landscape.table, landscape.records
     lines = [f"{len(rows)} models; table: {landscape.folder.table}"]
     diverged = int((rows["status"] == "diverged").sum())
@@ -89,8 +87,7 @@ def summary(landscape: "Landscape") -> list[str]:
             f"warning: {diverged} trainings diverged and have no measurements: a smaller training.learning_rate or a "
             "training.clip may help"
         )
-    worries = [*records.broken, *records.retrained, *selection.collapse_warnings(records)]
-    lines += [f"warning: {line}" for line in worries]
+    lines += [f"warning: {line}" for line in landscape.warnings]
     lines += records.absent
     for use in metrics.USES:
         try:

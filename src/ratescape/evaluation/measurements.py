@@ -13,11 +13,11 @@ from ratescape.errors import DataError
 from ratescape.evaluation import errors
 from ratescape.evaluation.bounds import ceiling_by_information, ceiling_by_rate, exceeds
 from ratescape.evaluation.estimators import LABEL_MEASURES, MEASURE_OF
-from ratescape.evaluation.features import Indices, paper_split
+from ratescape.evaluation.features import Indices, fitting_images, paper_split
 from ratescape.evaluation.generation import generation, score_of_images
 from ratescape.evaluation.information import layer_information
 from ratescape.evaluation.probes import LayerScores, Probes, fit_probes, paper_probes
-from ratescape.evaluation.rates import active_units
+from ratescape.evaluation.rates import active_units, rates
 from ratescape.evaluation.samples import Labels, SampleProbes
 from ratescape.evaluation.subject import Measured, Measurement, SplitView, Subject
 from ratescape.judges.cache import Judge
@@ -53,6 +53,18 @@ def fidelity(subject: Subject, split: SplitView) -> Measured:
             "distortion": errors.parts(distortions),
         },
     )
+
+
+def training_loss(subject: Subject, split: SplitView) -> Measured:
+    """The loss on as many training images as the split that models are chosen on has; not told of other splits."""
+    if split.position > 0:
+        return Measured({})
+    settings, train = subject.settings, subject.data.train.pixels
+    images = subject.images(train[fitting_images(len(train), settings.seed, limit=len(split.images))])
+    seen = rates(subject.model, images, settings.seed, settings.draws)
+    layers = seen.rates.mean(0).tolist()
+    costs = sum(beta * rate for beta, rate in zip(subject.betas, layers, strict=True))
+    return Measured({"train_loss": seen.distortion.mean().item() + costs})
 
 
 def sample_quality(subject: Subject, split: SplitView) -> Measured:
@@ -231,6 +243,7 @@ BUILT_IN = (
     Measurement(("rates", "rate", "distortion", "loss", "nelbo", "psnr", "active"), fidelity),
     Measurement(("inception_score", "diversity", "sharpness", "judge_accuracy", "score_of_data"), sample_quality),
     Measurement(("chance",), most_frequent),
+    Measurement(("train_loss",), training_loss),
     Measurement(("ceiling_rate", "information", "information_paper", "ceiling_information"), label_information),
     Measurement(LABEL_MEASURES, mean_probes),
     Measurement(("accuracy_sample",), sample_probe),

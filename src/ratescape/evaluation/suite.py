@@ -61,6 +61,7 @@ def measure(subject: Subject) -> list[dict[str, Any]]:
     - ``inception_score``, ``diversity``, ``sharpness`` (Eq. 12), other draws for each split, ``judge_accuracy``, and
       ``score_of_data``, the inception score of the split's own images;
     - ``chance``, the share of the most frequent class;
+    - ``train_loss``, on the first split alone: the loss on as many training images, which is there to tell overfitting;
     - ``information`` about the labels (nats), ``accuracy_...`` and ``clustering_nmi`` of the probes (fractions), the
       ceilings ``ceiling_information`` and ``ceiling_rate`` (Eq. 11), ``accuracy_sample``, which they bind, and ``flag``
       where it is above one;

@@ -32,7 +32,6 @@ from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.identity import differences, key
 from ratescape.specs.runs import RunSpec
 from ratescape.specs.sweep import SweepSpec
-from ratescape.specs.training import TrainingSpec
 from ratescape.training.schedule import resolved_training, total_steps
 
 LEFTOVERS = (
@@ -51,12 +50,10 @@ def resolved_sweep(spec: SweepSpec, data: ImageData) -> SweepSpec:
     Raises:
         SpecError: the network cannot take them.
     """
-    training = spec.training
-    if training.epochs is None:
-        usual = resolved_training(TrainingSpec(batch=training.batch), len(data.train.pixels)).epochs or 0
-        training = dataclasses.replace(training, epochs=spec.method.effort * usual)
+    training = resolved_training(spec.training, len(data.train.pixels), spec.method.effort)
     run = resolved_run(RunSpec(model=spec.model, training=training), data)
-    return dataclasses.replace(spec, data=data.spec, model=run.model, training=run.training)
+    method = spec.method.resolved(run.model)
+    return dataclasses.replace(spec, data=data.spec, model=run.model, training=run.training, method=method)
 
 
 def resolved_run(run: RunSpec, data: ImageData) -> RunSpec:

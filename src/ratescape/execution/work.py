@@ -147,8 +147,15 @@ def _refine_pack(
         trained = train(recipe, models[0], images, policy, len(models), spec.seed, initial=initial, context=context)
     for index, (run, folder) in enumerate(zip(work.runs, work.folders, strict=True)):
         if not is_trained(folder):
-            later = [record | {"epoch": len(before) + record["epoch"]} for record in trained.history[index]]
+            later = [_after(before[-1], record) for record in trained.history[index]]
             write_run(run, folder, [*before, *later], _with_weights(models[index], trained, index), workspace)
+
+
+def _after(last: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
+    """An epoch of refining, counted on from the last epoch of the network."""
+    steps = last.get("steps")  # logs of earlier versions do not tell
+    counted = {"epoch": last["epoch"] + record["epoch"], "steps": None if steps is None else steps + record["steps"]}
+    return {**record, **counted}
 
 
 def refining(training: TrainingSpec, merged: MergedSpec) -> TrainingSpec:

@@ -63,6 +63,12 @@ class Landscape:
         return self.records.rows
 
     @property
+    def warnings(self) -> list[str]:
+        """What to know before anything is chosen, a line each: how the models are trained comes first."""
+        records = self.records
+        return [*records.undertrained, *records.broken, *records.retrained, *selection.collapse_warnings(records)]
+
+    @property
     def refined(self) -> Table:
         """The models that were refined: see :func:`ratescape.records.refined.read_refined`; read anew each time."""
         return read_refined(self.folder, self.records)

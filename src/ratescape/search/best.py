@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pandas as pd
 
 from ratescape import selection
+from ratescape.records.enough import sentences
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.table import Table
+from ratescape.records.trained import excess
 from ratescape.search.limits import Limits
 from ratescape.search.refined import Refined, offered
 from ratescape.selection import Choice
@@ -25,6 +27,7 @@ class Refinable(Protocol):
     """
 
     folder: SweepFolder
+    records: Table
 
     @property
     def refined(self) -> Table:
@@ -92,6 +95,14 @@ class Best:
         """Its measurements, as a row of the landscape."""
         refined = self.refined
         return refined.row if refined is not None and refined.is_better else self.unrefined
+
+    @property
+    def cautions(self) -> list[str]:
+        """What to know before it is used, a line each: whether it is trained enough, as far as the records tell."""
+        facts = self.landscape.records.trained.get(self.choice.run)
+        if facts is None:
+            return []
+        return sentences([dataclasses.replace(facts, excess=excess(self.row.to_dict(), facts.constant))])
 
     @property
     def folder(self) -> RunFolder | None:

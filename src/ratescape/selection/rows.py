@@ -15,7 +15,7 @@ def measured(table: Table) -> pd.DataFrame:
     if table.rows.empty:
         return table.rows
     rows = table.rows[table.rows["status"] == "ok"].reset_index(drop=True)
-    labels = {"run", "seed", "status", "flag", "request", "outcome", "origin"}
+    labels = {"run", "seed", "status", "trained", "flag", "request", "outcome", "origin"}
     numbers = [name for name in rows.columns if re.sub("^(before_)?(test_)?", "", name) not in labels]
     return rows.astype({name: float for name in numbers if not is_float_dtype(rows.dtypes[name])})
 

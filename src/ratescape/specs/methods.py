@@ -1,11 +1,11 @@
 """How the models of a landscape come about: one class for each method, with the fields that mean something for it."""
 
 import dataclasses
-from typing import ClassVar, Literal, NamedTuple, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 
 from ratescape.errors import SpecError
 from ratescape.specs.checks import require
-from ratescape.specs.conditioning import BalancedSpec, ConditioningSpec, StaggeredSpec
+from ratescape.specs.conditioning import AnnealingName, BalancedSpec, ConditioningSpec, StaggeredSpec
 from ratescape.specs.control import ControlSpec
 from ratescape.specs.grid import BetaGrid, resolved_groups
 from ratescape.specs.model import ModelSpec
@@ -28,7 +28,7 @@ class Dedicated:
 
     kind: ClassVar[str] = "dedicated"
     effort: ClassVar[int] = 1
-    """How many times the usual epochs a training takes where the spec leaves them open."""
+    """How many times the usual epochs a training takes where the spec leaves its length open, and images are many."""
 
     grid: BetaGrid = dataclasses.field(default_factory=BetaGrid)
     groups: tuple[int, ...] | None = None
@@ -46,6 +46,10 @@ class Dedicated:
     def grouping(self, model: ModelSpec) -> tuple[int, ...]:
         """Group of each layer, top first: layers of a group share one beta."""
         return resolved_groups(self.groups, model)
+
+    def resolved(self, model: ModelSpec) -> "Dedicated":
+        """Nothing is left open."""
+        return self
 
     def runs(self, base: RunSpec, seeds: tuple[int, ...]) -> list[RunSpec]:
         """One run for every seed and beta point.
@@ -106,6 +110,17 @@ class Conditioned:
         """Group of each layer, top first: layers of a group share one beta."""
         return resolved_groups(self.groups, model)
 
+    def annealing(self, model: ModelSpec) -> AnnealingName:
+        """How the betas of the network are annealed."""
+        if max(self.grouping(model)) == 0:
+            return "linear"
+        return self.conditioning.annealing or usual_annealing(model)
+
+    def resolved(self, model: ModelSpec) -> "Conditioned":
+        """The method with the annealing filled in that this model gets."""
+        how = dataclasses.replace(self.conditioning, annealing=self.annealing(model))
+        return dataclasses.replace(self, conditioning=how)
+
     def box(self) -> tuple[float, float]:
         """Smallest and largest beta that the network is trained on."""
         how, grid = self.conditioning, self.grid
@@ -130,7 +145,7 @@ class Conditioned:
         """One network for each seed; arguments as of :meth:`runs`."""
         low, high = self.box()
         how, groups = self.conditioning, self.grouping(base.model)
-        annealing = (how.annealing or usual_annealing(base.model)) if max(groups) else "linear"
+        annealing = self.annealing(base.model)
         staggered = StaggeredSpec(how.rise, how.descent) if annealing == "staggered" else None
         balanced = BalancedSpec(how.rise, how.descent) if annealing == "balanced" else None
         one = NetworkSpec(base.data, base.model, base.training, low, high, groups, how.width, how.rank)
@@ -183,6 +198,10 @@ class Targeted:
         """Each layer is reported by itself, whatever layers a request asks for together."""
         return tuple(range(model.layers))
 
+    def resolved(self, model: ModelSpec) -> "Targeted":
+        """Nothing is left open."""
+        return self
+
     def runs(self, base: RunSpec, seeds: tuple[int, ...]) -> list[RunSpec]:
         """One run for every seed and request, as of :meth:`Dedicated.runs`."""
         layers = base.model.layers
@@ -208,7 +227,7 @@ MOST_GROUPS = 3
 """Betas that one network is given unless asked for more: with so many it was seen to keep its layers."""
 
 
-def usual_annealing(model: ModelSpec) -> Literal["staggered", "balanced"]:
+def usual_annealing(model: ModelSpec) -> AnnealingName:
     """How the betas of a network are annealed unless told otherwise: as keeps its layers (docs/results/one-run.md)."""
     return "staggered" if model.family == "ghvae" else "balanced"
 
@@ -243,9 +262,12 @@ def default_method(model: ModelSpec, training: TrainingSpec, grid: BetaGrid, gro
         why = f"one network was tried with up to {MOST_GROUPS} betas (--method conditioned takes more)"
     else:
         _refuse_annealing(training)
+        points = grid.steps**count
         return Default(
             Conditioned,
-            "method conditioned: one network gives the models of all beta points (--method dedicated: each is trained)",
+            f"method conditioned: one network gives the models of all beta points, since there are {points} of them, "
+            f"the layer rates of a {model.family} model can be tuned one by one, and one network was tried with up to "
+            f"{MOST_GROUPS} betas (--method dedicated: each model is trained alone)",
         )
     return Default(Dedicated, f"method dedicated: each model is trained alone, since {why}")
 

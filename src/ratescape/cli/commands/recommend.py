@@ -52,7 +52,8 @@ class Recommend:
         if self.refine:
             with bar(self.quiet) as observer:
                 best = best.refine(self.refine, data_folder=self.data_folder, observer=observer)
-        for line in (*landscape.refined.broken, str(best)):
+        cautions = [f"caution: {line}" for line in best.cautions]
+        for line in (*cautions, *landscape.refined.broken, str(best)):
             say(line)
         if best.folder is None:
             seed = int(best.choice.row["seed"])

@@ -40,7 +40,12 @@ def facts(model: ModelSpec, table: Table) -> list[str]:
 
 
 def alarms(table: Table) -> list[str]:
-    """What a reader must know before anything else: layers that are dead in all models, and a remedy."""
+    """What a reader must know before anything else: models that are not trained enough, or layers that are dead."""
+    return [f"{line[0].upper()}{line[1:]}." for line in table.undertrained] + _dead(table)
+
+
+def _dead(table: Table) -> list[str]:
+    """The layers that are dead in all models, and a remedy."""
     died = [f"In training, {line}. {_REMEDY}" for line in table.retrained if line.endswith(DEAD_LAYER)]
     return died or [f"{name} has collapsed in every model. {_REMEDY}" for name in _dead_everywhere(finished(table))]
 
