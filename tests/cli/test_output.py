@@ -9,6 +9,7 @@ from rich.progress import Progress, TextColumn
 
 from ratescape.cli import output
 
+
 class Steps(NamedTuple):
     """As the sweep tells it."""
 

@@ -14,7 +14,7 @@ from helpers.commands import TINY
 from helpers.sweeps import HERE, Watcher, altered, copied, small_sweep, swept
 
 from ratescape import checkpoint
-from ratescape.cli import commands, output
+from ratescape.cli import commands
 from ratescape.data.catalog import ImageData
 from ratescape.errors import CheckpointError, RecordError, SpecError
 from ratescape.execution import networks

@@ -141,7 +141,9 @@ def test_pictures_are_enlarged_by_whole_factors_and_show_every_image_once(
         starts, widths = [start for _, start, _ in strip], [wide for _, _, wide in strip]
         assert starts == [sum(widths[:index]) for index in range(len(widths))]
         assert sum(widths) == 8 * 28 * factor
-    names = browser.evaluate("[...document.querySelectorAll('#pictures img')].map((image) => image.alt).filter(Boolean)")
+    names = browser.evaluate(
+        "[...document.querySelectorAll('#pictures img')].map((image) => image.alt).filter(Boolean)"
+    )
     assert names == ["Originals above, their reconstructions below", "Samples from the prior"]
 
 

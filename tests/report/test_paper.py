@@ -20,7 +20,17 @@ from ratescape.errors import RecordError, SpecError
 from ratescape.metrics import METRICS
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import Table, read_table
-from ratescape.report.paper import ceilings, files, marked, panels, pictures, reconstruction, save_paper_figures, table, uses
+from ratescape.report.paper import (
+    ceilings,
+    files,
+    marked,
+    panels,
+    pictures,
+    reconstruction,
+    save_paper_figures,
+    table,
+    uses,
+)
 from ratescape.report.plots import surface
 from ratescape.selection import hull_of, measured
 
@@ -174,7 +184,9 @@ def test_where_no_sample_was_read_the_means_are_hollow_dots(labelled: Table) -> 
     drawn = dots(figure.axes[0])
     np.testing.assert_allclose(offsets(drawn), measured(labelled)[["rate", "accuracy_rbf_2"]])
     assert len(np.asarray(drawn.get_facecolor())) == 0 and len(np.asarray(drawn.get_edgecolor())) == len(offsets(drawn))
-    assert not any("sample" in text.get_text() for text in figure.legends[0].get_texts() if "above" not in text.get_text())
+    assert not any(
+        "sample" in text.get_text() for text in figure.legends[0].get_texts() if "above" not in text.get_text()
+    )
 
 
 def test_accuracy_without_ceilings_says_so(labelled: Table) -> None:

@@ -6,7 +6,11 @@ import { plainLayout } from "./look.js";
 export function plotLayout(shape, look, node) {
   const xaxis = axisLayout(shape.x, shape.x_title, look);
   const margin = { l: 62, r: shape.colour.bar ? 74 : 14, t: 10, b: 52 };
-  const oneScale = sharesOneScale(shape, node.clientWidth - margin.l - margin.r, node.clientHeight - margin.t - margin.b);
+  const oneScale = sharesOneScale(
+    shape,
+    node.clientWidth - margin.l - margin.r,
+    node.clientHeight - margin.t - margin.b,
+  );
   const ownScale = shape.least_fill && !oneScale ? shape.own_scale : "";
   const yaxis = axisLayout(shape.y, shape.y_title + ownScale, look);
   if (shape.x.cells) {

@@ -159,7 +159,7 @@ def _total_points(rows: pd.DataFrame, prefix: str, layers: int) -> dict[str, Any
 def ceiling_plane(rows: pd.DataFrame, splits: Splits) -> dict[str, Any] | None:
     """RBF accuracy from the top layer over the total rate, under every model's own ceiling (Fig. 6 of the paper).
 
-    The ceiling binds what is read off a sample: that is the model's dot, and what is read off the mean stands beside it.
+    The ceiling binds what is read off a sample: that is the model's dot, with what is read off the mean beside it.
     Where only the mean was read, it is the dot, a hollow one.
     """
     layers = len(layer_columns(rows, "rate"))

@@ -26,13 +26,11 @@ DIAGONAL = "#c9ccd1"
 """Colour of the lines of equal total rate."""
 
 
-def rate_plane(
-    axes: Axes, rows: pd.DataFrame, metric: Metric, frame: pd.DataFrame | None = None
-) -> PathCollection:
+def rate_plane(axes: Axes, rows: pd.DataFrame, metric: Metric, frame: pd.DataFrame | None = None) -> PathCollection:
     """Points at (rate of the top layer, rate of all layers below), coloured by a metric, with rings.
 
-    The models of the hull have rings but no line that joins them: the hull is over the total rate, and a model of it may
-    be beaten by a neighbour in this plane.
+    The models of the hull have rings but no line that joins them: the hull is over the total rate, and in this plane a
+    model of it may have neighbours that are better.
 
     Args:
         axes: where to draw.
