@@ -73,8 +73,8 @@ def fine_figure(table: Table, between: pd.DataFrame) -> Figure:
     levels = _levels(everything[metric.column])
     scale = Normalize(levels[0], levels[-1])
     rate_axes(left, everything)
-    for diagonals in left.collections:
-        diagonals.set_zorder(1.5)  # seen across the areas too
+    for diagonal in (*left.collections, *left.texts):
+        diagonal.set_zorder(1.5)  # seen across the areas too
     _bands(left, between, _RATES, metric, levels)
     _beta_lines(left, between)
     beta_axes(right, between)
