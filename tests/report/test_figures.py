@@ -85,7 +85,9 @@ def test_the_hull_is_joined_over_the_total_rate_alone(tmp_path: Path, table: Tab
     three = read_table(sweep(tmp_path, latents=(8, 8, 8), steps=2, diverged=None, missing=None, pictures=False))
     over_total, plane = figures.landscape_figure(three, PSNR).axes[:2]
     (line,) = (line for line in over_total.lines if line.get_color() == palette.HULL)
-    np.testing.assert_allclose(line.get_xydata(), measured(three).loc[hull_of(measured(three), PSNR), ["rate", "psnr"]])
+    np.testing.assert_allclose(
+        np.asarray(line.get_xydata()), measured(three).loc[hull_of(measured(three), PSNR), ["rate", "psnr"]]
+    )
     assert not [line for line in plane.lines if line.get_color() == palette.HULL]
 
 
