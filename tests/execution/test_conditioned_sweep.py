@@ -15,7 +15,7 @@ from helpers.commands import TINY
 from helpers.sweeps import HERE, Watcher, altered, copied, small_sweep, swept
 
 from ratescape import checkpoint
-from ratescape.cli import commands, output
+from ratescape.cli import commands
 from ratescape.data.catalog import ImageData
 from ratescape.errors import CheckpointError, RecordError, SpecError
 from ratescape.execution import networks
@@ -320,19 +320,6 @@ def test_betas_of_a_group_stay_equal(data: ImageData, tmp_path: Path) -> None:
         network.at((0.5, 0.7))
     found = Landscape(folder.path).at_rates({2: 1e6, 1: 1e6})
     assert found.answer.betas[0] == found.answer.betas[1]
-
-
-def test_measurements_are_shown_to_a_person(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    metrics = {"psnr": 17.25, "accuracy_rbf": [0.5, None], "flag": None, "note": "accuracy_sample_2 above ceiling_rate"}
-    output.print_records(
-        [{"split": "test", "images": 3, "metrics": metrics, "absent": {"information": "why"}, "extrapolated": True}]
-    )
-    said = capsys.readouterr().out
-    for part in ("extrapolated", "17.25", "0.5, –", "flag", "accuracy_sample_2 above", "not measured: why"):
-        assert part in said
 
 
 def test_a_damaged_network_is_named_with_its_remedy(finished: SweepFolder, data: ImageData, tmp_path: Path) -> None:

@@ -266,7 +266,8 @@ def test_recommended_model_is_selected_at_first(desktop: Chromium, folder: Sweep
     assert text(desktop, "python").endswith(f'/runs/{embedded(folder.report)["selected"]}")')
     assert "recommended for reconstruction" in text(desktop, "badges")
     desktop.wait(
-        "[...document.querySelectorAll('#pictures img')].filter((image) => image.naturalWidth === 224).length === 2"
+        "[...document.querySelectorAll('#pictures figure')]"
+        ".filter((one) => one.querySelector('img').naturalWidth === 224).length === 2"
     )
     assert desktop.evaluate("getComputedStyle(document.querySelector('#pictures img')).imageRendering") == "pixelated"
 
@@ -404,14 +405,20 @@ def test_evil_names_are_shown_as_text(browser: Chromium, tmp_path: Path) -> None
 
 @pytest.mark.browser
 def test_the_surface_and_the_accuracies_are_drawn_when_there_are_labels(browser: Chromium, tmp_path: Path) -> None:
-    page = write_page(sweep(tmp_path, labels=True, flagged=20, steps=5, pictures=False))
+    swept = sweep(tmp_path, labels=True, flagged=20, steps=7, diverged=None, missing=None, pictures=False)
+    page = write_page(swept)
     browser.open(page, 390, 844, phone=True)
     runs = embedded(page)["runs"]
-    assert models(browser, "ceiling", "y") == [run["values"]["validation"]["accuracy_rbf_2"] for run in runs]
+    browser.wait("document.getElementById('ceiling').data !== undefined")
+    assert models(browser, "ceiling", "y") == [run["values"]["validation"]["accuracy_sample_2"] for run in runs]
+    hollow = "document.getElementById('ceiling').data.find((t) => t.name === 'means')"
+    assert browser.evaluate(f"{hollow}.y") == [run["values"]["validation"]["accuracy_rbf_2"] for run in runs]
+    assert browser.evaluate(f"{hollow}.marker.symbol") == "circle-open"
+    assert "sample of z₂" in text(browser, "ceiling-note") and "mean of z₂" in text(browser, "ceiling-note")
     ceilings = browser.evaluate("document.getElementById('ceiling').data.find((t) => t.name === 'ceilings').y")
     assert ceilings == [run["values"]["validation"]["ceiling_rate_2"] for run in runs]
     crossed = browser.evaluate("document.getElementById('ceiling').data.find((t) => t.name === 'flagged').y")
-    assert crossed == [run["values"]["validation"]["accuracy_rbf_2"] for run in runs if run["flag"]]
+    assert crossed == [run["values"]["validation"]["accuracy_sample_2"] for run in runs if run["flag"]]
     cell = browser.evaluate(
         "(() => { const b = document.querySelector('#table1 button'); b.click(); return b.dataset.run; })()"
     )

@@ -1,10 +1,9 @@
-"""What a person or a program reads: lines, errors, progress bars, records, summaries."""
+"""What a person or a program reads: lines, errors, progress bars, summaries."""
 
 import contextlib
-import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ratescape import metrics
 from ratescape.errors import NoWinner, SpecError
@@ -97,26 +96,3 @@ def summary(landscape: "Landscape") -> list[str]:
         except SpecError:  # not every use can be measured on all data
             continue
     return lines
-
-
-def print_records(records: Sequence[Mapping[str, Any]]) -> None:
-    """Records for a person at a terminal, or as JSON lines for a program."""
-    readable = sys.stdout.isatty()
-    for record in records:
-        say("\n".join(_shown(record)) if readable else json.dumps(record))
-
-
-def _shown(record: Mapping[str, Any]) -> list[str]:
-    """A record as lines for a person."""
-    outside = ", extrapolated: betas outside the network's box" if record.get("extrapolated") else ""
-    lines = [f"{record['split']} ({record['images']} images{outside})"]
-    for name, value in record["metrics"].items():
-        lines.append(f"  {name:22} {', '.join(map(_number, value)) if isinstance(value, list) else _number(value)}")
-    return lines + [f"  {name:22} not measured: {reason}" for name, reason in record["absent"].items()]
-
-
-def _number(value: float | str | None) -> str:
-    """A measurement for a person; a dash where there is none."""
-    if value is None:
-        return "–"
-    return value if isinstance(value, str) else f"{value:.4g}"

@@ -8,7 +8,8 @@ from tyro.conf import arg
 
 from ratescape.cli.commands.map import mapped
 from ratescape.cli.options import RunOptions, section
-from ratescape.cli.output import bar, is_watched, print_records, say
+from ratescape.cli.output import bar, is_watched, say
+from ratescape.cli.records import print_records
 from ratescape.errors import SpecError
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec

@@ -14,13 +14,13 @@ from ratescape.report.fine import fine_of
 from ratescape.report.page.asked import answer_data, asked_note
 from ratescape.report.page.axes import extent, limits
 from ratescape.report.page.between import COLUMNS, fine_data, layer_rates, with_loss
-from ratescape.report.page.models import models_data, picks_data, picture, table1_data, uses_of
+from ratescape.report.page.models import models_data, picks_data, picture, picture_width, table1_data, uses_of
 from ratescape.report.page.names import column, layer_names, metric_data, numbers, shades
 from ratescape.report.page.notes import alarms, facts, provenance, warnings
 from ratescape.report.page.planes import Splits, beta_plane, ceiling_plane, rate_plane, total_plane
 from ratescape.report.page.refined import refined_data
 from ratescape.report.paper.uses import AXES
-from ratescape.report.plots.surface import CORNERS, beta_colours, triangles
+from ratescape.report.plots.surface import CORNERS, beta_colours, triangles, worth_a_surface
 from ratescape.selection import beta_vaes, finished, hull_of
 from ratescape.specs.codec import to_yaml
 
@@ -56,6 +56,7 @@ def page_data(folder: SweepFolder, table: Table, refined: pd.DataFrame | None = 
         "splits": list(splits),
         "metrics": [metric_data(metric, layers, uses) for metric in metrics],
         "colours": shades("viridis"),
+        "picture_width": picture_width(folder, rows),
         "runs": models_data(folder, rows, splits, metrics),
         "selected": next((pick["best"] for pick in picks if pick["best"]), str(rows["run"].iloc[0])),
         "hulls": _by_metric(metrics, splits, lambda metric, prefix: hull_of(rows, metric, prefix)),
@@ -109,9 +110,9 @@ def _surface(rows: pd.DataFrame, uses: dict[str, str]) -> dict[str, Any] | None:
     """How the models of two layers span a surface: its triangles, the colours of the betas, and its three axes.
 
     The axes are the metrics of the three uses where all were measured (Fig. 1); else they are None, and the surface is
-    that of a metric over the layer rates (Fig. 3).
+    that of a metric over the layer rates (Fig. 3). None where there are too few models to be read as a surface.
     """
-    if len(layer_columns(rows, "rate")) != 2 or beta_vaes(rows).all():
+    if len(layer_columns(rows, "rate")) != 2 or beta_vaes(rows).all() or not worth_a_surface(rows):
         return None
     corners = triangles(rows).tolist()
     if not corners:  # betas that were found lie on no grid

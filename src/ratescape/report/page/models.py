@@ -3,7 +3,7 @@
 import base64
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def _model(folder: SweepFolder, row: pd.Series, splits: Splits, metrics: Sequenc
 
 
 def values_of(row: pd.Series, prefix: str, metrics: Sequence[Metric]) -> dict[str, Any]:
-    """The numbers of a row on one split; layer rates and active units top layer first."""
+    """The numbers of a row on one split, and their standard errors; layer rates and active units top layer first."""
     one = row.to_frame().T
     by_layer = {
         name: [number(row[measured]) for measured in layer_columns(one, prefix + kind)]
@@ -68,7 +68,14 @@ def values_of(row: pd.Series, prefix: str, metrics: Sequence[Metric]) -> dict[st
     }
     ceilings = [name for kind in ("ceiling_rate", "ceiling_information") for name in layer_columns(one, kind)]
     shown = ["rate", *(metric.column for metric in metrics), *ceilings]
-    return {name: number(row.get(prefix + name)) for name in shown} | by_layer
+    errors = _errors(row, prefix, [*shown, *layer_columns(one, "rate")])
+    return {name: number(row.get(prefix + name)) for name in shown} | by_layer | {"errors": errors}
+
+
+def _errors(row: pd.Series, prefix: str, shown: Iterable[str]) -> dict[str, float]:
+    """Standard errors of those columns that have one: all that a page can show of their digits."""
+    found = {name: number(row.get(f"{prefix}se_{name}")) for name in shown}
+    return {name: float(f"{error:.3g}") for name, error in found.items() if error is not None}
 
 
 def picture(path: Path) -> str | None:
@@ -89,6 +96,17 @@ def uses_of(table: Table) -> dict[str, str]:
         except SpecError:  # not measured: the page does without
             continue
     return found
+
+
+def picture_width(folder: SweepFolder, rows: pd.DataFrame) -> int | None:
+    """Width of one image of the strips, in pixels: samples lie side by side in one row; None where none were kept."""
+    strips = (folder.path / "runs" / str(run) / "samples.png" for run in rows["run"])
+    first = next((path for path in strips if path.exists()), None)
+    if first is None:
+        return None
+    with first.open("rb") as png:
+        width = int.from_bytes(png.read(20)[16:])  # after its signature, and length and name of its header
+    return max(1, width // folder.spec().evaluation.pictures)
 
 
 def picks_data(table: Table, metrics: Sequence[Metric], uses: Mapping[str, str]) -> list[dict[str, Any]]:
