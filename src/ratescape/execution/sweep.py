@@ -86,15 +86,16 @@ def run_sweep(
         RecordError: the folder is busy, belongs to another spec or other images, or cannot be written.
         ResourceError: a pack does not fit into memory, or there is no such device.
     """
-    with locked(folder.path):
+    with locked(folder.path, data.spec.name):
         _refuse_other_images(folder, data)
-        folder.claim(spec)
+        folder.check(spec)
         workspace = Workspace(data, folder, spec.evaluation, execution)
         networks = [network for network in spec.networks() if not folder.network(network).weights.exists()]
         if networks or not all(workspace.is_complete(folder.run(run)) for run in spec.runs()):
             begun = time.time()
             with entered(execution) as engine:
                 packs = planned(spec, data, folder, execution, engine.pack_size)
+                folder.claim(spec)  # not before: where there is no room or no such device, nothing is left behind
                 note_provenance(folder, data, begun, engine)  # first: what is handed over already is what it says
                 if data.spec.name.startswith("array:"):
                     hand_over(data, folder)  # nothing else holds these images
@@ -103,6 +104,7 @@ def run_sweep(
                 left = [pack for pack in packs if not all(workspace.is_complete(folder.run(run)) for run in pack.runs)]
                 engine.carry_out(Job(networks, left, folder, workspace, tracker))
                 note_provenance(folder, data, begun, engine)
+        folder.claim(spec)
         _measure_finely(spec, data, folder, execution)
         _tidy(folder)
         table = read_table(folder)
@@ -174,17 +176,19 @@ def run_single(
         RecordError: the folder is busy, belongs to another spec or other images, or cannot be written.
         ResourceError: it does not fit into memory, or there is no such device.
     """
-    with locked(folder.path):
+    with locked(folder.path, data.spec.name):
         if (folder.path / "spec.yaml").exists():
             refuse_differences(folder.path, differences(folder.spec(), run))
         if is_trained(folder):
             _refuse_images(folder, checkpoint.load(folder.weights)[1].get("fingerprint"), data)
+        workspace = Workspace(data, folder, evaluation, execution)
+        _ = workspace.device  # a device that is not there is refused before anything is written
         folder.write_spec(run)
         plan = Plan({}, {key(run): total_steps(run.training, len(data.train.pixels))}, tuple(range(run.model.layers)))
         done = [key(run)] if folder.done else []
         tracker = Tracker(plan, lambda _: folder.path, observer or Silent(), done)
         work = PackWork((run,), (folder,), folder.checkpoint)
-        complete_pack(work, Workspace(data, folder, evaluation, execution), tracker.receive)
+        complete_pack(work, workspace, tracker.receive)
 
 
 def _refuse_other_images(folder: SweepFolder, data: ImageData) -> None:

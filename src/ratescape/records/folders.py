@@ -150,8 +150,8 @@ class SweepFolder(ResultsFolder):
         """The sweep's spec; raises :class:`RecordError` if it is missing, of another format, or damaged."""
         return read_spec(SweepSpec, self.path)
 
-    def claim(self, spec: SweepSpec) -> None:
-        """Make this the folder of ``spec``, or check that it is.
+    def check(self, spec: SweepSpec) -> None:
+        """Refuse a folder that is of another spec; writes nothing.
 
         A folder made by the same spec is taken up again; settings of evaluation may change, models stay. A conditioned
         network serves other grids of betas, and other refining, too: what is there already stays.
@@ -159,12 +159,17 @@ class SweepFolder(ResultsFolder):
         Raises:
             RecordError: the folder holds another spec's results (names the fields) or those of another format.
         """
-        if (self.path / "spec.yaml").exists():
-            before = self.spec()
-            fields = [name for name in differences(before, spec) if not name.startswith("evaluation")]
-            networks = spec.networks()
-            if not networks or networks != before.networks():
-                refuse_differences(self.path, fields)
+        if not (self.path / "spec.yaml").exists():
+            return
+        before = self.spec()
+        fields = [name for name in differences(before, spec) if not name.startswith("evaluation")]
+        networks = spec.networks()
+        if not networks or networks != before.networks():
+            refuse_differences(self.path, fields)
+
+    def claim(self, spec: SweepSpec) -> None:
+        """Make this the folder of ``spec``; raises :class:`RecordError` as :meth:`check`."""
+        self.check(spec)
         write_atomically(self.path / "spec.yaml", stamped(spec))
 
     def write_provenance(self, provenance: Mapping[str, Any]) -> None:

@@ -55,6 +55,7 @@ def train(
     Raises:
         CheckpointError: the checkpoint is damaged or belongs to another training.
         RecordError: the checkpoint cannot be written.
+        KeyboardInterrupt: ``context.stop`` says that the training shall break off.
 
     Example::
 
@@ -115,9 +116,13 @@ def _take_steps(
             state.close_epoch(betas.betas, lr)
         _report(context.listener, state, steps)
         rejected = _rejected(context.inspection, state)
-        if saving is not None and (rejected or state.step == steps or time.monotonic() - saved >= saving.seconds):
+        stopped = context.stop is not None and context.stop()
+        due = rejected or stopped or state.step == steps
+        if saving is not None and (due or time.monotonic() - saved >= saving.seconds):
             state.save(saving)
             saved = time.monotonic()
+        if stopped:
+            raise KeyboardInterrupt("the training was asked to break off")
         if rejected:
             break
 
