@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 AGAIN = 0.05
 """Seconds after which an interrupt is sent again that a library has swallowed."""
@@ -25,7 +25,7 @@ def main() -> int:
     except BaseException:  # whatever an import or a library makes of an interrupt
         if guard.signal is None:
             raise
-        return guard.said()
+        guard.end()
     finally:
         for one in guard.signals:
             signal.signal(one, signal.SIG_IGN)  # nothing is left to be interrupted but the end itself
@@ -51,22 +51,16 @@ class Guard:
         """Raise KeyboardInterrupt; end at once if that was tried before, or where an import would swallow it."""
         again, self.signal = self.signal is not None, number
         if again or (_is_importing(frame) and threading.active_count() == 1):
-            self.said()
-            os._exit(self.status)
+            self.end()
         raise KeyboardInterrupt
 
-    @property
-    def status(self) -> int:
-        """Exit status of a process that a signal has ended."""
-        return 128 + (self.signal or 0)
-
-    def said(self) -> int:
-        """Say so in one line; returns the exit status."""
+    def end(self) -> NoReturn:
+        """Say so in one line, and end without a way back: whatever had to be closed is, and torch takes long to leave."""
         how = "interrupted" if self.signal == signal.SIGINT else "asked to end"
-        show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""  # a progress bar hides it
-        sys.stderr.write(f"{show_cursor}ratescape: {how}; the same command takes it up again\n")
-        sys.stderr.flush()
-        return self.status
+        show_cursor = "\x1b[?25h" if os.isatty(2) else ""  # a progress bar hides it
+        # Not sys.stderr, which may be held back while words are parsed.
+        os.write(2, f"{show_cursor}ratescape: {how}; the same command takes it up again\n".encode())
+        os._exit(128 + (self.signal or 0))
 
     def _unraisable(self, unraisable: Any) -> None:
         """An interrupt that came where nothing can be raised is sent again; all else is shown as ever."""
