@@ -5,6 +5,7 @@ columns; under the paper's protocol there is only test, and the choice says so.
 """
 
 import dataclasses
+import difflib
 import math
 import re
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from ratescape.metrics import (
     Metric,
     layer_columns,
     measured_metrics,
+    metric_at,
 )
 from ratescape.records.table import Table
 
@@ -228,7 +230,9 @@ def metric_for(rows: pd.DataFrame, use: str) -> Metric:
         raise SpecError(f"use {use} needs {' or '.join(USES[use])}, which was not measured: {has}")
     if use in METRICS and use in rows.columns:
         raise SpecError(f"{use} does not tell which model is better ({METRICS[use].explanation}): {has}")
-    raise SpecError(f"unknown use {use!r}: it must be one of {', '.join(USES)}, or a metric; {has}")
+    near = difflib.get_close_matches(use, [*USES, *available], n=1)
+    meant = f"did you mean {near[0]}? It" if near else "it"
+    raise SpecError(f"unknown use {use!r}: {meant} must be one of {', '.join(USES)}, or a metric; {has}")
 
 
 def _ranked(rows: pd.DataFrame, metric: Metric) -> pd.DataFrame:
@@ -249,7 +253,7 @@ def _meeting(ranked: pd.DataFrame, max_rate: float | None, demands: Mapping[str,
                 f"{ranked['rate'].min():.4g} nats"
             )
     for column, worst in demands.items():
-        metric = metric_for(ranked, column)
+        metric = _limited(ranked, column)
         score = metric.score(accepted[column])
         met = accepted[score >= (worst if metric.higher_is_better else -worst)]
         if met.empty:
@@ -259,6 +263,14 @@ def _meeting(ranked: pd.DataFrame, max_rate: float | None, demands: Mapping[str,
             )
         accepted = met
     return accepted
+
+
+def _limited(rows: pd.DataFrame, column: str) -> Metric:
+    """The metric of a demand. One that ranks nothing, such as a rate, is limited from above."""
+    metric = metric_at(column)
+    if metric is not None and metric.higher_is_better is None and column in rows.columns:
+        return dataclasses.replace(metric, higher_is_better=False)
+    return metric_for(rows, column)
 
 
 def meets(row: pd.Series, max_rate: float | None, demands: Mapping[str, float]) -> bool:

@@ -55,7 +55,7 @@ class Guard:
         raise KeyboardInterrupt
 
     def end(self) -> NoReturn:
-        """Say so in one line, and end without a way back: whatever had to be closed is, and torch takes long to leave."""
+        """Say so in one line, and end without a way back: what had to be closed is, and torch takes long to leave."""
         how = "interrupted" if self.signal == signal.SIGINT else "asked to end"
         show_cursor = "\x1b[?25h" if os.isatty(2) else ""  # a progress bar hides it
         # Not sys.stderr, which may be held back while words are parsed.

@@ -10,7 +10,7 @@ import tyro
 
 from ratescape.cli.config import UsageError, with_config
 from ratescape.cli.output import say
-from ratescape.cli.words import nearest, without_commas
+from ratescape.cli.words import listed_numbers, nearest, without_commas
 from ratescape.version import __version__
 
 T = TypeVar("T")
@@ -65,7 +65,9 @@ def _with_options(command: type[T], name: str, words: list[str], default: T | No
             return tyro.cli(command, prog=f"ratescape {name}", args=without_commas(words, command), **given)
     except SystemExit as end:
         if end.code:
-            raise UsageError(f"{_message(box.getvalue(), command)} (ratescape {name} --help shows all options)") from end
+            raise UsageError(
+                f"{_message(box.getvalue(), command)} (ratescape {name} --help shows all options)"
+            ) from end
         raise
 
 
@@ -77,6 +79,9 @@ def _message(box: str, command: type[Any]) -> str:
     title = parts.pop(0) if len(parts) > 1 else ""
     # Our own messages name the field themselves.
     message = re.sub(r"^Error parsing [a-z.]+: (?=[a-z_.]+ is )", "", _sentence(parts) or title)
+    listed = re.match(r"Error parsing --(\S+): .*\[('.*')\]", message)
+    if listed and (numbers := listed_numbers(listed[1], command)):
+        return f"--{listed[1]} takes {numbers}, and not {listed[2]}"
     unknown = re.match(r"Unrecognized options: (--[^ ,]+)", message)
     meant = nearest(unknown[1], command) if unknown else None
     return f"{message}; did you mean {meant}?" if meant else message

@@ -28,6 +28,8 @@ ALIASES = {
     "batch-size": "training.batch",
     "output": "out",
     "annealing": "training.annealing",
+    "use": "for",
+    "metric": "for",
 }
 """Names that other programs use."""
 
@@ -83,7 +85,7 @@ def without_commas(words: list[str], command: type[Any]) -> list[str]:
 
         without_commas(["--betas=0.5,2", "--out", "a,b"], Train)  # ["--betas", "0.5", "2", "--out", "a,b"]
     """
-    lists = {name for name, hint in options(command) if _is_of_numbers(hint)}
+    lists = {name for name, hint in options(command) if _number(hint)}
     found: list[str] = []
     inside = False
     for word in words:
@@ -100,7 +102,15 @@ def _parts(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _is_of_numbers(hint: Any) -> bool:
+def listed_numbers(name: str, command: type[Any]) -> str | None:
+    """What an option that lists numbers takes, in words; None for any other option."""
+    kind = _number(dict(options(command)).get(name))
+    return {int: "whole numbers, such as 0 1 or 0,1", float: "numbers, such as 0.5 2 or 0.5,2", None: None}[kind]
+
+
+def _number(hint: Any) -> type[int] | type[float] | None:
+    """The type of the numbers that an option lists; None if it lists none."""
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        return any(map(_is_of_numbers, typing.get_args(hint)))
-    return typing.get_origin(hint) is tuple and typing.get_args(hint)[0] in (int, float)
+        return next(filter(None, map(_number, typing.get_args(hint))), None)
+    inner = typing.get_args(hint)[0] if typing.get_origin(hint) is tuple else None
+    return inner if inner in (int, float) else None

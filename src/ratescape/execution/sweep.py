@@ -13,7 +13,7 @@ from pathlib import Path
 from ratescape import checkpoint
 from ratescape.compute.devices import chosen_device
 from ratescape.data.catalog import ImageData
-from ratescape.errors import RecordError
+from ratescape.errors import DataError, RecordError
 from ratescape.evaluation.comparable import REVISION
 from ratescape.evaluation.grid import grid_table, seen_images
 from ratescape.execution.engine import Job
@@ -45,12 +45,18 @@ LEFTOVERS = (
 """What killed sweeps may leave, and only an unfinished one needs."""
 
 
+FEWEST = 16
+"""Training images that are needed at least. So few teach a model little, but show that all works."""
+
+
 def resolved_sweep(spec: SweepSpec, data: ImageData) -> SweepSpec:
     """The spec with every field that was left open filled in for these images.
 
     Raises:
         SpecError: the network cannot take them.
+        DataError: there are too few.
     """
+    _refuse_few(data)
     training = spec.training
     if training.epochs is None:
         usual = resolved_training(TrainingSpec(batch=training.batch), len(data.train.pixels)).epochs or 0
@@ -61,10 +67,22 @@ def resolved_sweep(spec: SweepSpec, data: ImageData) -> SweepSpec:
 
 def resolved_run(run: RunSpec, data: ImageData) -> RunSpec:
     """As :func:`resolved_sweep`, for one model."""
+    _refuse_few(data)
     training = resolved_training(run.training, len(data.train.pixels))
     model = resolved_model(run.model, data.shape, bool(data.spec.binary))
     betas = run.betas or (1.0,) * model.layers
     return dataclasses.replace(run, data=data.spec, model=model, training=training, betas=betas)
+
+
+def _refuse_few(data: ImageData) -> None:
+    """Refuse images so few that nothing can be learned of them; raises :class:`DataError`."""
+    count, limit = len(data.train.pixels), data.spec.limit
+    if count < FEWEST:
+        remedy = "raise data.limit" if limit is not None and limit < FEWEST else "add some images"
+        raise DataError(
+            f"{data.spec.name} has {count} images to train on, besides those held out: at least {FEWEST} are needed, "
+            f"and some thousands for good models; {remedy}"
+        )
 
 
 def default_folder(kind: str, data: ImageData, spec: SweepSpec | RunSpec) -> Path:

@@ -14,9 +14,10 @@ from ratescape.data.reloading import reload_data
 from ratescape.errors import SpecError
 from ratescape.evaluation.grid import grid_table, seen_images
 from ratescape.execution.progress import Observer
-from ratescape.execution.refining import refine, refined_run
+from ratescape.execution.refining import refine, refined_run, unknown_seed
 from ratescape.judges.cache import judge_of_results
 from ratescape.model.conditioning import Conditioned
+from ratescape.model.hierarchy import HVAE
 from ratescape.records import answers
 from ratescape.records.answers import Answer
 from ratescape.records.folders import RunFolder, SweepFolder
@@ -98,6 +99,7 @@ class Landscape:
                 point has a network of its own.
             RatescapeError: for ``between``, the network or the images are missing or damaged.
         """
+        require(not between or tries > 0, "tries", tries, "at least 1 to search between the grid points")
         limits = Limits(max_rate, demands or {})
         chosen = Best(selection.best(self.records, use, max_rate=max_rate, demands=demands), self, limits)
         if not between:
@@ -198,7 +200,7 @@ class Landscape:
             raise SpecError(f"{self.folder.path} was mapped by dedicated models: map with method conditioned for this")
         chosen = next(iter(networks)) if seed is None else seed
         if chosen not in networks:
-            raise SpecError(f"seed is {seed}: it must be one of {', '.join(map(str, networks))}")
+            raise SpecError(unknown_seed(chosen, list(networks)))
         return checkpoint.load_network(self.folder.network(networks[chosen]).weights, device)[0]
 
     def measure(
@@ -246,11 +248,24 @@ class Landscape:
             SpecError: every beta point has a network of its own, or rates that cannot be asked for.
             RatescapeError: the network or the images are missing or damaged.
         """
+        targets = requested(request_text(rates), self.folder.spec().model.layers)  # first: what follows takes time
         network = self.network()
         seen = self._held_out(network, images, data_folder)
-        targets = requested(request_text(rates), len(network.latent_shapes))
         found = betas_for(network, seen, targets, tolerance=tolerance)
         return Solved(found, network.at(found.betas))
+
+    def save(self, model: HVAE, betas: tuple[float, ...], path: str | Path) -> None:
+        """Write a model of this landscape to one file, with what :func:`ratescape.evaluate` needs to measure it.
+
+        Args:
+            betas: the model's, top layer first.
+
+        Raises:
+            RecordError: the file cannot be written.
+        """
+        header = {"image_shape": model.image_shape, "betas": betas, "landscape": str(self.folder.path.absolute())}
+        header["fingerprint"] = self.folder.provenance().get("fingerprint")
+        checkpoint.save_model(Path(path), model.state_dict(), model.spec, self.folder.spec().data, header)
 
     def answers(self) -> list[Answer]:
         """What was found for rates asked for: by models trained for them, and by requests that were kept.

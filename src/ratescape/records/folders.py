@@ -219,7 +219,12 @@ def read_spec(cls: type, folder: Path) -> Any:
 
 def other_format(version: object) -> str:
     """What to say of something whose format is not this version's."""
-    if isinstance(version, int) and version < FORMAT:
+    if type(version) is not int or version < 1:
+        return (
+            f"has no format that ratescape knows (its spec.yaml says version: {version}, this one reads {FORMAT}): "
+            "restore the file, or choose another folder"
+        )
+    if version < FORMAT:
         return (
             f"was made by an older ratescape (format {version}, this one reads {FORMAT}): map again into another "
             "folder, or read it with the ratescape that made it"
