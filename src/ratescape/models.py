@@ -98,17 +98,28 @@ def load(path: str | Path, device: str = "cpu") -> HVAE:
     return checkpoint.load_model(RunFolder(given).weights if given.is_dir() else given, device)[0]
 
 
-def save(model: HVAE, path: str | Path) -> None:
+def save(model: HVAE, path: str | Path, *, landscape: str | Path | None = None, betas: tuple[float, ...] = ()) -> None:
     """Write a model's weights and structure to one file, which :func:`load` reads.
 
+    Args:
+        path: a file that is there already is overwritten.
+        landscape: the folder of the landscape that the model is of, so that :func:`evaluate` finds its images.
+        betas: the model's, top layer first, beside ``landscape``.
+
     Raises:
-        RecordError: the file cannot be written.
+        RecordError: the file cannot be written, or the landscape is none.
 
     Example::
 
         rs.save(landscape.network().at((0.3, 2.5)), "mine.safetensors")
     """
-    checkpoint.save_alone(Path(path), model)
+    if landscape is None:
+        checkpoint.save_alone(Path(path), model)
+        return
+    folder = SweepFolder(Path(landscape))
+    header = {"image_shape": model.image_shape, "landscape": str(folder.path.absolute())}
+    header |= {"betas": betas or (1.0,) * model.spec.layers, "fingerprint": folder.provenance().get("fingerprint")}
+    checkpoint.save_model(Path(path), model.state_dict(), model.spec, folder.spec().data, header)
 
 
 def evaluate(
@@ -189,7 +200,7 @@ def _opened(path: Path, device: torch.device, betas: tuple[float, ...] | None, e
     folder = RunFolder(path)
     if (path / "runs").is_dir() and (path / "spec.yaml").exists():
         raise SpecError(
-            f"{path} is a landscape: name one of its models, {path}/runs/KEY (`ratescape recommend {path}` says which), "
+            f"{path} is a landscape: name one of its models, {path}/runs/KEY (`ratescape recommend {path}` names one), "
             f"or its conditioned network, {path}/networks/KEY with --betas"
         )
     owner = _owner(folder)

@@ -24,8 +24,8 @@ from ratescape.metrics import (
     USES,
     Metric,
     layer_columns,
+    limit_at,
     measured_metrics,
-    metric_at,
 )
 from ratescape.records.table import Table
 
@@ -230,9 +230,8 @@ def metric_for(rows: pd.DataFrame, use: str) -> Metric:
         raise SpecError(f"use {use} needs {' or '.join(USES[use])}, which was not measured: {has}")
     if use in METRICS and use in rows.columns:
         raise SpecError(f"{use} does not tell which model is better ({METRICS[use].explanation}): {has}")
-    near = difflib.get_close_matches(use, [*USES, *available], n=1)
-    meant = f"did you mean {near[0]}? It" if near else "it"
-    raise SpecError(f"unknown use {use!r}: {meant} must be one of {', '.join(USES)}, or a metric; {has}")
+    near = "".join(f"did you mean {one}? " for one in difflib.get_close_matches(use, [*USES, *available], n=1))
+    raise SpecError(f"unknown use {use!r}: {near}it must be one of {', '.join(USES)}, or a metric; {has}")
 
 
 def _ranked(rows: pd.DataFrame, metric: Metric) -> pd.DataFrame:
@@ -244,16 +243,14 @@ def _ranked(rows: pd.DataFrame, metric: Metric) -> pd.DataFrame:
 
 def _meeting(ranked: pd.DataFrame, max_rate: float | None, demands: Mapping[str, float]) -> pd.DataFrame:
     """The rows within the rate budget that meet all demands."""
-    accepted = ranked
-    if max_rate is not None:
-        accepted = accepted[accepted["rate"] <= max_rate]
-        if accepted.empty:
-            raise SpecError(
-                f"max_rate is {max_rate:g} nats: no model is that small, the smallest total rate available is "
-                f"{ranked['rate'].min():.4g} nats"
-            )
+    accepted = ranked if max_rate is None else ranked[ranked["rate"] <= max_rate]
+    if max_rate is not None and accepted.empty:
+        raise SpecError(
+            f"max_rate is {max_rate:g} nats: no model is that small, the smallest total rate available is "
+            f"{ranked['rate'].min():.4g} nats"
+        )
     for column, worst in demands.items():
-        metric = _limited(ranked, column)
+        metric = limit_at(column, ranked) or metric_for(ranked, column)
         score = metric.score(accepted[column])
         met = accepted[score >= (worst if metric.higher_is_better else -worst)]
         if met.empty:
@@ -263,14 +260,6 @@ def _meeting(ranked: pd.DataFrame, max_rate: float | None, demands: Mapping[str,
             )
         accepted = met
     return accepted
-
-
-def _limited(rows: pd.DataFrame, column: str) -> Metric:
-    """The metric of a demand. One that ranks nothing, such as a rate, is limited from above."""
-    metric = metric_at(column)
-    if metric is not None and metric.higher_is_better is None and column in rows.columns:
-        return dataclasses.replace(metric, higher_is_better=False)
-    return metric_for(rows, column)
 
 
 def meets(row: pd.Series, max_rate: float | None, demands: Mapping[str, float]) -> bool:

@@ -14,7 +14,6 @@ from ratescape.execution.work import PackWork, complete_pack, refining
 from ratescape.execution.workspace import Workspace
 from ratescape.records.files import locked, read_json_lines, to_json_lines, write_atomically
 from ratescape.records.folders import NetworkFolder, RunFolder, SweepFolder
-from ratescape.specs.checks import require
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.identity import key
 from ratescape.specs.runs import MergedSpec, RunSpec

@@ -7,7 +7,6 @@ checkpoints, and killed a few seconds later.
 import contextlib
 import dataclasses
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -170,7 +169,11 @@ def serve(descriptor: int, parent: int) -> None:
                 call: Call = link.recv()
             except EOFError:
                 return
-            link.send(_outcome(call))
+            failure = _failure(call)
+            try:
+                link.send(failure)
+            except Exception:  # the error is not ours, and cannot be sent as it is
+                link.send(RuntimeError(f"{type(failure).__name__}: {failure}"))
 
 
 def _end_with(parent: int) -> None:
@@ -180,15 +183,11 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _outcome(call: Call) -> Exception | None:
+def _failure(call: Call) -> Exception | None:
     """What a call raised, with where it did."""
     try:
         call.function(*call.arguments)
     except Exception as error:
         error.add_note("in a worker process:\n" + "".join(traceback.format_exception(error)))
-        try:
-            pickle.dumps(error)
-        except Exception:  # whatever it is: the error is not ours
-            return RuntimeError("".join(traceback.format_exception(error)))
         return error
     return None

@@ -17,7 +17,6 @@ from ratescape.execution.progress import Observer
 from ratescape.execution.refining import refine, refined_run, unknown_seed
 from ratescape.judges.cache import judge_of_results
 from ratescape.model.conditioning import Conditioned
-from ratescape.model.hierarchy import HVAE
 from ratescape.records import answers
 from ratescape.records.answers import Answer
 from ratescape.records.folders import RunFolder, SweepFolder
@@ -253,19 +252,6 @@ class Landscape:
         seen = self._held_out(network, images, data_folder)
         found = betas_for(network, seen, targets, tolerance=tolerance)
         return Solved(found, network.at(found.betas))
-
-    def save(self, model: HVAE, betas: tuple[float, ...], path: str | Path) -> None:
-        """Write a model of this landscape to one file, with what :func:`ratescape.evaluate` needs to measure it.
-
-        Args:
-            betas: the model's, top layer first.
-
-        Raises:
-            RecordError: the file cannot be written.
-        """
-        header = {"image_shape": model.image_shape, "betas": betas, "landscape": str(self.folder.path.absolute())}
-        header["fingerprint"] = self.folder.provenance().get("fingerprint")
-        checkpoint.save_model(Path(path), model.state_dict(), model.spec, self.folder.spec().data, header)
 
     def answers(self) -> list[Answer]:
         """What was found for rates asked for: by models trained for them, and by requests that were kept.

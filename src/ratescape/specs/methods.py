@@ -41,8 +41,8 @@ class Dedicated:
             one = (0,) * model.layers
             raise SpecError(
                 f"groups is {self.groups}: a {model.family} sweep needs one beta for all layers, since its layer rates "
-                f"cannot be tuned one by one (Sec. 3.1 of the paper): add --groups {' '.join(map(str, one))}, in Python "
-                f"groups={one}"
+                f"cannot be tuned one by one (Sec. 3.1 of the paper): add --groups {' '.join(map(str, one))} "
+                f"(in Python groups={one})"
             )
 
     def grouping(self, model: ModelSpec) -> tuple[int, ...]:
@@ -269,6 +269,6 @@ def _refuse_annealing(training: TrainingSpec, annealing: str | None) -> None:
         )
     if training.annealing_path != usual.annealing_path:
         raise SpecError(
-            f"training.annealing_path is {training.annealing_path}: it means nothing for the conditioned network, which "
-            "is the default; leave it out, or add --method dedicated (each model is trained alone)"
+            f"training.annealing_path is {training.annealing_path}: the conditioned network, which is the default, "
+            "does not heed it; leave it out, or add --method dedicated (each model is trained alone)"
         )

@@ -116,15 +116,12 @@ def _take_steps(
             state.close_epoch(betas.betas, lr)
         _report(context.listener, state, steps)
         rejected = _rejected(context.inspection, state)
-        stopped = context.stop is not None and context.stop()
-        due = rejected or stopped or state.step == steps
-        if saving is not None and (due or time.monotonic() - saved >= saving.seconds):
+        if saving is not None and (rejected or state.step == steps or time.monotonic() - saved >= saving.seconds):
             state.save(saving)
             saved = time.monotonic()
-        if stopped:
-            raise KeyboardInterrupt("the training was asked to break off")
         if rejected:
             break
+        _break_off(context, state)
 
 
 def _batches(images: Images, size: int, seed: int, steps: range, per_epoch: int) -> Iterator[Tensor]:
@@ -144,6 +141,15 @@ def _report(listener: TrainingListener | None, state: TrainingState, steps: int)
     listener.step(state.step, steps)
     if state.between_epochs:
         listener.epoch(state.epochs.records(-1))
+
+
+def _break_off(context: TrainingContext, state: TrainingState) -> None:
+    """Break off after this step if that is asked for, with a checkpoint."""
+    if context.stop is None or not context.stop():
+        return
+    if context.saving is not None:
+        state.save(context.saving)
+    raise KeyboardInterrupt("the training was asked to break off")
 
 
 def _rejected(inspection: Inspection | None, state: TrainingState) -> bool:

@@ -50,6 +50,7 @@ class Recommend:
     def run(self) -> None:
         self._check()
         from ratescape.landscape import Landscape
+        from ratescape.models import save
 
         landscape = Landscape(self.landscape)
         best = self._best(landscape)
@@ -67,7 +68,7 @@ class Recommend:
             say(f"Use it:  ratescape evaluate {best.folder.path}")
             say(f'or:      model = ratescape.load("{best.folder.path}")')
         if self.out is not None:
-            landscape.save(best.load(), best.betas, self.out)
+            save(best.load(), self.out, landscape=self.landscape, betas=best.betas)
             say(str(self.out))
 
     def _check(self) -> None:

@@ -37,6 +37,7 @@ class Solve:
         request = ",".join(self.rates)
         requested(request, SweepFolder(self.landscape).spec().model.layers)  # refused before torch is imported
         from ratescape.landscape import Landscape
+        from ratescape.models import save
 
         landscape = Landscape(self.landscape)
         solved = landscape.at_rates(request, tolerance=self.tolerance, data_folder=self.data_folder)
@@ -44,7 +45,7 @@ class Solve:
         say(str(solved))
         say(f"`ratescape report {self.landscape}` shows it in the landscape")
         if self.out is not None:
-            landscape.save(solved.model, solved.answer.betas, self.out)
+            save(solved.model, self.out, landscape=self.landscape, betas=solved.answer.betas)
             say(str(self.out))
         if self.strict and not solved.answer.reached:
             raise SpecError("not every rate was reached: ask for other rates, or map a larger box of betas")
