@@ -58,7 +58,9 @@ class Recommend:
             with bar(self.quiet) as observer:
                 best = best.refine(self.refine, data_folder=self.data_folder, observer=observer)
             if best.refined is not None and (epochs := int(best.refined.row["epochs"])) != self.refine:
-                say(f"Refined for {self.refine} epochs, and kept; the model refined for {epochs} before is better:")
+                say(
+                    f"Refined for {self.refine} epoch{'' if self.refine == 1 else 's'}, and kept; the model refined for {epochs} before is better:"
+                )
         for line in (*landscape.refined.broken, str(best)):
             say(line)
         if best.folder is None:
