@@ -301,4 +301,4 @@ def test_refining_less_than_before_says_what_is_offered(run: Run, conditioned: S
     assert kept == {1, 4}
     offered = Landscape(conditioned.path).best("nelbo").refined
     assert offered is not None and offered.row["epochs"] == 4  # more epochs are better here
-    assert "Refined for 1 epoch, and kept; the model refined for 4 before is better:" in said
+    assert "Refined and kept (--refine 1), but one refined otherwise before is better:\nFor nelbo" in said

@@ -35,14 +35,19 @@ class Moment(NamedTuple):
 MOMENTS = {
     "data": Moment("in-process", "dedicated", "ratescape.data.catalog load_data"),
     "judge": Moment(
-        "in-process", "dedicated", "ratescape.judges.cache train_judge", more=(*LONG, "--evaluation.samples", "64")
+        "in-process", "dedicated", "ratescape.judges.cache train_judge", more=(*LONG, "--evaluation.samples", "100")
     ),
     "training": Moment("in-process", "dedicated", "ratescape.execution.progress:Reporter step", "packs/*.safetensors"),
     "network": Moment(
         "in-process", "conditioned", "ratescape.execution.progress:Reporter step", "networks/*/checkpoint*", keys=2
     ),
     "workers": Moment("workers", "dedicated", kept="packs/*.safetensors"),
-    "network of a worker": Moment("workers", "conditioned", kept="networks/*/checkpoint*"),
+    "network of a worker": Moment(
+        "workers",
+        "conditioned",
+        kept="networks/*/checkpoint*",
+        more=("--training.epochs", "4000", "--execution.workers", "1"),
+    ),
     "figures": Moment(
         "in-process", "dedicated", "ratescape.landscape.opened write_report", more=("--training.epochs", "1")
     ),
@@ -113,3 +118,11 @@ def test_a_request_to_end_keeps_the_checkpoint(
     printed = process.communicate(timeout=30)
     assert (process.returncode, *printed) == (143, "", LINE.replace("interrupted", "asked to end") + "\n")
     assert list(out.glob("packs/*.safetensors"))
+
+
+def test_messages_are_the_same_at_a_terminal() -> None:
+    how = interrupted(["map", "--epochs", "3"], lambda: False, keys=0)
+    assert how.status == 2
+    assert "".join(how.lines).startswith(
+        "ratescape: Unrecognized options: --epochs, 3; did you mean --training.epochs?"
+    )

@@ -97,9 +97,10 @@ def test_a_failure_midway_loses_nothing(data: ImageData, tmp_path: Path, monkeyp
             raise RecordError("the disk is full")
 
     folder = SweepFolder(tmp_path / "broken")
-    with monkeypatch.context() as patch, pytest.raises(RecordError, match="the disk is full"):
+    with monkeypatch.context() as patch:
         patch.setattr(loop, "_report", fail)
-        run_sweep(spec, data, folder, often)
+        with pytest.raises(RecordError, match="the disk is full"):
+            run_sweep(spec, data, folder, often)
     assert list(folder.packs.glob("*.safetensors")) and len(list(folder.path.glob("runs/*/done"))) == 2
     again = run_sweep(spec, data, folder, often)
     assert again.rows.equals(whole.rows)
@@ -134,7 +135,7 @@ def test_damaged_files_are_to_be_deleted_only_where_they_are_made_again(data: Im
     rs.save(rs.load(weights), mine)
     for path in (weights, folder.network(spec.networks()[0]).weights):
         path.write_bytes(bytes(len(path.read_bytes())))
-        with pytest.raises(CheckpointError, match="damaged.*delete it and run the same command again"):
+        with pytest.raises(CheckpointError, match=r"damaged.*delete it and run the same command again"):
             checkpoint.load(path)
     mine.write_bytes(mine.read_bytes()[:-9])
     with pytest.raises(CheckpointError, match=r"mine.safetensors is damaged.*restore it from a copy") as caught:

@@ -74,7 +74,8 @@ def _with_options(command: type[T], name: str, words: list[str], default: T | No
 def _message(box: str, command: type[Any]) -> str:
     """What tyro's box says, in one line."""
     # Its rules are hyphens where the output's encoding knows no box characters.
-    text = [re.sub(r"[│─╭╮╰╯]|-{3,}", " ", line).strip() for line in box.splitlines()]
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", box)  # colours at a terminal
+    text = [re.sub(r"[│─╭╮╰╯]|-{3,}", " ", line).strip() for line in plain.splitlines()]
     parts = [line for line in text if line and "--help" not in line and "full helptext" not in line]
     title = parts.pop(0) if len(parts) > 1 else ""
     # Our own messages name the field themselves.

@@ -57,10 +57,9 @@ class Recommend:
         if self.refine:
             with bar(self.quiet) as observer:
                 best = best.refine(self.refine, data_folder=self.data_folder, observer=observer)
-            if best.refined is not None and (epochs := int(best.refined.row["epochs"])) != self.refine:
-                say(
-                    f"Refined for {self.refine} epoch{'' if self.refine == 1 else 's'}, and kept; the model refined for {epochs} before is better:"
-                )
+            offered = best.refined
+            if offered is not None and int(offered.row["epochs"]) != self.refine:
+                say(f"Refined and kept (--refine {self.refine}), but one refined otherwise before is better:")
         for line in (*landscape.refined.broken, str(best)):
             say(line)
         if best.folder is None:
