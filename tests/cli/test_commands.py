@@ -68,6 +68,19 @@ def test_map_says_which_method_it_takes_where_none_is_asked_for(run: Run, images
     assert again.out.startswith("4 models; table: ") and "\nRefined for 4 epochs: PSNR " in again.out
 
 
+def test_a_finished_map_draws_its_report_again_only_where_something_is_new(
+    run: Run, mapped: SweepFolder, images_file: Path
+) -> None:
+    words = ["map", "--data.name", images_file, *SMALL, "--out", mapped.path, "--quiet"]
+    assert run(*words).status == 0
+    drawn = mapped.report.stat().st_mtime_ns
+    assert run(*words).status == 0
+    assert mapped.report.stat().st_mtime_ns == drawn
+    next(mapped.path.glob("runs/*/evaluation.jsonl")).touch()
+    assert run(*words).status == 0
+    assert mapped.report.stat().st_mtime_ns > drawn
+
+
 def test_map_quietly_prints_the_report_alone(run: Run, mapped: SweepFolder, images_file: Path) -> None:
     outcome = run("map", "--data.name", images_file, *SMALL, "--out", mapped.path, "--quiet")
     assert outcome == Outcome(0, f"{mapped.report}\n", "")

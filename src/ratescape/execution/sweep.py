@@ -24,7 +24,7 @@ from ratescape.execution.provenance import note_provenance
 from ratescape.execution.work import PackWork, complete_pack, refining
 from ratescape.execution.workspace import Workspace, hand_over, is_trained
 from ratescape.model.registry import resolved_model
-from ratescape.records.files import locked, read_json_lines, write_atomically
+from ratescape.records.files import locked, read_json_lines, write_atomically, write_changed
 from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder, refuse_differences
 from ratescape.records.table import FINE_IMAGES, Table, read_fine, read_table
 from ratescape.specs.evaluation import EvaluationSpec
@@ -126,7 +126,7 @@ def run_sweep(
         _measure_finely(spec, data, folder, execution)
         _tidy(folder)
         table = read_table(folder)
-        write_atomically(folder.table, table.rows.to_csv(index=False))
+        write_changed(folder.table, table.rows.to_csv(index=False))
         return table
 
 

@@ -33,6 +33,20 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         raise unwritable(path, error) from error
 
 
+def write_changed(path: Path, content: str) -> None:
+    """Write a whole file unless it holds this already, so that its time says when its content changed.
+
+    Raises:
+        RecordError: as :func:`write_atomically`.
+    """
+    try:
+        if path.read_bytes() == content.encode():
+            return
+    except OSError:  # it is not there, or cannot be read
+        pass
+    write_atomically(path, content)
+
+
 def unwritable(path: Path, error: OSError) -> RecordError:
     """The error for a failed write; nothing written before is lost."""
     return RecordError(

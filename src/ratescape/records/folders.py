@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ratescape.errors import RecordError, SpecError
-from ratescape.records.files import finite, write_atomically
+from ratescape.records.files import finite, write_atomically, write_changed
 from ratescape.specs.codec import from_dict, read_mapping, to_yaml
 from ratescape.specs.identity import FORMAT, differences, key
 from ratescape.specs.runs import NetworkSpec, RunSpec
@@ -146,6 +146,16 @@ class SweepFolder(ResultsFolder):
     def report(self) -> Path:
         return self.path / "report.html"
 
+    @property
+    def is_reported(self) -> bool:
+        """Whether the report is newer than all that it shows; `ratescape report` draws it again in any case."""
+        shown = [self.path / "spec.yaml", self.table, self.fine, self.answers]
+        shown += [*self.path.glob("runs/*/*"), *self.path.glob("refined/*/*"), *self.path.glob("networks/*/*.jsonl")]
+        there = self.report.exists() and (self.path / "figures").is_dir()
+        return there and all(
+            path.stat().st_mtime_ns <= self.report.stat().st_mtime_ns for path in shown if path.exists()
+        )
+
     def spec(self) -> SweepSpec:
         """The sweep's spec; raises :class:`RecordError` if it is missing, of another format, or damaged."""
         return read_spec(SweepSpec, self.path)
@@ -170,7 +180,7 @@ class SweepFolder(ResultsFolder):
     def claim(self, spec: SweepSpec) -> None:
         """Make this the folder of ``spec``; raises :class:`RecordError` as :meth:`check`."""
         self.check(spec)
-        write_atomically(self.path / "spec.yaml", stamped(spec))
+        write_changed(self.path / "spec.yaml", stamped(spec))
 
     def write_provenance(self, provenance: Mapping[str, Any]) -> None:
         write_atomically(self.path / "provenance.json", json.dumps(finite(provenance), indent=1) + "\n")
