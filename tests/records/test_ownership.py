@@ -1,5 +1,6 @@
 """Results go into folders of our own alone; nothing of anybody else's is touched, or advised to be deleted."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,16 @@ def test_images_are_not_mixed_with_results(photos: Path, inside: str) -> None:
     with pytest.raises(RecordError, match=r"lies in the folder of the images.*--out"):
         rs.train(str(photos), **quick)
     assert snapshot(photos) == before
+
+
+def test_a_folder_called_like_a_known_set_is_no_folder_of_images(
+    data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second landscape of mnist goes into mnist/ beside the first."""
+    monkeypatch.chdir(tmp_path)
+    known = dataclasses.replace(data, spec=dataclasses.replace(data.spec, name="mnist"))
+    for name in ("first", "second"):
+        run_sweep(small_sweep(known), known, SweepFolder(Path("mnist") / name), HERE)
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "spec.yaml", "lock", "networks/mine.txt"])

@@ -13,6 +13,7 @@ from pathlib import Path
 from ratescape import checkpoint
 from ratescape.compute.devices import chosen_device
 from ratescape.data.catalog import ImageData
+from ratescape.data.sources import SOURCES
 from ratescape.errors import DataError, RecordError
 from ratescape.evaluation.comparable import REVISION
 from ratescape.evaluation.grid import grid_table, seen_images
@@ -104,7 +105,7 @@ def run_sweep(
         RecordError: the folder is busy, belongs to another spec or other images, or cannot be written.
         ResourceError: a pack does not fit into memory, or there is no such device.
     """
-    with locked(folder.path, data.spec.name):
+    with locked(folder.path, _path_of(data)):
         _refuse_other_images(folder, data)
         folder.check(spec)
         workspace = Workspace(data, folder, spec.evaluation, execution)
@@ -128,6 +129,11 @@ def run_sweep(
         table = read_table(folder)
         write_changed(folder.table, table.rows.to_csv(index=False))
         return table
+
+
+def _path_of(data: ImageData) -> Path | None:
+    """Where the images lie, if they were given as a path."""
+    return None if data.spec.name in SOURCES else Path(data.spec.name).expanduser()
 
 
 def _plan(spec: SweepSpec, count: int) -> Plan:
@@ -194,7 +200,7 @@ def run_single(
         RecordError: the folder is busy, belongs to another spec or other images, or cannot be written.
         ResourceError: it does not fit into memory, or there is no such device.
     """
-    with locked(folder.path, data.spec.name):
+    with locked(folder.path, _path_of(data)):
         if (folder.path / "spec.yaml").exists():
             refuse_differences(folder.path, differences(folder.spec(), run))
         if is_trained(folder):

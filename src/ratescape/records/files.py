@@ -88,13 +88,13 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, images: str | None = None) -> Iterator[None]:
+def locked(folder: Path, images: Path | None = None) -> Iterator[None]:
     """Hold a results folder for this process alone; the system lets go of it however the process ends.
 
     A folder that is new, and that nothing was written to, is gone again afterwards.
 
     Args:
-        images: name or path of the data set that the results are of.
+        images: what the results are of, where that is a path.
 
     Raises:
         RecordError: another process holds it, it holds somebody's files, or it cannot be made.

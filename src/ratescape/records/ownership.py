@@ -14,12 +14,12 @@ MARK = "This is a results folder of ratescape. The file keeps two commands out o
 KEY = re.compile("[0-9a-f]{12}")
 
 
-def refuse_foreign(folder: Path, images: str | None = None) -> None:
+def refuse_foreign(folder: Path, images: Path | None = None) -> None:
     """Refuse to write results into a folder that holds somebody's files, or lies among the images; writes nothing.
 
     Args:
         folder: need not exist.
-        images: name or path of the data set that the results are of.
+        images: what the results are of, where that is a path.
 
     Raises:
         RecordError: the folder is not empty and none of ours, or is new and lies inside the folder of the images.
@@ -30,10 +30,8 @@ def refuse_foreign(folder: Path, images: str | None = None) -> None:
     """
     if is_ours(folder):
         return
-    if images is not None and Path(images).expanduser().is_dir():
-        source = Path(images).expanduser().resolve()
-        if source in (folder.resolve(), *folder.resolve().parents):
-            raise RecordError(f"{folder} lies in the folder of the images, {images}: choose another with --out")
+    if images is not None and images.resolve() in (folder.resolve(), *folder.resolve().parents):
+        raise RecordError(f"{folder} lies in the folder of the images, {images}: choose another with --out")
     if folder.is_dir() and (found := _others(folder)):
         raise RecordError(
             f"{folder} holds other files (such as {found}) and is no results folder of ratescape: choose a new or an "
