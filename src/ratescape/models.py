@@ -159,16 +159,19 @@ def evaluate(
     chosen = chosen_device(device)
     measured = _opened(Path(path), chosen, betas, extrapolate)
     owner = measured.owner
-    whole = (owner.path / "spec.yaml").exists() and measured.of_landscape
-    settings = evaluation or (SweepFolder(owner.path).spec().evaluation if whole else EvaluationSpec())
+    usual = SweepFolder(owner.path).spec().evaluation if measured.of_landscape else EvaluationSpec()
+    settings = evaluation or usual
     if data is not None:
         images = load_data(data, folder=data_folder)
     elif measured.source is None:
-        raise SpecError(
-            f"{path} does not say which images it was trained on: name some by --data.name (in Python data)"
-        )
+        raise SpecError(f"{path} does not say which images it belongs to: name some by --data.name (in Python data)")
     else:
         images = reload_data(measured.source, owner, measured.fingerprint, data_folder)
+    if images.shape != tuple(measured.model.image_shape):
+        raise SpecError(
+            f"{path} is of images of (C, H, W) = {tuple(measured.model.image_shape)}, and {images.spec.name} has "
+            f"{images.shape}: name the images that it was trained on"
+        )
     judge = judge_of_results(owner, images, settings, chosen)
     lines = suite.measure(Subject(measured.model, images, measured.betas, settings, judge))
     return [line | {"extrapolated": True} for line in lines] if measured.extrapolated else lines

@@ -262,6 +262,8 @@ def test_what_was_recommended_is_measured_from_its_file(run: Run, conditioned: S
     refused(run("evaluate", alone), "does not say which images it belongs to", "--data.name")
     named = run("evaluate", alone, "--data.name", conditioned.path.parent / "mine.npz")
     assert json.loads(named.out.splitlines()[0])["metrics"]["nelbo"] == validation["metrics"]["nelbo"]
+    np.savez(tmp_path / "wide.npz", images=np.zeros((40, 16, 20), np.uint8))
+    refused(run("evaluate", alone, "--data.name", tmp_path / "wide.npz"), "(1, 16, 16)", "(1, 16, 20)")
     refused(run("evaluate", mine, "--betas", "1,1"), "is a model of its own betas")
 
 
