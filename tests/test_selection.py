@@ -150,7 +150,7 @@ def test_paper_protocol_reports_what_it_chose_on_and_warns() -> None:
         ("generation", None, "needs inception_score"),
         ("nelbo", None, "unknown use 'nelbo'"),
         ("loss", None, "does not tell which model is better"),
-        ("psnrr", None, "unknown use 'psnrr': it must be one of reconstruction"),
+        ("psnrr", None, r"unknown use 'psnrr': did you mean psnr\? it must be one of reconstruction"),
     ],
 )
 def test_what_cannot_be_answered_says_what_can(use: str, max_rate: float | None, message: str) -> None:
