@@ -281,11 +281,14 @@ def test_images_that_have_moved_are_found_by_data_folder(run: Run, conditioned: 
         moved.rename(images)
 
 
-def test_wrong_arguments_are_refused_before_torch_is_imported(conditioned: SweepFolder, tmp_path: Path) -> None:
+def test_wrong_arguments_are_refused_before_torch_is_imported(
+    conditioned: SweepFolder, mapped: SweepFolder, tmp_path: Path
+) -> None:
     (tmp_path / "mine").touch()
     for words in (
         ["solve", conditioned.path, "--rates", "3=20"],
         ["solve", conditioned.path, "--rates", "2=1", "--out", tmp_path / "mine"],
+        ["solve", mapped.path, "--rates", "2=1"],
         ["recommend", conditioned.path, "--demand", "psnr=loud"],
         ["recommend", tmp_path],
     ):

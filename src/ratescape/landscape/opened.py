@@ -194,9 +194,7 @@ class Landscape:
             SpecError: every beta point of the landscape has a network of its own, or the seed is none of the sweep's.
             CheckpointError: the network's file is missing or damaged.
         """
-        networks = {network.seed: network for network in self.folder.spec().networks()}
-        if not networks:
-            raise SpecError(f"{self.folder.path} was mapped by dedicated models: map with method conditioned for this")
+        networks = self.folder.networks()
         chosen = next(iter(networks)) if seed is None else seed
         if chosen not in networks:
             raise SpecError(unknown_seed(chosen, list(networks)))

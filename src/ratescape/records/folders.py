@@ -160,6 +160,18 @@ class SweepFolder(ResultsFolder):
         """The sweep's spec; raises :class:`RecordError` if it is missing, of another format, or damaged."""
         return read_spec(SweepSpec, self.path)
 
+    def networks(self) -> dict[int, NetworkSpec]:
+        """The conditioned networks by their seeds.
+
+        Raises:
+            SpecError: every beta point of the landscape has a network of its own.
+            RecordError: as :meth:`spec`.
+        """
+        networks = {network.seed: network for network in self.spec().networks()}
+        if not networks:
+            raise SpecError(f"{self.path} was mapped by dedicated models: map with method conditioned for this")
+        return networks
+
     def check(self, spec: SweepSpec) -> None:
         """Refuse a folder that is of another spec; writes nothing.
 

@@ -35,7 +35,9 @@ class Solve:
     def run(self) -> None:
         refuse_to_overwrite(self.out, self.force)
         request = ",".join(self.rates)
-        requested(request, SweepFolder(self.landscape).spec().model.layers)  # refused before torch is imported
+        folder = SweepFolder(self.landscape)
+        folder.networks()  # what cannot be done is refused before torch is imported
+        requested(request, folder.spec().model.layers)
         from ratescape.landscape import Landscape
         from ratescape.models import save
 
