@@ -290,6 +290,8 @@ def test_wrong_arguments_are_refused_before_torch_is_imported(
         ["solve", conditioned.path, "--rates", "2=1", "--out", tmp_path / "mine"],
         ["solve", mapped.path, "--rates", "2=1"],
         ["recommend", conditioned.path, "--demand", "psnr=loud"],
+        ["recommend", conditioned.path, "--for", "psrn"],
+        ["recommend", conditioned.path, "--for", "nelbo", "--demand", "rate=0.0001"],
         ["recommend", tmp_path],
     ):
         code = f"import sys; from ratescape.cli.commands import main; status = main({list(map(str, words))!r})\n"

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
+from ratescape import selection
 from ratescape.cli.output import bar, refuse_to_overwrite, say
 from ratescape.errors import RatescapeError, SpecError
 from ratescape.records.folders import SweepFolder
+from ratescape.records.table import read_table
 from ratescape.specs.checks import require
 
 if TYPE_CHECKING:
@@ -77,9 +79,9 @@ class Recommend:
         refuse_to_overwrite(self.out, self.force)
         require(self.refine >= 0, "refine", self.refine, "at least 0")
         require(not self.between or self.tries > 0, "tries", self.tries, "at least 1 with --between")
-        for text in self.demand:
-            _demand(text)
-        SweepFolder(self.landscape).spec()
+        demands = dict(map(_demand, self.demand))
+        table = read_table(SweepFolder(self.landscape))
+        selection.best(table, self.use, max_rate=self.max_rate, demands=demands)
 
     def _best(self, landscape: "Landscape") -> "Best":
         """The best model that is not refined, searched for between the grid points as far as was asked for."""
