@@ -49,7 +49,7 @@ MOMENTS = {
         more=("--training.epochs", "4000", "--execution.workers", "1"),
     ),
     "figures": Moment(
-        "in-process", "dedicated", "ratescape.landscape.opened write_report", more=("--training.epochs", "1")
+        "in-process", "dedicated", "ratescape.report.write write_report", more=("--training.epochs", "1")
     ),
 }
 

@@ -6,14 +6,18 @@ nothing. On samples data processing holds, so that an accuracy above its ceiling
 only be a defect, of the estimate of a rate, of information, or of the probe.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from ratescape.errors import DataError
 from ratescape.evaluation.classifiers import Labels, RadialSVM
 from ratescape.evaluation.estimators import THREADS
 from ratescape.evaluation.features import LayerArrays
+
+if TYPE_CHECKING:
+    from sklearn.preprocessing import StandardScaler
 
 
 class SampleProbes:
@@ -35,6 +39,8 @@ class SampleProbes:
     def __init__(self, layers: LayerArrays, labels: Labels) -> None:
         if len(np.unique(labels)) < 2:
             raise DataError("the fitting images are all of one class")
+        from sklearn.preprocessing import StandardScaler  # takes a second
+
         self._fitted: list[tuple[StandardScaler, RadialSVM] | None] = []
         with threadpool_limits(THREADS):
             for x in layers:

@@ -22,7 +22,6 @@ from ratescape.records.answers import Answer
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.refined import read_refined
 from ratescape.records.table import FINE_IMAGES, Table, read_table
-from ratescape.report.write import write_report
 from ratescape.search.best import Best
 from ratescape.search.between import TRIES, Between, Limits, between
 from ratescape.search.by_rates import TOLERANCE, Solved, betas_for
@@ -282,6 +281,8 @@ class Landscape:
         Args:
             pdf: whether to write each figure as a PDF, too.
         """
+        from ratescape.report.write import write_report  # with Matplotlib, which takes a second
+
         return write_report(self.folder, pdf)
 
     def __repr__(self) -> str:
