@@ -6,8 +6,6 @@ nothing. On samples data processing holds, so that an accuracy above its ceiling
 only be a defect, of the estimate of a rate, of information, or of the probe.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from threadpoolctl import threadpool_limits
 
@@ -15,9 +13,6 @@ from ratescape.errors import DataError
 from ratescape.evaluation.classifiers import Labels, RadialSVM
 from ratescape.evaluation.estimators import THREADS
 from ratescape.evaluation.features import LayerArrays
-
-if TYPE_CHECKING:
-    from sklearn.preprocessing import StandardScaler
 
 
 class SampleProbes:
