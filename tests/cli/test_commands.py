@@ -260,8 +260,10 @@ def test_what_was_recommended_is_measured_from_its_file(run: Run, conditioned: S
     assert validation["betas"] == list(best.betas)
     save(best.load(), alone)
     refused(run("evaluate", alone), "does not say which images it belongs to", "--data.name")
-    named = run("evaluate", alone, "--data.name", conditioned.path.parent / "mine.npz")
-    assert json.loads(named.out.splitlines()[0])["metrics"]["nelbo"] == validation["metrics"]["nelbo"]
+    lean = ["--evaluation.samples", "0", "--evaluation.probes", "none", "--evaluation.no-information"]
+    named = run("evaluate", alone, "--data.name", conditioned.path.parent / "mine.npz", *lean)
+    nelbo = json.loads(named.out.splitlines()[0])["metrics"]["nelbo"]
+    assert nelbo == pytest.approx(validation["metrics"]["nelbo"], rel=0.05)  # of other images: the split is the usual
     np.savez(tmp_path / "wide.npz", images=np.zeros((40, 16, 20), np.uint8))
     refused(run("evaluate", alone, "--data.name", tmp_path / "wide.npz"), "(1, 16, 16)", "(1, 16, 20)")
     refused(run("evaluate", mine, "--betas", "1,1"), "is a model of its own betas")
