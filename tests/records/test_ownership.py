@@ -138,7 +138,7 @@ def test_files_of_others_are_not_to_be_deleted(photos: Path, tmp_path: Path) -> 
 
 
 def test_damaged_files_are_to_be_deleted_only_where_they_are_made_again(data: ImageData, tmp_path: Path) -> None:
-    spec = small_sweep(data, "conditioned")
+    spec = small_sweep(data, "conditioned", conditioning=rs.ConditioningSpec(fine=2, width=8))
     folder = SweepFolder(tmp_path / "out")
     run_sweep(spec, data, folder, HERE)
     weights = folder.run(spec.runs()[0]).weights
