@@ -101,6 +101,14 @@ def metric_at(column: str) -> Metric | None:
     return LAYER_METRICS[name].at(int(layer)) if layer.isdigit() and name in LAYER_METRICS else None
 
 
+def limit_at(column: str, rows: pd.DataFrame) -> Metric | None:
+    """The metric of a measured column that ranks nothing, such as a rate, as a demand limits it: from above."""
+    metric = metric_at(column)
+    if metric is None or metric.higher_is_better is not None or column not in rows.columns:
+        return None
+    return dataclasses.replace(metric, higher_is_better=False)
+
+
 def measured_metrics(rows: pd.DataFrame) -> list[Metric]:
     """The offered metrics that a table has measured, in the order of the registry; of layers, the top one first."""
     known = list(METRICS.values())

@@ -1,9 +1,11 @@
 """The Python face of one model: train it, load it, keep it, measure it anew."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from ratescape import checkpoint
 from ratescape.compute.devices import chosen_device
@@ -17,6 +19,9 @@ from ratescape.execution.sweep import default_folder, resolved_run, run_single
 from ratescape.judges.cache import judge_of_results
 from ratescape.model.hierarchy import HVAE
 from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder
+from ratescape.records.ownership import is_ours
+from ratescape.specs.codec import from_dict
+from ratescape.specs.data import DataSpec
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.model import ModelSpec
@@ -93,17 +98,28 @@ def load(path: str | Path, device: str = "cpu") -> HVAE:
     return checkpoint.load_model(RunFolder(given).weights if given.is_dir() else given, device)[0]
 
 
-def save(model: HVAE, path: str | Path) -> None:
+def save(model: HVAE, path: str | Path, *, landscape: str | Path | None = None, betas: tuple[float, ...] = ()) -> None:
     """Write a model's weights and structure to one file, which :func:`load` reads.
 
+    Args:
+        path: a file that is there already is overwritten.
+        landscape: the folder of the landscape that the model is of, so that :func:`evaluate` finds its images.
+        betas: the model's, top layer first, beside ``landscape``.
+
     Raises:
-        RecordError: the file cannot be written.
+        RecordError: the file cannot be written, or the landscape is none.
 
     Example::
 
         rs.save(landscape.network().at((0.3, 2.5)), "mine.safetensors")
     """
-    checkpoint.save_alone(Path(path), model)
+    if landscape is None:
+        checkpoint.save_alone(Path(path), model)
+        return
+    folder = SweepFolder(Path(landscape))
+    header = {"image_shape": model.image_shape, "landscape": str(folder.path.absolute())}
+    header |= {"betas": betas or (1.0,) * model.spec.layers, "fingerprint": folder.provenance().get("fingerprint")}
+    checkpoint.save_model(Path(path), model.state_dict(), model.spec, folder.spec().data, header)
 
 
 def evaluate(
@@ -114,17 +130,19 @@ def evaluate(
     *,
     betas: tuple[float, ...] | None = None,
     extrapolate: bool = False,
+    data: Source | None = None,
 ) -> list[dict[str, Any]]:
     """Measure a trained model anew on the validation and test images it belongs to; writes nothing.
 
     Samples are judged by the judge of the landscape that the model belongs to, so that scores can be compared.
 
     Args:
-        path: the folder of a run, or that of a network that is conditioned on its betas.
+        path: the folder of a run, or that of a network that is conditioned on its betas, or a file of one model.
         evaluation: what is measured; default: what the landscape measures that the model belongs to.
         data_folder: where to look for the images first.
         betas: of a network, top layer first.
         extrapolate: allow betas outside the network's box.
+        data: the images, for a file that does not say which it belongs to.
 
     Returns:
         One record a split: see :func:`ratescape.evaluation.suite.measure`. Those at betas outside the box of a
@@ -138,26 +156,85 @@ def evaluate(
         validation, test = rs.evaluate("digits/runs/0123456789ab")
         test["metrics"]["psnr"]
     """
-    folder, chosen = RunFolder(Path(path)), chosen_device(device)
-    outside = False
-    if (folder.path / "spec.yaml").exists() or not folder.weights.exists():
-        run = folder.spec()
-        if betas is not None or extrapolate:
-            raise SpecError(f"{folder.path} is a model of its own betas: leave out betas and extrapolate")
-        model, header = checkpoint.load_model(folder.weights, chosen)
-        source, betas = run.data, tuple(header["betas"])
+    chosen = chosen_device(device)
+    measured = _opened(Path(path), chosen, betas, extrapolate)
+    owner = measured.owner
+    usual = SweepFolder(owner.path).spec().evaluation if measured.of_landscape else EvaluationSpec()
+    settings = evaluation or usual
+    if data is not None:
+        images = load_data(data, folder=data_folder)
+    elif measured.source is None:
+        raise SpecError(f"{path} does not say which images it belongs to: name some by --data.name (in Python data)")
     else:
-        network, header = checkpoint.load_network(folder.weights, chosen)
-        if betas is None:
-            raise SpecError(f"{folder.path} is a network conditioned on betas: say which, one for each layer")
-        model, source = network.at(betas, extrapolate=extrapolate), header["network"].data
-        outside = not network.covers(betas)
+        images = reload_data(measured.source, owner, measured.fingerprint, data_folder)
+    if images.shape != tuple(measured.model.image_shape):
+        raise SpecError(
+            f"{path} is of images of (C, H, W) = {tuple(measured.model.image_shape)}, and {images.spec.name} has "
+            f"{images.shape}: name the images that it was trained on"
+        )
+    judge = judge_of_results(owner, images, settings, chosen)
+    lines = suite.measure(Subject(measured.model, images, measured.betas, settings, judge))
+    return [line | {"extrapolated": True} for line in lines] if measured.extrapolated else lines
+
+
+@dataclasses.dataclass(frozen=True)
+class _Measured:
+    """A model to be measured, and what it belongs to."""
+
+    model: HVAE
+    betas: tuple[float, ...]
+    owner: ResultsFolder
+    """The landscape that it belongs to, or its own folder."""
+    source: DataSpec | None
+    """Its images; None if nothing says which."""
+    fingerprint: str | None
+    """Of the images."""
+    of_landscape: bool
+    extrapolated: bool = False
+
+
+def _opened(path: Path, device: torch.device, betas: tuple[float, ...] | None, extrapolate: bool) -> _Measured:
+    """The model of a path: see :func:`evaluate`."""
+    if path.is_file():
+        if path.name == "weights.safetensors" and is_ours(path.parent):
+            return _opened(path.parent, device, betas, extrapolate)
+        _refuse_betas(path, betas, extrapolate)
+        return _of_file(path, device)
+    folder = RunFolder(path)
+    if (path / "runs").is_dir() and (path / "spec.yaml").exists():
+        raise SpecError(
+            f"{path} is a landscape: name one of its models, {path}/runs/KEY (`ratescape recommend {path}` names one), "
+            f"or its conditioned network, {path}/networks/KEY with --betas"
+        )
     owner = _owner(folder)
-    settings = evaluation or (EvaluationSpec() if owner is folder else SweepFolder(owner.path).spec().evaluation)
-    data = reload_data(source, owner, header.get("fingerprint"), data_folder)
-    judge = judge_of_results(owner, data, settings, chosen)
-    lines = suite.measure(Subject(model, data, betas, settings, judge))
-    return [line | {"extrapolated": True} for line in lines] if outside else lines
+    if (path / "spec.yaml").exists() or not folder.weights.exists():
+        run = folder.spec()
+        _refuse_betas(path, betas, extrapolate)
+        model, header = checkpoint.load_model(folder.weights, device)
+        own, source, outside = tuple(header["betas"]), run.data, False
+    else:
+        network, header = checkpoint.load_network(folder.weights, device)
+        if betas is None:
+            raise SpecError(f"{path} is a network conditioned on betas: say which by --betas, one for each layer")
+        model, own, source = network.at(betas, extrapolate=extrapolate), betas, header["network"].data
+        outside = not network.covers(betas)
+    return _Measured(model, own, owner, source, header.get("fingerprint"), owner is not folder, outside)
+
+
+def _refuse_betas(path: Path, betas: tuple[float, ...] | None, extrapolate: bool) -> None:
+    if betas is not None or extrapolate:
+        raise SpecError(f"{path} is a model of its own betas: leave out betas and extrapolate")
+
+
+def _of_file(path: Path, device: torch.device) -> _Measured:
+    """A model in a file of its own, of a landscape that may be gone."""
+    model, header = checkpoint.load_model(path, device)
+    landscape = ResultsFolder(Path(header.get("landscape", "")))
+    there = "landscape" in header and (landscape.path / "spec.yaml").exists()
+    owner = landscape if there else ResultsFolder(path.parent)
+    betas = tuple(header.get("betas", (1.0,) * model.spec.layers))
+    source = from_dict(DataSpec, header["data"]) if "data" in header else None
+    return _Measured(model, betas, owner, source, header.get("fingerprint"), there)
 
 
 def _owner(folder: RunFolder) -> ResultsFolder:

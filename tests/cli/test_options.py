@@ -179,8 +179,9 @@ def test_an_option_at_its_default_goes_with_every_method() -> None:
         ),
         (
             ["map", "--training.annealing", "2"],
-            "training.annealing is 2.0: the conditioned network, which is the default, anneals its betas by "
-            "conditioning.annealing; leave it out, or choose method dedicated or conditioned",
+            "training.annealing is 2.0: the conditioned network, which is the default, anneals its betas otherwise; "
+            "leave it out, or add --conditioning.annealing linear (all betas rise over so many epochs) or --method "
+            "dedicated (each model is trained alone)",
         ),
         (
             ["map", "--method", "targeted", "--target-rates", "2=1", "--conditioning.rank", "4"],
@@ -226,3 +227,8 @@ def test_rates_that_cannot_be_asked_for_get_one_line(run: Run) -> None:
         refused(run(command, "--target-rates", "3=1"), "there is no layer 3")
         refused(run(command, "--target-rates", "2=-1"), "rates must be above 0")
         refused(run(command, "--model.family", "bottom-up", "--target-rates", "2=1"), "total rate only", "Sec. 3.1")
+
+
+def test_linear_annealing_heeds_the_epochs_of_annealing() -> None:
+    command = commands.parse(["map", "--training.annealing", "2", "--conditioning.annealing", "linear"])
+    assert isinstance(command, commands.Map) and command.sweep.method.kind == "conditioned"

@@ -53,7 +53,7 @@ def test_ctrl_c_is_one_line_and_resumes(
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
     printed = process.communicate(timeout=60)
-    line = "ratescape: interrupted; run the same command again to resume\n"
+    line = "ratescape: interrupted; the same command takes it up again\n"
     assert (process.returncode, *printed) == (130, "", line)
     assert list(out.glob("packs/*.safetensors"))
 

@@ -96,6 +96,21 @@ def test_budget_binds_the_choice_and_the_beta_vae_but_not_the_vae() -> None:
     assert selection.best(TABLE, "reconstruction", max_rate=50).run == "run2"
 
 
+def test_a_demand_of_what_ranks_nothing_limits_it_from_above() -> None:
+    rates = TABLE.rows["rate"]
+    chosen = selection.best(TABLE, "psnr", demands={"rate": float(rates.median())})
+    assert chosen.row["rate"] <= rates.median()
+    assert chosen.row["rate"] <= selection.best(TABLE, "psnr", demands={"rate": float(rates.max())}).row["rate"]
+    with pytest.raises(SpecError, match=r"demand rate 0.001 is not met by any model left: the best they reach is"):
+        selection.best(TABLE, "psnr", demands={"rate": 0.001})
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("psrn", "psnr"), ("reconstuction", "reconstruction")])
+def test_a_misspelt_use_names_the_one_that_was_meant(typed: str, meant: str) -> None:
+    with pytest.raises(SpecError, match=f"unknown use '{typed}': did you mean {meant}\\?"):
+        selection.best(TABLE, typed)
+
+
 def test_demands_are_met_in_the_direction_of_their_metric() -> None:
     assert selection.best(TABLE, "psnr", demands={"distortion": 83}, max_rate=55).run == "run2"
     with pytest.raises(SpecError, match=r"distortion 80 .* 82 nats"):
@@ -144,7 +159,7 @@ def test_paper_protocol_reports_what_it_chose_on_and_warns() -> None:
         ("generation", None, "needs inception_score"),
         ("nelbo", None, "unknown use 'nelbo'"),
         ("loss", None, "does not tell which model is better"),
-        ("psnrr", None, "unknown use 'psnrr': it must be one of reconstruction"),
+        ("psnrr", None, r"unknown use 'psnrr': did you mean psnr\? it must be one of reconstruction"),
     ],
 )
 def test_what_cannot_be_answered_says_what_can(use: str, max_rate: float | None, message: str) -> None:

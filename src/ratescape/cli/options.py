@@ -100,7 +100,7 @@ class SweepOptions:
         """
         if self.method is not None or self.target_rates:
             return None
-        return default_method(self.model, self.training, self.grid, self.groups)
+        return default_method(self.model, self.training, self.grid, self.groups, self.conditioning.annealing)
 
     @classmethod
     def read(cls, values: dict[str, Any], path: Path) -> "SweepOptions":

@@ -3,6 +3,7 @@
 import contextlib
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ratescape import metrics
@@ -23,6 +24,20 @@ def say(line: str) -> None:
 def complain(message: str) -> None:
     """One line on stderr, whatever the message is made of."""
     print(f"ratescape: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201 (this is the output)
+
+
+def refuse_to_overwrite(path: Path | None, force: bool) -> None:
+    """Refuse a file to write to that is there already; asked before the work begins.
+
+    Raises:
+        SpecError: it is there and shall not be overwritten, or is a folder.
+    """
+    if path is None:
+        return
+    if path.is_dir():
+        raise SpecError(f"out is {path}, a folder: name a file in it, such as {path / 'model.safetensors'}")
+    if path.exists() and not force:
+        raise SpecError(f"{path} exists: choose another file with --out, or add --force to overwrite it")
 
 
 def is_watched(quiet: bool) -> bool:

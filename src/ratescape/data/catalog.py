@@ -73,7 +73,7 @@ def load_data(
             ``[N, H, W]``, ``[N, H, W, C]`` or ``[N, C, H, W]``.
         labels: of an array's images: ``[N]``, whole numbers or text.
         targets: numbers to regress on, of an array's images: ``[N]`` or ``[N, T]``, finite.
-        folder: looked in first for the files of a set known by name.
+        folder: looked in first for the files of a set known by name, and for a path that has moved.
         fetch: whether a set that this machine lacks may be fetched.
         progress: whether fetching shows a progress bar.
         fields: other fields of :class:`DataSpec`, such as ``validation=0.2``.
@@ -97,7 +97,7 @@ def load_data(
         if given is not None:
             raise DataError(f"{what} were given beside {spec.name}: give {what} with an array only")
     if spec.name not in SOURCES:
-        return _split(read_path(existing_path(spec.name)), spec, binary=False)
+        return _split(read_path(existing_path(spec.name, folder)), spec, binary=False)
     files = obtain(spec.name, folder, may_fetch=fetch, progress=progress)
     return _split(_read_known(spec.name, files), spec, SOURCES[spec.name].binary)
 

@@ -12,6 +12,7 @@ from ratescape.compute.precision import FLOAT, arithmetic
 from ratescape.data.batches import Images, stream
 from ratescape.evaluation.rates import active_units
 from ratescape.evaluation.reading import read
+from ratescape.execution.interrupts import deferred
 from ratescape.execution.progress import Reporter, Tell
 from ratescape.execution.work import shortage_named
 from ratescape.execution.workspace import Workspace
@@ -108,8 +109,9 @@ def _attempt(
     identity = f"{workspace.data.fingerprint}-{key(spec)}-{number}"
     saving = Saving(folder.checkpoint_of(number), workspace.execution.checkpoint_seconds, identity)
     reporter = Reporter(tell, [key(spec)], number)
-    context = TrainingContext(saving, reporter, workspace.execution.compile, Inspection(last, lives))
-    return train(recipe, network, images, policy, 1, spec.seed, context=context)
+    with deferred() as asked:
+        context = TrainingContext(saving, reporter, workspace.execution.compile, Inspection(last, lives), asked)
+        return train(recipe, network, images, policy, 1, spec.seed, context=context)
 
 
 def attempted(training: TrainingSpec, number: int) -> TrainingSpec:

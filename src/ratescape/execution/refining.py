@@ -14,7 +14,6 @@ from ratescape.execution.work import PackWork, complete_pack, refining
 from ratescape.execution.workspace import Workspace
 from ratescape.records.files import locked, read_json_lines, to_json_lines, write_atomically
 from ratescape.records.folders import NetworkFolder, RunFolder, SweepFolder
-from ratescape.specs.checks import require
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.identity import key
 from ratescape.specs.runs import MergedSpec, RunSpec
@@ -39,7 +38,8 @@ def refined_run(spec: SweepSpec, betas: tuple[float, ...], seed: int, epochs: in
             "refining needs a landscape mapped by method conditioned: train the models of this one for more "
             "training.epochs, in another folder"
         )
-    require(seed in networks, "seed", seed, f"one of {', '.join(map(str, networks))}")
+    if seed not in networks:
+        raise SpecError(unknown_seed(seed, list(networks)))
     (like, *_) = spec.runs()
     merged = like.merged or MergedSpec(networks[seed])
     if epochs <= merged.refine:
@@ -47,6 +47,12 @@ def refined_run(spec: SweepSpec, betas: tuple[float, ...], seed: int, epochs: in
         raise SpecError(f"refine is {epochs}: the epochs must be {least}")
     merged = MergedSpec(networks[seed], epochs, merged.refine_learning_rate)
     return dataclasses.replace(like, betas=betas, seed=seed, merged=merged)
+
+
+def unknown_seed(seed: int, known: Sequence[int]) -> str:
+    """What to say of a seed that is none of a landscape's."""
+    given, more = ", ".join(map(str, known)), " ".join(map(str, [*known, seed]))
+    return f"seed is {seed}: the landscape has {given}; choose among these, or map another with --seeds {more}"
 
 
 def refine(

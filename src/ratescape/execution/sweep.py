@@ -13,7 +13,8 @@ from pathlib import Path
 from ratescape import checkpoint
 from ratescape.compute.devices import chosen_device
 from ratescape.data.catalog import ImageData
-from ratescape.errors import RecordError
+from ratescape.data.sources import SOURCES
+from ratescape.errors import DataError, RecordError
 from ratescape.evaluation.comparable import REVISION
 from ratescape.evaluation.grid import grid_table, seen_images
 from ratescape.execution.engine import Job
@@ -24,7 +25,7 @@ from ratescape.execution.provenance import note_provenance
 from ratescape.execution.work import PackWork, complete_pack, refining
 from ratescape.execution.workspace import Workspace, hand_over, is_trained
 from ratescape.model.registry import resolved_model
-from ratescape.records.files import locked, read_json_lines, write_atomically
+from ratescape.records.files import locked, read_json_lines, write_atomically, write_changed
 from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder, refuse_differences
 from ratescape.records.table import FINE_IMAGES, Table, read_fine, read_table
 from ratescape.specs.evaluation import EvaluationSpec
@@ -44,12 +45,18 @@ LEFTOVERS = (
 """What killed sweeps may leave, and only an unfinished one needs."""
 
 
+FEWEST = 16
+"""Training images that are needed at least. So few teach a model little, but show that all works."""
+
+
 def resolved_sweep(spec: SweepSpec, data: ImageData) -> SweepSpec:
     """The spec with every field that was left open filled in for these images.
 
     Raises:
         SpecError: the network cannot take them.
+        DataError: there are too few.
     """
+    _refuse_few(data)
     training = resolved_training(spec.training, len(data.train.pixels), spec.method.effort)
     run = resolved_run(RunSpec(model=spec.model, training=training), data)
     method = spec.method.resolved(run.model)
@@ -58,10 +65,22 @@ def resolved_sweep(spec: SweepSpec, data: ImageData) -> SweepSpec:
 
 def resolved_run(run: RunSpec, data: ImageData) -> RunSpec:
     """As :func:`resolved_sweep`, for one model."""
+    _refuse_few(data)
     training = resolved_training(run.training, len(data.train.pixels))
     model = resolved_model(run.model, data.shape, bool(data.spec.binary))
     betas = run.betas or (1.0,) * model.layers
     return dataclasses.replace(run, data=data.spec, model=model, training=training, betas=betas)
+
+
+def _refuse_few(data: ImageData) -> None:
+    """Refuse images so few that nothing can be learned of them; raises :class:`DataError`."""
+    count, limit = len(data.train.pixels), data.spec.limit
+    if count < FEWEST:
+        remedy = "raise data.limit" if limit is not None and limit < FEWEST else "add some images"
+        raise DataError(
+            f"{data.spec.name} has {count} images to train on, besides those held out: at least {FEWEST} are needed, "
+            f"and some thousands for good models; {remedy}"
+        )
 
 
 def default_folder(kind: str, data: ImageData, spec: SweepSpec | RunSpec) -> Path:
@@ -83,15 +102,16 @@ def run_sweep(
         RecordError: the folder is busy, belongs to another spec or other images, or cannot be written.
         ResourceError: a pack does not fit into memory, or there is no such device.
     """
-    with locked(folder.path):
+    with locked(folder.path, _path_of(data)):
         _refuse_other_images(folder, data)
-        folder.claim(spec)
+        folder.check(spec)
         workspace = Workspace(data, folder, spec.evaluation, execution)
         networks = [network for network in spec.networks() if not folder.network(network).weights.exists()]
         if networks or not all(workspace.is_complete(folder.run(run)) for run in spec.runs()):
             begun = time.time()
             with entered(execution) as engine:
                 packs = planned(spec, data, folder, execution, engine.pack_size)
+                folder.claim(spec)  # not before: where there is no room or no such device, nothing is left behind
                 note_provenance(folder, data, begun, engine)  # first: what is handed over already is what it says
                 if data.spec.name.startswith("array:"):
                     hand_over(data, folder)  # nothing else holds these images
@@ -100,11 +120,17 @@ def run_sweep(
                 left = [pack for pack in packs if not all(workspace.is_complete(folder.run(run)) for run in pack.runs)]
                 engine.carry_out(Job(networks, left, folder, workspace, tracker))
                 note_provenance(folder, data, begun, engine)
+        folder.claim(spec)
         _measure_finely(spec, data, folder, execution)
         _tidy(folder)
         table = read_table(folder)
-        write_atomically(folder.table, table.rows.to_csv(index=False))
+        write_changed(folder.table, table.rows.to_csv(index=False))
         return table
+
+
+def _path_of(data: ImageData) -> Path | None:
+    """Where the images lie, if they were given as a path."""
+    return None if data.spec.name in SOURCES else Path(data.spec.name).expanduser()
 
 
 def _plan(spec: SweepSpec, count: int) -> Plan:
@@ -171,17 +197,19 @@ def run_single(
         RecordError: the folder is busy, belongs to another spec or other images, or cannot be written.
         ResourceError: it does not fit into memory, or there is no such device.
     """
-    with locked(folder.path):
+    with locked(folder.path, _path_of(data)):
         if (folder.path / "spec.yaml").exists():
             refuse_differences(folder.path, differences(folder.spec(), run))
         if is_trained(folder):
             _refuse_images(folder, checkpoint.load(folder.weights)[1].get("fingerprint"), data)
+        workspace = Workspace(data, folder, evaluation, execution)
+        _ = workspace.device  # a device that is not there is refused before anything is written
         folder.write_spec(run)
         plan = Plan({}, {key(run): total_steps(run.training, len(data.train.pixels))}, tuple(range(run.model.layers)))
         done = [key(run)] if folder.done else []
         tracker = Tracker(plan, lambda _: folder.path, observer or Silent(), done)
         work = PackWork((run,), (folder,), folder.checkpoint)
-        complete_pack(work, Workspace(data, folder, evaluation, execution), tracker.receive)
+        complete_pack(work, workspace, tracker.receive)
 
 
 def _refuse_other_images(folder: SweepFolder, data: ImageData) -> None:

@@ -14,6 +14,7 @@ from ratescape.data.batches import Images, stream
 from ratescape.errors import MemoryShortage, ResourceError
 from ratescape.evaluation import pictures, suite
 from ratescape.evaluation.subject import Subject
+from ratescape.execution.interrupts import deferred
 from ratescape.execution.packing import Pack
 from ratescape.execution.progress import Reporter, Tell
 from ratescape.execution.workspace import Workspace, is_trained
@@ -93,8 +94,8 @@ def _train_pack(work: PackWork, workspace: Workspace, reporter: Reporter) -> Non
     model = initial(spec, workspace.data.shape).to(workspace.device)
     like = torch.empty(0, device=workspace.device, dtype=images.dtype)
     policy, log = _policy(work.runs, len(images), like)
-    with shortage_named(len(work.runs)):
-        context = _pack_context(work, workspace, reporter)
+    with shortage_named(len(work.runs)), deferred() as asked:
+        context = _pack_context(work, workspace, reporter, asked)
         trained = train(spec.training, model, images, policy, len(work.runs), spec.seed, context=context)
     for index, (run, folder) in enumerate(zip(work.runs, work.folders, strict=True)):
         if is_trained(folder):
@@ -142,8 +143,8 @@ def _refine_pack(
     images = workspace.train_images(spec.training.precision)
     betas = torch.tensor([run.betas for run in work.runs], device=workspace.device, dtype=images.dtype)  # [P, L]
     recipe, policy, initial = refining(spec.training, merged), FixedBetas(betas, 0), stack(models)
-    with shortage_named(len(models)):
-        context = _pack_context(work, workspace, reporter)
+    with shortage_named(len(models)), deferred() as asked:
+        context = _pack_context(work, workspace, reporter, asked)
         trained = train(recipe, models[0], images, policy, len(models), spec.seed, initial=initial, context=context)
     for index, (run, folder) in enumerate(zip(work.runs, work.folders, strict=True)):
         if not is_trained(folder):
@@ -180,10 +181,12 @@ def initial(run: RunSpec, shape: tuple[int, int, int]) -> HVAE:
         return build(run.model, shape).to(FLOAT[run.training.precision])
 
 
-def _pack_context(work: PackWork, workspace: Workspace, reporter: Reporter) -> TrainingContext:
+def _pack_context(
+    work: PackWork, workspace: Workspace, reporter: Reporter, asked: Callable[[], bool]
+) -> TrainingContext:
     identity = "-".join([workspace.data.fingerprint, *map(key, work.runs)])
     saving = Saving(work.checkpoint, workspace.execution.checkpoint_seconds, identity)
-    return TrainingContext(saving, reporter, workspace.execution.compile)
+    return TrainingContext(saving, reporter, workspace.execution.compile, stop=asked)
 
 
 @contextmanager

@@ -17,14 +17,13 @@ if TYPE_CHECKING:
 
 def network_of(folder: SweepFolder, seed: int | None, device: str) -> "Conditioned":
     """The conditioned network of a seed, by default the first; raises as :meth:`Landscape.network`."""
-    networks = {network.seed: network for network in folder.spec().networks()}
-    if not networks:
-        raise SpecError(f"{folder.path} was mapped by dedicated models: map with method conditioned for this")
+    networks = folder.networks()
     chosen = next(iter(networks)) if seed is None else seed
-    if chosen not in networks:
-        raise SpecError(f"seed is {seed}: it must be one of {', '.join(map(str, networks))}")
     from ratescape import checkpoint
+    from ratescape.execution.refining import unknown_seed
 
+    if chosen not in networks:
+        raise SpecError(unknown_seed(chosen, list(networks)))
     return checkpoint.load_network(folder.network(networks[chosen]).weights, device)[0]
 
 

@@ -89,7 +89,8 @@ def map_spec(
     run_sweep(whole, data, folder, execution, observer)
     landscape = Landscape(folder.path)
     refine(_to_refine(landscape, whole), data, folder, execution, observer)
-    landscape.report()
+    if not folder.is_reported:
+        landscape.report()
     return landscape
 
 

@@ -100,6 +100,7 @@ class Landscape:
                 point has a network of its own.
             RatescapeError: for ``between``, the network or the images are missing or damaged.
         """
+        require(not between or tries > 0, "tries", tries, "at least 1 to search between the grid points")
         limits = Limits(max_rate, demands or {})
         chosen = Best(selection.best(self.records, use, max_rate=max_rate, demands=demands), self, limits)
         if not between:
@@ -253,9 +254,9 @@ class Landscape:
         """
         from ratescape.search.by_rates import Solved, betas_for
 
+        targets = requested(request_text(rates), self.folder.spec().model.layers)  # first: what follows takes time
         network = self.network()
         seen = held_out(self.folder, network, images, data_folder)
-        targets = requested(request_text(rates), len(network.latent_shapes))
         found = betas_for(network, seen, targets, tolerance=tolerance)
         return Solved(found, network.at(found.betas))
 
@@ -279,7 +280,7 @@ class Landscape:
         Args:
             pdf: whether to write each figure as a PDF, too.
         """
-        from ratescape.report.write import write_report
+        from ratescape.report.write import write_report  # with Matplotlib, which takes a second
 
         return write_report(self.folder, pdf)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ratescape.errors import RecordError
+from ratescape.records.ownership import MARK, refuse_foreign
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -30,6 +31,20 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise unwritable(path, error) from error
+
+
+def write_changed(path: Path, content: str) -> None:
+    """Write a whole file unless it holds this already, so that its time says when its content changed.
+
+    Raises:
+        RecordError: as :func:`write_atomically`.
+    """
+    try:
+        if path.read_bytes() == content.encode():
+            return
+    except OSError:  # it is not there, or cannot be read
+        pass
+    write_atomically(path, content)
 
 
 def unwritable(path: Path, error: OSError) -> RecordError:
@@ -73,15 +88,22 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, images: Path | None = None) -> Iterator[None]:
     """Hold a results folder for this process alone; the system lets go of it however the process ends.
 
+    A folder that is new, and that nothing was written to, is gone again afterwards.
+
+    Args:
+        images: what the results are of, where that is a path.
+
     Raises:
-        RecordError: another process holds it, or the folder cannot be made.
+        RecordError: another process holds it, it holds somebody's files, or it cannot be made.
     """
+    refuse_foreign(folder, images)
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "lock").open("w")
+        file = (folder / "lock").open("a")
     except OSError as error:
         raise unwritable(folder, error) from error
     with file:
@@ -91,7 +113,22 @@ def locked(folder: Path) -> Iterator[None]:
             raise RecordError(
                 f"another ratescape is working in {folder}: wait for it to end, or choose another folder with --out"
             ) from error
-        yield
+        if os.fstat(file.fileno()).st_size == 0:
+            file.write(MARK)
+            file.flush()
+        try:
+            yield
+        finally:
+            _remove_empty(made)
+
+
+def _remove_empty(made: list[Path]) -> None:
+    """Remove folders, the innermost first, as far as there is nothing in them but a lock file."""
+    if made and [path.name for path in made[0].iterdir()] == ["lock"]:
+        (made[0] / "lock").unlink()
+        with contextlib.suppress(OSError):  # somebody put something there
+            for folder in made:
+                folder.rmdir()
 
 
 @contextlib.contextmanager

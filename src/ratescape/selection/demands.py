@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from ratescape.errors import SpecError
+from ratescape.metrics import limit_at
 from ratescape.selection.uses import metric_for
 
 
@@ -23,7 +24,7 @@ def meeting(rows: pd.DataFrame, max_rate: float | None, demands: Mapping[str, fl
                 f"{rows['rate'].min():.4g} nats"
             )
     for column, worst in demands.items():
-        metric = metric_for(rows, column)
+        metric = limit_at(column, rows) or metric_for(rows, column)
         score = metric.score(accepted[metric.column])
         met = accepted[score >= (worst if metric.higher_is_better else -worst)]
         if met.empty:

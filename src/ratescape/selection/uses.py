@@ -1,5 +1,7 @@
 """What decides for a use, among what was measured."""
 
+import difflib
+
 import pandas as pd
 
 from ratescape.errors import SpecError
@@ -27,7 +29,8 @@ def metrics_for(rows: pd.DataFrame, use: str) -> list[Metric]:
         raise SpecError(f"use {use} needs {' or '.join(USES[use])}, which was not measured: {has}")
     if use in METRICS and use in rows.columns:
         raise SpecError(f"{use} does not tell which model is better ({METRICS[use].explanation}): {has}")
-    raise SpecError(f"unknown use {use!r}: it must be one of {', '.join(USES)}, or a metric; {has}")
+    near = "".join(f"did you mean {one}? " for one in difflib.get_close_matches(use, [*USES, *available], n=1))
+    raise SpecError(f"unknown use {use!r}: {near}it must be one of {', '.join(USES)}, or a metric; {has}")
 
 
 def metric_for(rows: pd.DataFrame, use: str) -> Metric:

@@ -38,9 +38,11 @@ class Dedicated:
         """Refuse a model that the method cannot serve; raises :class:`SpecError`."""
         groups = self.grouping(model)
         if not model.tunable and ((self.groups is None and self.grid.steps > 1) or len(set(groups)) > 1):
+            one = (0,) * model.layers
             raise SpecError(
-                f"groups is {self.groups}: a {model.family} sweep needs one beta for all layers, so groups "
-                f"{(0,) * model.layers}, since its layer rates cannot be tuned one by one (Sec. 3.1 of the paper)"
+                f"groups is {self.groups}: a {model.family} sweep needs one beta for all layers, since its layer rates "
+                f"cannot be tuned one by one (Sec. 3.1 of the paper): add --groups {' '.join(map(str, one))} "
+                f"(in Python groups={one})"
             )
 
     def grouping(self, model: ModelSpec) -> tuple[int, ...]:
@@ -240,7 +242,13 @@ class Default(NamedTuple):
     """Which, and why, in one line."""
 
 
-def default_method(model: ModelSpec, training: TrainingSpec, grid: BetaGrid, groups: tuple[int, ...] | None) -> Default:
+def default_method(
+    model: ModelSpec,
+    training: TrainingSpec,
+    grid: BetaGrid,
+    groups: tuple[int, ...] | None,
+    annealing: str | None = None,
+) -> Default:
     """One conditioned network wherever that is possible, else a model of its own for each beta point.
 
     Example::
@@ -249,6 +257,7 @@ def default_method(model: ModelSpec, training: TrainingSpec, grid: BetaGrid, gro
 
     Args:
         groups: as of :class:`Dedicated`.
+        annealing: as of :class:`ConditioningSpec`.
 
     Raises:
         SpecError: ``training`` says how betas are annealed, which a conditioned network would not heed.
@@ -261,7 +270,7 @@ def default_method(model: ModelSpec, training: TrainingSpec, grid: BetaGrid, gro
     elif count > MOST_GROUPS:
         why = f"one network was tried with up to {MOST_GROUPS} betas (--method conditioned takes more)"
     else:
-        _refuse_annealing(training)
+        _refuse_annealing(training, annealing)
         points = grid.steps**count
         return Default(
             Conditioned,
@@ -272,11 +281,16 @@ def default_method(model: ModelSpec, training: TrainingSpec, grid: BetaGrid, gro
     return Default(Dedicated, f"method dedicated: each model is trained alone, since {why}")
 
 
-def _refuse_annealing(training: TrainingSpec) -> None:
+def _refuse_annealing(training: TrainingSpec, annealing: str | None) -> None:
     usual = TrainingSpec()
-    for name in ("annealing", "annealing_path"):
-        if (given := getattr(training, name)) != getattr(usual, name):
-            raise SpecError(
-                f"training.{name} is {given}: the conditioned network, which is the default, anneals its betas by "
-                "conditioning.annealing; leave it out, or choose method dedicated or conditioned"
-            )
+    if training.annealing != usual.annealing and annealing != "linear":
+        raise SpecError(
+            f"training.annealing is {training.annealing}: the conditioned network, which is the default, anneals its "
+            "betas otherwise; leave it out, or add --conditioning.annealing linear (all betas rise over so many "
+            "epochs) or --method dedicated (each model is trained alone)"
+        )
+    if training.annealing_path != usual.annealing_path:
+        raise SpecError(
+            f"training.annealing_path is {training.annealing_path}: the conditioned network, which is the default, "
+            "does not heed it; leave it out, or add --method dedicated (each model is trained alone)"
+        )

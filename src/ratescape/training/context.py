@@ -98,3 +98,6 @@ class TrainingContext:
     """Have the pass compiled by ``torch.compile``: once for full batches, once for the last, smaller one."""
     inspection: Inspection | None = None
     """Not carried out where all members have diverged."""
+    stop: Callable[[], bool] | None = None
+    """Whether the training shall break off: asked after every step. It then writes its checkpoint and raises
+    KeyboardInterrupt."""

@@ -43,9 +43,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RatescapeError as error:
         complain(str(error))
         return 2 if isinstance(error, UsageError) else 1
-    except KeyboardInterrupt:
-        complain("interrupted; run the same command again to resume")
-        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever reads the output has left
     return 0

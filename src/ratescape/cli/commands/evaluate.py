@@ -12,6 +12,14 @@ from ratescape.specs.evaluation import EvaluationSpec
 
 
 @dataclasses.dataclass(frozen=True)
+class Images:
+    """Which images to measure on, for a file that does not say what it was trained on."""
+
+    name: str | None = None
+    """A known name, or the path of a folder of images, a .npz or a .npy file."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Evaluate:
     """Measure a trained model again on its validation and test images, and print the results; writes no file.
 
@@ -20,8 +28,9 @@ class Evaluate:
     Without options of evaluation, what its landscape measures is measured.
     """
 
-    run_folder: Positional[Path]
-    """Folder of one model, such as LANDSCAPE/runs/KEY, or of a conditioned network: LANDSCAPE/networks/KEY."""
+    model: Positional[Path]
+    """Folder of one model, such as LANDSCAPE/runs/KEY, or of a conditioned network: LANDSCAPE/networks/KEY, or the file
+    that `ratescape recommend` and `solve` wrote by --out."""
     betas: tuple[float, ...] | None = None
     """Betas that a conditioned network is conditioned on: one for each layer, top layer first."""
     extrapolate: bool = False
@@ -29,8 +38,9 @@ class Evaluate:
     evaluation: Annotated[EvaluationSpec, section(EvaluationSpec)] = dataclasses.field(default_factory=EvaluationSpec)
     json: bool = False
     """Print JSON lines at a terminal, too: one for each split."""
+    data: Annotated[Images, section(Images)] = dataclasses.field(default_factory=Images)
     data_folder: Path | None = None
-    """Where to look first for the files of a known data set."""
+    """Where to look first for the files of a known data set, and for a path that has moved."""
     device: str = "cpu"
     """cpu, cuda, ..."""
 
@@ -38,11 +48,12 @@ class Evaluate:
         from ratescape.models import evaluate
 
         records = evaluate(
-            self.run_folder,
+            self.model,
             None if self.evaluation == EvaluationSpec() else self.evaluation,
             self.data_folder,
             self.device,
             betas=self.betas,
             extrapolate=self.extrapolate,
+            data=self.data.name,
         )
         print_records(records, self.json)

@@ -24,7 +24,7 @@ class Map:
     out: Path | None = None
     """Folder for the results; default: one named after the data and the spec. The same command again resumes it."""
     data_folder: Path | None = None
-    """Where to look first for the files of a known data set."""
+    """Where to look first for the files of a known data set, and for a path that has moved."""
     quiet: bool = False
     """Print nothing but the report's path."""
 

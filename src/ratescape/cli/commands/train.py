@@ -29,7 +29,7 @@ class Train:
     out: Path | None = None
     """Folder for the results; default: one named after the data and the spec. The same command again resumes it."""
     data_folder: Path | None = None
-    """Where to look first for the files of a known data set."""
+    """Where to look first for the files of a known data set, and for a path that has moved."""
     quiet: bool = False
     """Print nothing but the model's folder."""
 
