@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import normalized_mutual_info_score
 from torch import Tensor
 
 from ratescape.evaluation.bounds import sampling_error
@@ -91,6 +90,8 @@ def of_clustering(clusters: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float
     """Standard error of the normalised mutual information of clusters and labels ``[N]``: a bootstrap, seed 0."""
     if len(labels) < 2:
         return None
+    from sklearn.metrics import normalized_mutual_info_score  # takes a second to import
+
     generator = np.random.default_rng(0)
     drawn = (generator.integers(0, len(labels), len(labels)) for _ in range(RESAMPLED))
     return float(np.std([normalized_mutual_info_score(labels[rows], clusters[rows]) for rows in drawn], ddof=1))
