@@ -3,22 +3,24 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ratescape import checkpoint
 from ratescape.compute.devices import chosen_device
-from ratescape.data.catalog import ImageData, Source, load_data
+from ratescape.data.catalog import ImageData, Source, Values, load_data
+from ratescape.data.formats.objects import kind_of
 from ratescape.data.reloading import reload_data
 from ratescape.errors import SpecError
 from ratescape.evaluation import suite
 from ratescape.evaluation.subject import Subject
-from ratescape.execution.progress import Observer
+from ratescape.execution.observing import Progressing, observer_of
+from ratescape.execution.progress import Observer, Progress
 from ratescape.execution.sweep import default_folder, resolved_run, run_single
 from ratescape.judges.cache import judge_of_results
+from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
+from ratescape.specs.given import Betas, Fields, as_betas, as_path, as_seed, as_spec, is_empty, required_path
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import RunSpec
 from ratescape.specs.training import TrainingSpec
@@ -26,23 +28,27 @@ from ratescape.specs.training import TrainingSpec
 
 def train(
     data: Source = "mnist-5k",
-    labels: np.ndarray | None = None,
+    labels: Values = None,
     *,
-    betas: tuple[float, ...] = (),
-    model: ModelSpec | None = None,
-    training: TrainingSpec | None = None,
+    betas: Betas = (),
+    model: ModelSpec | Fields | None = None,
+    training: TrainingSpec | Fields | None = None,
     seed: int = 0,
-    evaluation: EvaluationSpec | None = None,
-    execution: ExecutionSpec | None = None,
+    evaluation: EvaluationSpec | Fields | None = None,
+    execution: ExecutionSpec | Fields | None = None,
+    progress: Progressing = False,
     observer: Observer | None = None,
     out: str | Path | None = None,
 ) -> HVAE:
     """Train and measure one model; the same call takes up what was interrupted.
 
+    Every spec may be given as a dictionary of its fields, such as ``training={"epochs": 3}``.
+
     Args:
-        data: a known name, a path, or images ``[N, H, W]``, ``[N, H, W, C]`` or ``[N, C, H, W]``.
-        labels: classes ``[N]`` of images given as an array.
-        betas: one for each layer, top layer first; default: 1 for each, the ELBO's.
+        data: images, or where they come from: as the source of :func:`load_data`.
+        labels: classes ``[N]`` of images given as such.
+        betas: one for each layer, top layer first, or one number for all; default: 1 for each, the ELBO's.
+        progress: True shows how far it is; a function is called with each :class:`Progress` and :class:`Epoch`.
         observer: sees steps, epochs and pictures as they come.
         out: folder for the results; by default one named after the data and the spec, in the current folder.
 
@@ -54,10 +60,13 @@ def train(
         model = rs.train("mnist-5k", betas=(0.5, 2.0))
         z2, z1 = model.encode(images)
     """
-    images = load_data(data, labels)
-    run = RunSpec(images.spec, model or ModelSpec(), training or TrainingSpec(), betas, seed)
-    how, measured = execution or ExecutionSpec(), evaluation or EvaluationSpec()
-    return load(train_spec(run, images, how, None if out is None else Path(out), observer, measured).path)
+    network, recipe = as_spec(ModelSpec, model, "model"), as_spec(TrainingSpec, training, "training")
+    chosen = () if is_empty(betas) else as_betas(betas, network.layers)
+    how, measured = as_spec(ExecutionSpec, execution, "execution"), as_spec(EvaluationSpec, evaluation, "evaluation")
+    with observer_of(progress, observer) as seen:
+        images = load_data(data, labels)
+        run = RunSpec(images.spec, network, recipe, chosen, as_seed(seed))
+        return load(train_spec(run, images, how, as_path(out, "out"), seen, measured).path)
 
 
 def train_spec(
@@ -89,7 +98,7 @@ def load(path: str | Path, device: str = "cpu") -> HVAE:
         model = rs.load("digits/runs/0123456789ab")
         images = model.sample(16)
     """
-    given = Path(path)
+    given = required_path(path)
     return checkpoint.load_model(RunFolder(given).weights if given.is_dir() else given, device)[0]
 
 
@@ -97,23 +106,29 @@ def save(model: HVAE, path: str | Path) -> None:
     """Write a model's weights and structure to one file, which :func:`load` reads.
 
     Raises:
+        SpecError: something other than a model of this package.
         RecordError: the file cannot be written.
 
     Example::
 
         rs.save(landscape.network().at((0.3, 2.5)), "mine.safetensors")
     """
-    checkpoint.save_alone(Path(path), model)
+    if isinstance(model, Conditioned):
+        raise SpecError("model is a network that is conditioned on betas: save its model at some, network.at(betas)")
+    if not isinstance(model, HVAE):
+        raise SpecError(f"model is {kind_of(model)}: give a model that ratescape loaded or trained")
+    checkpoint.save_alone(required_path(path), model)
 
 
 def evaluate(
     path: str | Path,
-    evaluation: EvaluationSpec | None = None,
-    data_folder: Path | None = None,
+    evaluation: EvaluationSpec | Fields | None = None,
+    data_folder: str | Path | None = None,
     device: str = "cpu",
     *,
-    betas: tuple[float, ...] | None = None,
+    betas: Betas = None,
     extrapolate: bool = False,
+    progress: Progressing = False,
 ) -> list[dict[str, Any]]:
     """Measure a trained model anew on the validation and test images it belongs to; writes nothing.
 
@@ -123,8 +138,10 @@ def evaluate(
         path: the folder of a run, or that of a network that is conditioned on its betas.
         evaluation: what is measured; default: what the landscape measures that the model belongs to.
         data_folder: where to look for the images first.
-        betas: of a network, top layer first.
+        betas: of a network, top layer first, or one number for all layers.
         extrapolate: allow betas outside the network's box.
+        progress: True shows how many of the measurements are made; a function is called with each
+            :class:`Progress`, whose steps are measurements.
 
     Returns:
         One record a split: see :func:`ratescape.evaluation.suite.measure`. Those at betas outside the box of a
@@ -138,7 +155,7 @@ def evaluate(
         validation, test = rs.evaluate("digits/runs/0123456789ab")
         test["metrics"]["psnr"]
     """
-    folder, chosen = RunFolder(Path(path)), chosen_device(device)
+    folder, chosen = RunFolder(required_path(path)), chosen_device(device)
     outside = False
     if (folder.path / "spec.yaml").exists() or not folder.weights.exists():
         run = folder.spec()
@@ -150,13 +167,18 @@ def evaluate(
         network, header = checkpoint.load_network(folder.weights, chosen)
         if betas is None:
             raise SpecError(f"{folder.path} is a network conditioned on betas: say which, one for each layer")
+        betas = as_betas(betas, len(network.latent_shapes))
         model, source = network.at(betas, extrapolate=extrapolate), header["network"].data
         outside = not network.covers(betas)
     owner = _owner(folder)
-    settings = evaluation or (EvaluationSpec() if owner is folder else SweepFolder(owner.path).spec().evaluation)
-    data = reload_data(source, owner, header.get("fingerprint"), data_folder)
-    judge = judge_of_results(owner, data, settings, chosen)
-    lines = suite.measure(Subject(model, data, betas, settings, judge))
+    usual = EvaluationSpec() if owner is folder else SweepFolder(owner.path).spec().evaluation
+    settings = usual if evaluation is None else as_spec(EvaluationSpec, evaluation, "evaluation")
+    with observer_of(progress) as seen:
+        data = reload_data(source, owner, header.get("fingerprint"), as_path(data_folder, "data_folder"))
+        judge = judge_of_results(owner, data, settings, chosen)
+        lines = suite.measure(
+            Subject(model, data, betas, settings, judge), lambda done, total: seen.progress(Progress(done, total, 0, 1))
+        )
     return [line | {"extrapolated": True} for line in lines] if outside else lines
 
 

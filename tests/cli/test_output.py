@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn
 
 from ratescape.cli import output
+from ratescape.execution.bar import Bar
 
 RECORDS: list[dict[str, Any]] = [
     {
@@ -38,7 +39,7 @@ def test_a_bar_shows_steps_and_models(progress: Steps, shown: str) -> None:
     text = io.StringIO()
     column = TextColumn("{task.completed} of {task.total}: {task.fields[note]}")
     with Progress(column, console=Console(file=text, width=80)) as bars:
-        output.Bar(bars).progress(progress)  # pyright: ignore[reportArgumentType]
+        Bar(bars).progress(progress)  # pyright: ignore[reportArgumentType]
     assert shown in text.getvalue()
 
 

@@ -14,6 +14,7 @@ from typing import Final
 import pooch
 
 from ratescape.data.fetching import fetch_files
+from ratescape.data.formats.reading import exists, shortened
 from ratescape.data.sources import SOURCES
 from ratescape.errors import DataError
 
@@ -33,12 +34,14 @@ def existing_path(name: str) -> Path:
         DataError: there is no such path; names the known sets and the nearest.
     """
     path = Path(name).expanduser()
-    if path.exists():
+    if exists(path):
         return path
     if name.startswith("array:"):
         raise DataError(f"{name} was given as an array and is kept nowhere: pass the array again")
     if path.suffix or len(path.parts) > 1:
-        raise DataError(f"{name} does not exist: check the path, or give a known name ({', '.join(SOURCES)})")
+        raise DataError(
+            f"{shortened(path)} does not exist: check the path, or give a known name ({', '.join(SOURCES)})"
+        )
     raise _unknown(name)
 
 

@@ -13,6 +13,7 @@ from ratescape.data.catalog import ImageData
 from ratescape.data.reloading import reload_data
 from ratescape.errors import SpecError
 from ratescape.evaluation.grid import grid_table, seen_images
+from ratescape.execution.observing import Progressing, observer_of
 from ratescape.execution.progress import Observer
 from ratescape.execution.refining import refine, refined_run
 from ratescape.judges.cache import judge_of_results
@@ -29,6 +30,7 @@ from ratescape.search.by_rates import TOLERANCE, Solved, betas_for
 from ratescape.search.ground import Ground
 from ratescape.specs.checks import require
 from ratescape.specs.execution import ExecutionSpec
+from ratescape.specs.given import Betas, Fields, as_betas, as_points, as_spec, required_path
 from ratescape.specs.rate_targets import Request, request_text, requested
 
 
@@ -59,7 +61,7 @@ class Landscape:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.folder: SweepFolder = SweepFolder(Path(path))
+        self.folder: SweepFolder = SweepFolder(required_path(path))
         self.records: Table = read_table(self.folder)
 
     @property
@@ -151,12 +153,13 @@ class Landscape:
 
     def refine(
         self,
-        betas: tuple[float, ...],
+        betas: Betas,
         epochs: int,
         *,
         seed: int | None = None,
         data_folder: Path | None = None,
-        execution: ExecutionSpec | None = None,
+        execution: ExecutionSpec | Fields | None = None,
+        progress: Progressing = False,
         observer: Observer | None = None,
     ) -> RunFolder:
         """Train the network's model at these betas on, alone, measure it, and keep it in ``refined/KEY``.
@@ -165,10 +168,11 @@ class Landscape:
         what was measured before.
 
         Args:
-            betas: one for each layer, top layer first, inside the network's box.
+            betas: one for each layer, top layer first, or one number for all, inside the network's box.
             epochs: of further training, from the network's weights.
             seed: one of the sweep's; default: the first.
             execution: device, compilation and checkpoints.
+            progress: True shows how far it is; a function is called with each :class:`Progress` and :class:`Epoch`.
             observer: sees steps, epochs and pictures as they come.
 
         Raises:
@@ -178,9 +182,12 @@ class Landscape:
         """
         spec = self.folder.spec()
         own = spec.seeds[0] if seed is None else seed
-        run = refined_run(spec, betas, own, epochs)
-        self.network(own).at(betas)  # betas are refused before anything is loaded
-        refine([run], self._data(data_folder), self.folder, execution, observer)
+        point = as_betas(betas, spec.model.layers)
+        run = refined_run(spec, point, own, epochs)
+        self.network(own).at(point)  # betas are refused before anything is loaded
+        how = as_spec(ExecutionSpec, execution, "execution")
+        with observer_of(progress, observer) as seen:
+            refine([run], self._data(data_folder), self.folder, how, seen)
         return self.folder.refined(run)
 
     def network(self, seed: int | None = None, device: str = "cpu") -> Conditioned:
@@ -202,7 +209,7 @@ class Landscape:
         return checkpoint.load_network(self.folder.network(networks[chosen]).weights, device)[0]
 
     def measure(
-        self, points: Sequence[tuple[float, ...]], *, images: int = FINE_IMAGES, data_folder: Path | None = None
+        self, points: Sequence[Betas], *, images: int = FINE_IMAGES, data_folder: Path | None = None
     ) -> pd.DataFrame:
         """Rates, distortion, -ELBO (nats per image) and PSNR (dB) at any betas, of a conditioned landscape.
 
@@ -210,7 +217,7 @@ class Landscape:
         models are chosen on.
 
         Args:
-            points: betas, one for each layer, top layer first.
+            points: betas, one for each layer, top layer first, or one number for all layers of a point.
             images: how many images at most.
             data_folder: where to look for the images first.
 
@@ -223,7 +230,7 @@ class Landscape:
         """
         network = self.network()
         seen = self._held_out(network, images, data_folder)
-        return grid_table(network, seen, points)
+        return grid_table(network, seen, as_points(points, len(network.latent_shapes)))
 
     def at_rates(
         self,

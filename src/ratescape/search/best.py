@@ -35,6 +35,7 @@ class Refinable(Protocol):
         *,
         seed: int | None = None,
         data_folder: Path | None = None,
+        progress: Any = False,
         observer: Any = None,
     ) -> RunFolder:
         """Train the model at these betas on, and keep it beside the landscape."""
@@ -103,7 +104,9 @@ class Best:
         kept = folder or RunFolder(self.landscape.folder.path / "runs" / self.choice.run)
         return checkpoint.load_model(kept.weights, device)[0]
 
-    def refine(self, epochs: int, *, data_folder: Path | None = None, observer: Any = None) -> "Best":
+    def refine(
+        self, epochs: int, *, data_folder: Path | None = None, progress: Any = False, observer: Any = None
+    ) -> "Best":
         """Train the best unrefined model on, alone at its betas from the network's weights, unless that is done.
 
         It is measured as the landscape was, and kept beside it, in ``refined/KEY``. A killed call is taken up again by
@@ -112,6 +115,8 @@ class Best:
         Args:
             epochs: of further training.
             data_folder: where to look for the images first.
+            progress: True shows how far it is; a function is called with each :class:`ratescape.Progress` and
+                :class:`ratescape.Epoch`.
             observer: an :class:`ratescape.Observer` of the training.
 
         Returns:
@@ -123,7 +128,8 @@ class Best:
         """
         row = self.unrefined
         betas, seed = selection.betas_of(row), int(row["seed"])
-        self.landscape.refine(betas, epochs, seed=seed, data_folder=data_folder, observer=observer)
+        how: dict[str, Any] = {"data_folder": data_folder, "progress": progress, "observer": observer}
+        self.landscape.refine(betas, epochs, seed=seed, **how)
         return self
 
     def __repr__(self) -> str:
