@@ -107,6 +107,9 @@ class Conditioned(nn.Module):
         equal = all(math.isclose(of_group[g], beta, rel_tol=1e-6) for g, beta in zip(self.groups, betas, strict=True))
         return inside and equal
 
+    def __repr__(self) -> str:
+        return f"Conditioned({self.model!r}, betas {self.low:.4g} to {self.high:.4g}: .at(betas) is a model)"
+
     def _check(self, betas: tuple[float, ...], extrapolate: bool) -> None:
         if not extrapolate and not self.covers(betas):
             grouped = "" if len(set(self.groups)) == len(betas) else f", equal within the groups {self.groups}"

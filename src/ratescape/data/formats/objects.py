@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ratescape.data.formats.arrays import Arrays
-from ratescape.data.formats.image_set import Array
+from ratescape.data.formats.image_set import Array, Split
 from ratescape.data.formats.paths import ENDINGS, read_path
 from ratescape.data.formats.pictures import decode, decode_file
 from ratescape.data.formats.reading import exists
@@ -68,6 +68,10 @@ def images_of(given: Any, name: str) -> Array:
         if _is_of_numbers(given):
             return _numbers(given, name)
         return _stacked([images_of(item, f"{name}[{index}]") for index, item in enumerate(given)], name)
+    if _is_dataset(given):
+        return images_of(_items(given, name)[0], name)
+    if isinstance(given, Split):
+        return given.pixels
     if isinstance(given, Image.Image):
         return decode(given, name)
     if isinstance(given, (str, Path)):
@@ -94,7 +98,7 @@ def values_of(given: Any, what: str) -> Array | None:
 
         values_of(["cat", "dog"], "labels").dtype  # <U3
     """
-    if given is None or (isinstance(given, np.ndarray) and given.dtype != object):
+    if given is None or (_is("numpy", "ndarray", given) and given.dtype != object):
         return given
     if _is("torch", "Tensor", given):
         return _from_tensor(given)

@@ -15,7 +15,7 @@ MAX_UNPACKED: Final = 1 << 32
 A few megabytes of gzip can unpack to more than any memory holds."""
 CHUNK: Final = 1 << 20
 """Bytes unpacked at once."""
-LONGEST: Final = 1000
+LONGEST: Final = 200
 """Characters of a path that an error shows in full."""
 
 
