@@ -17,6 +17,7 @@ from ratescape.execution.observing import Progressing, observer_of
 from ratescape.execution.progress import Observer
 from ratescape.execution.refining import refine, refined_run
 from ratescape.judges.cache import judge_of_results
+from ratescape.landscape.shown import html_of, line_of
 from ratescape.model.conditioning import Conditioned
 from ratescape.records import answers
 from ratescape.records.answers import Answer
@@ -293,4 +294,7 @@ class Landscape:
         return write_report(self.folder, pdf)
 
     def __repr__(self) -> str:
-        return f"Landscape({str(self.folder.path)!r}, {len(self.table)} models)"
+        return line_of(self.folder, self.records)
+
+    def _repr_html_(self) -> str:
+        return html_of(self.folder, self.records)

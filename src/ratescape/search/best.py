@@ -12,6 +12,7 @@ from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.table import Table
 from ratescape.search.between import Between, Limits
 from ratescape.search.refined import Refined, offered
+from ratescape.search.shown import betas_text, card, metric_text
 from ratescape.selection import Choice
 
 
@@ -133,7 +134,23 @@ class Best:
         return self
 
     def __repr__(self) -> str:
-        return f"Best({self.choice.metric.column!r}, betas={self.betas}, run={str(self.row.get('run'))!r})"
+        row, metric = self.row, self.choice.metric
+        return (
+            f"Best({self.choice.use}: {metric.name} {metric_text(self.choice, row)}, betas {betas_text(self.betas)}, "
+            f"{row['rate']:.4g} nats/image)"
+        )
+
+    def _repr_html_(self) -> str:
+        row, metric, folder = self.row, self.choice.metric, self.folder
+        facts = {
+            "betas, top layer first": betas_text(self.betas),
+            f"{metric.name}, {self.choice.split}": metric_text(self.choice, row),
+            "rate": f"{row['rate']:.4g} nats/image",
+            "kept in": "nowhere yet: .load() is the model" if folder is None else folder.path,
+        }
+        names = ("reconstructions", "samples") if folder else ()
+        pictures = {name: folder.path / f"{name}.png" for name in names if folder}
+        return card(f"Best for {self.choice.use}", facts, str(self), pictures)
 
     def __str__(self) -> str:
         found = [self.choice.explanation, self.between, self.refined]

@@ -7,12 +7,19 @@ import pandas as pd
 from ratescape import selection
 from ratescape.records.table import Table
 from ratescape.search.between import Limits
+from ratescape.search.shown import betas_text
 from ratescape.selection import Choice
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Refined:
-    """A model that was trained on at its own betas, beside what it was before."""
+    """A model that was trained on at its own betas, beside what it was before.
+
+    Example::
+
+        refined = landscape.best("generation").refine(4).refined
+        print(refined.is_better, refined)
+    """
 
     choice: Choice
     """The best of the grid, which decides by the same metric."""
@@ -34,6 +41,10 @@ class Refined:
     def betas(self) -> tuple[float, ...]:
         """Its betas, top layer first."""
         return selection.betas_of(self.row)
+
+    def __repr__(self) -> str:
+        verdict = "better" if self.is_better else "no better"
+        return f"Refined(betas {betas_text(self.betas)}, {int(self.row['epochs'])} epochs: {verdict})"
 
     def __str__(self) -> str:
         metric, split = self.choice.metric, self.choice.split
