@@ -14,10 +14,7 @@ if TYPE_CHECKING:
     from ratescape.errors import RecordError as RecordError
     from ratescape.errors import ResourceError as ResourceError
     from ratescape.errors import SpecError as SpecError
-    from ratescape.execution.progress import Epoch as Epoch
     from ratescape.execution.progress import Observer as Observer
-    from ratescape.execution.progress import Picture as Picture
-    from ratescape.execution.progress import Progress as Progress
     from ratescape.execution.progress import Silent as Silent
     from ratescape.landscape import Landscape as Landscape
     from ratescape.landscape import map_landscape as map_landscape
@@ -53,7 +50,7 @@ _HOMES = {
         "ResourceError",
         "SpecError",
     ],
-    "ratescape.execution.progress": ["Epoch", "Observer", "Picture", "Progress", "Silent"],
+    "ratescape.execution.progress": ["Observer", "Silent"],
     "ratescape.landscape": ["Landscape", "map_landscape"],
     "ratescape.model.hierarchy": ["HVAE"],
     "ratescape.models": ["evaluate", "load", "save", "train"],
@@ -86,15 +83,12 @@ __all__ = [
     "DataError",
     "DataSpec",
     "Dedicated",
-    "Epoch",
     "EvaluationSpec",
     "ExecutionSpec",
     "ImageData",
     "Landscape",
     "ModelSpec",
     "Observer",
-    "Picture",
-    "Progress",
     "RatescapeError",
     "RecordError",
     "Refined",

@@ -174,7 +174,7 @@ def evaluate(
     usual = EvaluationSpec() if owner is folder else SweepFolder(owner.path).spec().evaluation
     settings = usual if evaluation is None else as_spec(EvaluationSpec, evaluation, "evaluation")
     with observer_of(progress) as seen:
-        data = reload_data(source, owner, header.get("fingerprint"), as_path(data_folder, "data_folder"))
+        data = reload_data(source, owner, header.get("fingerprint"), data_folder)
         judge = judge_of_results(owner, data, settings, chosen)
         lines = suite.measure(
             Subject(model, data, betas, settings, judge), lambda done, total: seen.progress(Progress(done, total, 0, 1))

@@ -17,7 +17,7 @@ from ratescape.data.splits import divide
 from ratescape.errors import DataError
 from ratescape.specs.codec import from_dict, to_dict
 from ratescape.specs.data import DataSpec
-from ratescape.specs.given import as_spec
+from ratescape.specs.given import as_path, as_spec
 
 Source: TypeAlias = Any
 """Where images come from: a known name, a path, a :class:`DataSpec` or a dictionary of its fields, :class:`ImageData`
@@ -29,7 +29,14 @@ Values: TypeAlias = Any
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
-    """Images, split and ready to be put into batches."""
+    """Images, split and ready to be put into batches.
+
+    Example::
+
+        data = rs.load_data("mnist-5k")
+        data.test.pixels.shape, data.classes  # (1000, 1, 28, 28), ("0", ..., "9")
+        landscape = rs.map_landscape(data)
+    """
 
     spec: DataSpec
     """What was asked for, with ``binary`` filled in."""
@@ -60,7 +67,7 @@ def load_data(
     labels: Values = None,
     targets: Values = None,
     *,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     fetch: bool = True,
     progress: bool = False,
     **fields: Any,
@@ -106,7 +113,7 @@ def load_data(
     spec = _with(_spec_of(source), fields)
     if spec.name not in SOURCES:
         return _split(read_path(existing_path(spec.name)), spec, binary=False)
-    files = obtain(spec.name, folder, may_fetch=fetch, progress=progress)
+    files = obtain(spec.name, as_path(folder, "folder"), may_fetch=fetch, progress=progress)
     return _split(_read_known(spec.name, files), spec, SOURCES[spec.name].binary)
 
 

@@ -6,17 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from ratescape import checkpoint, selection
+from ratescape import selection
 from ratescape.compute.devices import chosen_device
-from ratescape.data.batches import Images
-from ratescape.data.catalog import ImageData
-from ratescape.data.reloading import reload_data
-from ratescape.errors import SpecError
-from ratescape.evaluation.grid import grid_table, seen_images
+from ratescape.evaluation.grid import grid_table
 from ratescape.execution.observing import Progressing, observer_of
 from ratescape.execution.progress import Observer
 from ratescape.execution.refining import refine, refined_run
 from ratescape.judges.cache import judge_of_results
+from ratescape.landscape.contents import data_of, held_out, network_of
 from ratescape.landscape.shown import html_of, line_of
 from ratescape.model.conditioning import Conditioned
 from ratescape.records import answers
@@ -83,7 +80,7 @@ class Landscape:
         demands: Mapping[str, float] | None = None,
         between: bool = False,
         tries: int = TRIES,
-        data_folder: Path | None = None,
+        data_folder: str | Path | None = None,
     ) -> Best:
         """The model that fits a use best, chosen on validation.
 
@@ -116,7 +113,7 @@ class Landscape:
         *,
         demands: Mapping[str, float] | None = None,
         tries: int | None = None,
-        data_folder: Path | None = None,
+        data_folder: str | Path | None = None,
         device: str = "cpu",
     ) -> Between | None:
         """The best model that is found between the grid points for a use, without training.
@@ -147,7 +144,7 @@ class Landscape:
             return None
         count = tries if tries is not None else TRIES if max_rate is None else 0
         require(count >= 0, "tries", count, "at least 0")
-        network, data = self.network(seed, device), self._data(data_folder)
+        network, data = self.network(seed, device), data_of(self.folder, data_folder)
         judge = judge_of_results(self.folder, data, spec.evaluation, chosen_device(device))
         ground = Ground(network, data, judge, spec.evaluation, self.folder)
         return between(ground, choice, Limits(max_rate, demands or {}), count)
@@ -158,7 +155,7 @@ class Landscape:
         epochs: int,
         *,
         seed: int | None = None,
-        data_folder: Path | None = None,
+        data_folder: str | Path | None = None,
         execution: ExecutionSpec | Fields | None = None,
         progress: Progressing = False,
         observer: Observer | None = None,
@@ -188,7 +185,7 @@ class Landscape:
         self.network(own).at(point)  # betas are refused before anything is loaded
         how = as_spec(ExecutionSpec, execution, "execution")
         with observer_of(progress, observer) as seen:
-            refine([run], self._data(data_folder), self.folder, how, seen)
+            refine([run], data_of(self.folder, data_folder), self.folder, how, seen)
         return self.folder.refined(run)
 
     def network(self, seed: int | None = None, device: str = "cpu") -> Conditioned:
@@ -201,16 +198,10 @@ class Landscape:
             SpecError: every beta point of the landscape has a network of its own, or the seed is none of the sweep's.
             CheckpointError: the network's file is missing or damaged.
         """
-        networks = {network.seed: network for network in self.folder.spec().networks()}
-        if not networks:
-            raise SpecError(f"{self.folder.path} was mapped by dedicated models: map with method conditioned for this")
-        chosen = next(iter(networks)) if seed is None else seed
-        if chosen not in networks:
-            raise SpecError(f"seed is {seed}: it must be one of {', '.join(map(str, networks))}")
-        return checkpoint.load_network(self.folder.network(networks[chosen]).weights, device)[0]
+        return network_of(self.folder, seed, device)
 
     def measure(
-        self, points: Sequence[Betas], *, images: int = FINE_IMAGES, data_folder: Path | None = None
+        self, points: Sequence[Betas], *, images: int = FINE_IMAGES, data_folder: str | Path | None = None
     ) -> pd.DataFrame:
         """Rates, distortion, -ELBO (nats per image) and PSNR (dB) at any betas, of a conditioned landscape.
 
@@ -230,7 +221,7 @@ class Landscape:
             RatescapeError: the network or the images are missing or damaged.
         """
         network = self.network()
-        seen = self._held_out(network, images, data_folder)
+        seen = held_out(self.folder, network, images, data_folder)
         return grid_table(network, seen, as_points(points, len(network.latent_shapes)))
 
     def at_rates(
@@ -239,7 +230,7 @@ class Landscape:
         *,
         tolerance: float = TOLERANCE,
         images: int = FINE_IMAGES,
-        data_folder: Path | None = None,
+        data_folder: str | Path | None = None,
     ) -> Solved:
         """The model of a conditioned landscape that has the rates asked for, found without training.
 
@@ -255,7 +246,7 @@ class Landscape:
             RatescapeError: the network or the images are missing or damaged.
         """
         network = self.network()
-        seen = self._held_out(network, images, data_folder)
+        seen = held_out(self.folder, network, images, data_folder)
         targets = requested(request_text(rates), len(network.latent_shapes))
         found = betas_for(network, seen, targets, tolerance=tolerance)
         return Solved(found, network.at(found.betas))
@@ -271,17 +262,6 @@ class Landscape:
     def keep(self, answer: Answer) -> None:
         """Remember an answer of :meth:`at_rates`, so that the report shows it."""
         answers.add_answer(self.folder, answer)
-
-    def _held_out(self, network: Conditioned, count: int, data_folder: Path | None) -> Images:
-        """Images of the split that models are chosen on, as a network takes them."""
-        if count < 1:
-            raise SpecError(f"images is {count}: measure on one at least")
-        return seen_images(network, self._data(data_folder), count)
-
-    def _data(self, data_folder: Path | None) -> ImageData:
-        """The images that the landscape was mapped with."""
-        fingerprint = self.folder.provenance().get("fingerprint")
-        return reload_data(self.folder.spec().data, self.folder, fingerprint, data_folder)
 
     def report(self, *, pdf: bool = False) -> Path:
         """Draw the landscape and every figure of the paper, and write the report page; returns its path.

@@ -21,7 +21,7 @@ from ratescape.model.latents import (
     PriorSample,
     Watched,
 )
-from ratescape.model.taking import as_generator, as_inputs, as_latents, whole
+from ratescape.model.taking import NOT_CALLED, as_generator, as_inputs, as_latents, line_of, whole
 from ratescape.specs.model import ModelSpec
 
 CHUNK = 1000
@@ -66,6 +66,11 @@ class Layer(Protocol):
 
 class HVAE(nn.Module):
     """A hierarchical VAE with any number of layers, built of parts.
+
+    Example::
+
+        model = rs.load("digits/runs/0123456789ab")
+        z2, z1 = model.encode(images)
 
     Args:
         encoder: (images, source) to evidence for each layer's posterior, a list, top first.
@@ -122,10 +127,7 @@ class HVAE(nn.Module):
             SpecError: images in place of a source.
         """
         if not callable(source):
-            raise SpecError(
-                "a model is not called with images: model.encode(images) gives their latents, "
-                "model.reconstruct(images) their reconstructions, model.sample(16) new images"
-            )
+            raise SpecError(NOT_CALLED)
         return self._descend(source, None if images is None else self.encoder(images, source), images)
 
     def passes(self, sources: Sequence[LatentSource], images: Tensor, *, decode: bool = True) -> list[Pass]:
@@ -293,8 +295,6 @@ class HVAE(nn.Module):
 
     def __repr__(self) -> str:
         """In one line; each part shows its modules, as in ``print(model.decoder)``."""
-        numbers = zip(range(len(self.layers), 0, -1), self.latent_shapes, strict=True)
-        layers = ", ".join(f"z{number} {'x'.join(map(str, shape))}" for number, shape in numbers)
-        size, count = "x".join(map(str, self.image_shape)), sum(weights.numel() for weights in self.parameters())
         likelihood = self.spec.likelihood or type(self.likelihood).__name__
-        return f"HVAE({self.spec.family}: {layers}; {likelihood} images {size}; {count:,} parameters)"
+        count = sum(weights.numel() for weights in self.parameters())
+        return f"HVAE({line_of(self.spec.family, self.latent_shapes, likelihood, self.image_shape, count)})"

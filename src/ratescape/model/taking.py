@@ -1,4 +1,4 @@
-"""What a model is given by a user: images, latents and seeds in many forms -> what its passes take."""
+"""What a model is given by a user, in many forms -> what its passes take; and what it says of itself."""
 
 import operator
 from collections.abc import Sequence
@@ -13,6 +13,12 @@ from ratescape.data.formats.objects import images_of, kind_of
 from ratescape.errors import SpecError
 
 Shape = tuple[int, ...]
+
+NOT_CALLED = (
+    "a model is not called with images: model.encode(images) gives their latents, model.reconstruct(images) their "
+    "reconstructions, model.sample(16) new images"
+)
+"""What to say to who calls a model as PyTorch's modules are called."""
 
 
 def as_inputs(images: Any, image_shape: tuple[int, int, int], binary: bool, like: Tensor) -> Tensor:
@@ -163,3 +169,16 @@ def whole(number: Any, name: str, least: int) -> int:
     if found < least:
         raise SpecError(f"{name} is {found}: it must be at least {least}")
     return found
+
+
+def line_of(family: str, shapes: Sequence[Shape], likelihood: str, image_shape: Shape, parameters: int) -> str:
+    """A model in one line.
+
+    Args:
+        shapes: of one image's latents in each layer, top first.
+        image_shape: (C, H, W).
+        parameters: their number.
+    """
+    numbers = zip(range(len(shapes), 0, -1), shapes, strict=True)
+    layers = ", ".join(f"z{number} {'x'.join(map(str, shape))}" for number, shape in numbers)
+    return f"{family}: {layers}; {likelihood} images {'x'.join(map(str, image_shape))}; {parameters:,} parameters"

@@ -35,7 +35,7 @@ class Refinable(Protocol):
         epochs: int,
         *,
         seed: int | None = None,
-        data_folder: Path | None = None,
+        data_folder: str | Path | None = None,
         progress: Any = False,
         observer: Any = None,
     ) -> RunFolder:
@@ -106,7 +106,7 @@ class Best:
         return checkpoint.load_model(kept.weights, device)[0]
 
     def refine(
-        self, epochs: int, *, data_folder: Path | None = None, progress: Any = False, observer: Any = None
+        self, epochs: int, *, data_folder: str | Path | None = None, progress: Any = False, observer: Any = None
     ) -> "Best":
         """Train the best unrefined model on, alone at its betas from the network's weights, unless that is done.
 

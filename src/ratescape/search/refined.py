@@ -44,7 +44,7 @@ class Refined:
 
     def __repr__(self) -> str:
         verdict = "better" if self.is_better else "no better"
-        return f"Refined(betas {betas_text(self.betas)}, {int(self.row['epochs'])} epochs: {verdict})"
+        return f"Refined(betas {betas_text(self.betas)}, {self._spent()}: {verdict})"
 
     def __str__(self) -> str:
         metric, split = self.choice.metric, self.choice.split
@@ -60,9 +60,12 @@ class Refined:
         why = "no better" if self.keeps else "beyond what was demanded"
         return f"{text}: {why}, so the unrefined model is kept."
 
-    def _whose(self) -> str:
+    def _spent(self) -> str:
         epochs = int(self.row["epochs"])
-        spent = f"for {epochs} epoch{'' if epochs == 1 else 's'}"
+        return f"{epochs} epoch{'' if epochs == 1 else 's'}"
+
+    def _whose(self) -> str:
+        spent = f"for {self._spent()}"
         if self.of_choice:
             return f"Refined {spent}"
         return f"Better still: betas ({', '.join(f'{beta:.4g}' for beta in self.betas)}), refined {spent}"
