@@ -21,6 +21,7 @@ from ratescape.execution import bar
 from ratescape.execution.progress import Epoch, Progress
 from ratescape.landscape import Landscape
 from ratescape.specs.codec import to_dict
+from ratescape.specs.given import as_method
 
 SMALL: dict[str, Any] = {
     "model": to_dict(MODEL),
@@ -128,12 +129,26 @@ def test_what_is_no_spec_is_refused_in_one_line(fields: dict[str, Any], message:
         ({"method": {"kind": "dedicated", "conditioning": {}}}, "method.conditioning goes with method conditioned"),
         ({"method": "targeted", "grid": {"steps": 3}}, "method.grid goes with method dedicated or conditioned"),
         ({"method": {"grid": {"steps": 3}}, "grid": {"steps": 3}}, "grid is given beside a method that has one"),
+        ({"method": {"grid": {"steps": 3}, "groups": 3}}, "method.groups is 3: it must be a list"),
         ({"method": {"target_rates": 3}}, "method.target_rates is 3: give a list of requests"),
         ({"seeds": "0"}, "seeds is '0': give a list of whole numbers"),
     ],
 )
 def test_what_is_no_method_is_refused_in_one_line(fields: dict[str, Any], message: str, images: np.ndarray) -> None:
     assert re.search(message, refused(lambda: rs.map_landscape(images, **fields)))
+
+
+def test_requests_of_rates_are_taken_in_every_form() -> None:
+    network, training = rs.ModelSpec(), rs.TrainingSpec()
+    several = rs.Targeted(target_rates=({2: 20, 1: 40}, "total=60"))
+    for given in (
+        {"target_rates": [{2: 20, 1: 40}, "total=60"]},
+        {"kind": "targeted", "target_rates": ({2: np.int64(20), 1: 40}, "total=60")},
+    ):
+        assert as_method(given, None, network, training) == several
+    for one in ({2: 20, 1: 40}, "2=20,1=40"):
+        assert as_method({"target_rates": one}, None, network, training) == rs.Targeted(target_rates=("2=20,1=40",))
+        assert rs.Targeted(target_rates=one) == rs.Targeted(target_rates=("2=20,1=40",))  # pyright: ignore[reportArgumentType]
 
 
 def test_betas_that_are_none_are_refused(images: np.ndarray, landscape: Landscape) -> None:
@@ -202,6 +217,7 @@ def test_progress_is_a_bar_at_a_terminal(images: np.ndarray, tmp_path: Path, mon
 
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
     rs.train(images, out=tmp_path / "one", progress=True, **SMALL)
     assert "training" in terminal.getvalue() and "100%" in terminal.getvalue()
 

@@ -1,5 +1,6 @@
 """How a landscape looks at a prompt and in a notebook."""
 
+from ratescape.errors import RecordError
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import Table
 from ratescape.search.shown import card
@@ -7,7 +8,10 @@ from ratescape.search.shown import card
 
 def line_of(folder: SweepFolder, table: Table) -> str:
     """A landscape in one line: where it is, how many models of what, made how."""
-    spec = folder.spec()
+    try:
+        spec = folder.spec()
+    except RecordError:  # the folder was removed since: an error while one looks at it would only hide another
+        return f"Landscape({str(folder.path)!r}: {_models(table)})"
     return f"Landscape({str(folder.path)!r}: {_models(table)} of {spec.data.name}, {spec.method.kind})"
 
 

@@ -28,7 +28,7 @@ Betas: TypeAlias = Any
 
 
 def as_spec(cls: type[T], given: "T | Fields | None", name: str) -> T:
-    """A spec from the spec itself or a dictionary of its fields, both checked field by field; None for all defaults.
+    """A spec from the spec itself or a dictionary of its fields, which is checked field by field; None for all defaults.
 
     Args:
         name: of the argument, which errors put before each field.
@@ -43,7 +43,7 @@ def as_spec(cls: type[T], given: "T | Fields | None", name: str) -> T:
     if given is None:
         return cls()
     if isinstance(given, cls):
-        given = {field.name: getattr(given, field.name) for field in dataclasses.fields(typed(given))}
+        return given
     if not isinstance(given, Mapping):
         known = ", ".join(field.name for field in dataclasses.fields(typed(cls)))
         raise SpecError(f"{name} is {_shown(given)}: give {cls.__name__}(...) or a dictionary of its fields: {known}")
@@ -124,9 +124,10 @@ def _method_fields(given: "Method | Fields | str | None") -> dict[str, Any]:
 
 def _default(fields: Fields, model: ModelSpec, training: TrainingSpec) -> str:
     """Name of the method for which none was asked."""
-    groups = fields.get("groups")
-    grid = as_spec(BetaGrid, fields.get("grid"), "grid")
-    return default_method(model, training, grid, None if groups is None else tuple(groups)).method.kind
+    groups = _plain(fields.get("groups"))
+    whole = isinstance(groups, list) and all(isinstance(group, int) for group in groups)
+    grid = as_spec(BetaGrid, fields.get("grid"), "method.grid")
+    return default_method(model, training, grid, tuple(groups) if whole else None).method.kind
 
 
 def as_betas(given: Any, layers: int) -> tuple[float, ...]:
