@@ -196,7 +196,7 @@ def test_refining_and_measuring_show_how_far_they_are(landscape: Landscape, tmp_
     assert [one.epoch for one in seen if isinstance(one, Epoch)] == [1] and best.refined is not None
     again: list[Any] = []
     landscape.refine(0.7, 1, progress=again.append, execution={"device": "cpu"})
-    assert [one.betas for one in again if isinstance(one, Epoch)] == [(0.7, 0.7)]
+    assert [one.betas for one in again if isinstance(one, Epoch)] == [pytest.approx((0.7, 0.7))]
     measured: list[Progress] = []
     lines = rs.evaluate(landscape.folder.path / "runs" / best.choice.run, progress=measured.append)
     assert len(lines) == 2 and [one.steps for one in measured] == list(range(1, measured[-1].total + 1))

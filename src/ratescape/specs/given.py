@@ -28,7 +28,7 @@ Betas: TypeAlias = Any
 
 
 def as_spec(cls: type[T], given: "T | Fields | None", name: str) -> T:
-    """A spec from the spec itself or a dictionary of its fields, which is checked field by field; None for all defaults.
+    """A spec from the spec itself, or from a dictionary of its fields, which are checked; None for all defaults.
 
     Args:
         name: of the argument, which errors put before each field.
