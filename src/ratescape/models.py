@@ -63,10 +63,11 @@ def train(
     network, recipe = as_spec(ModelSpec, model, "model"), as_spec(TrainingSpec, training, "training")
     chosen = () if is_empty(betas) else as_betas(betas, network.layers)
     how, measured = as_spec(ExecutionSpec, execution, "execution"), as_spec(EvaluationSpec, evaluation, "evaluation")
+    own, folder = as_seed(seed), as_path(out, "out")
+    images = load_data(data, labels, progress=progress is True)
     with observer_of(progress, observer) as seen:
-        images = load_data(data, labels)
-        run = RunSpec(images.spec, network, recipe, chosen, as_seed(seed))
-        return load(train_spec(run, images, how, as_path(out, "out"), seen, measured).path)
+        run = RunSpec(images.spec, network, recipe, chosen, own)
+        return load(train_spec(run, images, how, folder, seen, measured).path)
 
 
 def train_spec(

@@ -78,10 +78,10 @@ def map_landscape(
         seeds=as_seeds(seeds),
         evaluation=as_spec(EvaluationSpec, evaluation, "evaluation"),
     )
-    how = as_spec(ExecutionSpec, execution, "execution")
+    how, folder = as_spec(ExecutionSpec, execution, "execution"), as_path(out, "out")
+    images = load_data(data, labels, targets, progress=progress is True)
     with observer_of(progress, observer) as seen:
-        images = load_data(data, labels, targets)
-        return map_spec(spec, images, how, as_path(out, "out"), seen)
+        return map_spec(spec, images, how, folder, seen)
 
 
 def map_spec(
