@@ -160,7 +160,7 @@ def test_betas_that_are_none_are_refused(images: np.ndarray, landscape: Landscap
         lambda: landscape.measure([[1, 2, 3]]),
     ):
         assert "one positive number for each of the 2 layers, top first" in refused(call)
-    assert "points is 3: give a list of betas" in refused(lambda: landscape.measure(3))  # pyright: ignore[reportArgumentType]
+    assert "points is 3: give a list of betas" in refused(lambda: landscape.measure(3))
 
 
 def test_a_path_or_a_model_that_is_none_is_refused(landscape: Landscape, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """A landscape that is mapped: choose from it, search between its points, refine, ask it for rates, report."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -28,7 +28,7 @@ from ratescape.search.by_rates import TOLERANCE, Solved, betas_for
 from ratescape.search.ground import Ground
 from ratescape.specs.checks import require
 from ratescape.specs.execution import ExecutionSpec
-from ratescape.specs.given import Betas, Fields, as_betas, as_points, as_spec, required_path
+from ratescape.specs.given import Betas, Fields, Points, as_betas, as_points, as_spec, required_path
 from ratescape.specs.rate_targets import Request, request_text, requested
 
 
@@ -201,7 +201,7 @@ class Landscape:
         return network_of(self.folder, seed, device)
 
     def measure(
-        self, points: Sequence[Betas], *, images: int = FINE_IMAGES, data_folder: str | Path | None = None
+        self, points: Points, *, images: int = FINE_IMAGES, data_folder: str | Path | None = None
     ) -> pd.DataFrame:
         """Rates, distortion, -ELBO (nats per image) and PSNR (dB) at any betas, of a conditioned landscape.
 

@@ -26,6 +26,9 @@ Fields: TypeAlias = Mapping[str, Any]
 Betas: TypeAlias = Any
 """One number for each layer, top layer first, as a list, tuple, array or tensor, or one number for all."""
 
+Points: TypeAlias = Any
+"""Several such betas, as a list, or an array or tensor with a row for each."""
+
 
 def as_spec(cls: type[T], given: "T | Fields | None", name: str) -> T:
     """A spec from the spec itself, or from a dictionary of its fields, which are checked; None for all defaults.
