@@ -4,19 +4,21 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ratescape import checkpoint
 from ratescape.compute.devices import chosen_device
-from ratescape.data.catalog import ImageData, Source, load_data
+from ratescape.data.catalog import ImageData, Source, Values, load_data
+from ratescape.data.formats.objects import kind_of
 from ratescape.data.reloading import reload_data
 from ratescape.errors import SpecError
 from ratescape.evaluation import suite
 from ratescape.evaluation.subject import Subject
-from ratescape.execution.progress import Observer
+from ratescape.execution.observing import Progressing, observer_of
+from ratescape.execution.progress import Observer, Progress
 from ratescape.execution.sweep import default_folder, resolved_run, run_single
 from ratescape.judges.cache import judge_of_results
+from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder
 from ratescape.records.ownership import is_ours
@@ -24,6 +26,7 @@ from ratescape.specs.codec import from_dict
 from ratescape.specs.data import DataSpec
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
+from ratescape.specs.given import Betas, Fields, as_betas, as_path, as_seed, as_spec, is_empty, required_path
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import RunSpec
 from ratescape.specs.training import TrainingSpec
@@ -31,23 +34,27 @@ from ratescape.specs.training import TrainingSpec
 
 def train(
     data: Source = "mnist-5k",
-    labels: np.ndarray | None = None,
+    labels: Values = None,
     *,
-    betas: tuple[float, ...] = (),
-    model: ModelSpec | None = None,
-    training: TrainingSpec | None = None,
+    betas: Betas = (),
+    model: ModelSpec | Fields | None = None,
+    training: TrainingSpec | Fields | None = None,
     seed: int = 0,
-    evaluation: EvaluationSpec | None = None,
-    execution: ExecutionSpec | None = None,
+    evaluation: EvaluationSpec | Fields | None = None,
+    execution: ExecutionSpec | Fields | None = None,
+    progress: Progressing = False,
     observer: Observer | None = None,
     out: str | Path | None = None,
 ) -> HVAE:
     """Train and measure one model; the same call takes up what was interrupted.
 
+    Every spec may be given as a dictionary of its fields, such as ``training={"epochs": 3}``.
+
     Args:
-        data: a known name, a path, or images ``[N, H, W]``, ``[N, H, W, C]`` or ``[N, C, H, W]``.
-        labels: classes ``[N]`` of images given as an array.
-        betas: one for each layer, top layer first; default: 1 for each, the ELBO's.
+        data: images, or where they come from: as the source of :func:`load_data`.
+        labels: classes ``[N]`` of images given as such.
+        betas: one for each layer, top layer first, or one number for all; default: 1 for each, the ELBO's.
+        progress: True shows how far it is; a function is called with each :class:`Progress` and :class:`Epoch`.
         observer: sees steps, epochs and pictures as they come.
         out: folder for the results; by default one named after the data and the spec, in the current folder.
 
@@ -59,10 +66,14 @@ def train(
         model = rs.train("mnist-5k", betas=(0.5, 2.0))
         z2, z1 = model.encode(images)
     """
-    images = load_data(data, labels)
-    run = RunSpec(images.spec, model or ModelSpec(), training or TrainingSpec(), betas, seed)
-    how, measured = execution or ExecutionSpec(), evaluation or EvaluationSpec()
-    return load(train_spec(run, images, how, None if out is None else Path(out), observer, measured).path)
+    network, recipe = as_spec(ModelSpec, model, "model"), as_spec(TrainingSpec, training, "training")
+    chosen = () if is_empty(betas) else as_betas(betas, network.layers)
+    how, measured = as_spec(ExecutionSpec, execution, "execution"), as_spec(EvaluationSpec, evaluation, "evaluation")
+    own, folder = as_seed(seed), as_path(out, "out")
+    images = load_data(data, labels, progress=progress is True)
+    with observer_of(progress, observer) as seen:
+        run = RunSpec(images.spec, network, recipe, chosen, own)
+        return load(train_spec(run, images, how, folder, seen, measured).path)
 
 
 def train_spec(
@@ -94,11 +105,11 @@ def load(path: str | Path, device: str = "cpu") -> HVAE:
         model = rs.load("digits/runs/0123456789ab")
         images = model.sample(16)
     """
-    given = Path(path)
+    given = required_path(path)
     return checkpoint.load_model(RunFolder(given).weights if given.is_dir() else given, device)[0]
 
 
-def save(model: HVAE, path: str | Path, *, landscape: str | Path | None = None, betas: tuple[float, ...] = ()) -> None:
+def save(model: HVAE, path: str | Path, *, landscape: str | Path | None = None, betas: Betas = None) -> None:
     """Write a model's weights and structure to one file, which :func:`load` reads.
 
     Args:
@@ -107,30 +118,37 @@ def save(model: HVAE, path: str | Path, *, landscape: str | Path | None = None, 
         betas: the model's, top layer first, beside ``landscape``.
 
     Raises:
+        SpecError: something other than a model of this package.
         RecordError: the file cannot be written, or the landscape is none.
 
     Example::
 
         rs.save(landscape.network().at((0.3, 2.5)), "mine.safetensors")
     """
+    if isinstance(model, Conditioned):
+        raise SpecError("model is a network that is conditioned on betas: save its model at some, network.at(betas)")
+    if not isinstance(model, HVAE):
+        raise SpecError(f"model is {kind_of(model)}: give a model that ratescape loaded or trained")
     if landscape is None:
-        checkpoint.save_alone(Path(path), model)
+        checkpoint.save_alone(required_path(path), model)
         return
-    folder = SweepFolder(Path(landscape))
-    header = {"image_shape": model.image_shape, "landscape": str(folder.path.absolute())}
-    header |= {"betas": betas or (1.0,) * model.spec.layers, "fingerprint": folder.provenance().get("fingerprint")}
-    checkpoint.save_model(Path(path), model.state_dict(), model.spec, folder.spec().data, header)
+    folder = SweepFolder(required_path(landscape, "landscape"))
+    own = as_betas(1.0 if is_empty(betas) else betas, model.spec.layers)
+    header = {"image_shape": model.image_shape, "landscape": str(folder.path.absolute()), "betas": own}
+    header |= {"fingerprint": folder.provenance().get("fingerprint")}
+    checkpoint.save_model(required_path(path), model.state_dict(), model.spec, folder.spec().data, header)
 
 
 def evaluate(
     path: str | Path,
-    evaluation: EvaluationSpec | None = None,
-    data_folder: Path | None = None,
+    evaluation: EvaluationSpec | Fields | None = None,
+    data_folder: str | Path | None = None,
     device: str = "cpu",
     *,
-    betas: tuple[float, ...] | None = None,
+    betas: Betas = None,
     extrapolate: bool = False,
     data: Source | None = None,
+    progress: Progressing = False,
 ) -> list[dict[str, Any]]:
     """Measure a trained model anew on the validation and test images it belongs to; writes nothing.
 
@@ -140,9 +158,11 @@ def evaluate(
         path: the folder of a run, or that of a network that is conditioned on its betas, or a file of one model.
         evaluation: what is measured; default: what the landscape measures that the model belongs to.
         data_folder: where to look for the images first.
-        betas: of a network, top layer first.
+        betas: of a network, top layer first, or one number for all layers.
         extrapolate: allow betas outside the network's box.
         data: the images, for a file that does not say which it belongs to.
+        progress: True shows how many of the measurements are made; a function is called with each
+            :class:`Progress`, whose steps are measurements.
 
     Returns:
         One record a split: see :func:`ratescape.evaluation.suite.measure`. Those at betas outside the box of a
@@ -157,23 +177,17 @@ def evaluate(
         test["metrics"]["psnr"]
     """
     chosen = chosen_device(device)
-    measured = _opened(Path(path), chosen, betas, extrapolate)
+    measured = _opened(required_path(path), chosen, betas, extrapolate)
     owner = measured.owner
     usual = SweepFolder(owner.path).spec().evaluation if measured.of_landscape else EvaluationSpec()
-    settings = evaluation or usual
-    if data is not None:
-        images = load_data(data, folder=data_folder)
-    elif measured.source is None:
-        raise SpecError(f"{path} does not say which images it belongs to: name some by --data.name (in Python data)")
-    else:
-        images = reload_data(measured.source, owner, measured.fingerprint, data_folder)
-    if images.shape != tuple(measured.model.image_shape):
-        raise SpecError(
-            f"{path} is of images of (C, H, W) = {tuple(measured.model.image_shape)}, and {images.spec.name} has "
-            f"{images.shape}: name the images that it was trained on"
+    settings = usual if evaluation is None else as_spec(EvaluationSpec, evaluation, "evaluation")
+    with observer_of(progress) as seen:
+        images = _images_of(measured, path, data, data_folder)
+        judge = judge_of_results(owner, images, settings, chosen)
+        lines = suite.measure(
+            Subject(measured.model, images, measured.betas, settings, judge),
+            lambda done, total: seen.progress(Progress(done, total, 0, 1)),
         )
-    judge = judge_of_results(owner, images, settings, chosen)
-    lines = suite.measure(Subject(measured.model, images, measured.betas, settings, judge))
     return [line | {"extrapolated": True} for line in lines] if measured.extrapolated else lines
 
 
@@ -193,7 +207,27 @@ class _Measured:
     extrapolated: bool = False
 
 
-def _opened(path: Path, device: torch.device, betas: tuple[float, ...] | None, extrapolate: bool) -> _Measured:
+def _images_of(measured: _Measured, path: str | Path, data: Source | None, folder: str | Path | None) -> ImageData:
+    """The images to measure on: those given, or those that the model belongs to.
+
+    Raises:
+        SpecError: nothing says which, or they are of another shape than the model takes.
+    """
+    if data is not None:
+        images = load_data(data, folder=as_path(folder, "data_folder"))
+    elif measured.source is None:
+        raise SpecError(f"{path} does not say which images it belongs to: name some by --data.name (in Python data)")
+    else:
+        images = reload_data(measured.source, measured.owner, measured.fingerprint, as_path(folder, "data_folder"))
+    if images.shape != tuple(measured.model.image_shape):
+        raise SpecError(
+            f"{path} is of images of (C, H, W) = {tuple(measured.model.image_shape)}, and {images.spec.name} has "
+            f"{images.shape}: name the images that it was trained on"
+        )
+    return images
+
+
+def _opened(path: Path, device: torch.device, betas: Betas, extrapolate: bool) -> _Measured:
     """The model of a path: see :func:`evaluate`."""
     if path.is_file():
         if path.name == "weights.safetensors" and is_ours(path.parent):
@@ -216,12 +250,13 @@ def _opened(path: Path, device: torch.device, betas: tuple[float, ...] | None, e
         network, header = checkpoint.load_network(folder.weights, device)
         if betas is None:
             raise SpecError(f"{path} is a network conditioned on betas: say which by --betas, one for each layer")
-        model, own, source = network.at(betas, extrapolate=extrapolate), betas, header["network"].data
-        outside = not network.covers(betas)
+        own = as_betas(betas, len(network.latent_shapes))
+        model, source = network.at(own, extrapolate=extrapolate), header["network"].data
+        outside = not network.covers(own)
     return _Measured(model, own, owner, source, header.get("fingerprint"), owner is not folder, outside)
 
 
-def _refuse_betas(path: Path, betas: tuple[float, ...] | None, extrapolate: bool) -> None:
+def _refuse_betas(path: Path, betas: Betas, extrapolate: bool) -> None:
     if betas is not None or extrapolate:
         raise SpecError(f"{path} is a model of its own betas: leave out betas and extrapolate")
 

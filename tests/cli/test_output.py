@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn
 
 from ratescape.cli import output
+from ratescape.execution.bar import Bar
 from ratescape.landscape import Landscape
 
 
@@ -31,7 +32,7 @@ def test_a_bar_shows_steps_and_models(progress: Steps, shown: str) -> None:
     text = io.StringIO()
     column = TextColumn("{task.completed} of {task.total}: {task.fields[note]}")
     with Progress(column, console=Console(file=text, width=80)) as bars:
-        output.Bar(bars).progress(progress)  # pyright: ignore[reportArgumentType]
+        Bar(bars).progress(progress)  # pyright: ignore[reportArgumentType]
     assert shown in text.getvalue()
 
 

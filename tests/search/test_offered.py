@@ -39,7 +39,7 @@ def test_a_gain_that_is_not_seen_in_what_is_printed_is_none(folder: SweepFolder)
     best = chosen(folder)
     refine_on_disk(folder, best.betas, 1e-6)
     assert str(best).endswith("no better, so the unrefined model is kept.")
-    assert repr(best).startswith("Best('nelbo', betas=(") and len(repr(best)) < 100
+    assert repr(best).startswith("Best(nelbo: -ELBO ") and len(repr(best)) < 100
 
 
 def test_another_refined_model_may_be_better(folder: SweepFolder) -> None:

@@ -10,9 +10,7 @@ from ratescape import metrics
 from ratescape.errors import NoWinner, SpecError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as RichProgress
-
-    from ratescape.execution.progress import Epoch, Observer, Picture, Progress
+    from ratescape.execution.progress import Observer
     from ratescape.landscape import Landscape
 
 
@@ -45,29 +43,6 @@ def is_watched(quiet: bool) -> bool:
     return not quiet and sys.stderr.isatty()
 
 
-class Bar:
-    """An observer that shows the steps of a training as a bar with speed and time left.
-
-    Args:
-        bars: where the bar is drawn.
-    """
-
-    def __init__(self, bars: "RichProgress") -> None:
-        self._bars = bars
-        self._task = bars.add_task("training", total=None, note="")
-
-    def progress(self, progress: "Progress") -> None:
-        """Move the bar."""
-        note = f"{progress.models} of {progress.total_models} models" if progress.total_models > 1 else "steps"
-        self._bars.update(self._task, completed=progress.steps, total=progress.total, note=note)
-
-    def epoch(self, epoch: "Epoch") -> None:
-        """Epochs are not shown."""
-
-    def picture(self, picture: "Picture") -> None:
-        """Pictures are not shown."""
-
-
 @contextlib.contextmanager
 def bar(quiet: bool) -> "Iterator[Observer]":
     """An observer that shows a bar while the block runs, or nothing where nobody watches.
@@ -82,13 +57,10 @@ def bar(quiet: bool) -> "Iterator[Observer]":
 
         yield Silent()
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from ratescape.execution.bar import shown
 
-    columns = [TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(show_speed=True)]
-    columns += [TimeRemainingColumn(), TextColumn("{task.fields[note]}")]
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        yield Bar(bars)
+    with shown() as observer:
+        yield observer
 
 
 def summary(landscape: "Landscape") -> list[str]:

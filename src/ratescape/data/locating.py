@@ -14,6 +14,7 @@ from typing import Final
 import pooch
 
 from ratescape.data.fetching import fetch_files
+from ratescape.data.formats.reading import exists, shortened
 from ratescape.data.sources import SOURCES
 from ratescape.errors import DataError
 
@@ -37,14 +38,14 @@ def existing_path(name: str, folder: Path | None = None) -> Path:
     """
     path = Path(name).expanduser()
     moved = [] if folder is None else [folder / path.name, folder]
-    found = next((one for one in (path, *moved) if one.exists()), None)
+    found = next((one for one in (path, *moved) if exists(one)), None)
     if found is not None:
         return found
     if name.startswith("array:"):
         raise DataError(f"{name} was given as an array and is kept nowhere: pass the array again")
     if path.suffix or len(path.parts) > 1:
         raise DataError(
-            f"{name} does not exist: check the path, say by --data-folder where it has moved to, or give a known name "
+            f"{shortened(path)} does not exist: check the path, say by --data-folder where it has moved to, or give a known name "
             f"({', '.join(SOURCES)})"
         )
     raise _unknown(name)
@@ -53,7 +54,7 @@ def existing_path(name: str, folder: Path | None = None) -> Path:
 def _unknown(name: str) -> DataError:
     near = difflib.get_close_matches(name, SOURCES, n=1)
     hint = f"did you mean {near[0]}? Known names" if near else "give the path of existing images, or a known name"
-    return DataError(f"unknown data set {name!r}: {hint}: {', '.join(SOURCES)}")
+    return DataError(f"unknown data set {shortened(Path(name))!r}: {hint}: {', '.join(SOURCES)}")
 
 
 def locate(name: str, folder: Path | None = None) -> tuple[Path, ...] | None:

@@ -10,7 +10,7 @@ from ratescape.specs.data import DataSpec
 
 
 def reload_data(
-    source: DataSpec, folder: ResultsFolder, fingerprint: str | None, data_folder: Path | None = None
+    source: DataSpec, folder: ResultsFolder, fingerprint: str | None, data_folder: str | Path | None = None
 ) -> ImageData:
     """The images that results were made with.
 

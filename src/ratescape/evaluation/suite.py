@@ -12,6 +12,8 @@ Example::
     suite.register(Measurement(("worst_distortion",), worst_image))
 """
 
+import itertools
+from collections.abc import Callable
 from typing import Any
 
 from ratescape import metrics
@@ -47,7 +49,11 @@ def register(measurement: Measurement) -> Measurement:
     return measurement
 
 
-def measure(subject: Subject) -> list[dict[str, Any]]:
+Told = Callable[[int, int], object]
+"""Is told how many measurements are made, out of how many."""
+
+
+def measure(subject: Subject, told: Told | None = None) -> list[dict[str, Any]]:
     """Measure a model on validation and test: one record each, of which landscapes are made.
 
     A record has ``split``, its number of ``images``, ``betas``, ``metrics``, ``errors`` (their standard errors, as far
@@ -70,6 +76,9 @@ def measure(subject: Subject) -> list[dict[str, Any]]:
 
     On a GPU float32 is float32, whatever training was done in.
 
+    Args:
+        told: is told after each measurement how many are made.
+
     Example::
 
         validation, test = measure(Subject(model, data, (1.0, 1.0), EvaluationSpec(samples=0)))
@@ -78,7 +87,9 @@ def measure(subject: Subject) -> list[dict[str, Any]]:
     if subject.device.type == "cpu":
         keep_freed_memory()
     with arithmetic("float32", subject.device):
-        return [_record(subject, name, split) for name, split in subject.splits.items()]
+        splits = list(subject.splits.items())
+        counted = _counted(told, len(splits) * len(MEASUREMENTS))
+        return [_record(subject, name, split, counted) for name, split in splits]
 
 
 def blank(data: ImageData, betas: tuple[float, ...], settings: EvaluationSpec) -> list[dict[str, Any]]:
@@ -89,7 +100,13 @@ def blank(data: ImageData, betas: tuple[float, ...], settings: EvaluationSpec) -
     return [{"split": name, "images": 0, "betas": betas} | nothing for name in data.held_out]
 
 
-def _record(subject: Subject, name: str, split: SplitView) -> dict[str, Any]:
+def _counted(told: Told | None, total: int) -> Callable[[], object]:
+    """To be called after each of so many measurements."""
+    made = itertools.count(1)
+    return lambda: None if told is None else told(next(made), total)
+
+
+def _record(subject: Subject, name: str, split: SplitView, counted: Callable[[], object]) -> dict[str, Any]:
     """What all measurements say of one split."""
     judge = subject.judge
     record: dict[str, Any] = {"split": name, "images": len(split.images), "betas": subject.betas}
@@ -101,6 +118,7 @@ def _record(subject: Subject, name: str, split: SplitView) -> dict[str, Any]:
         record["errors"] |= found.errors
         record["parts"] |= found.parts
         record["absent"] |= found.absent
+        counted()
     return record
 
 

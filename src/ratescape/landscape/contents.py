@@ -27,14 +27,14 @@ def network_of(folder: SweepFolder, seed: int | None, device: str) -> "Condition
     return checkpoint.load_network(folder.network(networks[chosen]).weights, device)[0]
 
 
-def data_of(folder: SweepFolder, data_folder: Path | None) -> "ImageData":
+def data_of(folder: SweepFolder, data_folder: str | Path | None) -> "ImageData":
     """The images that a landscape was mapped with."""
     from ratescape.data.reloading import reload_data
 
     return reload_data(folder.spec().data, folder, folder.provenance().get("fingerprint"), data_folder)
 
 
-def held_out(folder: SweepFolder, network: "Conditioned", count: int, data_folder: Path | None) -> "Images":
+def held_out(folder: SweepFolder, network: "Conditioned", count: int, data_folder: str | Path | None) -> "Images":
     """Images of the split that models are chosen on, so many at most, as a network takes them."""
     from ratescape.evaluation.grid import seen_images
 

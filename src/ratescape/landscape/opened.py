@@ -1,7 +1,7 @@
 """A landscape that is mapped: choose from it, search between its points, refine, ask it for rates, report."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from ratescape import selection
 from ratescape.landscape.contents import data_of, held_out, network_of
+from ratescape.landscape.shown import html_of, line_of
 from ratescape.records import answers
 from ratescape.records.answers import Answer
 from ratescape.records.folders import RunFolder, SweepFolder
@@ -18,9 +19,11 @@ from ratescape.search.best import Best
 from ratescape.search.limits import TOLERANCE, TRIES, Limits
 from ratescape.specs.checks import require
 from ratescape.specs.execution import ExecutionSpec
+from ratescape.specs.given import Betas, Fields, Points, as_betas, as_points, as_spec, required_path
 from ratescape.specs.rate_targets import Request, request_text, requested
 
 if TYPE_CHECKING:  # what needs torch is imported where it is used: reading and choosing need none
+    from ratescape.execution.observing import Progressing
     from ratescape.execution.progress import Observer
     from ratescape.model.conditioning import Conditioned
     from ratescape.search.between import Between
@@ -54,7 +57,7 @@ class Landscape:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.folder: SweepFolder = SweepFolder(Path(path))
+        self.folder: SweepFolder = SweepFolder(required_path(path))
         self.records: Table = read_table(self.folder)
 
     @property
@@ -81,7 +84,7 @@ class Landscape:
         demands: Mapping[str, float] | None = None,
         between: bool = False,
         tries: int = TRIES,
-        data_folder: Path | None = None,
+        data_folder: str | Path | None = None,
     ) -> Best:
         """The model that fits a use best, chosen on validation.
 
@@ -116,7 +119,7 @@ class Landscape:
         *,
         demands: Mapping[str, float] | None = None,
         tries: int | None = None,
-        data_folder: Path | None = None,
+        data_folder: str | Path | None = None,
         device: str = "cpu",
     ) -> "Between | None":
         """The best model that is found between the grid points for a use, without training.
@@ -159,12 +162,13 @@ class Landscape:
 
     def refine(
         self,
-        betas: tuple[float, ...],
+        betas: Betas,
         epochs: int,
         *,
         seed: int | None = None,
-        data_folder: Path | None = None,
-        execution: ExecutionSpec | None = None,
+        data_folder: str | Path | None = None,
+        execution: ExecutionSpec | Fields | None = None,
+        progress: "Progressing" = False,
         observer: "Observer | None" = None,
     ) -> RunFolder:
         """Train the network's model at these betas on, alone, measure it, and keep it in ``refined/KEY``.
@@ -173,10 +177,11 @@ class Landscape:
         what was measured before.
 
         Args:
-            betas: one for each layer, top layer first, inside the network's box.
+            betas: one for each layer, top layer first, or one number for all, inside the network's box.
             epochs: of further training, from the network's weights.
             seed: one of the sweep's; default: the first.
             execution: device, compilation and checkpoints.
+            progress: True shows how far it is; a function is called with each :class:`Progress` and :class:`Epoch`.
             observer: sees steps, epochs and pictures as they come.
 
         Raises:
@@ -184,13 +189,17 @@ class Landscape:
                 box.
             RatescapeError: the network or the images are missing or damaged, or the folder is busy.
         """
+        from ratescape.execution.observing import observer_of
         from ratescape.execution.refining import refine, refined_run
 
         spec = self.folder.spec()
         own = spec.seeds[0] if seed is None else seed
-        run = refined_run(spec, betas, own, epochs)
-        self.network(own).at(betas)  # betas are refused before anything is loaded
-        refine([run], data_of(self.folder, data_folder), self.folder, execution, observer)
+        point = as_betas(betas, spec.model.layers)
+        run = refined_run(spec, point, own, epochs)
+        self.network(own).at(point)  # betas are refused before anything is loaded
+        how = as_spec(ExecutionSpec, execution, "execution")
+        with observer_of(progress, observer) as seen:
+            refine([run], data_of(self.folder, data_folder), self.folder, how, seen)
         return self.folder.refined(run)
 
     def network(self, seed: int | None = None, device: str = "cpu") -> "Conditioned":
@@ -206,7 +215,7 @@ class Landscape:
         return network_of(self.folder, seed, device)
 
     def measure(
-        self, points: Sequence[tuple[float, ...]], *, images: int = FINE_IMAGES, data_folder: Path | None = None
+        self, points: Points, *, images: int = FINE_IMAGES, data_folder: str | Path | None = None
     ) -> pd.DataFrame:
         """Rates, distortion, -ELBO (nats per image) and PSNR (dB) at any betas, of a conditioned landscape.
 
@@ -214,7 +223,7 @@ class Landscape:
         models are chosen on.
 
         Args:
-            points: betas, one for each layer, top layer first.
+            points: betas, one for each layer, top layer first, or one number for all layers of a point.
             images: how many images at most.
             data_folder: where to look for the images first.
 
@@ -229,7 +238,7 @@ class Landscape:
 
         network = self.network()
         seen = held_out(self.folder, network, images, data_folder)
-        return grid_table(network, seen, points)
+        return grid_table(network, seen, as_points(points, len(network.latent_shapes)))
 
     def at_rates(
         self,
@@ -237,7 +246,7 @@ class Landscape:
         *,
         tolerance: float = TOLERANCE,
         images: int = FINE_IMAGES,
-        data_folder: Path | None = None,
+        data_folder: str | Path | None = None,
     ) -> "Solved":
         """The model of a conditioned landscape that has the rates asked for, found without training.
 
@@ -285,4 +294,7 @@ class Landscape:
         return write_report(self.folder, pdf)
 
     def __repr__(self) -> str:
-        return f"Landscape({str(self.folder.path)!r}, {len(self.table)} models)"
+        return line_of(self.folder, self.records)
+
+    def _repr_html_(self) -> str:
+        return html_of(self.folder, self.records)

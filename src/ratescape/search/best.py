@@ -13,6 +13,7 @@ from ratescape.records.table import Table
 from ratescape.records.trained import excess
 from ratescape.search.limits import Limits
 from ratescape.search.refined import Refined, offered
+from ratescape.search.shown import betas_text, card, metric_text
 from ratescape.selection import Choice
 
 if TYPE_CHECKING:  # to choose a model takes no torch, until one is loaded
@@ -40,7 +41,8 @@ class Refinable(Protocol):
         epochs: int,
         *,
         seed: int | None = None,
-        data_folder: Path | None = None,
+        data_folder: str | Path | None = None,
+        progress: Any = False,
         observer: Any = None,
     ) -> RunFolder:
         """Train the model at these betas on, and keep it beside the landscape."""
@@ -124,7 +126,9 @@ class Best:
         kept = folder or RunFolder(self.landscape.folder.path / "runs" / self.choice.run)
         return checkpoint.load_model(kept.weights, device)[0]
 
-    def refine(self, epochs: int, *, data_folder: Path | None = None, observer: Any = None) -> "Best":
+    def refine(
+        self, epochs: int, *, data_folder: str | Path | None = None, progress: Any = False, observer: Any = None
+    ) -> "Best":
         """Train the best unrefined model on, alone at its betas from the network's weights, unless that is done.
 
         It is measured as the landscape was, and kept beside it, in ``refined/KEY``. A killed call is taken up again by
@@ -133,6 +137,8 @@ class Best:
         Args:
             epochs: of further training.
             data_folder: where to look for the images first.
+            progress: True shows how far it is; a function is called with each :class:`ratescape.Progress` and
+                :class:`ratescape.Epoch`.
             observer: an :class:`ratescape.Observer` of the training.
 
         Returns:
@@ -144,11 +150,28 @@ class Best:
         """
         row = self.unrefined
         betas, seed = selection.betas_of(row), int(row["seed"])
-        self.landscape.refine(betas, epochs, seed=seed, data_folder=data_folder, observer=observer)
+        how: dict[str, Any] = {"data_folder": data_folder, "progress": progress, "observer": observer}
+        self.landscape.refine(betas, epochs, seed=seed, **how)
         return self
 
     def __repr__(self) -> str:
-        return f"Best({self.choice.metric.column!r}, betas={self.betas}, run={str(self.row.get('run'))!r})"
+        row, metric = self.row, self.choice.metric
+        return (
+            f"Best({self.choice.use}: {metric.name} {metric_text(self.choice, row)}, betas {betas_text(self.betas)}, "
+            f"{row['rate']:.4g} nats/image)"
+        )
+
+    def _repr_html_(self) -> str:
+        row, metric, folder = self.row, self.choice.metric, self.folder
+        facts = {
+            "betas, top layer first": betas_text(self.betas),
+            f"{metric.name}, {self.choice.split}": metric_text(self.choice, row),
+            "rate": f"{row['rate']:.4g} nats/image",
+            "kept in": "nowhere yet: .load() is the model" if folder is None else folder.path,
+        }
+        names = ("reconstructions", "samples") if folder else ()
+        pictures = {name: folder.path / f"{name}.png" for name in names if folder}
+        return card(f"Best for {self.choice.use}", facts, str(self), pictures)
 
     def __str__(self) -> str:
         found = [self.choice.explanation, self.between, self.refined]

@@ -15,6 +15,7 @@ from ratescape.search.by_rates import betas_for
 from ratescape.search.compass import Point, compass_search
 from ratescape.search.ground import Ground
 from ratescape.search.limits import TRIES, Limits
+from ratescape.search.shown import betas_text, card, metric_text
 from ratescape.selection import Choice
 from ratescape.specs.rate_targets import RateTarget
 
@@ -31,9 +32,16 @@ STUDENT, NORMAL = 2.92, 1.645
 """One-sided 95 % quantiles: of Student's t of ``DRAWS - 1`` degrees of freedom, and of the normal distribution."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Between:
-    """The best model that was found between the grid points of a conditioned landscape."""
+    """The best model that was found between the grid points of a conditioned landscape.
+
+    Example::
+
+        found = rs.Landscape("digits").between("reconstruction", max_rate=40)
+        print(found.is_better, found)
+        model = found.model
+    """
 
     choice: Choice
     """The best of the grid."""
@@ -55,6 +63,18 @@ class Between:
         """Whether it is, beyond what chance explains."""
         return self.gain > self.margin
 
+    def __repr__(self) -> str:
+        verdict = "better" if self.is_better else "not better within its error"
+        return f"Between(betas {self._betas()}, {metric_text(self.choice, self.row)}: {verdict})"
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "betas, top layer first": self._betas(),
+            f"{self.choice.metric.name}, {self.choice.split}": metric_text(self.choice, self.row),
+            "better than the grid's best by": f"{self.gain:.2g}, where chance explains {self.margin:.2g}",
+        }
+        return card(f"Between the grid points, for {self.choice.use}", facts, str(self))
+
     def __str__(self) -> str:
         if not self.is_better:
             return f"Between the grid points nothing was found that is better within its error{self._shortfall()}."
@@ -74,7 +94,7 @@ class Between:
         return f": betas {self._betas()} are better by {self._gain()} than the best of the grid ({tried})"
 
     def _betas(self) -> str:
-        return "(" + ", ".join(f"{beta:.4g}" for beta in self.betas) + ")"
+        return betas_text(self.betas)
 
 
 def between(ground: Ground, choice: Choice, limits: Limits, tries: int = TRIES) -> Between:

@@ -8,12 +8,19 @@ import pandas as pd
 from ratescape import selection
 from ratescape.records.table import Table
 from ratescape.search.limits import Limits
+from ratescape.search.shown import betas_text
 from ratescape.selection import Choice, difference_error
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Refined:
-    """A model that was trained on at its own betas, beside what it was before."""
+    """A model that was trained on at its own betas, beside what it was before.
+
+    Example::
+
+        refined = landscape.best("generation").refine(4).refined
+        print(refined.is_better, refined)
+    """
 
     choice: Choice
     """The best of the grid, which decides by the same metric."""
@@ -36,6 +43,10 @@ class Refined:
         """Its betas, top layer first."""
         return selection.betas_of(self.row)
 
+    def __repr__(self) -> str:
+        verdict = "better" if self.is_better else "no better"
+        return f"Refined(betas {betas_text(self.betas)}, {self._spent()}: {verdict})"
+
     def __str__(self) -> str:
         text = f"{self._whose()}: {self.choice.told(self.row, before=True)} at {self.row['rate']:.4g} nats/image"
         if self.is_better:
@@ -50,9 +61,12 @@ class Refined:
         gained = self.choice.metric.score(pd.Series([after - before])).iloc[0] > 0 and f"{after:.4g}" != f"{before:.4g}"
         return "better only within its error" if gained else "no better"
 
-    def _whose(self) -> str:
+    def _spent(self) -> str:
         epochs = int(self.row["epochs"])
-        spent = f"for {epochs} epoch{'' if epochs == 1 else 's'}"
+        return f"{epochs} epoch{'' if epochs == 1 else 's'}"
+
+    def _whose(self) -> str:
+        spent = f"for {self._spent()}"
         if self.of_choice:
             return f"Refined {spent}"
         return f"Better still: betas ({', '.join(f'{beta:.4g}' for beta in self.betas)}), refined {spent}"

@@ -1,6 +1,7 @@
 """How the models of a landscape come about: one class for each method, with the fields that mean something for it."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import ClassVar, NamedTuple, TypeAlias
 
 from ratescape.errors import SpecError
@@ -187,7 +188,8 @@ class Targeted:
     """How betas are controlled."""
 
     def __post_init__(self) -> None:
-        texts = tuple(request_text(request) for request in self.target_rates)  # in Python, a request may be a mapping
+        given = self.target_rates  # in Python, a request may be a mapping, and one alone needs no list
+        texts = tuple(map(request_text, (given,) if isinstance(given, (str, Mapping)) else given))
         object.__setattr__(self, "target_rates", texts)
 
     def check(self, model: ModelSpec) -> None:
