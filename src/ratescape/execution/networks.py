@@ -11,7 +11,7 @@ from ratescape import checkpoint
 from ratescape.compute.precision import FLOAT, arithmetic
 from ratescape.data.batches import Images, stream
 from ratescape.evaluation.rates import rates
-from ratescape.execution.progress import Reporter, Tell
+from ratescape.execution.progress.messages import Reporter, Tell, told
 from ratescape.execution.work import shortage_named
 from ratescape.execution.workspace import Workspace
 from ratescape.model.conditioning import Conditioned, conditioned
@@ -23,7 +23,7 @@ from ratescape.records.table import FINE_IMAGES
 from ratescape.specs.identity import key
 from ratescape.specs.runs import NetworkSpec
 from ratescape.specs.training import TrainingSpec
-from ratescape.training.betas.annealing import network_annealing
+from ratescape.training.betas.annealing import Annealing, network_annealing
 from ratescape.training.betas.sampled import BetaBox, SampledBetas
 from ratescape.training.context import Inspection, Saving, TrainingContext
 from ratescape.training.loop import train
@@ -47,8 +47,14 @@ def complete_network(spec: NetworkSpec, folder: NetworkFolder, workspace: Worksp
         MemoryShortage: the network is too large for the memory.
         RecordError: the record of earlier attempts is damaged, or cannot be written.
     """
-    if folder.weights.exists():
-        return
+    if not folder.weights.exists():
+        with told(tell, "network", [key(spec)]):
+            _train_network(spec, folder, workspace, tell)
+        Reporter(tell, [key(spec)]).written()
+
+
+def _train_network(spec: NetworkSpec, folder: NetworkFolder, workspace: Workspace, tell: Tell) -> None:
+    """Train a network, as often as it takes, and write its folder."""
     network = initial_network(spec, workspace.data.shape).to(workspace.device)
     while True:
         number = going_on(read_attempts(folder.attempts), spec.restarts)
@@ -67,7 +73,6 @@ def complete_network(spec: NetworkSpec, folder: NetworkFolder, workspace: Worksp
     checkpoint.save_network(folder.weights, network.state_dict(), spec, header | {"attempts": records_of(attempts)})
     for one in range(1, spec.restarts + 2):
         folder.checkpoint_of(one).unlink(missing_ok=True)
-    Reporter(tell, [key(spec)]).written()
 
 
 def going_on(attempts: Sequence[Attempt], restarts: int) -> int:
@@ -88,10 +93,7 @@ def _attempt(
     """Train to the end, or to the check if another attempt is to go on after it; ``number`` is from 1."""
     images = workspace.train_images(spec.training.precision)
     recipe = attempted(spec.training, number)
-    like = torch.empty(0, device=workspace.device, dtype=images.dtype)
-    least = network.model.likelihood.least(math.prod(workspace.data.shape))
-    annealing = network_annealing(spec, len(images), workspace.device)
-    policy = SampledBetas(BetaBox(spec.low, spec.high, spec.groups), 1, annealing, spec.seed, like, least)
+    policy, annealing = network_policy(spec, network, images)
 
     def lives(parameters: Parameters) -> bool:
         """Check the groups and write down what was found; False if another attempt is to go on."""
@@ -109,6 +111,14 @@ def _attempt(
     reporter = Reporter(tell, [key(spec)], number)
     context = TrainingContext(saving, reporter, workspace.execution.compile, Inspection(last, lives))
     return train(recipe, network, images, policy, 1, spec.seed, context=context)
+
+
+def network_policy(spec: NetworkSpec, network: Conditioned, images: Images) -> tuple[SampledBetas, Annealing]:
+    """How the betas of a network's training are drawn, and annealed."""
+    like = torch.empty(0, device=images.device, dtype=images.dtype)
+    least = network.model.likelihood.least(math.prod(network.model.image_shape))
+    annealing = network_annealing(spec, len(images), images.device)
+    return SampledBetas(BetaBox(spec.low, spec.high, spec.groups), 1, annealing, spec.seed, like, least), annealing
 
 
 def attempted(training: TrainingSpec, number: int) -> TrainingSpec:

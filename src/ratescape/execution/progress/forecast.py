@@ -1,0 +1,99 @@
+"""How long the rest takes: what is left of each phase, times what a unit of it has been seen or is expected to cost."""
+
+import dataclasses
+from collections.abc import Mapping
+
+ENOUGH = 1.0
+"""Seconds of training after which its own speed is believed, and no longer what was expected."""
+
+LATE = 0.1
+"""Share of its cost that a piece is expected to take still, once it has taken longer than expected."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Load:
+    """What a phase has to do in this session, and what that is expected to cost."""
+
+    units: Mapping[str, int]
+    """Steps of each training by its key, or 1 for each piece of another phase."""
+    cost: float | None = None
+    """Seconds of a unit, of one worker; None where nobody knows yet."""
+    width: int = 1
+    """Pieces that are worked at side by side."""
+    found: int = 0
+    """Pieces that were found done."""
+
+    @property
+    def seconds(self) -> float | None:
+        """Seconds that all of it is expected to take."""
+        return None if self.cost is None else side_by_side([n * self.cost for n in self.units.values()], self.width)
+
+
+def side_by_side(seconds: list[float], width: int) -> float:
+    """Time that pieces of these lengths take, so many at a time."""
+    return max(sum(seconds) / max(1, width), max(seconds, default=0.0))
+
+
+class PhaseForecast:
+    """How far one phase is, and how long the rest of it takes.
+
+    Args:
+        load: what it has to do.
+    """
+
+    def __init__(self, load: Load) -> None:
+        self.load = load
+        self.steps: dict[str, tuple[int, float]] = {}
+        """The last step told of each training, and when."""
+        self.begun: set[str] = set()
+        self.over: set[str] = set()
+        self.spent, self.done = 0.0, 0
+        """Seconds that have been seen to make so many units."""
+
+    def stepped(self, runs: list[str], step: int, of: int, now: float) -> None:
+        """So many steps of a training are done. Those before the first word of it belong to an earlier session."""
+        before, then = self.steps.get(runs[0], (step, now))
+        if step > before:
+            self.spent += now - then
+            self.done += (step - before) * len(runs)
+        for run in runs:
+            self.steps[run] = step, now
+            if run not in self.load.units:
+                self.load = dataclasses.replace(self.load, units={**self.load.units, run: of})
+
+    def ended(self, runs: tuple[str, ...], seconds: float, counted: bool) -> None:
+        """Pieces are over; ``counted`` unless their steps were seen."""
+        self.over.update(runs)
+        if counted:
+            self.spent += seconds
+            self.done += max(1, len(runs))
+
+    def cost(self, stepwise: bool) -> float | None:
+        """Seconds of a unit: as seen, as soon as enough was seen, else as expected."""
+        seen = self.spent / self.done if self.done else None
+        if seen is None or self.load.cost is None:
+            return self.load.cost if seen is None else seen
+        if stepwise:
+            return seen if self.spent >= ENOUGH else self.load.cost
+        return seen if self.done > 1 else (seen + self.load.cost) / 2
+
+    def left(self, running: Mapping[str, float]) -> float | None:
+        """Seconds that the rest takes; None where that cannot be said.
+
+        Args:
+            running: seconds that pieces have been under way.
+        """
+        waiting = {key: units for key, units in self.load.units.items() if key not in self.over}
+        stepwise = bool(self.steps) or any(units > 1 for units in waiting.values())
+        cost = self.cost(stepwise)
+        if not waiting:
+            return 0.0
+        if cost is None:
+            return None
+        if stepwise:
+            pieces = [(units - self.steps.get(key, (0, 0.0))[0]) * cost for key, units in waiting.items()]
+        else:
+            longest = max(running.values(), default=0.0)
+            usual = cost if self.done else max(cost, longest)  # it is seen to take longer than was expected
+            pieces = [max(usual - running.get(key, 0.0), LATE * usual) for key in waiting]
+        return side_by_side(pieces, self.load.width)
