@@ -1,5 +1,6 @@
 """The Python face of one model: train it, load it, keep it, measure it anew."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ratescape.data.reloading import reload_data
 from ratescape.errors import SpecError
 from ratescape.evaluation import suite
 from ratescape.evaluation.subject import Subject
+from ratescape.execution.outlook import Outlook
 from ratescape.execution.progress import Observer
 from ratescape.execution.sweep import default_folder, resolved_run, run_single
 from ratescape.judges.cache import judge_of_results
@@ -67,11 +69,16 @@ def train_spec(
     out: Path | None = None,
     observer: Observer | None = None,
     evaluation: EvaluationSpec | None = None,
+    announce: Callable[[Outlook], object] | None = None,
 ) -> RunFolder:
-    """As :func:`train`, of a full spec on images that are loaded. Returns the model's folder."""
+    """As :func:`train`, of a full spec on images that are loaded. Returns the model's folder.
+
+    Args:
+        announce: is told what there is to do and how long that will take, as by :func:`ratescape.landscape.map_spec`.
+    """
     whole = resolved_run(run, data)
     folder = RunFolder(out or default_folder("model", data, whole))
-    run_single(whole, data, folder, evaluation or EvaluationSpec(), execution, observer)
+    run_single(whole, data, folder, evaluation or EvaluationSpec(), execution, observer, announce)
     return folder
 
 

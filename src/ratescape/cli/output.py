@@ -10,15 +10,13 @@ from ratescape import metrics
 from ratescape.errors import SpecError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as RichProgress
-
-    from ratescape.execution.progress import Epoch, Observer, Picture, Progress
+    from ratescape.execution.progress.observers import Observer
     from ratescape.landscape import Landscape
 
 
-def say(line: str) -> None:
-    """One line on stdout."""
-    print(line)  # noqa: T201 (this is the output)
+def say(line: object) -> None:
+    """One line on stdout, or several."""
+    print(line, flush=True)  # noqa: T201 (this is the output)
 
 
 def complain(message: str) -> None:
@@ -31,50 +29,23 @@ def is_watched(quiet: bool) -> bool:
     return not quiet and sys.stderr.isatty()
 
 
-class Bar:
-    """An observer that shows the steps of a training as a bar with speed and time left.
-
-    Args:
-        bars: where the bar is drawn.
-    """
-
-    def __init__(self, bars: "RichProgress") -> None:
-        self._bars = bars
-        self._task = bars.add_task("training", total=None, note="")
-
-    def progress(self, progress: "Progress") -> None:
-        """Move the bar."""
-        note = f"{progress.models} of {progress.total_models} models" if progress.total_models > 1 else "steps"
-        self._bars.update(self._task, completed=progress.steps, total=progress.total, note=note)
-
-    def epoch(self, epoch: "Epoch") -> None:
-        """Epochs are not shown."""
-
-    def picture(self, picture: "Picture") -> None:
-        """Pictures are not shown."""
-
-
 @contextlib.contextmanager
 def bar(quiet: bool) -> "Iterator[Observer]":
-    """An observer that shows a bar while the block runs, or nothing where nobody watches.
+    """An observer that shows the work while the block runs: as a bar, or as lines where stderr is no terminal.
 
     Example::
 
         with bar(quiet=False) as observer:
             map_spec(spec, data, execution, out, observer)
     """
-    if not is_watched(quiet):
-        from ratescape.execution.progress import Silent
+    from ratescape.execution.progress.display import displayed
+    from ratescape.execution.progress.observers import Silent
 
+    if quiet:
         yield Silent()
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = [TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(show_speed=True)]
-    columns += [TimeRemainingColumn(), TextColumn("{task.fields[note]}")]
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        yield Bar(bars)
+    with displayed() as observer:
+        yield observer
 
 
 def summary(landscape: "Landscape") -> list[str]:

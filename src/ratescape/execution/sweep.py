@@ -18,14 +18,14 @@ from ratescape.evaluation.comparable import REVISION
 from ratescape.evaluation.grid import grid_table, seen_images
 from ratescape.execution.engine import Job
 from ratescape.execution.engines import entered
+from ratescape.execution.outlook import Outlook, run_outlook, sweep_outlook
 from ratescape.execution.packing import planned
-from ratescape.execution.outlook import Outlook, looked_out, run_outlook, timed
 from ratescape.execution.progress.messages import told
 from ratescape.execution.progress.observers import Observer
 from ratescape.execution.progress.tracker import Plan
 from ratescape.execution.provenance import device_name
 from ratescape.execution.session import Session, session
-from ratescape.execution.work import PackWork, complete_pack, refining
+from ratescape.execution.work import PackWork, complete_pack, trained_steps
 from ratescape.execution.workspace import Workspace, hand_over, is_trained
 from ratescape.model.registry import resolved_model
 from ratescape.records.files import read_json_lines, write_atomically
@@ -123,7 +123,7 @@ def complete_sweep(
             tracker = own.tracker(plan, lambda name: folder.path / "runs" / name, done)
             left = [pack for pack in packs if not all(workspace.is_complete(folder.run(run)) for run in pack.runs)]
             job = Job(networks, left, folder, workspace, tracker)
-            outlook = looked_out(spec, job, engine, None if announce is None else timed(spec, job, engine))
+            outlook = sweep_outlook(spec, job, engine, is_timed=announce is not None)
             own.phases.expect(outlook.loads, outlook.overlapping)
             if announce is not None:
                 announce(outlook)
@@ -138,14 +138,7 @@ def complete_sweep(
 def _plan(spec: SweepSpec, count: int) -> Plan:
     """The steps of all trainings of a sweep on so many images."""
     networks = {key(network): total_steps(network.training, count) for network in spec.networks()}
-    return Plan(networks, {key(run): _steps(run, count) for run in spec.runs()}, spec.grouping())
-
-
-def _steps(run: RunSpec, count: int) -> int:
-    """The steps that a model itself is trained for, besides those of the network that it is taken from."""
-    if run.merged is None:
-        return total_steps(run.training, count)
-    return total_steps(refining(run.training, run.merged), count) if run.merged.refine else 0
+    return Plan(networks, {key(run): trained_steps(run, count) for run in spec.runs()}, spec.grouping())
 
 
 def _done(spec: SweepSpec, folder: SweepFolder) -> list[str]:
@@ -214,7 +207,7 @@ def run_single(
         tracker = own.tracker(plan, lambda _: folder.path, [key(run)] if folder.done else [])
         if not workspace.is_complete(folder):
             own.begin(device_name(workspace.device), processes=1)
-            outlook = run_outlook(run, workspace, announce is not None)
+            outlook = run_outlook(run, workspace, is_trained(folder), is_timed=announce is not None)
             own.phases.expect(outlook.loads)
             if announce is not None:
                 announce(outlook)

@@ -167,6 +167,13 @@ def refining(training: TrainingSpec, merged: MergedSpec) -> TrainingSpec:
     )
 
 
+def trained_steps(run: RunSpec, count: int) -> int:
+    """The steps that a model itself is trained for, besides those of the network that it is taken from."""
+    if run.merged is None:
+        return total_steps(run.training, count)
+    return total_steps(refining(run.training, run.merged), count) if run.merged.refine else 0
+
+
 def initial(run: RunSpec, shape: tuple[int, int, int]) -> HVAE:
     """The untrained network of a run: a function of its structure and seed alone, drawn in float32."""
     with torch.random.fork_rng(devices=[]):
@@ -208,9 +215,7 @@ def _with_weights(model: HVAE, trained: Trained, index: int) -> HVAE:
     return model
 
 
-def write_run(
-    run: RunSpec, folder: RunFolder, history: History, model: HVAE, workspace: Workspace, tell: Tell
-) -> None:
+def write_run(run: RunSpec, folder: RunFolder, history: History, model: HVAE, workspace: Workspace, tell: Tell) -> None:
     """Write everything about one trained member into its folder; the done mark comes last."""
     folder.write_spec(run)
     data = workspace.data

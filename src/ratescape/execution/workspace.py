@@ -14,13 +14,14 @@ from ratescape.data.catalog import ImageData
 from ratescape.data.prepared import write_prepared
 from ratescape.evaluation.comparable import is_current
 from ratescape.execution.progress.messages import Reporter, Tell, told
-from ratescape.judges.cache import Judge, obtain
+from ratescape.judges.cache import Judge, cache_path, obtain
 from ratescape.judges.recipes import judge_spec
 from ratescape.records.files import read_json_lines
 from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.identity import key
+from ratescape.specs.judge import JudgeSpec
 
 
 def is_trained(run: RunFolder) -> bool:
@@ -89,6 +90,13 @@ class Workspace:
                 progress = Reporter(tell, ["judge"]).step
                 self._judge = obtain(self.judge_path, self.data, self.judge_recipe, self.device, progress)
         return self._judge
+
+    @property
+    def judge_to_train(self) -> JudgeSpec | None:
+        """The recipe of the judge, if it is wanted and neither here nor in the user's cache; else None."""
+        if self.judge_path is None or self.judge_recipe is None or self.judge_path.exists():
+            return None
+        return None if cache_path(self.data, self.judge_recipe).exists() else self.judge_recipe
 
     @property
     def judge_digest(self) -> str | None:

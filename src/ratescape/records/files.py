@@ -5,9 +5,10 @@ import fcntl
 import json
 import math
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ratescape.errors import RecordError
 
@@ -85,13 +86,23 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise unwritable(folder, error) from error
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not _taken(file):
             raise RecordError(
                 f"another ratescape is working in {folder}: wait for it to end, or choose another folder with --out"
-            ) from error
+            )
         yield
+
+
+def _taken(file: IO[str]) -> bool:
+    """Take a lock unless another process holds it; tried twice, for `ratescape status` looks at it for a moment."""
+    for pause in (0.1, 0.0):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(pause)
+        else:
+            return True
+    return False
 
 
 @contextlib.contextmanager

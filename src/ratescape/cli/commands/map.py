@@ -26,7 +26,7 @@ class Map:
     data_folder: Path | None = None
     """Where to look first for the files of a known data set."""
     quiet: bool = False
-    """Print nothing but the report's path."""
+    """Print nothing but the report's path: no plan, no progress, no summary."""
 
     @property
     def sweep(self) -> SweepSpec:
@@ -64,4 +64,4 @@ def mapped(
     if note is not None and not quiet:
         say(note)
     with bar(quiet) as observer:
-        return map_spec(sweep, data, execution, out, observer)
+        return map_spec(sweep, data, execution, out, observer, announce=None if quiet else say)

@@ -30,7 +30,7 @@ class Train:
     data_folder: Path | None = None
     """Where to look first for the files of a known data set."""
     quiet: bool = False
-    """Print nothing but the model's folder."""
+    """Print nothing but the model's folder: no plan, no progress, no numbers."""
 
     @property
     def spec(self) -> RunSpec:
@@ -58,7 +58,8 @@ class Train:
 
         data = load_data(spec.data, folder=self.data_folder, progress=is_watched(self.quiet))
         with bar(self.quiet) as observer:
-            folder = train_spec(spec, data, self.execution, self.out, observer, self.evaluation)
+            announce = None if self.quiet else say
+            folder = train_spec(spec, data, self.execution, self.out, observer, self.evaluation, announce)
         if not self.quiet:
             print_records(read_json_lines(folder.evaluation))
         say(str(folder.path))

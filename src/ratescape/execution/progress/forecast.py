@@ -39,10 +39,12 @@ class PhaseForecast:
 
     Args:
         load: what it has to do.
+        stepwise: whether its work is told step by step.
     """
 
-    def __init__(self, load: Load) -> None:
+    def __init__(self, load: Load, stepwise: bool = False) -> None:
         self.load = load
+        self.stepwise = stepwise
         self.steps: dict[str, tuple[int, float]] = {}
         """The last step told of each training, and when."""
         self.begun: set[str] = set()
@@ -61,19 +63,19 @@ class PhaseForecast:
             if run not in self.load.units:
                 self.load = dataclasses.replace(self.load, units={**self.load.units, run: of})
 
-    def ended(self, runs: tuple[str, ...], seconds: float, counted: bool) -> None:
-        """Pieces are over; ``counted`` unless their steps were seen."""
+    def ended(self, runs: tuple[str, ...], seconds: float) -> None:
+        """Pieces are over, after so many seconds."""
         self.over.update(runs)
-        if counted:
+        if not self.stepwise:
             self.spent += seconds
-            self.done += max(1, len(runs))
+            self.done += sum(self.load.units.get(run, 1) for run in runs)
 
-    def cost(self, stepwise: bool) -> float | None:
+    def cost(self) -> float | None:
         """Seconds of a unit: as seen, as soon as enough was seen, else as expected."""
         seen = self.spent / self.done if self.done else None
         if seen is None or self.load.cost is None:
             return self.load.cost if seen is None else seen
-        if stepwise:
+        if self.stepwise:
             return seen if self.spent >= ENOUGH else self.load.cost
         return seen if self.done > 1 else (seen + self.load.cost) / 2
 
@@ -84,16 +86,20 @@ class PhaseForecast:
             running: seconds that pieces have been under way.
         """
         waiting = {key: units for key, units in self.load.units.items() if key not in self.over}
-        stepwise = bool(self.steps) or any(units > 1 for units in waiting.values())
-        cost = self.cost(stepwise)
+        cost = self.cost()
         if not waiting:
             return 0.0
         if cost is None:
             return None
-        if stepwise:
+        if self.stepwise:
             pieces = [(units - self.steps.get(key, (0, 0.0))[0]) * cost for key, units in waiting.items()]
-        else:
-            longest = max(running.values(), default=0.0)
-            usual = cost if self.done else max(cost, longest)  # it is seen to take longer than was expected
-            pieces = [max(usual - running.get(key, 0.0), LATE * usual) for key in waiting]
+            return side_by_side(pieces, self.load.width)
+        # Before the first is over, one that takes longer than expected says that all do.
+        each = (
+            cost
+            if self.done
+            else max([cost, *(running[key] / units for key, units in waiting.items() if key in running)])
+        )
+        lengths = {key: units * each for key, units in waiting.items()}
+        pieces = [max(length - running.get(key, 0.0), LATE * length) for key, length in lengths.items()]
         return side_by_side(pieces, self.load.width)

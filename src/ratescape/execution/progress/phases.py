@@ -35,14 +35,14 @@ class Phases:
             overlapping: whether the judge and the networks come about at the same time.
         """
         with self.audience.lock:
-            self.forecasts |= {phase: PhaseForecast(load) for phase, load in loads.items()}
+            self.forecasts |= {phase: PhaseForecast(load, phase in STEPWISE) for phase, load in loads.items()}
             self.overlapping = self.overlapping or overlapping
 
     def recount(self, phase: PhaseName, keys: Sequence[str]) -> None:
         """Say which pieces a phase has after all; what one costs stays as expected."""
         with self.audience.lock:
             load = dataclasses.replace(self._forecast(phase).load, units=dict.fromkeys(keys, 1))
-            self.forecasts[phase] = PhaseForecast(load)
+            self.expect({phase: load})
 
     def receive(self, message: Message) -> None:
         """Take in a message about a phase, or about the steps of a training."""
@@ -82,7 +82,7 @@ class Phases:
 
     def _end(self, phase: PhaseName, runs: tuple[str, ...]) -> None:
         seconds = self.clock.end((phase, runs))
-        self._forecast(phase).ended(runs or ("",), seconds, phase not in STEPWISE)
+        self._forecast(phase).ended(runs or ("",), seconds)
 
     def _stepped(self, message: Message) -> None:
         runs: list[str] = message["runs"]
@@ -91,13 +91,15 @@ class Phases:
                 self._forecast(phase).stepped(runs, message["step"], message["of"], self.clock.now())
 
     def _forecast(self, phase: PhaseName) -> PhaseForecast:
-        return self.forecasts.setdefault(phase, PhaseForecast(Load({})))
+        return self.forecasts.setdefault(phase, PhaseForecast(Load({}), phase in STEPWISE))
 
     def _left(self) -> float | None:
         """Seconds that all phases still take; None before anybody has said what there is to do."""
         left: dict[PhaseName, float] = {}
         for phase, forecast in self.forecasts.items():
-            running = {key: seconds for (_, keys), seconds in self.clock.running(phase).items() for key in keys or ("",)}
+            running = {
+                key: seconds for (_, keys), seconds in self.clock.running(phase).items() for key in keys or ("",)
+            }
             seconds = forecast.left(running)
             if seconds is None:
                 return None
