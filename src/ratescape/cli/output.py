@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ratescape import metrics
 from ratescape.errors import SpecError
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def bar(quiet: bool) -> "Iterator[Observer]":
 
 def summary(landscape: "Landscape") -> list[str]:
     """A few lines about a finished landscape: how many models, what is wrong with some, what to pick."""
-    from ratescape import selection
+    from ratescape import metrics, selection
 
     rows, records = landscape.table, landscape.records
     lines = [f"{len(rows)} models; table: {landscape.folder.table}"]

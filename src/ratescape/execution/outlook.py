@@ -10,12 +10,12 @@ from ratescape.data.catalog import ImageData
 from ratescape.execution.engine import Engine, Job
 from ratescape.execution.progress.forecast import Load
 from ratescape.execution.progress.messages import PhaseName
-from ratescape.execution.progress.spans import span
 from ratescape.execution.savings import Saving, savings
 from ratescape.execution.timing import Speeds, Timing
 from ratescape.execution.work import trained_steps
 from ratescape.execution.workspace import Workspace, is_trained
 from ratescape.model.registry import build
+from ratescape.records.spans import span
 from ratescape.specs.identity import key
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import RunSpec

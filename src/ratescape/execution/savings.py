@@ -26,7 +26,7 @@ class Saving:
 
 def savings(spec: SweepSpec, loads: Mapping[PhaseName, Load], speeds: Speeds) -> tuple[Saving, ...]:
     """The options that save most, the largest saving first."""
-    seconds = {phase: load.seconds or 0.0 for phase, load in loads.items()}
+    seconds: dict[PhaseName, float] = {phase: load.seconds or 0.0 for phase, load in loads.items()}
     found = [*_shorter(spec, seconds), *_coarser(spec, seconds), *_fewer_measurements(spec, seconds, speeds)]
     if seconds.get("refining"):
         found.append(Saving("--conditioning.refine-recommended 0", seconds["refining"]))

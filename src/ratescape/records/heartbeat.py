@@ -55,10 +55,10 @@ def read_heartbeat(folder: Path) -> Heartbeat | None:
     """The last sign of life in a results folder; None where there is none that can be read."""
     try:
         values: dict[str, Any] = json.loads(path_of(folder).read_text(encoding="utf-8"))
-        counts = {name: int(values[name]) for name in ("number", "of")}
         left = None if values["left"] is None else float(values["left"])
-        seconds = {name: float(values[name]) for name in ("elapsed", "beaten")}
-        return Heartbeat(phase=str(values["phase"]), **counts, **seconds, left=left, state=str(values["state"]))
+        elapsed, beaten = float(values["elapsed"]), float(values["beaten"])
+        number, of = int(values["number"]), int(values["of"])
+        return Heartbeat(str(values["phase"]), number, of, elapsed, left, beaten, str(values["state"]))
     except (OSError, ValueError, LookupError, TypeError):
         return None
 

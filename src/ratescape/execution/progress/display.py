@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from ratescape.execution.progress.messages import PhaseName
 from ratescape.execution.progress.observers import Observer, Phase, Silent
-from ratescape.execution.progress.spans import span
+from ratescape.records.spans import span
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress

@@ -95,11 +95,8 @@ class PhaseForecast:
             pieces = [(units - self.steps.get(key, (0, 0.0))[0]) * cost for key, units in waiting.items()]
             return side_by_side(pieces, self.load.width)
         # Before the first is over, one that takes longer than expected says that all do.
-        each = (
-            cost
-            if self.done
-            else max([cost, *(running[key] / units for key, units in waiting.items() if key in running)])
-        )
+        so_far = [running[key] / units for key, units in waiting.items() if key in running]
+        each = cost if self.done else max([cost, *so_far])
         lengths = {key: units * each for key, units in waiting.items()}
         pieces = [max(length - running.get(key, 0.0), LATE * length) for key, length in lengths.items()]
         return side_by_side(pieces, self.load.width)
