@@ -1,12 +1,9 @@
-"""What is printed: progress bars, and records for a person or for a program."""
+"""What is printed: errors, and records for a person or for a program."""
 
-import io
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-from rich.console import Console
-from rich.progress import Progress, TextColumn
 
 from ratescape.cli import output
 
@@ -19,27 +16,6 @@ RECORDS: list[dict[str, Any]] = [
         "extrapolated": True,
     }
 ]
-
-
-class Steps(NamedTuple):
-    """As the sweep tells it."""
-
-    steps: int
-    total: int
-    models: int
-    total_models: int
-
-
-@pytest.mark.parametrize(
-    ("progress", "shown"),
-    [(Steps(30, 40, 1, 4), "30 of 40: 1 of 4 models"), (Steps(3, 20, 0, 1), "3 of 20: steps")],
-)
-def test_a_bar_shows_steps_and_models(progress: Steps, shown: str) -> None:
-    text = io.StringIO()
-    column = TextColumn("{task.completed} of {task.total}: {task.fields[note]}")
-    with Progress(column, console=Console(file=text, width=80)) as bars:
-        output.Bar(bars).progress(progress)  # pyright: ignore[reportArgumentType]
-    assert shown in text.getvalue()
 
 
 def test_nobody_watches_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:

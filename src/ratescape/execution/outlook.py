@@ -26,6 +26,14 @@ DRAWING, DRAWING_LABELS = 5.0, 10.0
 """Seconds that figures and page take on a core, without labels and with; the data change them little."""
 
 
+METHODS = {
+    "conditioned": "one network gives the models of all beta points",
+    "dedicated": "each model is trained by itself",
+    "targeted": "each model is trained while its betas are controlled until it has the rates asked for",
+}
+"""How the models of each method come about."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Outlook:
     """What there is to do, on what, and how long that is expected to take.
@@ -97,7 +105,7 @@ def sweep_outlook(spec: SweepSpec, job: Job, engine: Engine, is_timed: bool) -> 
     return Outlook(
         described_data(workspace.data),
         described_network(spec.model, workspace.data),
-        spec.method.kind,
+        f"{spec.method.kind}: {METHODS[spec.method.kind]}",
         device,
         loads,
         overlapping=side_by_side > 1 and bool(job.networks),
