@@ -94,6 +94,13 @@ def test_the_timing_ends_a_training_after_a_moment() -> None:
     assert 0.05 <= seconds < 0.5 and len(taken) <= timing.STEPS
 
 
+def test_a_constant_part_does_not_grow() -> None:
+    assert timing.extrapolated((1.2, 2.0), (20, 100, 1000)) == pytest.approx(1 + 0.01 * 1000)
+    assert timing.extrapolated((1.0, 1.0), (20, 100, 1000)) == 1
+    assert timing.extrapolated((1.0, 5.0), (10, 20, 40), exponent=2) == pytest.approx(1 + 4 * (1600 - 100) / 300)
+    assert timing.extrapolated((1.0, 2.0), (10, 10, 10)) == 2  # there are no more images
+
+
 def test_timing_changes_no_number(data: ImageData, tmp_path: Path) -> None:
     """Random numbers of what follows stay as they were: the table of a map that was announced is that of one not."""
     spec = small_sweep(data)

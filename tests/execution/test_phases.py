@@ -145,10 +145,10 @@ def test_phases_say_the_piece_and_the_time_left() -> None:
     assert seen.names == ["network", "measuring"]
 
 
-def test_a_judge_beside_a_network_hides_behind_it() -> None:
+def test_half_of_a_judge_hides_behind_a_network() -> None:
     phases = Phases(Audience(), Hands())
     phases.expect({"judge": Load({"judge": 10}, 1.0), "network": Load({"n": 10}, 3.0)}, overlapping=True)
-    assert phases.state().left == 30
+    assert phases.state().left == 35
 
 
 def test_pieces_that_are_known_late_are_counted_anew() -> None:

@@ -8,7 +8,7 @@ import torch
 
 from ratescape.data.catalog import ImageData
 from ratescape.execution.engine import Engine, Job
-from ratescape.execution.progress.forecast import Load
+from ratescape.execution.progress.forecast import Load, together
 from ratescape.execution.progress.messages import PhaseName
 from ratescape.execution.savings import Saving, savings
 from ratescape.execution.timing import Speeds, Timing
@@ -59,8 +59,7 @@ class Outlook:
         known = {phase: seconds for phase, seconds in each.items() if seconds is not None}
         if len(known) < len(each):
             return None
-        hidden = min(known.get("judge", 0.0), known.get("network", 0.0)) if self.overlapping else 0.0
-        return math.fsum(known.values()) - hidden
+        return together(known, self.overlapping)
 
     def __str__(self) -> str:
         total = self.seconds

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -29,7 +29,6 @@ from ratescape.judges.training import train_judge
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.records.table import FINE_IMAGES
-from ratescape.specs.evaluation import SCORE_SPLITS
 from ratescape.specs.judge import JudgeSpec
 from ratescape.specs.runs import NetworkSpec, RunSpec
 from ratescape.training.context import TrainingContext
@@ -38,17 +37,17 @@ from ratescape.training.loop import train
 WARM_UP = 2
 """Steps that are not timed: the first ones reserve memory and choose algorithms."""
 
-STEPS, SECONDS = 12, 0.8
+STEPS, SECONDS = 10, 0.6
 """Steps that are taken at most, and seconds after which no more are begun."""
 
-FEW, MANY = 20, 300
-"""Images that are measured to warm up, and those that are timed at most."""
+FEW, LEAST, MANY = 20, 60, 250
+"""Images of each split that are measured to warm up; and those that the timing takes at least and at most."""
 
-SAMPLES = 250
-"""Samples that are judged for the timing."""
+FEW_SAMPLES, SAMPLES = 50, 250
+"""Samples that are judged to warm up, and for the timing."""
 
-PROBES = 1.15
-"""Exponent by which the cost of fitting probes grows with their images: measured from 300 to 3,600 digits."""
+PROBES = 1.35
+"""Exponent by which the cost of fitting probes grows with their images: as from 300 to 3,600 digits."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,31 +154,61 @@ def untrained(pack: Pack, workspace: Workspace) -> tuple[HVAE, Conditioned | Non
 
 
 def model_parts(model: HVAE, workspace: Workspace) -> dict[str, float]:
-    """Seconds that each measurement of a model takes, by its first metric, as a few images say.
+    """Seconds that each measurement of a model takes, by its first metric, as two small numbers of images say.
 
-    Reading, scores and information grow with the images or samples, fitting probes a little faster.
+    A part of the seconds is there for any number of images; the rest grows with the images or samples, and that of
+    fitting probes a little faster.
     """
     keep_freed_memory()
     with arithmetic("float32", workspace.device):
+        _measured(model, workspace, FEW, FEW_SAMPLES)  # the first time is the slowest
         begun = time.monotonic()
-        _measured(model, workspace, FEW)
-        each = (time.monotonic() - begun) / FEW  # the first time is the slowest
-        count = int(min(MANY, max(FEW, SECONDS / each)))
-        few, seconds = _measured(model, workspace, count)
-    whole, held_out = workspace.data, _held_out(workspace.data)
-    fitted = min(FITTING_IMAGES, len(whole.train.pixels)) / len(few.train.pixels)
-    scored = workspace.evaluation.samples / SAMPLES
-    growth = {"features": fitted, "inception_score": scored, "accuracy_logistic": fitted**PROBES}
-    return {name: value * growth.get(name, held_out / _held_out(few)) for name, value in seconds.items()}
+        small = _measured(model, workspace, FEW, FEW_SAMPLES)
+        each = (time.monotonic() - begun) / FEW / 2
+        larger = _measured(model, workspace, int(min(MANY, max(LEAST, SECONDS / each))), SAMPLES)
+    whole = workspace.data
+    sizes = {
+        "features": (small.fitted, larger.fitted, min(FITTING_IMAGES, len(whole.train.pixels))),
+        "inception_score": (FEW_SAMPLES, SAMPLES, workspace.evaluation.samples),
+    }
+    held_out = (small.held_out, larger.held_out, _held_out(whole))
+    found = {
+        name: extrapolated((small.seconds[name], larger.seconds[name]), sizes.get(name, held_out))
+        for name in larger.seconds
+    }
+    if "accuracy_logistic" in found:
+        seconds = small.seconds["accuracy_logistic"], larger.seconds["accuracy_logistic"]
+        found["accuracy_logistic"] = extrapolated(seconds, sizes["features"], PROBES)
+    return found
 
 
-def _measured(model: HVAE, workspace: Workspace, count: int) -> tuple[ImageData, dict[str, float]]:
-    """So many images of each split, and the seconds that each measurement of them takes."""
-    data = _few(workspace.data, count)
-    settings = workspace.evaluation
-    samples = min(settings.samples, SAMPLES) // SCORE_SPLITS * SCORE_SPLITS
+def extrapolated(seconds: tuple[float, float], sizes: tuple[int, int, int], exponent: float = 1.0) -> float:
+    """Seconds at the third size, given those at the first two: a constant, and a part that grows with the size.
+
+    Example::
+
+        extrapolated((1.2, 2.0), (20, 100, 1000))  # 11
+    """
+    few, more, whole = (size**exponent for size in sizes)
+    if more <= few:  # there are no more images than that
+        return seconds[1] * whole / max(more, 1)
+    return max(0.0, seconds[1] + max(0.0, seconds[1] - seconds[0]) * (whole - more) / (more - few))
+
+
+class _Small(NamedTuple):
+    """What was measured to be timed, and how long each measurement took, by its first metric."""
+
+    fitted: int
+    held_out: int
+    seconds: dict[str, float]
+
+
+def _measured(model: HVAE, workspace: Workspace, count: int, samples: int) -> _Small:
+    """Measure a model on so many images of each split, and so many samples."""
+    data, settings = _few(workspace.data, count), workspace.evaluation
+    settings = dataclasses.replace(settings, samples=min(settings.samples, samples))
     judge = None if workspace.judge_recipe is None else _untrained_judge(workspace.judge_recipe, workspace)
-    subject = Subject(model, data, (1.0,) * len(model.layers), dataclasses.replace(settings, samples=samples), judge)
+    subject = Subject(model, data, (1.0,) * len(model.layers), settings, judge)
     seconds: dict[str, float] = {}
 
     @contextlib.contextmanager
@@ -196,7 +225,7 @@ def _measured(model: HVAE, workspace: Workspace, count: int) -> tuple[ImageData,
         for measurement in suite.MEASUREMENTS:
             with timed(measurement.columns[0]):
                 split.once(measurement.measure)
-    return data, seconds
+    return _Small(len(data.train.pixels), _held_out(data), seconds)
 
 
 def _untrained_judge(recipe: JudgeSpec, workspace: Workspace) -> Judge:
@@ -226,12 +255,12 @@ def _held_out(data: ImageData) -> int:
 
 def point_seconds(network: Conditioned, workspace: Workspace, point: tuple[float, ...]) -> float:
     """Seconds of a point of the fine landscape on one core."""
-    images = seen_images(network, workspace.data, FEW)
-    whole = min(FINE_IMAGES, len(next(iter(workspace.data.held_out.values())).pixels))
+    images = seen_images(network, workspace.data, MANY)
+    whole = len(seen_images(network, workspace.data, FINE_IMAGES))
     with threads(1):
         begun = time.monotonic()
-        grid_table(network, images, [point, point])
-    return (time.monotonic() - begun) / 2 * whole / len(images)
+        grid_table(network, images, [point])
+    return (time.monotonic() - begun) * whole / len(images)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,10 @@
 """How long the rest takes: what is left of each phase, times what a unit of it has been seen or is expected to cost."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
+
+from ratescape.execution.progress.messages import PhaseName
 
 ENOUGH = 1.0
 """Seconds of training after which its own speed is believed, and no longer what was expected."""
@@ -32,6 +35,17 @@ class Load:
 def side_by_side(seconds: list[float], width: int) -> float:
     """Time that pieces of these lengths take, so many at a time."""
     return max(sum(seconds) / max(1, width), max(seconds, default=0.0))
+
+
+def together(seconds: Mapping[PhaseName, float], overlapping: bool) -> float:
+    """Seconds of all phases, one after the other.
+
+    Args:
+        overlapping: the judge is trained beside a network. It takes one of the cores that the network could have had:
+            half of its time is hidden, as long as there is a network to hide it.
+    """
+    judge, network = seconds.get("judge", 0.0), seconds.get("network", 0.0)
+    return math.fsum(seconds.values()) - (min(judge / 2, network) if overlapping else 0.0)
 
 
 class PhaseForecast:

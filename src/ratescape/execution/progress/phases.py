@@ -1,12 +1,11 @@
 """Phases of the work: which one goes on, how long each has taken, and how long the rest takes."""
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 from ratescape.execution.progress.clock import Clock
-from ratescape.execution.progress.forecast import Load, PhaseForecast
+from ratescape.execution.progress.forecast import Load, PhaseForecast, together
 from ratescape.execution.progress.messages import PHASES, Message, PhaseName
 from ratescape.execution.progress.observers import Audience, Phase
 
@@ -104,5 +103,4 @@ class Phases:
             if seconds is None:
                 return None
             left[phase] = seconds
-        hidden = min(left.get("judge", 0.0), left.get("network", 0.0)) if self.overlapping else 0.0
-        return math.fsum(left.values()) - hidden if left else None
+        return together(left, self.overlapping) if left else None
