@@ -11,7 +11,7 @@ from helpers.stripes import stripes
 from helpers.sweeps import HERE, LEAN, small_sweep
 
 from ratescape.data.catalog import ImageData, load_data
-from ratescape.execution import timing
+from ratescape.execution import timing, trial
 from ratescape.execution.outlook import Outlook
 from ratescape.execution.progress.forecast import Load
 from ratescape.execution.savings import savings
@@ -95,10 +95,10 @@ def test_the_timing_ends_a_training_after_a_moment() -> None:
 
 
 def test_a_constant_part_does_not_grow() -> None:
-    assert timing.extrapolated((1.2, 2.0), (20, 100, 1000)) == pytest.approx(1 + 0.01 * 1000)
-    assert timing.extrapolated((1.0, 1.0), (20, 100, 1000)) == 1
-    assert timing.extrapolated((1.0, 5.0), (10, 20, 40), exponent=2) == pytest.approx(1 + 4 * (1600 - 100) / 300)
-    assert timing.extrapolated((1.0, 2.0), (10, 10, 10)) == 2  # there are no more images
+    assert trial.extrapolated((1.2, 2.0), (20, 100, 1000)) == pytest.approx(1 + 0.01 * 1000)
+    assert trial.extrapolated((1.0, 1.0), (20, 100, 1000)) == 1
+    assert trial.extrapolated((1.0, 5.0), (10, 20, 40), exponent=2) == pytest.approx(1 + 4 * (1600 - 100) / 300)
+    assert trial.extrapolated((1.0, 2.0), (10, 10, 10)) == 2  # there are no more images
 
 
 def test_timing_changes_no_number(data: ImageData, tmp_path: Path) -> None:
