@@ -26,11 +26,8 @@ from ratescape.specs.runs import NetworkSpec, RunSpec
 from ratescape.training.context import TrainingContext
 from ratescape.training.loop import train
 
-WARM_UP = 2
-"""Steps that are not timed: the first ones reserve memory and choose algorithms."""
-
 STEPS, SECONDS = 10, 0.6
-"""Steps that are taken at most, and seconds after which no more are begun."""
+"""Steps that are taken at most, and seconds after the first one after which no more are begun."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +60,6 @@ class _Stopwatch:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self.begun = time.monotonic()
         self.times: list[float] = []
 
     def step(self, done: int, total: int) -> None:
@@ -71,16 +67,15 @@ class _Stopwatch:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         self.times.append(time.monotonic())
-        if len(self.times) >= STEPS or self.times[-1] - self.begun > SECONDS:
+        if len(self.times) >= STEPS or (len(self.times) > 1 and self.times[-1] - self.times[0] > SECONDS):
             raise _EnoughError
 
     def epoch(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Epochs are not timed."""
 
     def seconds(self) -> float:
-        """The median step after the warm-up, or the shortest where there are no more."""
-        lengths = np.diff([self.begun, *self.times])
-        return float(np.median(lengths[WARM_UP:])) if len(lengths) > WARM_UP else float(lengths.min())
+        """The median step after the first one, which reserves memory and chooses algorithms."""
+        return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 0.0
 
 
 def seconds_of_steps(device: torch.device, training: Callable[[_Stopwatch], object]) -> float:
@@ -184,7 +179,7 @@ class Timing:
             step, parts, point = None, {}, None
             if self.pack is not None:
                 model, network = untrained(self.pack, self.workspace)
-                parts = model_parts(model, self.workspace)
+                parts = model_parts(model, self.workspace, self.single)
                 if network is not None and points:
                     point = point_seconds(network, self.workspace, points[0])
                 if network is None:
