@@ -25,27 +25,27 @@ class Recorder:
     def __init__(self) -> None:
         self.events: list[Any] = []
         self.said: list[tuple[float, float | None]] = []
-        self._receive, self._expect, self._show = Phases.receive, Phases.expect, Phases.show
 
-    def listen(self) -> None:
-        """Have all phases of this process recorded."""
-        recorder = self
 
-        def receive(phases: Phases, message: Message) -> None:
-            recorder.events.append([round(phases.clock.elapsed(), 3), "message", message])
-            recorder._receive(phases, message)
+def listen(recorder: Recorder) -> None:
+    """Have all phases of this process recorded."""
+    old_receive, old_expect, old_show = Phases.receive, Phases.expect, Phases.show
 
-        def expect(phases: Phases, loads: Mapping[PhaseName, Load], overlapping: bool = False) -> None:
-            plain = {phase: dataclasses.asdict(load) for phase, load in loads.items()}
-            recorder.events.append([round(phases.clock.elapsed(), 3), "expect", plain, overlapping])
-            recorder._expect(phases, loads, overlapping)
+    def receive(self: Phases, message: Message) -> None:
+        recorder.events.append([round(self.clock.elapsed(), 3), "message", message])
+        old_receive(self, message)
 
-        def show(phases: Phases) -> None:
-            state = phases.state()
-            recorder.said.append((state.elapsed, state.left))
-            recorder._show(phases)
+    def expect(self: Phases, loads: Mapping[PhaseName, Load], overlapping: bool = False) -> None:
+        plain = {phase: dataclasses.asdict(load) for phase, load in loads.items()}
+        recorder.events.append([round(self.clock.elapsed(), 3), "expect", plain, overlapping])
+        old_expect(self, loads, overlapping)
 
-        Phases.receive, Phases.expect, Phases.show = receive, expect, show
+    def show(self: Phases) -> None:
+        state = self.state()
+        recorder.said.append((state.elapsed, state.left))
+        old_show(self)
+
+    Phases.receive, Phases.expect, Phases.show = receive, expect, show
 
 
 def table(said: list[tuple[float, float | None]]) -> list[str]:
@@ -71,7 +71,7 @@ def run() -> None:
     parser.add_argument("words", nargs="+", help="the command")
     given = parser.parse_args()
     recorder = Recorder()
-    recorder.listen()
+    listen(recorder)
     if status := main(given.words):
         raise SystemExit(status)
     if given.record is not None:

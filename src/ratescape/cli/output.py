@@ -13,9 +13,14 @@ if TYPE_CHECKING:
     from ratescape.landscape import Landscape
 
 
-def say(line: object) -> None:
-    """One line on stdout, or several."""
-    print(line, flush=True)  # noqa: T201 (this is the output)
+def say(line: str) -> None:
+    """One line on stdout."""
+    print(line)  # noqa: T201 (this is the output)
+
+
+def note(line: object) -> None:
+    """One line on stderr, or several: what is no result."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 (this is the output)
 
 
 def complain(message: str) -> None:

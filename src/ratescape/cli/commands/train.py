@@ -8,7 +8,7 @@ from tyro.conf import arg
 
 from ratescape.cli.commands.map import mapped
 from ratescape.cli.options import RunOptions, section
-from ratescape.cli.output import bar, is_watched, print_records, say
+from ratescape.cli.output import bar, is_watched, note, print_records, say
 from ratescape.errors import SpecError
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
@@ -58,7 +58,7 @@ class Train:
 
         data = load_data(spec.data, folder=self.data_folder, progress=is_watched(self.quiet))
         with bar(self.quiet) as observer:
-            announce = None if self.quiet else say
+            announce = None if self.quiet else note
             folder = train_spec(spec, data, self.execution, self.out, observer, self.evaluation, announce)
         if not self.quiet:
             print_records(read_json_lines(folder.evaluation))

@@ -94,6 +94,5 @@ def displayed(stream: TextIO | None = None) -> Iterator[Observer]:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[left]}"))
-    # What is printed meanwhile goes above the bar if it goes to the same terminal, and stays what it is elsewhere.
-    with Progress(*columns, console=Console(file=out), redirect_stdout=sys.stdout.isatty()) as bars:
+    with Progress(*columns, console=Console(file=out)) as bars:
         yield Bar(bars)

@@ -61,8 +61,8 @@ class Phases:
     def state(self) -> Phase:
         """Where the work is. Of several phases that go on at once it is the one that comes last."""
         with self.audience.lock:
-            active = {phase for phase, _ in self.clock.active}
-            name: PhaseName = next((phase for phase in reversed(PHASES) if phase in active), "preparing")
+            active: list[PhaseName] = [phase for phase, _ in self.clock.active]
+            name: PhaseName = max(active, key=PHASES.index) if active else "preparing"
             one = self.forecasts.get(name)
             of = 0 if one is None else one.load.found + len(one.load.units)
             number = 0 if one is None or of < 2 else min(of, one.load.found + len(one.begun))
