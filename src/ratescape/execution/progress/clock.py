@@ -52,6 +52,8 @@ class Clock:
     def _tick(self) -> None:
         """Give the time since the last event to what was under way."""
         now = self.now()
+        if now == self.last:
+            return
         under_way: list[PhaseName] = [phase for phase, _ in self.active] or ["preparing"]
         for phase in under_way:
             self.spent[phase] = self.spent.get(phase, 0.0) + (now - self.last) / len(under_way)
