@@ -81,7 +81,7 @@ def test_a_results_spec_takes_its_folder_up_again(run: Run, mapped: SweepFolder,
 def test_train_and_evaluate_print_json_lines_into_a_pipe(run: Run, trained: RunFolder, images_file: Path) -> None:
     outcome = run("train", "--config", trained.path / "spec.yaml", "--out", trained.path)
     *lines, last = outcome.out.splitlines()
-    assert (outcome.status, outcome.err, last) == (0, "", str(trained.path))
+    assert (outcome.status, last) == (0, str(trained.path))
     measured = run("evaluate", trained.path)
     assert (measured.status, measured.err) == (0, "")
     for told in (lines, measured.out.splitlines()):

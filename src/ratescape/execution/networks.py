@@ -47,22 +47,30 @@ def complete_network(spec: NetworkSpec, folder: NetworkFolder, workspace: Worksp
         MemoryShortage: the network is too large for the memory.
         RecordError: the record of earlier attempts is damaged, or cannot be written.
     """
-    if not folder.weights.exists():
-        with told(tell, "network", [key(spec)]):
-            _train_network(spec, folder, workspace, tell)
-        Reporter(tell, [key(spec)]).written()
+    if folder.weights.exists():
+        return
+    with told(tell, "network", [key(spec)]):
+        network = initial_network(spec, workspace.data.shape).to(workspace.device)
+        while True:
+            number = going_on(read_attempts(folder.attempts), spec.restarts)
+            with shortage_named(1):
+                trained = _attempt(spec, folder, workspace, tell, network, number)
+            if going_on(read_attempts(folder.attempts), spec.restarts) == number:
+                break
+        network.load_state_dict(network.state_dict() | member(trained.parameters, 0))
+        _write_network(spec, folder, workspace, network, trained, number)
+    Reporter(tell, [key(spec)]).written()
 
 
-def _train_network(spec: NetworkSpec, folder: NetworkFolder, workspace: Workspace, tell: Tell) -> None:
-    """Train a network, as often as it takes, and write its folder."""
-    network = initial_network(spec, workspace.data.shape).to(workspace.device)
-    while True:
-        number = going_on(read_attempts(folder.attempts), spec.restarts)
-        with shortage_named(1):
-            trained = _attempt(spec, folder, workspace, tell, network, number)
-        if going_on(read_attempts(folder.attempts), spec.restarts) == number:
-            break
-    network.load_state_dict(network.state_dict() | member(trained.parameters, 0))
+def _write_network(
+    spec: NetworkSpec,
+    folder: NetworkFolder,
+    workspace: Workspace,
+    network: Conditioned,
+    trained: Trained,
+    number: int,
+) -> None:
+    """Measure the groups once more, and write the network's folder; the weights come last."""
     attempts = read_attempts(folder.attempts)
     if len(attempts) >= number and not trained.diverged[0]:
         end = group_rates(network, checked_images(network, workspace))
