@@ -43,7 +43,7 @@ def test_it_names_all_there_is_to_do_with_times(tmp_path: Path, monkeypatch: pyt
     assert all(load.seconds and load.seconds > 0 for load in outlook.loads.values())
     assert sum(outlook.loads["network"].units.values()) == 9 and len(outlook.loads["measuring"].units) == 4
     text = str(outlook)
-    for part in ("64 training", "2 classes", "residual" if "residual" in text else "ghvae", "parameters", "9 points"):
+    for part in (f"{len(data.train.pixels)} training", "3 classes", "ghvae of 2 layers", "parameters", "9 points"):
         assert part in text
     assert re.search(r"in all +about \d", text) and text.startswith("data      array:")
     map_spec(spec, data, execution, tmp_path / "out", announce=heard.append)
@@ -116,14 +116,14 @@ def test_what_saves_most_comes_first() -> None:
         "measuring": Load(dict.fromkeys(map(str, range(25)), 1), 10.0),
         "refining": Load({"0": 1}, 10.0),
     }
-    speeds = Speeds(None, 0.1, None, {"inception_score": 7.0, "accuracy_logistic": 2.0, "rates": 1.0}, None)
+    speeds = Speeds(None, 0.1, None, {"inception_score": 7.5, "accuracy_logistic": 1.5, "rates": 1.0}, None)
     found = savings(spec, loads, speeds)
     assert [one.option for one in found] == [
         "--evaluation.samples 1000",
         "--grid.steps 3",
         "--evaluation.probes none",
     ]
-    assert found[0].seconds == pytest.approx(0.9 * 7 * 25) and found[1].seconds == pytest.approx(250 * 16 / 25)
+    assert found[0].seconds == pytest.approx(0.9 * 7.5 * 25) and found[1].seconds == pytest.approx(250 * 16 / 25)
 
 
 def test_without_times_it_says_so() -> None:
