@@ -16,6 +16,7 @@ from rich.progress import Progress, TextColumn
 
 from ratescape.execution.progress.display import Bar, displayed
 from ratescape.execution.progress.observers import Phase
+from ratescape.execution.progress.observers import Progress as Steps
 from ratescape.records.files import locked
 
 
@@ -24,10 +25,13 @@ def test_a_bar_shows_phase_share_and_time_left() -> None:
     column = TextColumn("{task.description}, {task.percentage:.0f} %, {task.fields[left]}")
     with Progress(column, console=Console(file=text, width=80)) as bars:
         bar = Bar(bars)
+        (task,) = bars.tasks
         bar.phase(Phase("network", 0, 0, 5.0, None))
+        bar.progress(Steps(90, 100, 0, 1))
+        assert task.completed == pytest.approx(0.9)
         bar.phase(Phase("measuring", 3, 25, 30.0, 90.0))
         bar.phase(Phase("measuring", 4, 25, 31.0, 200.0))  # what was expected may change: the bar does not go back
-        (task,) = bars.tasks
+        bar.progress(Steps(95, 100, 0, 1))  # times are known: steps no longer count
         assert task.completed == pytest.approx(0.25)
     assert "measuring 4 of 25, 25 %, 3 min left" in text.getvalue()
 

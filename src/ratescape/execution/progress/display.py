@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
 from ratescape.execution.progress.messages import PhaseName
-from ratescape.execution.progress.observers import Observer, Phase, Silent
+from ratescape.execution.progress.observers import Observer, Phase, Progress, Silent
 from ratescape.records.spans import span
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ def where(phase: Phase) -> str:
 class Bar(Silent):
     """An observer that shows the phase, the share of the time that is over, and the time left, as a bar.
 
+    Where nobody knows how long the work takes, the bar is as long as the share of the training steps.
+
     Args:
         bars: where the bar is drawn; columns may show ``task.fields[left]``.
     """
@@ -32,13 +34,20 @@ class Bar(Silent):
     def __init__(self, bars: "RichProgress") -> None:
         self._bars = bars
         self._task = bars.add_task("preparing", total=None, left="")
+        self._is_timed = False
+
+    def progress(self, progress: Progress) -> None:
+        """Move the bar by steps, until times are known."""
+        if not self._is_timed and progress.total:
+            self._bars.update(self._task, total=1.0, completed=progress.steps / progress.total)
 
     def phase(self, phase: Phase) -> None:
         """Move the bar; it never goes back, though what was expected may change."""
         left = "" if phase.left is None else f"{span(phase.left)} left"
         self._bars.update(self._task, description=where(phase), left=left)
         if phase.share is not None:
-            before = self._bars.tasks[0].completed
+            before = self._bars.tasks[0].completed if self._is_timed else 0.0
+            self._is_timed = True
             self._bars.update(self._task, total=1.0, completed=max(before, phase.share))
 
 
@@ -91,8 +100,9 @@ def displayed(stream: TextIO | None = None) -> Iterator[Observer]:
         yield Lines(write)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+    from rich.progress import Progress as RichProgress
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[left]}"))
-    with Progress(*columns, console=Console(file=out)) as bars:
+    with RichProgress(*columns, console=Console(file=out)) as bars:
         yield Bar(bars)
