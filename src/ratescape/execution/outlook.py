@@ -55,7 +55,7 @@ class Outlook:
     @property
     def seconds(self) -> float | None:
         """Seconds that all of it is expected to take; None where that was not timed."""
-        each = {phase: load.seconds for phase, load in self.loads.items()}
+        each: dict[PhaseName, float | None] = {phase: load.seconds for phase, load in self.loads.items()}
         known: dict[PhaseName, float] = {phase: seconds for phase, seconds in each.items() if seconds is not None}
         if len(known) < len(each):
             return None
