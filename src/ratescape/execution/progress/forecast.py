@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ratescape.execution.progress.messages import PhaseName
 
@@ -48,6 +48,17 @@ def together(seconds: Mapping[PhaseName, float], overlapping: bool) -> float:
     return math.fsum(seconds.values()) - (min(judge / 2, network) if overlapping else 0.0)
 
 
+def slowness(forecasts: Iterable["PhaseForecast"]) -> float:
+    """By how much phases that were not begun will take longer than expected, as those that were say.
+
+    What was wrong for one, such as a timing while others used the machine, is wrong for all in part: half of the error,
+    on a scale of logarithms, is taken to be of that kind.
+    """
+    known = [(one.spent, one.seen / one.load.cost) for one in forecasts if one.seen and one.load.cost]
+    total = sum(spent for spent, _ in known)
+    return math.exp(0.5 * sum(spent * math.log(ratio) for spent, ratio in known) / total) if total else 1.0
+
+
 class PhaseForecast:
     """How far one phase is, and how long the rest of it takes.
 
@@ -83,6 +94,11 @@ class PhaseForecast:
         if not self.stepwise:
             self.spent += seconds
             self.done += sum(self.load.units.get(run, 1) for run in runs)
+
+    @property
+    def seen(self) -> float | None:
+        """Seconds that a unit has been seen to take; None where too little was seen."""
+        return self.spent / self.done if self.done and self.spent >= ENOUGH else None
 
     def cost(self) -> float | None:
         """Seconds of a unit: as seen, as soon as enough was seen, else as expected."""

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from ratescape.execution.progress.clock import Clock
-from ratescape.execution.progress.forecast import Load, PhaseForecast, together
+from ratescape.execution.progress.forecast import Load, PhaseForecast, slowness, together
 from ratescape.execution.progress.messages import PHASES, Message, PhaseName
 from ratescape.execution.progress.observers import Audience, Phase
 
@@ -95,6 +95,7 @@ class Phases:
     def _left(self) -> float | None:
         """Seconds that all phases still take; None before anybody has said what there is to do."""
         left: dict[PhaseName, float] = {}
+        slower = slowness(self.forecasts.values())
         for phase, forecast in self.forecasts.items():
             running = {
                 key: seconds for (_, keys), seconds in self.clock.running(phase).items() for key in keys or ("",)
@@ -102,5 +103,5 @@ class Phases:
             seconds = forecast.left(running)
             if seconds is None:
                 return None
-            left[phase] = seconds
+            left[phase] = seconds if forecast.done else slower * seconds
         return together(left, self.overlapping) if left else None
