@@ -71,6 +71,16 @@ def test_nothing_is_timed_unless_somebody_wants_to_know(
     map_spec(small_sweep(data), data, HERE, tmp_path)
 
 
+def test_a_timing_that_fails_ends_nothing(data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(timing, "member_step", fails)
+    heard: list[Outlook] = []
+    landscape = map_spec(small_sweep(data), data, HERE, tmp_path, announce=heard.append)
+    assert len(landscape.table) == 4 and "not timed" in str(heard[0])
+
+
 def test_one_model_is_looked_at_alike(data: ImageData, tmp_path: Path) -> None:
     run = resolved_run(RunSpec(data=data.spec, model=small_sweep(data).model), data)
     heard: list[Outlook] = []

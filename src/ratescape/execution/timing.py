@@ -167,12 +167,21 @@ class Timing:
         """For one model in this process."""
         return Timing(workspace, Pack((run,)), threads=torch.get_num_threads(), single=False)
 
-    def speeds(self, points: Sequence[tuple[float, ...]] = ()) -> Speeds:
-        """Time it.
+    def speeds(self, points: Sequence[tuple[float, ...]] = ()) -> Speeds | None:
+        """Time it; None where that fails, such as for lack of memory: the work itself will say what is wrong.
 
         Args:
             points: of the fine landscape.
         """
+        try:
+            return self._timed(points)
+        except Exception:  # whatever it is: no work may end by its forecast
+            return None
+        finally:
+            if self.workspace.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def _timed(self, points: Sequence[tuple[float, ...]]) -> Speeds:
         recipe = self.workspace.judge_to_train
         with threads(1 if self.single else torch.get_num_threads()):
             judging = None if recipe is None else judge_step(recipe, self.workspace)
