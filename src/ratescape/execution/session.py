@@ -83,7 +83,8 @@ class Session:
         if self.where is None:
             return
         self._over.set()
-        self._thread.join()
+        if self._thread.ident is not None:  # not where the disk was full from the first note on
+            self._thread.join()
         self._beat(state)
         with contextlib.suppress(RecordError):  # what there is to complain of was complained of
             self.note()
