@@ -3,7 +3,7 @@
     python benchmarks/progress.py --record events.json -- map --data.name mnist-5k --grid.steps 3 --out digits
 
 Prints, for each tenth of the time, the smallest and the largest ratio of the seconds foretold to those it then took.
-With --record it keeps what the phases were told, which tests/execution/test_phases.py replays.
+With --record it keeps what the phases were told, by which a change of the forecast can be tried without a map.
 """
 
 import argparse
