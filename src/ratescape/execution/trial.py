@@ -31,8 +31,8 @@ FEW, LEAST, MANY = 20, 60, 250
 FEW_SAMPLES, SAMPLES = 50, 250
 """Samples that are judged to warm up, and for the timing."""
 
-PROBES = 1.35
-"""Exponent by which the cost of fitting probes grows with their images: as from 300 to 3,600 digits."""
+PROBES = 1.25
+"""Exponent by which the cost of fitting probes grows with their images: as from 600 to 3,600 digits."""
 
 
 def model_parts(model: HVAE, workspace: Workspace, single: bool) -> dict[str, float]:
@@ -51,7 +51,7 @@ def model_parts(model: HVAE, workspace: Workspace, single: bool) -> dict[str, fl
         _measured(model, workspace, FEW, FEW_SAMPLES, now)  # the first time is the slowest
         begun, on_the_wall = now(), time.monotonic()
         small = _measured(model, workspace, FEW, FEW_SAMPLES, now)
-        each = (time.monotonic() - on_the_wall) / FEW / 2
+        each = max((now() - begun) / FEW / 2, 1e-6)
         larger = _measured(model, workspace, int(min(MANY, max(LEAST, SECONDS / each))), SAMPLES, now)
         slowed = max(1.0, (time.monotonic() - on_the_wall) / max(now() - begun, 1e-9))
     whole = workspace.data
