@@ -1,6 +1,7 @@
 """The Python face of one model: train it, load it, keep it, measure it anew."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from ratescape.data.reloading import reload_data
 from ratescape.errors import SpecError
 from ratescape.evaluation import suite
 from ratescape.evaluation.subject import Subject
-from ratescape.execution.observing import Progressing, observer_of
-from ratescape.execution.progress import Observer, Progress
+from ratescape.execution.observing import Progressing, measured_by, observer_of
+from ratescape.execution.outlook import Outlook
+from ratescape.execution.progress.observers import Observer
 from ratescape.execution.sweep import default_folder, resolved_run, run_single
 from ratescape.judges.cache import judge_of_results
 from ratescape.model.conditioning import Conditioned
@@ -83,11 +85,16 @@ def train_spec(
     out: Path | None = None,
     observer: Observer | None = None,
     evaluation: EvaluationSpec | None = None,
+    announce: Callable[[Outlook], object] | None = None,
 ) -> RunFolder:
-    """As :func:`train`, of a full spec on images that are loaded. Returns the model's folder."""
+    """As :func:`train`, of a full spec on images that are loaded. Returns the model's folder.
+
+    Args:
+        announce: is told what there is to do and how long that will take, as by :func:`ratescape.landscape.map_spec`.
+    """
     whole = resolved_run(run, data)
     folder = RunFolder(out or default_folder("model", data, whole))
-    run_single(whole, data, folder, evaluation or EvaluationSpec(), execution, observer)
+    run_single(whole, data, folder, evaluation or EvaluationSpec(), execution, observer, announce)
     return folder
 
 
@@ -186,7 +193,7 @@ def evaluate(
         judge = judge_of_results(owner, images, settings, chosen)
         lines = suite.measure(
             Subject(measured.model, images, measured.betas, settings, judge),
-            lambda done, total: seen.progress(Progress(done, total, 0, 1)),
+            measured_by(seen),
         )
     return [line | {"extrapolated": True} for line in lines] if measured.extrapolated else lines
 

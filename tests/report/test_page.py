@@ -15,7 +15,7 @@ from ratescape.errors import SpecError
 from ratescape.metrics import measured_metrics
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import read_table
-from ratescape.report.page import page_data, write_page
+from ratescape.report.page import notes, page_data, write_page
 from ratescape.report.page.notes import warnings, with_not_drawn
 from ratescape.report.paper import save_paper_figures
 from ratescape.selection import best, hull_of, measured
@@ -429,3 +429,14 @@ def test_the_surface_and_the_accuracies_are_drawn_when_there_are_labels(browser:
     assert models(browser, "surface", "x") == [run["values"]["validation"]["psnr"] for run in runs]
     assert browser.evaluate(OVERFLOW) == [390, 390]
     assert browser.complaints() == []
+
+
+def test_a_session_says_how_long_each_phase_took(tmp_path: Path) -> None:
+    folder = sweep(tmp_path)
+    session = {"begun": "2030-01-01T10:00:00", "seconds": 75.2, "device": "a processor", "processes": 2}
+    session |= {"versions": {"torch": "2.13.0"}, "phases": {"network": 42.0, "measuring": 33.2}}
+    folder.write_provenance({"fingerprint": "f", "sessions": [session]})
+    shown = notes.provenance(folder)["session 1"]
+    assert shown == (
+        "2030-01-01T10:00:00, 75 s (network 40 s, measuring 35 s), a processor, 2 process(es); torch 2.13.0"
+    )

@@ -6,17 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ratescape import metrics
 from ratescape.errors import NoWinner, SpecError
 
 if TYPE_CHECKING:
-    from ratescape.execution.progress import Observer
+    from ratescape.execution.progress.observers import Observer
     from ratescape.landscape import Landscape
 
 
 def say(line: str) -> None:
     """One line on stdout."""
     print(line)  # noqa: T201 (this is the output)
+
+
+def note(line: object) -> None:
+    """One line on stderr, or several: what is no result."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 (this is the output)
 
 
 def complain(message: str) -> None:
@@ -45,26 +49,27 @@ def is_watched(quiet: bool) -> bool:
 
 @contextlib.contextmanager
 def bar(quiet: bool) -> "Iterator[Observer]":
-    """An observer that shows a bar while the block runs, or nothing where nobody watches.
+    """An observer that shows the work while the block runs: as a bar, or as lines where stderr is no terminal.
 
     Example::
 
         with bar(quiet=False) as observer:
             map_spec(spec, data, execution, out, observer)
     """
-    if not is_watched(quiet):
-        from ratescape.execution.progress import Silent
+    from ratescape.execution.progress.display import displayed
+    from ratescape.execution.progress.observers import Silent
 
+    if quiet:
         yield Silent()
         return
-    from ratescape.execution.bar import shown
-
-    with shown() as observer:
+    with displayed() as observer:
         yield observer
 
 
 def summary(landscape: "Landscape") -> list[str]:
     """A few lines about a finished landscape: how many models, what is wrong with some, what to pick."""
+    from ratescape import metrics
+
     rows, records = landscape.table, landscape.records
     lines = [f"{len(rows)} models; table: {landscape.folder.table}"]
     diverged = int((rows["status"] == "diverged").sum())

@@ -45,8 +45,8 @@ def existing_path(name: str, folder: Path | None = None) -> Path:
         raise DataError(f"{name} was given as an array and is kept nowhere: pass the array again")
     if path.suffix or len(path.parts) > 1:
         raise DataError(
-            f"{shortened(path)} does not exist: check the path, say by --data-folder where it has moved to, or give a known name "
-            f"({', '.join(SOURCES)})"
+            f"{shortened(path)} does not exist: check the path, say by --data-folder where it has moved to, or give a "
+            f"known name ({', '.join(SOURCES)})"
         )
     raise _unknown(name)
 

@@ -20,7 +20,8 @@ from ratescape.errors import MemoryShortage
 from ratescape.execution.engine import Job
 from ratescape.execution.networks import complete_network
 from ratescape.execution.packing import Pack, pack_size, split, workers
-from ratescape.execution.progress import Notes, Tell, followed
+from ratescape.execution.progress.messages import Tell
+from ratescape.execution.progress.notes import Notes, followed
 from ratescape.execution.provenance import device_name
 from ratescape.execution.work import PackWork, complete_pack
 from ratescape.execution.workers import Call, Pool, worker_processes
@@ -155,7 +156,7 @@ def _workspace(order: _Order) -> Workspace:
 
 def _obtain_judge(order: _Order) -> None:
     """Have the judge that the models' samples will need."""
-    _ = _workspace(order).judge
+    _workspace(order).judge(order.teller("judge"))
 
 
 def _train_network(order: _Order, spec: NetworkSpec, count: int) -> None:

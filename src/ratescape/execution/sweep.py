@@ -7,25 +7,28 @@ takes it up again; a lock keeps two of them out of one folder.
 import contextlib
 import dataclasses
 import shutil
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ratescape import checkpoint
 from ratescape.compute.devices import chosen_device
 from ratescape.data.catalog import ImageData
-from ratescape.data.sources import SOURCES
 from ratescape.errors import DataError, RecordError
 from ratescape.evaluation.comparable import REVISION
 from ratescape.evaluation.grid import grid_table, seen_images
 from ratescape.execution.engine import Job
 from ratescape.execution.engines import entered
+from ratescape.execution.outlook import Outlook, run_outlook, sweep_outlook
 from ratescape.execution.packing import planned
-from ratescape.execution.progress import Observer, Plan, Silent, Tracker
-from ratescape.execution.provenance import note_provenance
-from ratescape.execution.work import PackWork, complete_pack, refining
+from ratescape.execution.progress.messages import told
+from ratescape.execution.progress.observers import Observer
+from ratescape.execution.progress.tracker import Plan
+from ratescape.execution.provenance import device_name
+from ratescape.execution.session import Session, session
+from ratescape.execution.work import PackWork, complete_pack, trained_steps
 from ratescape.execution.workspace import Workspace, hand_over, is_trained
 from ratescape.model.registry import resolved_model
-from ratescape.records.files import locked, read_json_lines, write_atomically, write_changed
+from ratescape.records.files import read_json_lines, write_atomically, write_changed
 from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder, refuse_differences
 from ratescape.records.table import FINE_IMAGES, Table, read_fine, read_table
 from ratescape.specs.evaluation import EvaluationSpec
@@ -36,6 +39,7 @@ from ratescape.specs.sweep import SweepSpec
 from ratescape.training.schedule import resolved_training, total_steps
 
 LEFTOVERS = (
+    ".*.tmp",
     "runs/*/.*.tmp",
     "refined/*/.*.tmp",
     "networks/*/.*.tmp",
@@ -102,48 +106,56 @@ def run_sweep(
         RecordError: the folder is busy, belongs to another spec or other images, or cannot be written.
         ResourceError: a pack does not fit into memory, or there is no such device.
     """
-    with locked(folder.path, _path_of(data)):
-        _refuse_other_images(folder, data)
-        folder.check(spec)
-        workspace = Workspace(data, folder, spec.evaluation, execution)
-        networks = [network for network in spec.networks() if not folder.network(network).weights.exists()]
-        if networks or not all(workspace.is_complete(folder.run(run)) for run in spec.runs()):
-            begun = time.time()
-            with entered(execution) as engine:
-                packs = planned(spec, data, folder, execution, engine.pack_size)
-                folder.claim(spec)  # not before: where there is no room or no such device, nothing is left behind
-                note_provenance(folder, data, begun, engine)  # first: what is handed over already is what it says
-                if data.spec.name.startswith("array:"):
-                    hand_over(data, folder)  # nothing else holds these images
-                plan, done = _plan(spec, len(data.train.pixels)), _done(spec, folder)
-                tracker = Tracker(plan, lambda name: folder.path / "runs" / name, observer or Silent(), done)
-                left = [pack for pack in packs if not all(workspace.is_complete(folder.run(run)) for run in pack.runs)]
-                engine.carry_out(Job(networks, left, folder, workspace, tracker))
-                note_provenance(folder, data, begun, engine)
-        folder.claim(spec)
-        _measure_finely(spec, data, folder, execution)
-        _tidy(folder)
-        table = read_table(folder)
-        write_changed(folder.table, table.rows.to_csv(index=False))
-        return table
+    with session(folder, data, observer) as own:
+        return complete_sweep(spec, folder, execution, own)
 
 
-def _path_of(data: ImageData) -> Path | None:
-    """Where the images lie, if they were given as a path."""
-    return None if data.spec.name in SOURCES else Path(data.spec.name).expanduser()
+def complete_sweep(
+    spec: SweepSpec,
+    folder: SweepFolder,
+    execution: ExecutionSpec,
+    own: Session,
+    announce: Callable[[Outlook], object] | None = None,
+) -> Table:
+    """As :func:`run_sweep`, within a session.
+
+    Args:
+        announce: is told what there is to do and how long that will take, as a few steps that are timed first say;
+            not if there is nothing left to do.
+    """
+    data = own.data
+    _refuse_other_images(folder, data)
+    folder.check(spec)
+    workspace = Workspace(data, folder, spec.evaluation, execution)
+    networks = [network for network in spec.networks() if not folder.network(network).weights.exists()]
+    if networks or not all(workspace.is_complete(folder.run(run)) for run in spec.runs()):
+        with entered(execution) as engine:
+            packs = planned(spec, data, folder, execution, engine.pack_size)
+            folder.claim(spec)  # not before: where there is no room or no such device, nothing is left behind
+            own.begin(engine.title, engine.processes)  # first: what is handed over already is what it says
+            if data.spec.name.startswith("array:"):
+                hand_over(data, folder)  # nothing else holds these images
+            plan, done = _plan(spec, len(data.train.pixels)), _done(spec, folder)
+            tracker = own.tracker(plan, lambda name: folder.path / "runs" / name, done)
+            left = [pack for pack in packs if not all(workspace.is_complete(folder.run(run)) for run in pack.runs)]
+            job = Job(networks, left, folder, workspace, tracker)
+            outlook = sweep_outlook(spec, job, engine, is_timed=announce is not None)
+            own.phases.expect(outlook.loads, outlook.overlapping)
+            if announce is not None:
+                announce(outlook)
+            engine.carry_out(job)
+    folder.claim(spec)
+    _measure_finely(spec, folder, execution, own)
+    _tidy(folder)
+    table = read_table(folder)
+    write_changed(folder.table, table.rows.to_csv(index=False))
+    return table
 
 
 def _plan(spec: SweepSpec, count: int) -> Plan:
     """The steps of all trainings of a sweep on so many images."""
     networks = {key(network): total_steps(network.training, count) for network in spec.networks()}
-    return Plan(networks, {key(run): _steps(run, count) for run in spec.runs()}, spec.grouping())
-
-
-def _steps(run: RunSpec, count: int) -> int:
-    """The steps that a model itself is trained for, besides those of the network that it is taken from."""
-    if run.merged is None:
-        return total_steps(run.training, count)
-    return total_steps(refining(run.training, run.merged), count) if run.merged.refine else 0
+    return Plan(networks, {key(run): trained_steps(run, count) for run in spec.runs()}, spec.grouping())
 
 
 def _done(spec: SweepSpec, folder: SweepFolder) -> list[str]:
@@ -152,7 +164,7 @@ def _done(spec: SweepSpec, folder: SweepFolder) -> list[str]:
     return [*networks, *(folder.run(run).path.name for run in spec.runs() if folder.run(run).done)]
 
 
-def _measure_finely(spec: SweepSpec, data: ImageData, folder: SweepFolder, execution: ExecutionSpec) -> None:
+def _measure_finely(spec: SweepSpec, folder: SweepFolder, execution: ExecutionSpec, own: Session) -> None:
     """Measure the fine landscape of a conditioned network, unless that network was measured alike."""
     networks, points = spec.networks(), spec.fine_points()
     source = folder.network(networks[0]) if points else None
@@ -160,15 +172,17 @@ def _measure_finely(spec: SweepSpec, data: ImageData, folder: SweepFolder, execu
         folder.fine.unlink(missing_ok=True)
         return
     stamp = {"network": checkpoint.digest_of(source.weights), "revision": REVISION, "images": FINE_IMAGES}
-    known = folder.provenance()
     with contextlib.suppress(RecordError):  # damaged, or of another grid: made anew
-        if known.get("fine") == stamp and read_fine(folder) is not None:
+        if folder.provenance().get("fine") == stamp and read_fine(folder) is not None:
             return
-    device = "auto" if execution.engine == "ray" else execution.device  # this machine's, not the cluster's
-    network, _ = checkpoint.load_network(source.weights, chosen_device(device))
-    fine = grid_table(network, seen_images(network, data), points)
-    write_atomically(folder.fine, fine.to_csv(index=False))
-    folder.write_provenance(known | {"fine": stamp})
+    # This machine's, not the cluster's.
+    device = chosen_device("auto" if execution.engine == "ray" else execution.device)
+    own.begin(device_name(device), processes=1)
+    with told(own.phases.receive, "fine landscape"):
+        network, _ = checkpoint.load_network(source.weights, device)
+        fine = grid_table(network, seen_images(network, own.data), points)
+        write_atomically(folder.fine, fine.to_csv(index=False))
+    own.note(fine=stamp)
 
 
 def _tidy(folder: SweepFolder) -> None:
@@ -186,18 +200,20 @@ def run_single(
     evaluation: EvaluationSpec,
     execution: ExecutionSpec,
     observer: Observer | None = None,
+    announce: Callable[[Outlook], object] | None = None,
 ) -> None:
     """Train and measure one model into its own folder, unless it is done.
 
     Args:
         run: as returned by :func:`resolved_run`.
         observer: sees the work as it goes on.
+        announce: as of :func:`complete_sweep`.
 
     Raises:
         RecordError: the folder is busy, belongs to another spec or other images, or cannot be written.
         ResourceError: it does not fit into memory, or there is no such device.
     """
-    with locked(folder.path, _path_of(data)):
+    with session(folder, data, observer) as own:
         if (folder.path / "spec.yaml").exists():
             refuse_differences(folder.path, differences(folder.spec(), run))
         if is_trained(folder):
@@ -206,10 +222,14 @@ def run_single(
         _ = workspace.device  # a device that is not there is refused before anything is written
         folder.write_spec(run)
         plan = Plan({}, {key(run): total_steps(run.training, len(data.train.pixels))}, tuple(range(run.model.layers)))
-        done = [key(run)] if folder.done else []
-        tracker = Tracker(plan, lambda _: folder.path, observer or Silent(), done)
-        work = PackWork((run,), (folder,), folder.checkpoint)
-        complete_pack(work, workspace, tracker.receive)
+        tracker = own.tracker(plan, lambda _: folder.path, [key(run)] if folder.done else [])
+        if not workspace.is_complete(folder):
+            own.begin(device_name(workspace.device), processes=1)
+            outlook = run_outlook(run, workspace, is_trained(folder), is_timed=announce is not None)
+            own.phases.expect(outlook.loads)
+            if announce is not None:
+                announce(outlook)
+        complete_pack(PackWork((run,), (folder,), folder.checkpoint), workspace, tracker.receive)
 
 
 def _refuse_other_images(folder: SweepFolder, data: ImageData) -> None:

@@ -1,15 +1,18 @@
 """Map a landscape: train a family of models, measure them all, refine those it recommends, and write the report."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ratescape.data.catalog import ImageData, Source, Values, load_data
 from ratescape.errors import SpecError
 from ratescape.execution.observing import Progressing, observer_of
-from ratescape.execution.progress import Observer
-from ratescape.execution.refining import refine, refined_run
-from ratescape.execution.sweep import default_folder, resolved_sweep, run_sweep
+from ratescape.execution.outlook import Outlook
+from ratescape.execution.progress.messages import told
+from ratescape.execution.progress.observers import Observer
+from ratescape.execution.refining import complete_refining, refined_run
+from ratescape.execution.session import session
+from ratescape.execution.sweep import complete_sweep, default_folder, resolved_sweep
 from ratescape.landscape.opened import Landscape
 from ratescape.metrics import USES
 from ratescape.records.folders import SweepFolder
@@ -90,15 +93,23 @@ def map_spec(
     execution: ExecutionSpec,
     out: Path | None = None,
     observer: Observer | None = None,
+    announce: Callable[[Outlook], object] | None = None,
 ) -> Landscape:
-    """As :func:`map_landscape`, of a full spec on images that are loaded."""
+    """As :func:`map_landscape`, of a full spec on images that are loaded.
+
+    Args:
+        announce: is told what there is to do and how long that will take, before it begins; for that, a few steps are
+            timed, which takes about three seconds. It is not called if there is nothing left to train or measure.
+    """
     whole = resolved_sweep(spec, data)
     folder = SweepFolder(out or default_folder("landscape", data, whole))
-    run_sweep(whole, data, folder, execution, observer)
-    landscape = Landscape(folder.path)
-    refine(_to_refine(landscape, whole), data, folder, execution, observer)
-    if not folder.is_reported:
-        landscape.report()
+    with session(folder, data, observer) as own:
+        complete_sweep(whole, folder, execution, own, announce)
+        landscape = Landscape(folder.path)
+        complete_refining(_to_refine(landscape, whole), folder, execution, own)
+        if not folder.is_reported:
+            with told(own.phases.receive, "figures"):
+                landscape.report()
     return landscape
 
 

@@ -5,9 +5,10 @@ import fcntl
 import json
 import math
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ratescape.errors import RecordError
 from ratescape.records.ownership import MARK, refuse_foreign
@@ -107,12 +108,10 @@ def locked(folder: Path, images: Path | None = None) -> Iterator[None]:
     except OSError as error:
         raise unwritable(folder, error) from error
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not _taken(file):
             raise RecordError(
                 f"another ratescape is working in {folder}: wait for it to end, or choose another folder with --out"
-            ) from error
+            )
         if os.fstat(file.fileno()).st_size == 0:
             file.write(MARK)
             file.flush()
@@ -129,6 +128,18 @@ def _remove_empty(made: list[Path]) -> None:
         with contextlib.suppress(OSError):  # somebody put something there
             for folder in made:
                 folder.rmdir()
+
+
+def _taken(file: IO[str]) -> bool:
+    """Take a lock unless another process holds it; tried twice, for `ratescape status` looks at it for a moment."""
+    for pause in (0.1, 0.0):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(pause)
+        else:
+            return True
+    return False
 
 
 @contextlib.contextmanager

@@ -8,16 +8,18 @@ from typing import TypeAlias
 from ratescape.cli import parsing
 from ratescape.cli.commands.data import Data
 from ratescape.cli.commands.evaluate import Evaluate
+from ratescape.cli.commands.ls import Ls
 from ratescape.cli.commands.map import Map
 from ratescape.cli.commands.recommend import Recommend
 from ratescape.cli.commands.report import Report
 from ratescape.cli.commands.solve import Solve
+from ratescape.cli.commands.status import Status
 from ratescape.cli.commands.train import Train
 from ratescape.cli.config import UsageError
 from ratescape.cli.output import complain
 from ratescape.errors import RatescapeError
 
-Command: TypeAlias = Map | Train | Evaluate | Report | Recommend | Solve | Data
+Command: TypeAlias = Map | Train | Evaluate | Report | Recommend | Solve | Status | Ls | Data
 
 COMMANDS: dict[str, type[Command]] = {
     "map": Map,
@@ -26,6 +28,8 @@ COMMANDS: dict[str, type[Command]] = {
     "report": Report,
     "recommend": Recommend,
     "solve": Solve,
+    "status": Status,
+    "ls": Ls,
     "data": Data,
 }
 

@@ -9,6 +9,7 @@ import pandas as pd
 from ratescape.errors import RecordError
 from ratescape.records.attempts import DEAD_LAYER
 from ratescape.records.folders import SweepFolder
+from ratescape.records.spans import span
 from ratescape.records.table import Table
 from ratescape.report.page.names import latent
 from ratescape.report.paper.needs import UNMEASURED
@@ -124,7 +125,9 @@ def provenance(folder: SweepFolder) -> dict[str, str]:
 
 
 def _session(record: Mapping[str, Any]) -> str:
-    """When, for how long, on what and with which versions a session of the sweep ran."""
+    """When, for how long, in which phases, on what and with which versions a session of the sweep ran."""
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     begun, seconds = record["begun"], f"{record['seconds']:.0f} s"
-    return f"{begun}, {seconds}, {record['device']}, {record['processes']} process(es); {versions}"
+    phases = ", ".join(f"{name} {span(spent)}" for name, spent in record.get("phases", {}).items())
+    where = f"{record['device']}, {record['processes']} process(es)"
+    return f"{begun}, {seconds}{f' ({phases})' if phases else ''}, {where}; {versions}"
