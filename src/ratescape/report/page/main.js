@@ -17,16 +17,14 @@ import { drawTable1 } from "./table1.js";
 function drawAll() {
   drawControls();
   drawKey();
-  drawPlots();
-  drawSurface();
+  drawPlots(drawSurface);
   drawModel();
   drawPressed(data.runs[state.selected].run);
 }
 
 /** Everything that depends on the size of the window or on its colours. */
 function drawAgain() {
-  drawPlots();
-  drawSurface();
+  drawPlots(drawSurface);
 }
 
 function connectWindow() {

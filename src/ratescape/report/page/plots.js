@@ -13,13 +13,17 @@ const PLOT_OPTIONS = { displayModeBar: false, responsive: false, doubleClick: fa
 const SEEN_FIRST = ["left", "right"];
 let others; // the timer of those that are drawn a moment later
 
-/** Draw the two large plots at once, the others as soon as the page has shown them: a click must not wait for all. */
-export function drawPlots() {
+/**
+ * Draw the two large plots at once, the others as soon as the page has shown them, and call `last` then: a click must not
+ * wait for all.
+ */
+export function drawPlots(last) {
   const sides = Object.keys(shapes);
   for (const side of sides.filter((one) => SEEN_FIRST.includes(one))) drawPlot(side);
   clearTimeout(others);
   others = setTimeout(() => {
     for (const side of sides.filter((one) => !SEEN_FIRST.includes(one))) drawPlot(side);
+    last();
   });
 }
 
