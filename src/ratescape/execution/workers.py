@@ -169,7 +169,7 @@ def serve(descriptor: int, parent: int) -> None:
         while True:
             try:
                 call: Call = link.recv()
-            except EOFError:
+            except (EOFError, OSError):
                 return
             failure = _failure(call)
             try:
