@@ -65,7 +65,9 @@ def ended(images_file: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
         words = ["map", "--data.name", str(images_file), *TINY, "--grid.steps", "2", "--method", moment.method]
         words += ["--execution.engine", moment.engine, "--out", str(out), *moment.more]
         before = f"import os\nos.environ['XDG_CACHE_HOME'] = {str(folder / 'cache')!r}\n"
-        before += marking(*moment.where.split(), str(mark)) if moment.where else ""
+        if moment.where:
+            module, function = moment.where.split()
+            before += marking(module, function, str(mark))
         notes: Callable[[], bool] = lambda: any(out.glob("packs/*.notes"))  # noqa: E731
         return interrupted(words, mark.exists if moment.where else notes, before, moment.keys), out
 

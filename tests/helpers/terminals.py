@@ -60,7 +60,7 @@ def interrupted(words: list[str], ready: Callable[[], bool], before: str = "", k
         start_new_session=True,
     )
     os.close(slave)
-    said, pressed, end = b"", 0.0, time.monotonic() + 60
+    said, pressed, end = b"", 0.0, time.monotonic() + 240
     left = keys
     while True:
         if left and (ready() if left == keys else time.monotonic() - pressed > 0.1):

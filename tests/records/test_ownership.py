@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,7 +47,8 @@ def snapshot(folder: Path) -> dict[Path, bytes]:
 @pytest.mark.parametrize("inside", ["", "results", "deep/results"])
 def test_images_are_not_mixed_with_results(photos: Path, inside: str) -> None:
     before = snapshot(photos)
-    quick = {"model": MODEL, "training": THREE_EPOCHS, "evaluation": LEAN, "execution": HERE, "out": photos / inside}
+    quick: dict[str, Any] = {"model": MODEL, "training": THREE_EPOCHS, "evaluation": LEAN, "execution": HERE}
+    quick["out"] = photos / inside
     with pytest.raises(RecordError, match=r"lies in the folder of the images.*--out"):
         rs.map_landscape(str(photos), method=rs.Dedicated(grid=rs.BetaGrid(steps=2)), **quick)
     with pytest.raises(RecordError, match=r"lies in the folder of the images.*--out"):

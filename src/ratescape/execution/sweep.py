@@ -60,7 +60,6 @@ def resolved_sweep(spec: SweepSpec, data: ImageData) -> SweepSpec:
         SpecError: the network cannot take them.
         DataError: there are too few.
     """
-    _refuse_few(data)
     training = resolved_training(spec.training, len(data.train.pixels), spec.method.effort)
     run = resolved_run(RunSpec(model=spec.model, training=training), data)
     method = spec.method.resolved(run.model)
@@ -69,9 +68,9 @@ def resolved_sweep(spec: SweepSpec, data: ImageData) -> SweepSpec:
 
 def resolved_run(run: RunSpec, data: ImageData) -> RunSpec:
     """As :func:`resolved_sweep`, for one model."""
-    _refuse_few(data)
     training = resolved_training(run.training, len(data.train.pixels))
     model = resolved_model(run.model, data.shape, bool(data.spec.binary))
+    _refuse_few(data)
     betas = run.betas or (1.0,) * model.layers
     return dataclasses.replace(run, data=data.spec, model=model, training=training, betas=betas)
 

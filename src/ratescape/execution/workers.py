@@ -8,13 +8,14 @@ import contextlib
 import dataclasses
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from multiprocessing.connection import Connection, Pipe, wait
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from ratescape.errors import ResourceError
@@ -38,17 +39,18 @@ class Worker:
     """A process that carries out one call at a time."""
 
     def __init__(self) -> None:
-        self.link, other = Pipe()
+        ours, theirs = socket.socketpair()
+        self.link = Connection(ours.detach())
         code = f"import sys; sys.path[:] = {sys.path!r}; from ratescape.execution.workers import serve; "
-        code += f"serve({other.fileno()}, {os.getpid()})"
+        code += f"serve({theirs.fileno()}, {os.getpid()})"
         flags = [f"-W{option}" for option in sys.warnoptions]
         self.process = subprocess.Popen(
             [sys.executable, *flags, "-c", code],
             stdin=subprocess.DEVNULL,
-            pass_fds=[other.fileno()],
+            pass_fds=[theirs.fileno()],
             env=os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
         )
-        other.close()
+        theirs.close()
 
     def begin(self, call: Call) -> None:
         """Have it carry out a call; raises :class:`ResourceError` if it was killed."""
@@ -167,7 +169,7 @@ def serve(descriptor: int, parent: int) -> None:
         while True:
             try:
                 call: Call = link.recv()
-            except EOFError:
+            except (EOFError, OSError):
                 return
             failure = _failure(call)
             try:
