@@ -35,7 +35,10 @@ class Moment(NamedTuple):
 MOMENTS = {
     "data": Moment("in-process", "dedicated", "ratescape.data.catalog load_data"),
     "judge": Moment(
-        "in-process", "dedicated", "ratescape.judges.cache train_judge", more=(*LONG, "--evaluation.samples", "100")
+        "in-process",
+        "dedicated",
+        "ratescape.judges.cache train_judge",
+        more=("--training.epochs", "1", "--evaluation.samples", "100"),
     ),
     "training": Moment("in-process", "dedicated", "ratescape.execution.progress:Reporter step", "packs/*.safetensors"),
     "network": Moment(
