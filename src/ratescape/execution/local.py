@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import functools
 from collections.abc import Iterator
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
@@ -24,7 +23,7 @@ from ratescape.execution.progress.messages import Tell
 from ratescape.execution.progress.notes import Notes, followed
 from ratescape.execution.provenance import device_name
 from ratescape.execution.work import PackWork, complete_pack
-from ratescape.execution.workers import Call, Pool, worker_processes
+from ratescape.execution.workers import Call, Pool, Worker, worker_processes
 from ratescape.execution.workspace import Workspace, hand_over
 from ratescape.records.files import waited_for
 from ratescape.records.folders import SweepFolder
@@ -128,13 +127,13 @@ def _by_workers(job: Job, count: int) -> None:
 
 def _have_done(pool: Pool, waiting: list[_Piece], folder: SweepFolder) -> None:
     """Have all pieces done in about their order; packs too large for the memory are halved."""
-    waiting, running = list(waiting), dict[Connection, _Piece]()
+    waiting, running = list(waiting), dict[Worker, _Piece]()
     while waiting or running:
         while waiting and pool.has_room:
             piece = waiting.pop(0)
             running[pool.begin(piece.call)] = piece
         for worker in pool.ended():
-            piece = running.pop(worker.link)
+            piece = running.pop(worker)
             try:
                 worker.finish()
             except MemoryShortage:

@@ -79,27 +79,30 @@ class Pool:
     def __init__(self, count: int) -> None:
         self.count = count
         self.workers: list[Worker] = []
-        self.busy: dict[Connection, Worker] = {}
+        self.busy: list[Worker] = []
 
     @property
     def has_room(self) -> bool:
         """Whether another call can begin now."""
         return len(self.busy) < self.count
 
-    def begin(self, call: Call) -> Connection:
-        """Begin a call, for which there must be room; returns what :meth:`ended` names it by."""
-        idle = [worker for worker in self.workers if worker.link not in self.busy]
+    def begin(self, call: Call) -> Worker:
+        """Begin a call, for which there must be room; returns the worker that carries it out."""
+        idle = [worker for worker in self.workers if worker not in self.busy]
         if not idle:
             with _spared_of_interrupts():
                 idle = [Worker()]
             self.workers += idle
         idle[0].begin(call)
-        self.busy[idle[0].link] = idle[0]
-        return idle[0].link
+        self.busy.append(idle[0])
+        return idle[0]
 
     def ended(self) -> list[Worker]:
         """Wait until calls have ended; the workers that carried them out, which must :meth:`Worker.finish`."""
-        return [self.busy.pop(link) for link in wait(list(self.busy)) if isinstance(link, Connection)]
+        ready = wait([worker.link for worker in self.busy])
+        done = [worker for worker in self.busy if worker.link in ready]
+        self.busy = [worker for worker in self.busy if worker not in done]
+        return done
 
     def ask_to_end(self) -> None:
         """Have trainings write their checkpoints, and wait some seconds for it."""
