@@ -242,8 +242,9 @@ def _no_single_best(given: Landscape) -> Finding:
     """The best models for PSNR, IS and RBF accuracy on mu2 have three pairs of betas, none of them equal betas."""
     texts, choices = list[str](), [best(given.table, column) for column in USES]
     for x in choices:
-        own, simple = (f"{math.nan if row is None else x.reported(row):.4g}" for row in (x.row, x.beta_vae))
-        texts.append(f"{x.metric.column} {own} at ({x.betas[0]:.3g}, {x.betas[1]:.3g}), best beta-VAE {simple}")
+        simple = math.nan if x.beta_vae is None else x.reported(x.beta_vae.row)
+        own = f"{x.metric.column} {x.reported(x.row):.4g} at ({x.betas[0]:.3g}, {x.betas[1]:.3g})"
+        texts.append(f"{own}, best beta-VAE {simple:.4g}")
     pairs = {x.betas for x in choices}
     return finding(len(pairs) == 3 and all(top != below for top, below in pairs), {}, "; ".join(texts))
 

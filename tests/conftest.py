@@ -44,7 +44,7 @@ def start() -> Callable[..., subprocess.Popen[str]]:
     def start(*words: str | Path, before: str = "") -> subprocess.Popen[str]:
         # A shell that starts tests in the background has them ignore Ctrl-C; a terminal does not.
         signals = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)"
-        code = f"{signals}\n{before}\nimport sys\nfrom ratescape.cli.commands import main\nsys.exit(main())"
+        code = f"{signals}\n{before}\nimport sys\nfrom ratescape.cli.entry import main\nsys.exit(main())"
         return subprocess.Popen(
             [sys.executable, "-c", code, *map(str, words)],
             stdout=subprocess.PIPE,

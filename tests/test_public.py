@@ -29,6 +29,12 @@ def test_what_the_face_takes_is_exported(function: object) -> None:
         assert ours <= public, parameter
 
 
+def test_what_the_face_gives_is_exported() -> None:
+    """What a landscape and its choices hand out, so that a program can name it in an annotation."""
+    given = {"Answer", "Best", "Between", "HVAE", "ImageData", "Refined", "Solved"}
+    assert given <= set(ratescape.__all__) and all(isinstance(getattr(ratescape, name), type) for name in given)
+
+
 def test_every_error_is_exported() -> None:
     kinds = {one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.RatescapeError)}
     assert {kind.__name__ for kind in kinds} - {"MemoryShortage"} <= set(ratescape.__all__)

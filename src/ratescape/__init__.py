@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 from ratescape.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from ratescape.data.catalog import ImageData as ImageData
     from ratescape.data.catalog import load_data as load_data
     from ratescape.errors import CheckpointError as CheckpointError
     from ratescape.errors import DataError as DataError
+    from ratescape.errors import NoWinner as NoWinner
     from ratescape.errors import RatescapeError as RatescapeError
     from ratescape.errors import RecordError as RecordError
     from ratescape.errors import ResourceError as ResourceError
@@ -17,10 +19,16 @@ if TYPE_CHECKING:
     from ratescape.execution.progress import Silent as Silent
     from ratescape.landscape import Landscape as Landscape
     from ratescape.landscape import map_landscape as map_landscape
+    from ratescape.model.hierarchy import HVAE as HVAE
     from ratescape.models import evaluate as evaluate
     from ratescape.models import load as load
     from ratescape.models import save as save
     from ratescape.models import train as train
+    from ratescape.records.answers import Answer as Answer
+    from ratescape.search.best import Best as Best
+    from ratescape.search.between import Between as Between
+    from ratescape.search.by_rates import Solved as Solved
+    from ratescape.search.refined import Refined as Refined
     from ratescape.specs.conditioning import ConditioningSpec as ConditioningSpec
     from ratescape.specs.control import ControlSpec as ControlSpec
     from ratescape.specs.data import DataSpec as DataSpec
@@ -34,10 +42,11 @@ if TYPE_CHECKING:
     from ratescape.specs.training import TrainingSpec as TrainingSpec
 
 _HOMES = {
-    "ratescape.data.catalog": ["load_data"],
+    "ratescape.data.catalog": ["ImageData", "load_data"],
     "ratescape.errors": [
         "CheckpointError",
         "DataError",
+        "NoWinner",
         "RatescapeError",
         "RecordError",
         "ResourceError",
@@ -45,7 +54,13 @@ _HOMES = {
     ],
     "ratescape.execution.progress": ["Observer", "Silent"],
     "ratescape.landscape": ["Landscape", "map_landscape"],
+    "ratescape.model.hierarchy": ["HVAE"],
     "ratescape.models": ["evaluate", "load", "save", "train"],
+    "ratescape.records.answers": ["Answer"],
+    "ratescape.search.best": ["Best"],
+    "ratescape.search.between": ["Between"],
+    "ratescape.search.by_rates": ["Solved"],
+    "ratescape.search.refined": ["Refined"],
     "ratescape.specs.conditioning": ["ConditioningSpec"],
     "ratescape.specs.control": ["ControlSpec"],
     "ratescape.specs.data": ["DataSpec"],
@@ -58,7 +73,11 @@ _HOMES = {
 }
 
 __all__ = [
+    "HVAE",
+    "Answer",
+    "Best",
     "BetaGrid",
+    "Between",
     "CheckpointError",
     "Conditioned",
     "ConditioningSpec",
@@ -68,13 +87,17 @@ __all__ = [
     "Dedicated",
     "EvaluationSpec",
     "ExecutionSpec",
+    "ImageData",
     "Landscape",
     "ModelSpec",
+    "NoWinner",
     "Observer",
     "RatescapeError",
     "RecordError",
+    "Refined",
     "ResourceError",
     "Silent",
+    "Solved",
     "SpecError",
     "Targeted",
     "TrainingSpec",

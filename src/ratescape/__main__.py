@@ -1,5 +1,5 @@
 """Stands for the command `ratescape` as `python -m ratescape`."""
 
-from ratescape.cli.commands import main
+from ratescape.cli.entry import main
 
 raise SystemExit(main())

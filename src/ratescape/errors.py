@@ -21,6 +21,10 @@ class SpecError(RatescapeError, ValueError):
     """A field of a spec is unknown, of the wrong type, or out of range; the message names it."""
 
 
+class NoWinner(SpecError):
+    """No model of a landscape is better than chance for a use: a ranking would recommend noise; says why."""
+
+
 class DataError(RatescapeError):
     """Images or labels that are missing, damaged, or of a form that cannot be used."""
 

@@ -39,6 +39,8 @@ class Metric:
     """One number for each layer."""
     seen_from: Literal["mean", "sample"] | None = None
     """What a metric of a layer is read off: the posterior mean mu_l, or a sample of z_l."""
+    of_samples: bool = False
+    """Whether it is of samples from the prior, which no image of any split has a part in."""
     offered: bool = True
     """Whether page and figures offer it by itself; others only accompany those."""
     layer: int | None = None
@@ -74,7 +76,7 @@ USES: dict[str, tuple[str, ...]] = {
     "representation": ("accuracy_rbf", "information", "ridge_r2"),
     "generation": ("inception_score",),
 }
-"""Columns that tell how good a model is for a use, the preferred one first; of the top layer, if of a layer."""
+"""Columns that tell how good a model is for a use, the preferred one first; of any layer, if of a layer."""
 
 
 def register(metric: Metric) -> Metric:
@@ -99,6 +101,14 @@ def metric_at(column: str) -> Metric | None:
     return LAYER_METRICS[name].at(int(layer)) if layer.isdigit() and name in LAYER_METRICS else None
 
 
+def limit_at(column: str, rows: pd.DataFrame) -> Metric | None:
+    """The metric of a measured column that ranks nothing, such as a rate, as a demand limits it: from above."""
+    metric = metric_at(column)
+    if metric is None or metric.higher_is_better is not None or column not in rows.columns:
+        return None
+    return dataclasses.replace(metric, higher_is_better=False)
+
+
 def measured_metrics(rows: pd.DataFrame) -> list[Metric]:
     """The offered metrics that a table has measured, in the order of the registry; of layers, the top one first."""
     known = list(METRICS.values())
@@ -113,6 +123,11 @@ def layer_columns(table: pd.DataFrame, name: str) -> list[str]:
     return [f"{name}_{number}" for number in sorted(numbers, reverse=True)]
 
 
+def _of_samples(column: str, name: str, explanation: str) -> Metric:
+    """A number that ranks models by what they generate, the higher the better."""
+    return Metric(column, name, "", True, explanation, of_samples=True)
+
+
 for _metric in (
     Metric("psnr", "PSNR", "dB", True, "fidelity of reconstructions: 3 dB more is half the squared error"),
     Metric(
@@ -122,13 +137,18 @@ for _metric in (
         False,
         "distortion + total rate: at least -log p(x), what it costs to store an image exactly",
     ),
-    Metric("inception_score", "inception score", "", True, "samples that are of one class each, of all classes"),
-    Metric("diversity", "diversity", "", True, "exp H[p(y)] of the judge over samples: how many classes appear"),
-    Metric("sharpness", "sharpness", "", True, "exp -E H[p(y|x)]: how sure the judge is of each sample's class"),
+    _of_samples("inception_score", "inception score", "samples that are of one class each, of all classes"),
+    _of_samples("diversity", "diversity", "exp H[p(y)] of the judge over samples: how many classes appear"),
+    _of_samples("sharpness", "sharpness", "exp -E H[p(y|x)]: how sure the judge is of each sample's class"),
     Metric("distortion", "distortion", _NATS, False, "-log p(x|z): what the latents do not tell about an image"),
     Metric("rate", "total rate", _NATS, None, "information that all latents together carry about an image"),
     Metric("loss", "training loss", _NATS, None, "distortion + sum of beta x rate: comparable at equal betas only"),
+    Metric(
+        "train_loss", "loss on training images", _NATS, None, "beside it, the loss tells overfitting", offered=False
+    ),
     Metric("judge_accuracy", "accuracy of the judge", "", None, "on test images", percent=True, offered=False),
+    Metric("score_of_data", "inception score of the images", "", None, "what the judge gives real ones", offered=False),
+    Metric("chance", "chance", "", None, "share of the most frequent class", percent=True, offered=False),
 ):
     register(_metric)
 

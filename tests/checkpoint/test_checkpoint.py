@@ -65,7 +65,7 @@ def test_foreign_missing_and_misfit_files_are_refused(path: Path, tmp_path: Path
         checkpoint.load(tmp_path / "nothing")
     foreign = tmp_path / "foreign.safetensors"
     safetensors.torch.save_file({"a": torch.ones(1)}, foreign)
-    with pytest.raises(CheckpointError, match="not written by ratescape"):
+    with pytest.raises(CheckpointError, match="is not a model of ratescape"):
         checkpoint.load(foreign)
     misfit = tmp_path / "misfit.safetensors"
     checkpoint.save_model(misfit, {"a": torch.ones(1)}, SPEC, DataSpec(), {"image_shape": SHAPE})

@@ -106,7 +106,7 @@ def test_an_option_makes_sense_of_a_config(tmp_path: Path) -> None:
         ("training: [", ["config.yaml is not valid YAML", "correct the file"]),
         ("- 3", ["config.yaml holds no table of fields"]),
         ("version: 99\nnew: 3", ["config.yaml was made by a newer ratescape (format 99,", "upgrade"]),
-        ("version: two", ["config.yaml was made by a newer ratescape (format two,", "upgrade"]),
+        ("version: two", ["config.yaml has version: two: it must be 3, the format of configs, or left out"]),
         (
             "version: 1\nmethod: dedicated",
             ["was made by an older ratescape (format 1, this one reads", "fields of this"],

@@ -92,7 +92,9 @@ def check(command: str, fields: Sequence[tuple[str, str, Any, Any]], *more: str)
 def options(spec: Any, where: str, outer: str = "") -> list[tuple[str, str, Any, Any]]:
     """Fields of a spec that is found somewhere in a command, for :func:`check`."""
     return [
-        (f"{where}.{name}", outer + name.removeprefix("method."), hint, value) for name, hint, value in leaves(spec)
+        (f"{where}.{name}", outer + name.removeprefix("method."), hint, value)
+        for name, hint, value in leaves(spec)
+        if name != "training.steps"  # which excludes training.epochs: see the test of it below
     ]
 
 
@@ -103,6 +105,14 @@ def test_every_field_of_a_sweep_is_an_option_of_map(method: Method) -> None:
 
 def test_every_field_of_a_run_is_an_option_of_train() -> None:
     check("train", options(RunSpec(), "spec"))
+
+
+@pytest.mark.parametrize(("command", "spec"), [("map", "sweep"), ("train", "spec")])
+def test_steps_of_training_are_an_option_in_place_of_epochs(command: str, spec: str, run: Run) -> None:
+    parsed = commands.parse([command, "--training.steps", "500"])
+    assert operator.attrgetter(f"{spec}.training.steps")(parsed) == 500
+    both = run(command, "--training.steps", "500", "--training.epochs", "3")
+    refused(both, "training.epochs is 3 and training.steps is 500: give one of them")
 
 
 def test_every_field_of_control_and_evaluation_is_an_option_of_train() -> None:
@@ -169,8 +179,9 @@ def test_an_option_at_its_default_goes_with_every_method() -> None:
         ),
         (
             ["map", "--training.annealing", "2"],
-            "training.annealing is 2.0: the conditioned network, which is the default, anneals its betas by "
-            "conditioning.annealing; leave it out, or choose method dedicated or conditioned",
+            "training.annealing is 2.0: the conditioned network, which is the default, anneals its betas otherwise; "
+            "leave it out, or add --conditioning.annealing linear (all betas rise over so many epochs) or --method "
+            "dedicated (each model is trained alone)",
         ),
         (
             ["map", "--method", "targeted", "--target-rates", "2=1", "--conditioning.rank", "4"],
@@ -216,3 +227,8 @@ def test_rates_that_cannot_be_asked_for_get_one_line(run: Run) -> None:
         refused(run(command, "--target-rates", "3=1"), "there is no layer 3")
         refused(run(command, "--target-rates", "2=-1"), "rates must be above 0")
         refused(run(command, "--model.family", "bottom-up", "--target-rates", "2=1"), "total rate only", "Sec. 3.1")
+
+
+def test_linear_annealing_heeds_the_epochs_of_annealing() -> None:
+    command = commands.parse(["map", "--training.annealing", "2", "--conditioning.annealing", "linear"])
+    assert isinstance(command, commands.Map) and command.sweep.method.kind == "conditioned"

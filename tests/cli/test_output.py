@@ -1,24 +1,18 @@
-"""What is printed: progress bars, and records for a person or for a program."""
+"""What is printed: progress bars and errors."""
 
+import dataclasses
 import io
-import json
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from helpers.sweep_on_disk import sweep
+from ratescape.execution.bar import Bar
 from rich.console import Console
 from rich.progress import Progress, TextColumn
 
 from ratescape.cli import output
-
-RECORDS: list[dict[str, Any]] = [
-    {
-        "split": "test",
-        "images": 3,
-        "metrics": {"psnr": 17.25, "accuracy_rbf": [0.5, None], "flag": None, "note": "above ceiling_rate"},
-        "absent": {"information": "no labels"},
-        "extrapolated": True,
-    }
-]
+from ratescape.landscape import Landscape
 
 
 class Steps(NamedTuple):
@@ -38,7 +32,7 @@ def test_a_bar_shows_steps_and_models(progress: Steps, shown: str) -> None:
     text = io.StringIO()
     column = TextColumn("{task.completed} of {task.total}: {task.fields[note]}")
     with Progress(column, console=Console(file=text, width=80)) as bars:
-        output.Bar(bars).progress(progress)  # pyright: ignore[reportArgumentType]
+        Bar(bars).progress(progress)  # pyright: ignore[reportArgumentType]
     assert shown in text.getvalue()
 
 
@@ -48,24 +42,17 @@ def test_nobody_watches_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     assert output.is_watched(quiet=False) and not output.is_watched(quiet=True)
 
 
-def test_records_are_json_lines_for_a_program(capsys: pytest.CaptureFixture[str]) -> None:
-    output.print_records(RECORDS * 2)
-    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == RECORDS * 2
-
-
-def test_records_are_shown_to_a_person(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    output.print_records(RECORDS)
-    assert capsys.readouterr().out.splitlines() == [
-        "test (3 images, extrapolated: betas outside the network's box)",
-        "  psnr                   17.25",
-        "  accuracy_rbf           0.5, –",
-        "  flag                   –",
-        "  note                   above ceiling_rate",
-        "  information            not measured: no labels",
-    ]
-
-
 def test_an_error_is_one_line_whatever_it_is_made_of(capsys: pytest.CaptureFixture[str]) -> None:
     output.complain("broken\n  twice")
     assert capsys.readouterr().err == "ratescape: broken twice\n"
+
+
+def test_a_summary_says_why_there_is_no_winner(tmp_path: Path) -> None:
+    folder = sweep(tmp_path, labels=True, pictures=False)
+    landscape = Landscape(folder.path)
+    rows = landscape.table.assign(inception_score=1.02, score_of_data=9.0)
+    landscape.records = dataclasses.replace(landscape.records, rows=rows)
+    lines = output.summary(landscape)
+    (told,) = [line for line in lines if line.startswith("For generation")]
+    assert told.startswith("For generation: no model generates yet: the best inception score is 1.02")
+    assert any(line.startswith("For reconstruction: betas (") for line in lines)

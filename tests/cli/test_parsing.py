@@ -77,9 +77,27 @@ def test_help_does_not_wait_for_torch() -> None:
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (["mapp"], ["unknown command 'mapp'", "map, train, evaluate, report, recommend, solve, data"]),
+        (["mapp"], ["unknown command 'mapp'", "map, train, evaluate, report, recommend, solve, status, ls, data"]),
         (["map", "--nonsense", "3"], ["--nonsense", "ratescape map --help"]),
         (["map", "--training.epoch", "3"], ["--training.epoch", "did you mean --training.epochs?"]),
+        (["map", "--epochs", "3"], ["did you mean --training.epochs?"]),
+        (["map", "--epochs=3"], ["did you mean --training.epochs?"]),
+        (["map", "--data", "photos"], ["did you mean --data.name?"]),
+        (["map", "--steps", "3"], ["did you mean --grid.steps?"]),
+        (["map", "--seed", "3"], ["did you mean --seeds?"]),
+        (["map", "--lr", "3"], ["did you mean --training.learning-rate?"]),
+        (["recommend", "somewhere", "--use", "psnr"], ["did you mean --for?"]),
+        (["train", "--betas", "0.5,x"], ["--betas takes numbers, such as 0.5 2 or 0.5,2, and not '0.5', 'x'"]),
+        (["map", "--groups", "0,x"], ["--groups takes whole numbers, such as 0 1 or 0,1, and not '0', 'x'"]),
+        (
+            ["map", "--grid.steps", "1"],
+            ["grid.steps is 1: it must be 2 or more for a grid from 0.1 to 10 (for one beta"],
+        ),
+        (
+            ["map", "--grid.low", "1", "--grid.high", "1"],
+            ["grid.steps is 5: it must be 1 where grid.low equals grid.high (1); or choose a larger grid.high"],
+        ),
+        (["recommend", "somewhere", "--between", "--tries", "0"], ["tries is 0: it must be at least 1 with --between"]),
         (["map", "--training.epochs", "three"], ["--training.epochs", "three"]),
         (["map", "--training.epochs", "-1"], ["ratescape: training.epochs is -1: it must be positive"]),
         (["map", "--model.family", "vae"], ["'vae'", "--model.family", "'ghvae'"]),
@@ -90,7 +108,7 @@ def test_help_does_not_wait_for_torch() -> None:
             ["map", "--training.epochs", "3", "--training.annealing", "4"],
             ["training.annealing is 4.0", "outlasts training"],
         ),
-        (["map", "--model.family", "bottom-up"], ["groups", "Sec. 3.1"]),
+        (["map", "--model.family", "bottom-up"], ["groups", "Sec. 3.1", "add --groups 0 0"]),
         (["map", "--out"], ["--out"]),
         (["train", "--betas", "1", "0"], ["betas is (1.0, 0.0): it must be all above 0"]),
         (["train", "--betas", "1", "-2"], ["betas is (1.0, -2.0): it must be all above 0"]),
@@ -112,3 +130,13 @@ def test_help_does_not_wait_for_torch() -> None:
 )
 def test_wrong_words_get_one_line(run: Run, words: list[str], parts: list[str]) -> None:
     refused(run(*words), *parts)
+
+
+def test_commas_stand_between_numbers() -> None:
+    words = ["--betas=0.5,2", "--model.latents", "8,", "4", "--seed", "3", "--data.name", "a,b"]
+    command = commands.parse(["train", *words])
+    assert isinstance(command, commands.Train)
+    assert (command.spec.betas, command.spec.model.latents, command.spec.data.name) == ((0.5, 2.0), (8, 4), "a,b")
+    swept = commands.parse(["map", "--seeds", "0,1,2", "--groups=0,0", "--method", "dedicated"])
+    assert isinstance(swept, commands.Map)
+    assert (swept.sweep.seeds, swept.sweep.grouping()) == ((0, 1, 2), (0, 0))

@@ -29,13 +29,14 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(
         *SMALL,
         "--execution.engine",
         engine,
+        "--quiet",
         "--out",
         tmp_path / "out",
     ]
     process = start(*words, before=FULL)
     out, err = process.communicate(timeout=120)
     refused(Outcome(process.returncode, out, err), "cannot write", "File too large", "run the same command again")
-    assert run(*words, "--quiet", "--execution.engine", "in-process").status == 0
+    assert run(*words, "--execution.engine", "in-process").status == 0
 
 
 @pytest.mark.parametrize("engine", ["in-process", "workers"])
@@ -45,7 +46,7 @@ def test_ctrl_c_is_one_line_and_resumes(
     """As a terminal does it: the signal goes to every process of the group."""
     out = tmp_path / "out"
     words = ["map", "--data.name", images_file, *SMALL, "--training.epochs", "3000", "--execution.engine", engine]
-    process = start(*words, "--execution.workers", "2", "--execution.checkpoint-seconds", "0", "--out", out)
+    process = start(*words, "--execution.workers", "2", "--execution.checkpoint-seconds", "0", "--quiet", "--out", out)
     end = time.monotonic() + 120
     while not list(out.glob("packs/*.safetensors")):
         assert process.poll() is None, process.communicate()
@@ -53,7 +54,7 @@ def test_ctrl_c_is_one_line_and_resumes(
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
     printed = process.communicate(timeout=60)
-    line = "ratescape: interrupted; run the same command again to resume\n"
+    line = "ratescape: interrupted; the same command takes it up again\n"
     assert (process.returncode, *printed) == (130, "", line)
     assert list(out.glob("packs/*.safetensors"))
 

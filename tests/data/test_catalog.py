@@ -46,9 +46,9 @@ def test_wrong_fields(fields: dict[str, Any]) -> None:
 
 def test_labels_belong_to_arrays(tmp_path: Path) -> None:
     np.save(tmp_path / "my.npy", numbered(10))
-    with pytest.raises(DataError, match="give labels with an array only"):
+    with pytest.raises(DataError, match="give labels with images only"):
         load_data(tmp_path / "my.npy", np.arange(10))
-    with pytest.raises(DataError, match="give targets with an array only"):
+    with pytest.raises(DataError, match="give targets with images only"):
         load_data(tmp_path / "my.npy", targets=np.arange(10))
 
 

@@ -102,7 +102,7 @@ def test_what_is_current_is_known_without_torch() -> None:
 
 def test_constants_that_decide_numbers_change_with_the_revision() -> None:
     """Where this fails, raise REVISION, so that older records are measured anew; then write the new values here."""
-    assert (2, {name: value() for name, value in CONSTANTS.items()}) == (REVISION, PINNED)
+    assert (3, {name: value() for name, value in CONSTANTS.items()}) == (REVISION, PINNED)
 
 
 CONSTANTS = {

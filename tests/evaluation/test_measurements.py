@@ -1,5 +1,6 @@
 """Measurements against their definitions."""
 
+import dataclasses
 import io
 import math
 from typing import Any
@@ -15,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.evaluation import pictures, suite
-from ratescape.evaluation.features import features, paper_split
+from ratescape.evaluation.features import features, fitting_images, paper_split
 from ratescape.evaluation.measurements import flags
 from ratescape.evaluation.rates import active_units, rates
 from ratescape.evaluation.reading import read
@@ -67,7 +68,7 @@ def test_psnr_is_of_the_one_mse_over_all_images(model: HVAE, images: Images) -> 
     measured = read(model, images, seed=0).restored
     assert measured.psnr == pytest.approx(10 * math.log10(1 / mse), abs=1e-4)
     torch.testing.assert_close(measured.means, model.encode(everything))
-    assert Reconstruction(0.0, []).psnr == math.inf
+    assert Reconstruction(torch.zeros(3), []).psnr == math.inf
 
 
 @pytest.mark.parametrize("family", ["ghvae", "bottom-up"])
@@ -112,7 +113,7 @@ def test_records_of_all_splits_are_consistent(model: HVAE, data: ImageData) -> N
     assert metrics["loss"] == pytest.approx(metrics["distortion"] + 0.5 * top + 2 * lower)
     assert metrics["nelbo"] == pytest.approx(metrics["distortion"] + metrics["rate"])
     blank = suite.blank(data, (0.5, 2.0), LEAN)[1]["metrics"]
-    assert blank.keys() == metrics.keys() - {"ceiling_rate"} and set(blank["rates"]) == {None}
+    assert blank.keys() == metrics.keys() - {"ceiling_rate", "chance"} and set(blank["rates"]) == {None}
 
 
 @pytest.mark.parametrize("protocol", ["heldout", "paper"])
@@ -151,7 +152,8 @@ def test_without_labels_or_with_one_class_scores_are_absent_and_say_why(model: H
         (validation, _) = suite.measure(Subject(model, plain, (1.0, 1.0), spec))
         assert not any(name.startswith("inception") for name in validation["metrics"])
         assert not any(name.startswith("accuracy") for name in validation["metrics"])
-        assert "labels" in validation["absent"]["inception_score"]
+        reason = "the images have no labels" if labels is None else "the images are all of one class"
+        assert validation["absent"]["inception_score"] == reason
         assert "information" in validation["absent"]
 
 
@@ -240,3 +242,19 @@ def test_colour_pictures() -> None:
     strip = np.asarray(Image.open(io.BytesIO(pictures.strip_png(rows))))
     assert strip.shape == (8, 18, 3) and (strip[4:] == 255).all()
     np.testing.assert_allclose(strip[:4, 6:12], rows[0][1].permute(1, 2, 0).numpy() * 255, atol=0.51)
+
+
+def test_the_training_loss_is_measured_as_the_held_out_loss_on_as_many_images(model: HVAE, images: Images) -> None:
+    pixels = images.pixels.numpy()
+    data = load_data(pixels[:, 0])
+    assert data.validation is not None
+    same = dataclasses.replace(data, train=data.validation)
+    validation, test = suite.measure(Subject(model, same, (0.5, 2.0), LEAN))
+    assert validation["metrics"]["train_loss"] == pytest.approx(validation["metrics"]["loss"], rel=1e-9)
+    assert "train_loss" not in test["metrics"] and "train_loss" not in test["absent"]
+    chosen = Images(data.train.pixels[fitting_images(len(data.train.pixels), 0, len(data.validation.pixels))], True)
+    seen = rates(model, chosen, seed=0)
+    loss = seen.distortion.mean() + (seen.rates.mean(0) * torch.tensor([0.5, 2.0])).sum()
+    binary = dataclasses.replace(data, spec=dataclasses.replace(data.spec, binary=True))
+    (measured, _) = suite.measure(Subject(model, binary, (0.5, 2.0), LEAN))
+    assert measured["metrics"]["train_loss"] == pytest.approx(loss.item())

@@ -1,5 +1,6 @@
 """Landscapes from one network that is told its betas: mapped, resumed, refined, asked for other betas."""
 
+import dataclasses
 import json
 import math
 import shutil
@@ -14,7 +15,7 @@ from helpers.commands import TINY
 from helpers.sweeps import HERE, Watcher, altered, copied, small_sweep, swept
 
 from ratescape import checkpoint
-from ratescape.cli import commands, output
+from ratescape.cli import commands
 from ratescape.data.catalog import ImageData
 from ratescape.errors import CheckpointError, RecordError, SpecError
 from ratescape.execution import networks
@@ -27,9 +28,11 @@ from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.specs.conditioning import ConditioningSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.grid import BetaGrid
+from ratescape.specs.methods import Conditioned
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
+from ratescape.training.schedule import steps_per_epoch, total_steps
 
 SMALL = ["--method", "conditioned", "--grid.steps", "2", "--conditioning.fine", "3", "--training.epochs", "3", *TINY]
 
@@ -282,11 +285,23 @@ def test_a_fine_landscape_of_another_network_is_measured_anew(
     assert folder.fine.read_text() == measured and folder.provenance()["fine"] == known["fine"]
 
 
-def test_epochs_left_open_are_twice_those_of_a_dedicated_model(data: ImageData) -> None:
-    dedicated = asked(data, method="dedicated", training=TrainingSpec(batch=32)).training.epochs
-    assert dedicated is not None
-    whole = asked(data, training=TrainingSpec(batch=32, annealing=1.5 * dedicated)).training
-    assert whole.epochs == 2 * dedicated and whole.annealing == 1.5 * dedicated
+def test_epochs_left_open_make_two_thousand_steps_on_few_images(data: ImageData) -> None:
+    count = len(data.train.pixels)
+    for method in ("dedicated", "conditioned"):
+        whole = asked(data, method=method, training=TrainingSpec(batch=32)).training
+        assert whole.steps is None and 2000 <= total_steps(whole, count) < 2000 + steps_per_epoch(count, 32)
+
+
+def test_the_spec_says_which_annealing_ran(data: ImageData, finished: SweepFolder) -> None:
+    assert "annealing: staggered" in (finished.path / "spec.yaml").read_text()
+    asked_for = {"lvae": "balanced", "ghvae": "staggered"}
+    for family, usual in asked_for.items():
+        spec = asked(data, model=ModelSpec(family, channels=4, latents=(3, 2)))
+        assert isinstance(spec.method, Conditioned) and spec.method.conditioning.annealing == usual
+        left_open = dataclasses.replace(spec.method.conditioning, annealing=None)
+        assert altered(spec, conditioning=left_open).networks() == spec.networks()
+    one = asked(data, groups=(0, 0))
+    assert isinstance(one.method, Conditioned) and one.method.conditioning.annealing == "linear"
 
 
 def test_lists_serve_as_tuples(data: ImageData, tmp_path: Path) -> None:
@@ -305,19 +320,6 @@ def test_betas_of_a_group_stay_equal(data: ImageData, tmp_path: Path) -> None:
         network.at((0.5, 0.7))
     found = Landscape(folder.path).at_rates({2: 1e6, 1: 1e6})
     assert found.answer.betas[0] == found.answer.betas[1]
-
-
-def test_measurements_are_shown_to_a_person(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    metrics = {"psnr": 17.25, "accuracy_rbf": [0.5, None], "flag": None, "note": "accuracy_sample_2 above ceiling_rate"}
-    output.print_records(
-        [{"split": "test", "images": 3, "metrics": metrics, "absent": {"information": "why"}, "extrapolated": True}]
-    )
-    said = capsys.readouterr().out
-    for part in ("extrapolated", "17.25", "0.5, –", "flag", "accuracy_sample_2 above", "not measured: why"):
-        assert part in said
 
 
 def test_a_damaged_network_is_named_with_its_remedy(finished: SweepFolder, data: ImageData, tmp_path: Path) -> None:

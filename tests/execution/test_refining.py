@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ratescape.models import evaluate, load
 from ratescape.records.files import locked, read_json_lines
 from ratescape.records.folders import SweepFolder
 from ratescape.search.between import Between
+from ratescape.search.ground import Ground
 from ratescape.specs.conditioning import ConditioningSpec
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.sweep import SweepSpec
@@ -40,7 +42,8 @@ def finished(data: ImageData, tmp_path_factory: pytest.TempPathFactory) -> Sweep
 @pytest.fixture(scope="module")
 def learnt(data: ImageData, tmp_path_factory: pytest.TempPathFactory) -> SweepFolder:
     """A network that has learnt something: the best -ELBO is between the corners that are its grid."""
-    spec = asked(data, training=SLOW, evaluation=dataclasses.replace(LEAN, information=True))
+    probed = dataclasses.replace(LEAN, probes="heldout", probe_kinds=("rbf",))
+    spec = asked(data, training=SLOW, evaluation=probed)
     return swept(spec, data, tmp_path_factory.mktemp("learnt"))
 
 
@@ -174,13 +177,13 @@ def test_what_the_fine_landscape_measures_is_polished(learnt: SweepFolder) -> No
 
 def test_any_use_is_searched_by_its_own_metric(learnt: SweepFolder, run: Run) -> None:
     landscape = Landscape(learnt.path)
-    best = landscape.best("information_1", between=True, tries=3)
+    best = landscape.best("accuracy_rbf_1", between=True, tries=3)
     assert best.between is not None and best.between.tried == 3
     found = best.between
     measured = evaluate(landscape.folder.network(learnt.spec().networks()[0]).path, betas=found.betas)[0]
-    assert found.row["information_1"] == pytest.approx(measured["metrics"]["information"][1], rel=1e-5)
+    assert found.row["accuracy_rbf_1"] == pytest.approx(measured["metrics"]["accuracy_rbf"][1], rel=1e-5)
     assert found.is_better == (found.gain > found.margin) and found.margin >= 0
-    said = run("recommend", learnt.path, "--for", "information_1", "--between", "--tries", "3")
+    said = run("recommend", learnt.path, "--for", "accuracy_rbf_1", "--between", "--tries", "3")
     assert said.status == 0 and str(found) in said.out
     refused(run("recommend", learnt.path, "--between", "--tries", "-1"), "tries is -1")
 
@@ -207,6 +210,22 @@ def test_a_winner_within_its_error_is_not_sold_as_better(learnt: SweepFolder) ->
     assert not level.is_better and "better within its error: betas (" in str(level) and "0.5 nats" in str(level)
     same = dataclasses.replace(level, betas=found.choice.betas, gain=0.0, margin=0.0)
     assert not same.is_better and str(same).endswith("within its error (4 points measured).")
+
+
+def test_the_error_of_a_difference_is_over_its_images(learnt: SweepFolder, data: ImageData) -> None:
+    landscape = Landscape(learnt.path)
+    network, spec = landscape.network(), learnt.spec()
+    ground = Ground(network, data, None, spec.evaluation, learnt)
+    model, betas = network.at((0.5, 2.0)), (0.5, 2.0)
+    row = ground.row(model, betas)
+    for column in ("rate", "distortion", "nelbo"):
+        values = ground.of_images(model, betas, column)
+        assert values is not None and float(values.mean()) == pytest.approx(row[column], rel=1e-5)
+        assert float(values.std()) / math.sqrt(len(values)) == pytest.approx(row[f"se_{column}"], rel=1e-4)
+    values = ground.of_images(model, betas, "psnr")
+    assert values is not None
+    assert float(values.std()) / math.sqrt(len(values)) == pytest.approx(row["se_psnr"], rel=1e-4)
+    assert ground.of_images(model, betas, "accuracy_rbf_1") is None
 
 
 def test_demands_are_kept_to(learnt: SweepFolder) -> None:

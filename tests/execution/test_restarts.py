@@ -91,7 +91,7 @@ def dying(monkeypatch: pytest.MonkeyPatch, dead: Callable[[int], bool]) -> None:
         return attempted(training, number)
 
     def found(network: Conditioned, images: Images) -> tuple[GroupRate, ...]:
-        top, *others = [dataclasses.replace(group, rate=5.0) for group in group_rates(network, images)]
+        top, *others = [dataclasses.replace(group, rate=5.0, active=None) for group in group_rates(network, images)]
         return dataclasses.replace(top, rate=0.0 if dead(current) else 5.0), *others
 
     monkeypatch.setattr(networks, "attempted", noted)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,21 @@ def refine_on_disk(folder: SweepFolder, betas: tuple[float, ...], gain: float, *
         write_atomically(path, to_json_lines(found))
     one.mark_done()
     return one
+
+
+def write_logs(folder: SweepFolder, losses: Sequence[float], per_epoch: int, constant: float = 0.0) -> None:
+    """Write the training log of every model or network of a made-up sweep: one epoch for each of these losses."""
+    spec = folder.spec()
+    runs = [folder.run(run) for run in spec.runs()]
+    paths = [folder.network(network).training for network in spec.networks()] or [run.training for run in runs]
+    for path in paths:
+        log = [
+            {"epoch": epoch, "steps": epoch * per_epoch, "rates": [0.0] * spec.model.layers, "distortion": loss}
+            | {"loss": loss, "constant": constant, "status": "ok"}
+            | ({"attempt": 1} if spec.networks() else {})
+            for epoch, loss in enumerate(losses, 1)
+        ]
+        write_atomically(path, to_json_lines(log))
 
 
 def strip(rows: int, blur: float, images: int = 8) -> Image.Image:

@@ -50,15 +50,15 @@ def test_the_same_images_under_another_name_share_a_judge(data: ImageData, tmp_p
 
 
 def test_a_damaged_judge_is_named_and_made_anew_when_deleted(data: ImageData, tmp_path: Path) -> None:
-    judge(data, tmp_path, QUICK, 1)
-    (path,) = tmp_path.glob("*.safetensors")
+    judge(data, tmp_path / "judges", QUICK, 1)
+    (path,) = tmp_path.glob("judges/*.safetensors")
     content = bytearray(path.read_bytes())
     content[-1000] ^= 1
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=f"damaged.*delete it and run the same command again.*{path.name}"):
-        judge(data, tmp_path, QUICK, 1)
+        judge(data, tmp_path / "judges", QUICK, 1)
     path.unlink()
-    assert judge(data, tmp_path, QUICK, 1).classes == CLASSES
+    assert judge(data, tmp_path / "judges", QUICK, 1).classes == CLASSES
 
 
 def test_a_file_that_holds_no_judge_is_refused(data: ImageData, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def user_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A file inside a results folder that is still to be made."""
-    return tmp_path / "landscape" / "judge.safetensors"
+    return tmp_path / "landscape" / "judges" / "0123456789ab.safetensors"
 
 
 def test_digests_tell_judges_apart_and_keys_tell_recipes_apart(data: ImageData, tmp_path: Path) -> None:

@@ -169,4 +169,4 @@ def test_unusable_images_are_refused() -> None:
         with pytest.raises(SpecError, match="images"):
             model.encode(bad)
     with pytest.raises(SpecError, match="8-bit"):
-        model.encode(np.zeros((2, *SHAPE), np.int64))
+        model.encode(np.full((2, *SHAPE), 256, np.int64))

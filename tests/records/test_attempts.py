@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ratescape.errors import RecordError
-from ratescape.records.attempts import Attempt, GroupRate, read_attempts, verdict, write_attempts
+from ratescape.records.attempts import DEAD_LAYER, Attempt, GroupRate, read_attempts, verdict, write_attempts
 
 CORNER = (0.1, 10.0)
 DEAD, ALIVE, LOW = GroupRate((2,), CORNER, 0.004), GroupRate((2,), CORNER, 3.0), GroupRate((1,), (10.0, 0.1), 60.0)
@@ -96,3 +96,24 @@ def test_a_damaged_record_is_one_line(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(RecordError, match=r"damaged.*delete"):
         read_attempts(path)
+
+
+def test_nats_that_are_the_same_for_all_images_are_a_dead_layer() -> None:
+    constant = GroupRate((2,), CORNER, 49.0, active=0)
+    assert constant.is_dead and not constant.is_silent and not GroupRate((2,), CORNER, 49.0, active=3).is_dead
+    assert str(constant) == (
+        "z₂ carried 49.00 nats, but none that differ from image to image (no active unit), at betas (0.1, 10)"
+    )
+    # Early in training that is usual, and no reason to begin again; in the end it is told.
+    assert not Attempt(1e-3, (constant,)).dead
+    told = verdict([Attempt(1e-3, (constant,), (constant,))])
+    assert told is not None and "no active unit" in told and told.endswith(DEAD_LAYER)
+
+
+def test_records_of_earlier_versions_know_no_active_units(tmp_path: Path) -> None:
+    path = tmp_path / "attempts.jsonl"
+    write_attempts(path, attempts(ALIVE))
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace(', "active": null', ""), encoding="utf-8")
+    assert text != path.read_text(encoding="utf-8")
+    assert read_attempts(path) == attempts(ALIVE)

@@ -179,7 +179,7 @@ def test_a_claim_may_change_the_settings_of_evaluation(tmp_path: Path) -> None:
     assert folder.spec() == anew
 
 
-@pytest.mark.parametrize("version", [str(FORMAT + 1), "99", "'x'", "null"])
+@pytest.mark.parametrize("version", [str(FORMAT + 1), "99"])
 def test_a_newer_version_is_refused(tmp_path: Path, version: str) -> None:
     (tmp_path / "spec.yaml").write_text(f"version: {version}\nsomething: new\n")
     for use in (

@@ -78,6 +78,19 @@ def test_rings_mark_vae_beta_vaes_and_hull(table: Table, figure: Figure) -> None
     np.testing.assert_allclose(hull, rows.loc[sorted(hull_of(rows, PSNR)), ["rate_2", "rate_1"]])
 
 
+def test_the_hull_is_joined_over_the_total_rate_alone(tmp_path: Path, table: Table, figure: Figure) -> None:
+    """In the plane of two rates a model of the hull may have neighbours that are better."""
+    assert [line for axes in figure.axes for line in axes.lines if line.get_color() == palette.HULL] == []
+    assert "on the hull of PSNR over total rate" in [text.get_text() for text in figure.legends[0].get_texts()]
+    three = read_table(sweep(tmp_path, latents=(8, 8, 8), steps=2, diverged=None, missing=None, pictures=False))
+    over_total, plane = figures.landscape_figure(three, PSNR).axes[:2]
+    (line,) = (line for line in over_total.lines if line.get_color() == palette.HULL)
+    np.testing.assert_allclose(
+        np.asarray(line.get_xydata()), measured(three).loc[hull_of(measured(three), PSNR), ["rate", "psnr"]]
+    )
+    assert not [line for line in plane.lines if line.get_color() == palette.HULL]
+
+
 def test_diagonals_have_the_total_rate_they_are_labelled_with(figure: Figure) -> None:
     axes = figure.axes[0]
     labelled = {float(text.get_text()) for text in axes.texts if text.get_gid() == DIAGONAL}
@@ -145,6 +158,7 @@ def test_one_scale_only_where_it_is_no_strip(table: Table, width: float, height:
     rows["rate"] = rows["rate_2"] + rows["rate_1"]
     axes = figures.landscape_figure(Table(rows, 0, (), "validation"), PSNR).axes[0]
     assert (axes.get_aspect() == 1) is equal
+    assert axes.get_ylabel().endswith("; own scale)") is not equal
 
 
 def test_nothing_is_drawn_outside_the_figure(figure: Figure) -> None:

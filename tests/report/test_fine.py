@@ -16,6 +16,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Annotation
 from PIL import Image
 
 from ratescape.errors import RecordError
@@ -123,6 +124,18 @@ def test_both_planes_are_named_and_share_one_colour_bar(figure: Figure) -> None:
     assert right.get_xlabel().startswith("β₂") and right.get_ylabel().startswith("β₁")
     assert right.get_xscale() == right.get_yscale() == "log"
     assert [bar_texts(axes)[-1:] for axes in (left, right)] == [[], ["PSNR (dB)"]]
+
+
+@pytest.mark.parametrize("flat", [1.0, 0.03])
+def test_labels_of_betas_keep_apart(folder: SweepFolder, between: pd.DataFrame, flat: float) -> None:
+    """Where lines end close together, too."""
+    drawn = fine_figure(read_table(folder), between.assign(rate_1=5 + flat * between["rate_1"]))
+    canvas = FigureCanvasAgg(drawn)
+    canvas.draw()
+    texts = [text for text in drawn.axes[0].texts if isinstance(text, Annotation) and text.get_gid() is None]
+    boxes = [text.get_window_extent(canvas.get_renderer()) for text in texts]
+    assert len(boxes) >= 3
+    assert not [pair for pair in itertools.combinations(boxes, 2) if pair[0].overlaps(pair[1])]
 
 
 def test_a_contour_lies_where_the_metric_has_its_value(figure: Figure) -> None:

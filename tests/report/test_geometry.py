@@ -33,9 +33,20 @@ def test_only_a_diagonal_with_room_is_labelled() -> None:
     assert [line["x"][0] for line in frame["diagonals"]] == [0, 3, 8, 13, 18, 23, 28]
 
 
-@pytest.mark.parametrize(("height", "one"), [(30, True), (12, True), (75, True), (11, False), (76, False)])
-def test_one_scale_only_where_it_is_no_strip(height: float, one: bool) -> None:
-    assert share_one_scale((0, 30), (0, height)) is one
+@pytest.mark.parametrize(
+    ("height", "room", "one"),
+    [
+        (30, 1, True),
+        (18.1, 1, True),
+        (49.9, 1, True),
+        (17.9, 1, False),
+        (50.1, 1, False),
+        (15, 2, True),
+        (30, 2, False),  # a square in a place twice as wide as high fills half of it
+    ],
+)
+def test_one_scale_only_where_it_is_no_strip(height: float, room: float, one: bool) -> None:
+    assert share_one_scale((0, 30), (0, height), room) is one
 
 
 @given(st.floats(0.01, 100), st.floats(1.05, 10), st.integers(1, 5))

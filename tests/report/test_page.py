@@ -15,7 +15,9 @@ from ratescape.errors import SpecError
 from ratescape.metrics import measured_metrics
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import read_table
-from ratescape.report.page import page_data, write_page
+from ratescape.report.page import notes, page_data, write_page
+from ratescape.report.page.notes import warnings, with_not_drawn
+from ratescape.report.paper import save_paper_figures
 from ratescape.selection import best, hull_of, measured
 
 
@@ -130,7 +132,39 @@ def test_table_1_flags_and_ceilings_reach_the_page(tmp_path: Path) -> None:
     assert any("1 model with an accuracy on samples" in line and "(10, 0.1)" in line for line in data["warnings"])
     for run, ceiling in zip(data["runs"], rows["ceiling_rate_2"], strict=True):
         assert run["values"]["validation"]["ceiling_rate_2"] == ceiling
-    assert [pick["metric"] for pick in data["picks"][:3]] == ["psnr", "inception_score", "accuracy_rbf_2"]
+    assert [pick["metric"] for pick in data["picks"][:3]] == ["psnr", "inception_score", "accuracy_rbf_1"]
+
+
+def test_ties_layers_and_what_has_no_winner_are_told(tmp_path: Path) -> None:
+    folder = sweep(tmp_path, labels=True, pictures=False)
+    table = read_table(folder)
+    rows = table.rows.assign(inception_score=1.02, se_inception_score=0.01, score_of_data=9.0, se_psnr=5.0)
+    picks = {pick["metric"]: pick for pick in page_data(folder, dataclasses.replace(table, rows=rows))["picks"]}
+    nobody = picks["inception_score"]
+    assert nobody["best"] is None and nobody["heading"].startswith("For generation")
+    assert nobody["notes"][0].startswith("No model generates yet: the best inception score is 1.02")
+    choice = best(dataclasses.replace(table, rows=rows), "reconstruction")
+    assert picks["psnr"]["best"] == choice.run and len(choice.ties) > 5
+    assert "ties within one error with" in picks["psnr"]["notes"][0]
+    layered = best(table, "representation")
+    assert picks[layered.metric.column]["best"] == layered.run
+    assert picks[layered.metric.column]["praise"] == "recommended for representation"
+    simpler = picks[layered.metric.column]["simpler"]
+    assert simpler["vae"] == {"run": layered.vae.run, "metric": layered.vae.metric.column}
+
+
+def test_what_needs_labels_is_one_warning(folder: SweepFolder) -> None:
+    """Eight lines said so of images without labels: one for what was not measured, and one for each figure."""
+    absent = "not measured: inception_score, information, accuracy (the images have no labels)"
+    table = dataclasses.replace(read_table(folder), absent=(absent,))
+    skipped = save_paper_figures(folder).skipped
+    assert len(skipped) >= 5
+    lines = with_not_drawn(warnings(table), table, skipped | {"figure-9": "needs three layers"})
+    (told,) = [line for line in lines if "labels" in line or "figure-5-generation" in line]
+    assert told.startswith("Not measured: inception_score, information, accuracy (the images have no labels). For want")
+    assert all(name in told for name in skipped) and lines[-1] == "Not drawn: figure-9 needs three layers."
+    several = dataclasses.replace(table, absent=(absent, "not measured: x (y)"))
+    assert sum("figure-5-generation" in line for line in with_not_drawn(warnings(several), several, skipped)) == 1
 
 
 def test_without_labels_there_is_no_table_1(folder: SweepFolder) -> None:
@@ -232,7 +266,8 @@ def test_recommended_model_is_selected_at_first(desktop: Chromium, folder: Sweep
     assert text(desktop, "python").endswith(f'/runs/{embedded(folder.report)["selected"]}")')
     assert "recommended for reconstruction" in text(desktop, "badges")
     desktop.wait(
-        "[...document.querySelectorAll('#pictures img')].filter((image) => image.naturalWidth === 224).length === 2"
+        "[...document.querySelectorAll('#pictures figure')]"
+        ".filter((one) => one.querySelector('img').naturalWidth === 224).length === 2"
     )
     assert desktop.evaluate("getComputedStyle(document.querySelector('#pictures img')).imageRendering") == "pixelated"
 
@@ -320,9 +355,10 @@ def test_a_phone_stacks_the_plots_and_clips_nothing(browser: Chromium, folder: S
         browser.evaluate(f"document.getElementById('{s}').getBoundingClientRect().y") for s in ("right", "left")
     )
     assert below > above + 300
+    # a strip of pictures is wider than its line, which is a window onto it
     outside = """[...document.querySelectorAll('body *')].filter((node) => {
       const box = node.getBoundingClientRect();
-      return box.width > 0 && !node.closest('svg') && (box.right > innerWidth + 0.5 || box.left < -0.5);
+      return box.width > 0 && !node.closest('svg, .line > img') && (box.right > innerWidth + 0.5 || box.left < -0.5);
     }).map((node) => node.tagName + '#' + node.id)"""
     assert browser.evaluate(outside) == []
     small = """[...document.querySelectorAll('main *')]
@@ -370,14 +406,20 @@ def test_evil_names_are_shown_as_text(browser: Chromium, tmp_path: Path) -> None
 
 @pytest.mark.browser
 def test_the_surface_and_the_accuracies_are_drawn_when_there_are_labels(browser: Chromium, tmp_path: Path) -> None:
-    page = write_page(sweep(tmp_path, labels=True, flagged=20, steps=5, pictures=False))
+    swept = sweep(tmp_path, labels=True, flagged=20, steps=7, diverged=None, missing=None, pictures=False)
+    page = write_page(swept)
     browser.open(page, 390, 844, phone=True)
     runs = embedded(page)["runs"]
-    assert models(browser, "ceiling", "y") == [run["values"]["validation"]["accuracy_rbf_2"] for run in runs]
+    browser.wait("document.getElementById('ceiling').data !== undefined")
+    assert models(browser, "ceiling", "y") == [run["values"]["validation"]["accuracy_sample_2"] for run in runs]
+    hollow = "document.getElementById('ceiling').data.find((t) => t.name === 'means')"
+    assert browser.evaluate(f"{hollow}.y") == [run["values"]["validation"]["accuracy_rbf_2"] for run in runs]
+    assert browser.evaluate(f"{hollow}.marker.symbol") == "circle-open"
+    assert "sample of z₂" in text(browser, "ceiling-note") and "mean of z₂" in text(browser, "ceiling-note")
     ceilings = browser.evaluate("document.getElementById('ceiling').data.find((t) => t.name === 'ceilings').y")
     assert ceilings == [run["values"]["validation"]["ceiling_rate_2"] for run in runs]
     crossed = browser.evaluate("document.getElementById('ceiling').data.find((t) => t.name === 'flagged').y")
-    assert crossed == [run["values"]["validation"]["accuracy_rbf_2"] for run in runs if run["flag"]]
+    assert crossed == [run["values"]["validation"]["accuracy_sample_2"] for run in runs if run["flag"]]
     cell = browser.evaluate(
         "(() => { const b = document.querySelector('#table1 button'); b.click(); return b.dataset.run; })()"
     )
@@ -387,3 +429,14 @@ def test_the_surface_and_the_accuracies_are_drawn_when_there_are_labels(browser:
     assert models(browser, "surface", "x") == [run["values"]["validation"]["psnr"] for run in runs]
     assert browser.evaluate(OVERFLOW) == [390, 390]
     assert browser.complaints() == []
+
+
+def test_a_session_says_how_long_each_phase_took(tmp_path: Path) -> None:
+    folder = sweep(tmp_path)
+    session = {"begun": "2030-01-01T10:00:00", "seconds": 75.2, "device": "a processor", "processes": 2}
+    session |= {"versions": {"torch": "2.13.0"}, "phases": {"network": 42.0, "measuring": 33.2}}
+    folder.write_provenance({"fingerprint": "f", "sessions": [session]})
+    shown = notes.provenance(folder)["session 1"]
+    assert shown == (
+        "2030-01-01T10:00:00, 75 s (network 40 s, measuring 35 s), a processor, 2 process(es); torch 2.13.0"
+    )

@@ -1,6 +1,7 @@
 """The figures of the paper over a sweep on disk: they show what was measured, and say what is not there."""
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,17 @@ from ratescape.errors import RecordError, SpecError
 from ratescape.metrics import METRICS
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import Table, read_table
-from ratescape.report.paper import ceilings, files, marked, panels, pictures, save_paper_figures, table, uses
+from ratescape.report.paper import (
+    ceilings,
+    files,
+    marked,
+    panels,
+    pictures,
+    reconstruction,
+    save_paper_figures,
+    table,
+    uses,
+)
 from ratescape.report.plots import surface
 from ratescape.selection import hull_of, measured
 
@@ -87,9 +98,25 @@ def offsets(points: Collection) -> np.ndarray:
     return np.asarray(points.get_offsets())
 
 
-def test_three_uses_mark_the_best_models_and_draw_the_surface(labelled: Table) -> None:
-    rows = measured(labelled)
-    figure = uses.three_uses(labelled)
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Table:
+    """As many models as a surface needs."""
+    path = tmp_path_factory.mktemp("many")
+    return read_table(sweep(path, labels=True, steps=7, diverged=None, missing=None, pictures=False))
+
+
+@pytest.mark.parametrize("draw", [uses.three_uses, reconstruction.reconstruction])
+def test_few_models_are_not_drawn_as_a_surface(labelled: Table, many: Table, draw: Callable[[Table], Figure]) -> None:
+    def spaces(table: Table) -> int:
+        return sum(axes.name == "3d" for axes in draw(table).axes)
+
+    less_one = Table(many.rows.iloc[1:].reset_index(drop=True), 1, (), "validation")
+    assert [spaces(table) for table in (many, less_one, labelled)] == [1, 0, 0]
+
+
+def test_three_uses_mark_the_best_models_and_draw_the_surface(many: Table) -> None:
+    rows = measured(many)
+    figure = uses.three_uses(many)
     (space,) = (axes for axes in figure.axes if axes.name == "3d")
     (mesh,) = (c for c in space.collections if isinstance(c, Poly3DCollection))
     assert len(mesh._faces) == len(surface.triangles(rows))  # pyright: ignore[reportAttributeAccessIssue]
@@ -133,7 +160,12 @@ def test_accuracy_stays_under_the_ceilings_drawn_but_for_the_flagged_model(label
     rows = measured(labelled)
     figure = ceilings.accuracy(labelled)
     left, right = figure.axes[:2]
-    np.testing.assert_allclose(offsets(dots(left)), rows[["rate", "accuracy_rbf_2"]])
+    np.testing.assert_allclose(offsets(dots(left)), rows[["rate", "accuracy_sample_2"]])
+    (hollow,) = (c for c in left.collections if len(offsets(c)) == len(rows) and c is not dots(left))
+    np.testing.assert_allclose(offsets(hollow), rows[["rate", "accuracy_rbf_2"]])
+    assert len(np.asarray(hollow.get_facecolor())) == 0 and len(np.asarray(dots(left).get_facecolor())) > 0
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "on a sample of z₂, which the ceilings bind" in legend and "on the mean of z₂, which may tell more" in legend
     (dashes,) = (line for line in left.lines if line.get_marker() == "_")
     np.testing.assert_allclose(np.asarray(dashes.get_xydata()), rows[["rate", "ceiling_rate_2"]])
     (curve,) = (line for line in right.lines if line.get_linestyle() == "--")
@@ -142,7 +174,19 @@ def test_accuracy_stays_under_the_ceilings_drawn_but_for_the_flagged_model(label
         (cross,) = (line for line in axes.lines if line.get_marker() == "x")
         flagged = rows[rows["flag"].notna()]
         assert len(flagged) == 1
-        np.testing.assert_allclose(np.asarray(cross.get_ydata()), flagged["accuracy_rbf_2"])
+        np.testing.assert_allclose(np.asarray(cross.get_ydata()), flagged["accuracy_sample_2"])
+
+
+def test_where_no_sample_was_read_the_means_are_hollow_dots(labelled: Table) -> None:
+    rows = labelled.rows.drop(columns=["accuracy_sample_2"])
+    figure = ceilings.accuracy(Table(rows, 0, (), "validation"))
+    FigureCanvasAgg(figure).draw()
+    drawn = dots(figure.axes[0])
+    np.testing.assert_allclose(offsets(drawn), measured(labelled)[["rate", "accuracy_rbf_2"]])
+    assert len(np.asarray(drawn.get_facecolor())) == 0 and len(np.asarray(drawn.get_edgecolor())) == len(offsets(drawn))
+    assert not any(
+        "sample" in text.get_text() for text in figure.legends[0].get_texts() if "above" not in text.get_text()
+    )
 
 
 def test_accuracy_without_ceilings_says_so(labelled: Table) -> None:
@@ -194,9 +238,10 @@ def overlaps(figure: Figure) -> list[tuple[str, str]]:
     ]
 
 
-def test_panels_of_two_layers_keep_apart(labelled: Table) -> None:
+def test_panels_of_two_layers_keep_apart(labelled: Table, many: Table) -> None:
     for draw in (uses.three_uses, panels.generation, panels.all_metrics, ceilings.accuracy):
         assert overlaps(draw(labelled)) == []
+    assert overlaps(uses.three_uses(many)) == []
 
 
 def test_panels_of_other_layers_keep_apart(tmp_path: Path) -> None:

@@ -39,14 +39,14 @@ def test_a_gain_that_is_not_seen_in_what_is_printed_is_none(folder: SweepFolder)
     best = chosen(folder)
     refine_on_disk(folder, best.betas, 1e-6)
     assert str(best).endswith("no better, so the unrefined model is kept.")
-    assert repr(best).startswith("Best('nelbo', betas=(") and len(repr(best)) < 100
+    assert repr(best).startswith("Best(nelbo: -ELBO ") and len(repr(best)) < 100
 
 
 def test_another_refined_model_may_be_better(folder: SweepFolder) -> None:
     best = chosen(folder)
     row = best.choice.runner_up
     assert row is not None
-    betas = (float(row["beta_2"]), float(row["beta_1"]))
+    betas = row.betas
     refine_on_disk(folder, betas, 50.0)
     assert best.betas == betas != best.choice.betas
     assert "Better still: betas (" in str(best)
@@ -67,3 +67,21 @@ def test_one_that_outgrew_the_budget_is_not_taken(folder: SweepFolder) -> None:
     one.evaluation.write_text(text)
     assert best.folder is not None and best.folder.path.parent.name == "runs"
     assert "beyond what was demanded, so the unrefined model is kept" in str(best)
+
+
+def test_a_gain_within_its_error_is_told_and_not_taken(folder: SweepFolder) -> None:
+    best = chosen(folder)
+    one = refine_on_disk(folder, best.betas, 2.5, errors={"nelbo": 3.0})
+    assert str(best).endswith("better only within its error, so the unrefined model is kept.")
+    one.evaluation.write_text(one.evaluation.read_text().replace('"nelbo": 3.0', '"nelbo": 0.5'))
+    assert best.folder is not None and best.folder.path == one.path
+
+
+def test_measured_on_the_same_images_a_gain_is_more_exact(folder: SweepFolder) -> None:
+    best = chosen(folder)
+    one = refine_on_disk(
+        folder, best.betas, 2.5, errors={"nelbo": 9.0}, parts={"nelbo": [100.0, 120.0, 90.0], "psnr": [None, None]}
+    )
+    (row,) = best.landscape.refined.rows.to_dict("records")
+    assert row["se_gain_nelbo"] == 0.0 and "se_gain_psnr" not in row
+    assert best.folder is not None and best.folder.path == one.path

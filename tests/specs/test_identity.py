@@ -111,6 +111,7 @@ DEFAULTS: dict[str, Any] = {
     "run.model.sigma": 0.71,
     "run.model.mixtures": 5,
     "run.training.epochs": None,
+    "run.training.steps": None,
     "run.training.batch": 256,
     "run.training.learning_rate": 0.003,
     "run.training.schedule": "cosine",
@@ -141,6 +142,7 @@ DEFAULTS: dict[str, Any] = {
     "network.model.sigma": 0.71,
     "network.model.mixtures": 5,
     "network.training.epochs": None,
+    "network.training.steps": None,
     "network.training.batch": 256,
     "network.training.learning_rate": 0.003,
     "network.training.schedule": "cosine",
@@ -177,6 +179,7 @@ DEFAULTS: dict[str, Any] = {
     "sweep.model.sigma": 0.71,
     "sweep.model.mixtures": 5,
     "sweep.training.epochs": None,
+    "sweep.training.steps": None,
     "sweep.training.batch": 256,
     "sweep.training.learning_rate": 0.003,
     "sweep.training.schedule": "cosine",
@@ -288,6 +291,8 @@ def changed(spec: Any) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     for field in dataclasses.fields(spec):
         value = getattr(spec, field.name)
+        if isinstance(spec, TrainingSpec) and field.name == "steps":
+            continue  # epochs and steps exclude each other: see the test of steps below
         if dataclasses.is_dataclass(value):
             where = "" if hasattr(value, "kind") else f"{field.name}."
             found += [(where + name, dataclasses.replace(spec, **{field.name: new})) for name, new in changed(value)]
@@ -338,6 +343,12 @@ def test_the_blocks_of_a_deep_network_change_the_key() -> None:
     specs = [RunSpec(model=ModelSpec(family="deep", blocks=blocks)) for blocks in (None, "1x1,7x2", "1x1,7x3")]
     assert len({key(spec) for spec in specs}) == 3
     assert differences(specs[1], specs[2]) == ["model.blocks"]
+
+
+def test_steps_of_training_are_part_of_the_key() -> None:
+    bare, asked = RunSpec(), RunSpec(training=TrainingSpec(steps=500))
+    assert len({key(bare), key(asked), key(RunSpec(training=TrainingSpec(epochs=500)))}) == 3
+    assert differences(bare, asked) == ["training.steps"]
 
 
 def test_another_method_is_another_sweep() -> None:

@@ -224,6 +224,7 @@ OUT_OF_RANGE: list[tuple[type[Any], str, str, list[Any]]] = [
     (ModelSpec, "model.", "sigma", [0.0, -1.0, NAN, INF]),
     (ModelSpec, "model.", "mixtures", [0]),
     (TrainingSpec, "training.", "epochs", [0, -1]),
+    (TrainingSpec, "training.", "steps", [0, -1]),
     (TrainingSpec, "training.", "batch", [0]),
     (TrainingSpec, "training.", "learning_rate", [0.0, -1.0, NAN, INF]),
     (TrainingSpec, "training.", "lr_warmup", [-0.1, 1.1, NAN]),
@@ -399,9 +400,10 @@ def test_one_step_and_extreme_grids() -> None:
     assert BetaGrid(low=2.0, high=2.0, steps=1).values() == (2.0,)
     wide = BetaGrid(low=1e-300, high=1e300, steps=3).values()
     assert wide == pytest.approx((1e-300, 1.0, 1e300))
-    for high in (1.0, 1.0 + 1e-13):
-        with pytest.raises(SpecError, match=r"grid\.steps is 3: it must be 1 where grid\.low equals grid\.high"):
-            BetaGrid(low=1.0, high=high, steps=3)
+    with pytest.raises(SpecError, match=r"grid\.steps is 3: it must be 1 where grid\.low equals grid\.high"):
+        BetaGrid(low=1.0, high=1.0, steps=3)
+    with pytest.raises(SpecError, match=r"grid\.steps is 3: it must be smaller: .* betas are not told apart"):
+        BetaGrid(low=1.0, high=1.0 + 1e-13, steps=3)
 
 
 def test_groups_share_a_beta() -> None:
@@ -464,7 +466,7 @@ def test_the_box_is_checked_where_it_counts() -> None:
 @pytest.mark.parametrize("groups", [None, (0, 1), (1, 0)])
 def test_a_bottom_up_sweep_needs_one_group(groups: tuple[int, ...] | None) -> None:
     model = ModelSpec(family="bottom-up")
-    with pytest.raises(SpecError, match=r"^groups is .*groups \(0, 0\).*Sec\. 3\.1"):
+    with pytest.raises(SpecError, match=r"^groups is .*Sec\. 3\.1.*add --groups 0 0 \(in Python groups=\(0, 0\)\)"):
         sweep_spec(model=model, groups=groups)
     assert len(sweep_spec(model=model, groups=(0, 0)).runs()) == 5
     assert len(sweep_spec(model=model, grid=BetaGrid(1.0, 1.0, 1)).runs()) == 1
@@ -493,7 +495,7 @@ RESIDUAL = {layers: ModelSpec(family="residual", latents=(2,) * layers) for laye
 @pytest.mark.parametrize(
     ("model", "grid", "groups", "kind", "why"),
     [
-        (ModelSpec(), BetaGrid(), None, Conditioned, "one network gives the models of all beta points"),
+        (ModelSpec(), BetaGrid(), None, Conditioned, "since there are 25 of them, the layer rates of a ghvae"),
         (RESIDUAL[1], BetaGrid(), None, Conditioned, "--method dedicated"),
         (RESIDUAL[3], BetaGrid(), None, Conditioned, "one network"),
         (RESIDUAL[4], BetaGrid(), None, Dedicated, "--method conditioned takes more"),
@@ -511,8 +513,15 @@ def test_one_network_is_the_default_wherever_it_is_possible(
     SweepSpec(model=model, method=default.method(grid, groups))  # it serves
 
 
+def test_epochs_and_steps_exclude_each_other() -> None:
+    with pytest.raises(SpecError, match=r"training\.epochs is 3 and training\.steps is 500: give one of them"):
+        TrainingSpec(epochs=3, steps=500)
+    with pytest.raises(SpecError, match=r"training\.steps is 0: it must be positive"):
+        TrainingSpec(steps=0)
+
+
 @pytest.mark.parametrize("training", [TrainingSpec(epochs=9, annealing=2.0), TrainingSpec(annealing_path="linear")])
 def test_annealing_that_the_default_would_not_heed_is_refused(training: TrainingSpec) -> None:
-    with pytest.raises(SpecError, match="which is the default, anneals its betas by"):
+    with pytest.raises(SpecError, match=r"which is the default.*--method dedicated"):
         default_method(ModelSpec(), training, BetaGrid(), None)
     assert default_method(ModelSpec(), training, BetaGrid(1, 1, 1), None).method is Dedicated

@@ -1,16 +1,18 @@
 """Checkpoints and listeners: resumed equals uninterrupted, and who watches changes nothing."""
 
 import dataclasses
+import math
 from pathlib import Path
 
 import pytest
 import torch
-from helpers.tiny_training import BETAS, SPEC, Recorder, Stop, assert_same, model_of, run, squares, untimed
+from helpers.tiny_training import BETAS, SHAPE, SPEC, Recorder, Stop, assert_same, model_of, run, squares, untimed
 
 from ratescape.data.batches import Images, stream
 from ratescape.errors import CheckpointError
 from ratescape.model.hierarchy import PosteriorSample
 from ratescape.model.packs import Parameters
+from ratescape.model.registry import build
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.fixed import FixedBetas
 from ratescape.training.context import Inspection, Saving, TrainingContext
@@ -107,13 +109,24 @@ def test_an_epoch_record_holds_the_means_over_the_epochs_images(images: Images) 
     assert record["learning_rate"] == pytest.approx(learning_rate(spec, 4, 50), rel=1e-12)
 
 
+def test_an_epoch_record_tells_the_steps_done_and_the_likelihoods_constant(images: Images) -> None:
+    history = run(images, [BETAS[0]]).history[0]
+    assert [record["steps"] for record in history] == list(range(5, 51, 5))
+    assert {record["constant"] for record in history} == {0.0}  # a pixel that is certain costs nothing
+    spec = dataclasses.replace(model_of().spec, likelihood="gaussian", sigma=0.5)
+    policy = FixedBetas(torch.tensor([BETAS[0]], dtype=torch.float64), 0)
+    trained = train(SPEC, build(spec, SHAPE).double(), images, policy, 1, 7)
+    constant = 256 * math.log(0.5 * math.sqrt(2 * math.pi))
+    assert [record["constant"] for record in trained.history[0]] == pytest.approx([constant] * 10)
+
+
 def test_reading_records_waits_for_no_device() -> None:
     """Tensors of the device "meta" have no contents: whatever would read one fails."""
-    log = EpochLog(2, 2, torch.device("meta"))
+    log = EpochLog(2, 2, torch.device("meta"), per_epoch=7, constant=3.5)
     log.rows.append(torch.arange(20.0).double().reshape(2, 10))
     record = log.records(-1)[1]
     assert record == log.history()[1][0]
-    assert list(record.values()) == [1, [10.0, 11.0], [12.0, 13.0], 14.0, 15.0, 16, 17.0, 18.0, "diverged"]
+    assert list(record.values()) == [1, 7, [10.0, 11.0], [12.0, 13.0], 14.0, 15.0, 3.5, 16, 17.0, 18.0, "diverged"]
 
 
 def test_buffers_are_kept_and_not_trained(images: Images, tmp_path: Path) -> None:

@@ -15,10 +15,25 @@ SPEC = TrainingSpec(lr_warmup=0)
 def test_open_fields_are_filled_in_for_the_images() -> None:
     many, few = resolved_training(TrainingSpec(), 60_000), resolved_training(TrainingSpec(), 3600)
     assert (many.epochs, many.annealing) == (20, 6) and total_steps(TrainingSpec(), 60_000) == 20 * 235
-    assert few.epochs == 67 and total_steps(TrainingSpec(), 3600) == 67 * 15 >= 1000 > 66 * 15
+    assert few.epochs == 134 and total_steps(TrainingSpec(), 3600) == 134 * 15 >= 2000 > 133 * 15
     assert resolved_training(TrainingSpec(epochs=3, annealing=1), 3600) == TrainingSpec(epochs=3, annealing=1)
     with pytest.raises(SpecError, match="outlasts training"):
         resolved_training(TrainingSpec(annealing=21), 60_000)
+
+
+def test_more_effort_takes_more_epochs_but_no_more_steps_where_images_are_few() -> None:
+    many, few = (resolved_training(TrainingSpec(), count, effort=2) for count in (60_000, 3600))
+    assert many.epochs == 40 and few.epochs == 134
+
+
+def test_steps_become_the_epochs_that_they_take() -> None:
+    asked = TrainingSpec(steps=100, batch=32)
+    spec = resolved_training(asked, 150, effort=2)  # 5 steps an epoch
+    assert (spec.epochs, spec.steps, spec.annealing) == (20, None, 6) and total_steps(asked, 150) == 100
+    assert total_steps(TrainingSpec(steps=101, batch=32), 150) == 105  # the last epoch is a whole one
+    assert resolved_training(spec, 150) == spec
+    with pytest.raises(SpecError, match="outlasts training"):
+        resolved_training(TrainingSpec(steps=10, annealing=3, batch=32), 150)
 
 
 def test_warm_up_raises_the_learning_rate_from_nothing() -> None:

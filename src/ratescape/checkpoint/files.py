@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ratescape.errors import CheckpointError
 from ratescape.records.files import write_atomically
+from ratescape.records.ownership import is_made_again
 from ratescape.specs.identity import FORMAT
 
 
@@ -50,7 +51,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what :func:`save` wrote: tensors on the CPU, and the header.
 
     Raises:
-        CheckpointError: the file is missing, not ours, of another version, or damaged.
+        CheckpointError: the file is missing, none of ours, of another version, or damaged.
     """
     stamp, tensors = _read(path, contents=True)
     if stamp.digest != _digest(tensors, stamp.text):
@@ -87,7 +88,7 @@ def _read(path: Path, contents: bool) -> tuple[_Stamp, dict[str, Tensor]]:
 def _stamp(path: Path, metadata: Mapping[str, str]) -> _Stamp:
     """What metadata say, of this version."""
     if "ratescape" not in metadata:
-        raise CheckpointError(f"{path} was not written by ratescape: check the path")
+        raise _foreign(path)
     try:
         given = json.loads(metadata["ratescape"])
         stamp = _Stamp(given["header"], json.loads(given["header"]), given["digest"])
@@ -104,9 +105,30 @@ def _stamp(path: Path, metadata: Mapping[str, str]) -> _Stamp:
 
 
 def _damaged(path: Path, reason: str) -> CheckpointError:
+    """What to say of a file that cannot be read: whose it is decides the remedy."""
+    if is_made_again(path):
+        return CheckpointError(
+            f"the checkpoint is damaged ({reason}); delete it and run the same command again to make it anew: {path}"
+        )
+    if not _has_our_header(path):
+        return _foreign(path)
     return CheckpointError(
-        f"the checkpoint is damaged ({reason}); delete it and run the same command again to make it anew: {path}"
+        f"{path} is damaged ({reason}): restore it from a copy, or write it anew as it was written before "
+        "(rs.save, or `ratescape recommend` and `solve` with --out)"
     )
+
+
+def _foreign(path: Path) -> CheckpointError:
+    return CheckpointError(f"{path} is not a model of ratescape: check the path")
+
+
+def _has_our_header(path: Path) -> bool:
+    """Whether a file begins as ours do: with eight bytes of length, and JSON whose metadata have our key."""
+    try:
+        with path.open("rb") as file:
+            return b'{"__metadata__":{"ratescape":' in file.read(64)
+    except OSError:
+        return False
 
 
 def _digest(tensors: Mapping[str, Tensor], text: str) -> str:

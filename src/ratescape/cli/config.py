@@ -94,7 +94,9 @@ def _refuse_other_formats(values: dict[str, Any], path: Path) -> None:
     found = values.pop("version", FORMAT)
     if found == FORMAT:
         return
+    if type(found) is not int or found < 1:
+        raise SpecError(f"{path} has version: {found}: it must be {FORMAT}, the format of configs, or left out")
     whose, remedy = "a newer", "upgrade ratescape"
-    if isinstance(found, int) and found < FORMAT:
+    if found < FORMAT:
         whose, remedy = "an older", "write a config with the fields of this version"
     raise SpecError(f"{path} was made by {whose} ratescape (format {found}, this one reads {FORMAT}): {remedy}")

@@ -1,7 +1,6 @@
 """Options of map and train: the fields of a sweep or of a run side by side, as on a command line or in a YAML file."""
 
 import dataclasses
-import typing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,17 +12,15 @@ from ratescape.specs.conditioning import ConditioningSpec
 from ratescape.specs.control import ControlSpec
 from ratescape.specs.data import DataSpec
 from ratescape.specs.evaluation import EvaluationSpec
+from ratescape.specs.given import METHODS
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.groups import Groups
 from ratescape.specs.identity import differences
-from ratescape.specs.methods import Default, Method, Targeted, default_method
+from ratescape.specs.methods import Default, Targeted, default_method
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import RunSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
-
-METHODS: dict[str, type[Method]] = {method.kind: method for method in typing.get_args(Method)}
-"""Every method by the name that ``--method`` gives it."""
 
 OF_LANDSCAPES = ("method", "grid", "groups", "conditioning")
 """Fields that only the description of a landscape has."""
@@ -102,7 +99,7 @@ class SweepOptions:
         """
         if self.method is not None or self.target_rates:
             return None
-        return default_method(self.model, self.training, self.grid, self.groups)
+        return default_method(self.model, self.training, self.grid, self.groups, self.conditioning.annealing)
 
     @classmethod
     def read(cls, values: dict[str, Any], path: Path) -> "SweepOptions":

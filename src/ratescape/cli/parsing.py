@@ -10,6 +10,7 @@ import tyro
 
 from ratescape.cli.config import UsageError, with_config
 from ratescape.cli.output import say
+from ratescape.cli.words import listed_numbers, nearest, without_commas
 from ratescape.version import __version__
 
 T = TypeVar("T")
@@ -61,27 +62,33 @@ def _with_options(command: type[T], name: str, words: list[str], default: T | No
     box = io.StringIO()
     try:
         with contextlib.redirect_stderr(box):
-            return tyro.cli(command, prog=f"ratescape {name}", args=words, **given)
+            return tyro.cli(command, prog=f"ratescape {name}", args=without_commas(words, command), **given)
     except SystemExit as end:
         if end.code:
-            raise UsageError(f"{_message(box.getvalue())} (ratescape {name} --help shows all options)") from end
+            raise UsageError(
+                f"{_message(box.getvalue(), command)} (ratescape {name} --help shows all options)"
+            ) from end
         raise
 
 
-def _message(box: str) -> str:
+def _message(box: str, command: type[Any]) -> str:
     """What tyro's box says, in one line."""
     # Its rules are hyphens where the output's encoding knows no box characters.
-    text = [re.sub(r"[│─╭╮╰╯]|-{3,}", " ", line).strip() for line in box.splitlines()]
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", box)  # colours at a terminal
+    text = [re.sub(r"[│─╭╮╰╯]|-{3,}", " ", line).strip() for line in plain.splitlines()]
     parts = [line for line in text if line and "--help" not in line and "full helptext" not in line]
     title = parts.pop(0) if len(parts) > 1 else ""
     # Our own messages name the field themselves.
-    return re.sub(r"^Error parsing [a-z.]+: (?=[a-z_.]+ is )", "", _sentence(parts) or title)
+    message = re.sub(r"^Error parsing [a-z.]+: (?=[a-z_.]+ is )", "", _sentence(parts) or title)
+    listed = re.match(r"Error parsing --(\S+): .*\[('.*')\]", message)
+    if listed and (numbers := listed_numbers(listed[1], command)):
+        return f"--{listed[1]} takes {numbers}, and not {listed[2]}"
+    unknown = re.match(r"Unrecognized options: (--[^ ,]+)", message)
+    meant = nearest(unknown[1], command) if unknown else None
+    return f"{message}; did you mean {meant}?" if meant else message
 
 
 def _sentence(lines: list[str]) -> str:
-    """The message proper, and the nearest option if one is named."""
+    """The message proper, without the help that follows it."""
     cut = next((i for i, line in enumerate(lines) if i and line.endswith(":")), len(lines))
-    message = " ".join(lines[:cut])
-    near = next((line.split()[0] for line in lines[cut + 1 :] if line.startswith("--")), None)
-    suggestion = near if any(line.startswith("Perhaps") for line in lines[cut : cut + 1]) else None
-    return f"{message}; did you mean {suggestion}?" if suggestion else message
+    return " ".join(lines[:cut])

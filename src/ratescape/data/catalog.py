@@ -7,26 +7,36 @@ the files of known sets, and on ``splits``, which divides images.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
-from ratescape.data.formats import Arrays, ImageSet, Split, from_arrays, read_path
+from ratescape.data.formats import ImageSet, Split, from_arrays, read_path
+from ratescape.data.formats.objects import arrays_of
 from ratescape.data.locating import existing_path, name_of, obtain
 from ratescape.data.sources import SOURCES
 from ratescape.data.splits import divide
 from ratescape.errors import DataError
 from ratescape.specs.codec import from_dict, to_dict
 from ratescape.specs.data import DataSpec
+from ratescape.specs.given import as_path, as_spec
 
-Source = str | Path | npt.NDArray[Any] | DataSpec
-"""Where images come from: a known name, a path, images as an array, or a full spec."""
+Source: TypeAlias = Any
+"""Where images come from: a known name, a path, a :class:`DataSpec` or a dictionary of its fields, :class:`ImageData`
+that is loaded, or images: an array, a tensor, a list of arrays, Pillow images or paths, or a Dataset of PyTorch."""
+
+Values: TypeAlias = Any
+"""Labels or targets of images, one for each: a list, tuple, array, tensor or Series."""
 
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
-    """Images, split and ready to be put into batches."""
+    """Images, split and ready to be put into batches.
+
+    Example::
+
+        data = rs.load_data("mnist-5k")
+        data.test.pixels.shape, data.classes  # (1000, 1, 28, 28), ("0", ..., "9")
+        landscape = rs.map_landscape(data)
+    """
 
     spec: DataSpec
     """What was asked for, with ``binary`` filled in."""
@@ -54,10 +64,10 @@ class ImageData:
 
 def load_data(
     source: Source,
-    labels: npt.NDArray[Any] | None = None,
-    targets: npt.NDArray[Any] | None = None,
+    labels: Values = None,
+    targets: Values = None,
     *,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     fetch: bool = True,
     progress: bool = False,
     **fields: Any,
@@ -69,11 +79,13 @@ def load_data(
     and ``limit`` limits the rest; neither touches the other or the test split.
 
     Args:
-        source: a name of ``SOURCES``, a path (write ``./mnist`` for a folder called like a name), or an array
-            ``[N, H, W]``, ``[N, H, W, C]`` or ``[N, C, H, W]``.
-        labels: of an array's images: ``[N]``, whole numbers or text.
-        targets: numbers to regress on, of an array's images: ``[N]`` or ``[N, T]``, finite.
-        folder: looked in first for the files of a set known by name.
+        source: a name of ``SOURCES``; a path (write ``./mnist`` for a folder called like a name); a spec or a
+            dictionary of its fields; or images: an array or tensor ``[N, H, W]``, ``[N, H, W, C]`` or
+            ``[N, C, H, W]``, a list of arrays, Pillow images or paths of files, or a Dataset of PyTorch, whose items
+            are images, or an image and its label each.
+        labels: of images given as such: ``[N]``, whole numbers or text, as a list, array, tensor or Series.
+        targets: numbers to regress on, of images given as such: ``[N]`` or ``[N, T]``, finite.
+        folder: looked in first for the files of a set known by name, and for a path that has moved.
         fetch: whether a set that this machine lacks may be fetched.
         progress: whether fetching shows a progress bar.
         fields: other fields of :class:`DataSpec`, such as ``validation=0.2``.
@@ -87,19 +99,34 @@ def load_data(
         data = load_data("mnist-5k", validation=0.2)
         data.train.pixels.shape  # (3200, 1, 28, 28)
 
-        mine = load_data(np.load("photos.npy"), labels)
+        mine = load_data(np.load("photos.npy"), labels)  # or tensors, Pillow images, a Dataset of PyTorch
     """
-    if isinstance(source, np.ndarray):
-        images = from_arrays("the array", Arrays(source, labels, targets))
+    if not isinstance(source, (str, Path, DataSpec, Mapping, ImageData)):
+        images = from_arrays("data", arrays_of(source, labels, targets))
         return _split(images, _with(DataSpec(name="array:" + images.fingerprint()), fields), binary=False)
-    spec = _with(DataSpec(name=name_of(source)) if isinstance(source, (str, Path)) else source, fields)
     for what, given in (("labels", labels), ("targets", targets)):
         if given is not None:
-            raise DataError(f"{what} were given beside {spec.name}: give {what} with an array only")
+            named = "loaded images" if isinstance(source, ImageData) else _spec_of(source).name
+            raise DataError(f"{what} were given beside {named}: give {what} with images only, such as an array")
+    if isinstance(source, ImageData):
+        return _loaded(source, fields)
+    spec = _with(_spec_of(source), fields)
     if spec.name not in SOURCES:
-        return _split(read_path(existing_path(spec.name)), spec, binary=False)
-    files = obtain(spec.name, folder, may_fetch=fetch, progress=progress)
+        return _split(read_path(existing_path(spec.name, as_path(folder, "folder"))), spec, binary=False)
+    files = obtain(spec.name, as_path(folder, "folder"), may_fetch=fetch, progress=progress)
     return _split(_read_known(spec.name, files), spec, SOURCES[spec.name].binary)
+
+
+def _spec_of(source: str | Path | DataSpec | Mapping[str, Any]) -> DataSpec:
+    """What a name, a path or a dictionary of fields stands for."""
+    return DataSpec(name=name_of(source)) if isinstance(source, (str, Path)) else as_spec(DataSpec, source, "data")
+
+
+def _loaded(data: "ImageData", fields: Mapping[str, Any]) -> "ImageData":
+    """Images that are loaded already, which are split as they are."""
+    if fields:
+        raise DataError(f"{', '.join(fields)} given beside loaded images: load them again with that")
+    return data
 
 
 def _with(spec: DataSpec, fields: Mapping[str, Any]) -> DataSpec:

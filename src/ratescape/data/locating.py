@@ -14,6 +14,7 @@ from typing import Final
 import pooch
 
 from ratescape.data.fetching import fetch_files
+from ratescape.data.formats.reading import exists, shortened
 from ratescape.data.sources import SOURCES
 from ratescape.errors import DataError
 
@@ -26,26 +27,34 @@ def name_of(source: str | Path) -> str:
     return f"./{name}" if isinstance(source, Path) and name in SOURCES else name
 
 
-def existing_path(name: str) -> Path:
+def existing_path(name: str, folder: Path | None = None) -> Path:
     """The path that a name stands for.
+
+    Args:
+        folder: where to look for what has moved: the folder that it lies in now, or is itself.
 
     Raises:
         DataError: there is no such path; names the known sets and the nearest.
     """
     path = Path(name).expanduser()
-    if path.exists():
-        return path
+    moved = [] if folder is None else [folder / path.name, folder]
+    found = next((one for one in (path, *moved) if exists(one)), None)
+    if found is not None:
+        return found
     if name.startswith("array:"):
         raise DataError(f"{name} was given as an array and is kept nowhere: pass the array again")
     if path.suffix or len(path.parts) > 1:
-        raise DataError(f"{name} does not exist: check the path, or give a known name ({', '.join(SOURCES)})")
+        raise DataError(
+            f"{shortened(path)} does not exist: check the path, say by --data-folder where it has moved to, or give a "
+            f"known name ({', '.join(SOURCES)})"
+        )
     raise _unknown(name)
 
 
 def _unknown(name: str) -> DataError:
     near = difflib.get_close_matches(name, SOURCES, n=1)
     hint = f"did you mean {near[0]}? Known names" if near else "give the path of existing images, or a known name"
-    return DataError(f"unknown data set {name!r}: {hint}: {', '.join(SOURCES)}")
+    return DataError(f"unknown data set {shortened(Path(name))!r}: {hint}: {', '.join(SOURCES)}")
 
 
 def locate(name: str, folder: Path | None = None) -> tuple[Path, ...] | None:

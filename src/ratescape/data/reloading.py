@@ -10,7 +10,7 @@ from ratescape.specs.data import DataSpec
 
 
 def reload_data(
-    source: DataSpec, folder: ResultsFolder, fingerprint: str | None, data_folder: Path | None = None
+    source: DataSpec, folder: ResultsFolder, fingerprint: str | None, data_folder: str | Path | None = None
 ) -> ImageData:
     """The images that results were made with.
 
@@ -18,7 +18,7 @@ def reload_data(
         source: what they were loaded from.
         folder: the results; images that were given as an array are kept in it.
         fingerprint: of those images.
-        data_folder: where to look first for the files of a known data set.
+        data_folder: where to look first for the files of a known data set, and for a path that has moved.
 
     Raises:
         DataError: the images are gone or damaged.
@@ -28,5 +28,8 @@ def reload_data(
     kept_array = source.name.startswith("array:") and kept.exists()
     data = read_prepared(kept) if kept_array else load_data(source, folder=data_folder)
     if data.fingerprint != fingerprint:
-        raise SpecError(f"{source.name} now holds other images than {folder.path} was trained on: restore them")
+        raise SpecError(
+            f"{source.name} now holds other images than {folder.path} was trained on: restore them, or say by "
+            "--data-folder (in Python data_folder) where they are"
+        )
     return data

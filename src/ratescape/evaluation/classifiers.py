@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.svm import SVC
 
 Floats = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.integer[Any]]
@@ -75,6 +74,8 @@ class RadialSVM:
 
     def fit(self, x: Floats, y: Labels) -> "RadialSVM":
         """Fit to features ``[N, D]`` and labels ``[N]`` of two classes or more."""
+        from sklearn.svm import SVC  # takes a second
+
         self._frame = frame_of(x)
         if len(x) <= GRAM_IMAGES:
             svc = SVC(C=1.0, kernel="precomputed", cache_size=CACHE_MB).fit(self._gram(x), y)
@@ -138,6 +139,8 @@ class LinearSVM:
     """
 
     def __init__(self, limit: int) -> None:
+        from sklearn.svm import SVC  # takes a second
+
         self._svc = SVC(C=1.0, kernel="linear", max_iter=limit, cache_size=CACHE_MB)
 
     def fit(self, x: Floats, y: Labels) -> "LinearSVM":

@@ -6,7 +6,7 @@ from typing import Any
 from ratescape.specs.codec import to_dict
 from ratescape.specs.evaluation import EvaluationSpec
 
-REVISION = 2
+REVISION = 3
 """Raised whenever a measurement is changed so that its numbers no longer compare with those measured before: another
 definition, another constant (``tests/evaluation/test_comparable.py`` pins those), other draws. Records of another
 revision are measured anew."""

@@ -1,15 +1,15 @@
-"""The estimators of the probes: which, with what limits, how they are fitted and scored."""
+"""The estimators of the probes: which, with what limits, how they are fitted and scored.
+
+scikit-learn takes a second to import, so that is done where something is fitted.
+"""
 
 import warnings
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.metrics import normalized_mutual_info_score
 
+from ratescape.evaluation import errors
 from ratescape.evaluation.classifiers import Floats, LinearSVM, NearestNeighbours, RadialSVM
 
 Protocol = Literal["heldout", "paper"]
@@ -45,6 +45,9 @@ and of the prior: below lies the rounding of a float32 network, which differs fr
 
 def unfitted(classes: int, protocol: Protocol, seed: int) -> dict[str, Any]:
     """Estimators by measure, unfitted."""
+    from sklearn.cluster import KMeans
+    from sklearn.linear_model import LogisticRegression, Ridge
+
     return {
         "accuracy_logistic": LogisticRegression(C=1.0, max_iter=LOGISTIC_ITERATIONS[protocol]),
         "accuracy_linear_svm": LinearSVM(SVM_ITERATIONS[protocol]),
@@ -57,6 +60,8 @@ def unfitted(classes: int, protocol: Protocol, seed: int) -> dict[str, Any]:
 
 def converges(estimator: Any, x: Floats, y: Any) -> bool:
     """Fit, and tell whether the solver reached its tolerance; its own warning about that is taken in."""
+    from sklearn.exceptions import ConvergenceWarning
+
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         estimator.fit(x, y)
@@ -66,11 +71,24 @@ def converges(estimator: Any, x: Floats, y: Any) -> bool:
     return len(others) == len(caught)
 
 
-def score_of(name: str, estimator: Any, x: Floats, y: Any) -> float:
+class Scored(NamedTuple):
+    """The score of a probe, and its standard error."""
+
+    value: float
+    error: float | None
+
+
+def score_of(name: str, estimator: Any, x: Floats, y: Any) -> Scored:
     """Score of a fitted estimator on features ``x [N, D]`` with labels ``y [N]`` or numbers ``y [N, T]``."""
     if name == "clustering_nmi":
-        return float(normalized_mutual_info_score(y, estimator.predict(x)))
-    return float(estimator.score(x, y))
+        from sklearn.metrics import normalized_mutual_info_score
+
+        clusters = estimator.predict(x)
+        return Scored(float(normalized_mutual_info_score(y, clusters)), errors.of_clustering(clusters, y))
+    score = float(estimator.score(x, y))
+    if name in NUMBER_MEASURES:
+        return Scored(score, errors.of_r2(estimator.predict(x), y))
+    return Scored(score, errors.of_accuracy(score, len(y)))
 
 
 class Scaling(NamedTuple):

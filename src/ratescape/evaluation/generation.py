@@ -5,8 +5,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ratescape.data.batches import stream
+from ratescape.data.batches import Images, stream
 from ratescape.errors import DataError, SpecError
+from ratescape.evaluation.errors import of_mean
 from ratescape.judges.cache import Judge
 from ratescape.model.hierarchy import CHUNK, HVAE
 
@@ -27,6 +28,13 @@ class InceptionScore(NamedTuple):
     @property
     def score(self) -> float:
         return float(self.scores.mean())
+
+    @property
+    def errors(self) -> dict[str, float]:
+        """Standard errors of the three means, by column: the splits' spread / sqrt(S); none of a single split."""
+        columns = {"inception_score": self.scores, "diversity": self.diversities, "sharpness": self.sharpnesses}
+        found = {name: of_mean(values) for name, values in columns.items()}
+        return {name: error for name, error in found.items() if isinstance(error, float)}
 
     @property
     def diversity(self) -> float:
@@ -96,3 +104,20 @@ def generation(model: HVAE, judge: Judge, count: int = 10_000, splits: int = 5, 
     generator = torch.Generator(device).manual_seed(stream(seed, "samples"))
     sizes = [min(CHUNK, count - start) for start in range(0, count, CHUNK)]
     return inception(torch.cat([judge.probabilities(model.sample(size, generator)) for size in sizes]), splits)
+
+
+def score_of_images(judge: Judge, images: Images, limit: int, splits: int = 5) -> InceptionScore:
+    """Inception score of images that nobody generated, in splits as large as those of ``limit`` samples, if they do.
+
+    A score rises with the number of images in a split, so that only equally many compare. Of too few images for that,
+    all are one split.
+
+    Args:
+        limit: samples of a model, of which each of ``splits`` splits has an equal share.
+    """
+    share = min(limit // splits, len(images))
+    count = min(splits, len(images) // share)
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))  # data sets come class by class
+    chosen = order[: share * count].to(images.device)
+    chunks = [judge.probabilities(images.take(rows)) for rows in chosen.split(CHUNK)]
+    return inception(torch.cat(chunks), count)

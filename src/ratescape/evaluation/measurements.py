@@ -10,15 +10,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ratescape.errors import DataError
+from ratescape.evaluation import errors
 from ratescape.evaluation.bounds import ceiling_by_information, ceiling_by_rate, exceeds
 from ratescape.evaluation.estimators import LABEL_MEASURES, MEASURE_OF
-from ratescape.evaluation.features import Indices, paper_split
-from ratescape.evaluation.generation import generation
+from ratescape.evaluation.features import Indices, fitting_images, paper_split
+from ratescape.evaluation.generation import generation, score_of_images
 from ratescape.evaluation.information import layer_information
 from ratescape.evaluation.probes import LayerScores, Probes, fit_probes, paper_probes
-from ratescape.evaluation.rates import active_units
+from ratescape.evaluation.rates import active_units, rates
 from ratescape.evaluation.samples import Labels, SampleProbes
 from ratescape.evaluation.subject import Measured, Measurement, SplitView, Subject
+from ratescape.judges.cache import Judge
 from ratescape.specs.evaluation import SCORE_SPLITS
 
 NO_LABELS = "the images have no labels"
@@ -27,9 +29,11 @@ ONE_CLASS = "the images are all of one class"
 
 def fidelity(subject: Subject, split: SplitView) -> Measured:
     """Rates, distortion, their sums, PSNR and active units."""
-    restored = split.reading.restored
-    layers, distortion = split.layer_rates, split.rates.distortion.mean().item()
+    restored, per_image, distortions = split.reading.restored, split.rates.rates, split.rates.distortion
+    layers, distortion = split.layer_rates, distortions.mean().item()
     weighted = sum(beta * rate for beta, rate in zip(subject.betas, layers, strict=True))
+    totals, loss = per_image.sum(1), distortions + per_image @ per_image.new_tensor(subject.betas)
+    exact = {"rates": per_image, "rate": totals, "distortion": distortions, "loss": loss, "nelbo": distortions + totals}
     return Measured(
         {
             "rates": layers,
@@ -39,19 +43,59 @@ def fidelity(subject: Subject, split: SplitView) -> Measured:
             "nelbo": distortion + sum(layers),
             "psnr": restored.psnr,
             "active": active_units(restored.means),
-        }
+        },
+        errors=_known(
+            {name: errors.of_mean(values) for name, values in exact.items()} | {"psnr": errors.of_psnr(restored.errors)}
+        ),
+        parts={
+            "psnr": errors.parts(errors.shares_of_psnr(restored.errors)),
+            "nelbo": errors.parts(exact["nelbo"]),
+            "distortion": errors.parts(distortions),
+        },
     )
+
+
+def training_loss(subject: Subject, split: SplitView) -> Measured:
+    """The loss on as many training images as the split that models are chosen on has; not told of other splits."""
+    if split.position > 0:
+        return Measured({})
+    settings, train = subject.settings, subject.data.train.pixels
+    images = subject.images(train[fitting_images(len(train), settings.seed, limit=len(split.images))])
+    seen = rates(subject.model, images, settings.seed, settings.draws)
+    layers = seen.rates.mean(0).tolist()
+    costs = sum(beta * rate for beta, rate in zip(subject.betas, layers, strict=True))
+    return Measured({"train_loss": seen.distortion.mean().item() + costs})
 
 
 def sample_quality(subject: Subject, split: SplitView) -> Measured:
     """Inception score; each split has draws of its own, so that what was chosen on one is reported on others."""
     judge, settings = subject.judge, subject.settings
     if judge is None:
-        reason = "no samples were asked for" if settings.samples == 0 else "a judge needs labels of two classes or more"
-        return Measured({}, {"inception_score": reason})
+        labels = _labels(split)
+        lacking = labels if isinstance(labels, str) else "a judge needs labels of two classes or more"
+        return Measured({}, {"inception_score": "no samples were asked for" if settings.samples == 0 else lacking})
     score = generation(subject.model, judge, settings.samples, SCORE_SPLITS, seed=2 * settings.seed + split.position)
     values = {"inception_score": score.score, "diversity": score.diversity, "sharpness": score.sharpness}
-    return Measured(values | {"judge_accuracy": judge.accuracy})
+    values |= {"judge_accuracy": judge.accuracy, "score_of_data": _score_of_data(judge, subject, split)}
+    sampling = errors.of_accuracy(judge.accuracy, len(subject.data.test.pixels))
+    return Measured(values, errors=score.errors | {"judge_accuracy": sampling})
+
+
+def _score_of_data(judge: Judge, subject: Subject, split: SplitView) -> float:
+    """What the judge gives the split's own images, asked once for all models that it judges."""
+    asked = ("score of data", split.position, len(split.images), subject.settings.samples)
+    if asked not in judge.known:
+        judge.known[asked] = score_of_images(judge, split.images, subject.settings.samples, SCORE_SPLITS).score
+    return judge.known[asked]
+
+
+def most_frequent(subject: Subject, split: SplitView) -> Measured:
+    """``chance``: the accuracy of always naming the most frequent class of the images that probes are scored on."""
+    labels = _labels(split)
+    if isinstance(labels, str):
+        return Measured({})
+    scored = paper_split(len(labels), subject.settings.seed)[1] if subject.settings.probes == "paper" else slice(None)
+    return Measured({"chance": float(np.bincount(labels[scored]).max() / len(labels[scored]))})
 
 
 def label_information(subject: Subject, split: SplitView) -> Measured:
@@ -74,7 +118,8 @@ def label_information(subject: Subject, split: SplitView) -> Measured:
             "information": [layer.leave_one_out for layer in layers],
             "information_paper": largest,
             "ceiling_information": ceiling_by_information(largest, counts).tolist(),
-        }
+        },
+        errors={"information": [layer.standard_error for layer in layers]},
     )
 
 
@@ -149,7 +194,10 @@ def sample_probe(subject: Subject, split: SplitView) -> Measured:
         return Measured({})
     accuracies = probes.score([x[scored] for x in split.samples], labels[scored])
     above = flags(accuracies, split.once(label_information).metrics, len(scored))
-    return Measured({"accuracy_sample": accuracies, "flag": "; ".join(above) or None})
+    sampling = [errors.of_accuracy(value, len(scored)) for value in accuracies]
+    return Measured(
+        {"accuracy_sample": accuracies, "flag": "; ".join(above) or None}, errors={"accuracy_sample": sampling}
+    )
 
 
 def _sample_probes(split: SplitView, labels: Labels, fit: Indices) -> SampleProbes | None:
@@ -182,12 +230,20 @@ def _labels(split: SplitView) -> Labels | str:
 
 
 def _scored(scores: LayerScores) -> Measured:
-    return Measured(dict(scores.metrics), {name: why for layer in scores.reasons for name, why in layer.items()})
+    why = {name: reason for layer in scores.reasons for name, reason in layer.items()}
+    return Measured(dict(scores.metrics), why, dict(scores.errors))
+
+
+def _known(found: dict[str, Any]) -> dict[str, Any]:
+    """Those errors that there are."""
+    return {name: error for name, error in found.items() if error is not None}
 
 
 BUILT_IN = (
     Measurement(("rates", "rate", "distortion", "loss", "nelbo", "psnr", "active"), fidelity),
-    Measurement(("inception_score", "diversity", "sharpness", "judge_accuracy"), sample_quality),
+    Measurement(("inception_score", "diversity", "sharpness", "judge_accuracy", "score_of_data"), sample_quality),
+    Measurement(("chance",), most_frequent),
+    Measurement(("train_loss",), training_loss),
     Measurement(("ceiling_rate", "information", "information_paper", "ceiling_information"), label_information),
     Measurement(LABEL_MEASURES, mean_probes),
     Measurement(("accuracy_sample",), sample_probe),

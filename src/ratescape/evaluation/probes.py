@@ -51,6 +51,7 @@ from ratescape.evaluation.estimators import (
     Floats,
     Protocol,
     Scaling,
+    Scored,
     converges,
     scaling_of,
     score_of,
@@ -68,6 +69,8 @@ class LayerScores(NamedTuple):
     NMI of independent labels is not 0 but some (M - 1)^2 / (2 N H(y)) for M classes and N scored images. R^2 is
     negative where predictions are worse than the mean.
     """
+    errors: dict[str, list[float | None]]
+    """Their standard errors over the scored images."""
     reasons: list[dict[str, str]]
     """Why a measure is None, by name."""
     unconverged: list[tuple[str, ...]]
@@ -75,7 +78,7 @@ class LayerScores(NamedTuple):
     fitted: int
     """Images that probes were fitted to."""
     scored: int
-    """Images that probes were scored on: accuracies have a binomial error of sqrt(a (1 - a) / scored)."""
+    """Images that probes were scored on."""
 
 
 class _Targets(NamedTuple):
@@ -125,11 +128,12 @@ class Probes:
         targets = _checked(layers, labels, numbers, tuple(name for name in self.measures if name in LABEL_MEASURES))
         if targets.measures != self.measures or [x.shape[1] for x in layers] != [layer.size for layer in self.layers]:
             raise DataError("the probes were fitted to other targets or layers: score them on features of one model")
-        missing = _score_reasons(targets, self.classes)
+        missing, names = _score_reasons(targets, self.classes), self.measures
         with threadpool_limits(THREADS):
             results = [_score(layer, x, targets, missing) for layer, x in zip(self.layers, layers, strict=True)]
         return LayerScores(
-            metrics={name: [values.get(name) for values, _ in results] for name in self.measures},
+            metrics={name: [found[name].value if name in found else None for found, _ in results] for name in names},
+            errors={name: [found[name].error if name in found else None for found, _ in results] for name in names},
             reasons=[reasons for _, reasons in results],
             unconverged=[layer.unconverged for layer in self.layers],
             fitted=self.images,
@@ -286,7 +290,7 @@ def _fit(
 
 def _score(
     layer: _Layer, x: Floats, targets: _Targets, missing: dict[str, str]
-) -> tuple[dict[str, float], dict[str, str]]:
+) -> tuple[dict[str, Scored], dict[str, str]]:
     """Measures of one layer, and the reasons of those that are undefined."""
     if not np.isfinite(x).all():
         missing = dict.fromkeys(targets.measures, "features are not finite")

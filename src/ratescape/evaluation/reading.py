@@ -33,8 +33,8 @@ class _Batch(NamedTuple):
     drawn: Pass
     """At the first draw."""
     modes: list[Tensor]
-    squared_error: float
-    """Of the reconstructions, summed over everything."""
+    squared_errors: Tensor
+    """Of the reconstructions, the mean over the pixels of each image, float64 ``[B]``."""
 
 
 @torch.no_grad()
@@ -57,15 +57,15 @@ def read(model: HVAE, images: Images, seed: int, draws: int = 1) -> Reading:
     for chunk in images.in_order(CHUNK):
         sources = [PosteriorSample(model.noise(len(chunk), generator)) for _ in range(draws)]
         *drawn, mode = model.passes([*sources, PosteriorMode()], chunk)
-        error = float((model.likelihood.mean(mode.output) - chunk).double().square().sum())
+        errors = (model.likelihood.mean(mode.output) - chunk).double().square().flatten(1).mean(1)
         first = drawn[0]._replace(output=mode.output.new_empty(0), priors=[])  # the largest parts are not needed
-        batches.append(_Batch(averaged(drawn), first, mode.latents, error))
+        batches.append(_Batch(averaged(drawn), first, mode.latents, errors))
     return Reading(
         rates=Rates(*_joined([batch.rates.rates, batch.rates.distortion] for batch in batches)),
         samples=_joined([z.flatten(1) for z in batch.drawn.latents] for batch in batches),
         posteriors=_posteriors([batch.drawn for batch in batches]),
         restored=Reconstruction(
-            sum(batch.squared_error for batch in batches) / images.pixels.numel(),
+            torch.cat([batch.squared_errors for batch in batches]),
             _joined(batch.modes for batch in batches),
         ),
     )

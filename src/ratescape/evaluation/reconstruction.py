@@ -9,10 +9,15 @@ from torch import Tensor
 class Reconstruction(NamedTuple):
     """Reconstruction from posterior modes: mu_L, then mu_{L-1} given mu_L, ..., then expected pixels."""
 
-    mse: float
-    """Mean squared error over all images, channels and pixels; the data range is 1."""
+    errors: Tensor
+    """Mean squared error over channels and pixels of each image, float64 ``[N]``; the data range is 1."""
     means: list[Tensor]
     """Posterior means of each layer, top first, ``[N, *shape]``, each given the means above it."""
+
+    @property
+    def mse(self) -> float:
+        """Mean squared error over all images, channels and pixels."""
+        return float(self.errors.mean())
 
     @property
     def psnr(self) -> float:

@@ -7,7 +7,6 @@ only be a defect, of the estimate of a rate, of information, or of the probe.
 """
 
 import numpy as np
-from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from ratescape.errors import DataError
@@ -35,6 +34,8 @@ class SampleProbes:
     def __init__(self, layers: LayerArrays, labels: Labels) -> None:
         if len(np.unique(labels)) < 2:
             raise DataError("the fitting images are all of one class")
+        from sklearn.preprocessing import StandardScaler  # takes a second
+
         self._fitted: list[tuple[StandardScaler, RadialSVM] | None] = []
         with threadpool_limits(THREADS):
             for x in layers:

@@ -30,6 +30,10 @@ class Measured:
     """By name; lists run over the layers, top first."""
     absent: dict[str, str] = dataclasses.field(default_factory=dict)
     """Why other metrics are not there, by name."""
+    errors: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Standard errors of those metrics that have one, by name, in the same form."""
+    parts: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    """Of metrics that are means over images, their means over groups: see :func:`ratescape.evaluation.errors.parts`."""
 
 
 @dataclasses.dataclass(eq=False)

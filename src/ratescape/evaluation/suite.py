@@ -12,6 +12,8 @@ Example::
     suite.register(Measurement(("worst_distortion",), worst_image))
 """
 
+import itertools
+from collections.abc import Callable
 from typing import Any
 
 from ratescape import metrics
@@ -47,17 +49,25 @@ def register(measurement: Measurement) -> Measurement:
     return measurement
 
 
-def measure(subject: Subject) -> list[dict[str, Any]]:
+Told = Callable[[int, int], object]
+"""Is told how many measurements are made, out of how many."""
+
+
+def measure(subject: Subject, told: Told | None = None) -> list[dict[str, Any]]:
     """Measure a model on validation and test: one record each, of which landscapes are made.
 
-    A record has ``split``, its number of ``images``, ``betas``, ``metrics``, ``absent`` (why what is not among the
-    metrics could not be measured), and what :func:`ratescape.evaluation.comparable.stamp` adds.
+    A record has ``split``, its number of ``images``, ``betas``, ``metrics``, ``errors`` (their standard errors, as far
+    as there are any), ``parts`` (of means over images, those over groups of images), ``absent`` (why what is not among
+    the metrics could not be measured), and what :func:`ratescape.evaluation.comparable.stamp` adds.
 
     Metrics, nats per image unless said otherwise; lists run over the layers, top first:
 
     - ``rates``, their sum ``rate``, ``distortion``, ``loss`` (distortion + sum of beta x rate, Eq. 8), ``nelbo``
       (-ELBO), ``psnr`` (dB), ``active`` units;
-    - ``inception_score``, ``diversity``, ``sharpness`` (Eq. 12), other draws for each split, and ``judge_accuracy``;
+    - ``inception_score``, ``diversity``, ``sharpness`` (Eq. 12), other draws for each split, ``judge_accuracy``, and
+      ``score_of_data``, the inception score of the split's own images;
+    - ``chance``, the share of the most frequent class;
+    - ``train_loss``, on the first split alone: the loss on as many training images, which is there to tell overfitting;
     - ``information`` about the labels (nats), ``accuracy_...`` and ``clustering_nmi`` of the probes (fractions), the
       ceilings ``ceiling_information`` and ``ceiling_rate`` (Eq. 11), ``accuracy_sample``, which they bind, and ``flag``
       where it is above one;
@@ -65,6 +75,9 @@ def measure(subject: Subject) -> list[dict[str, Any]]:
     - whatever else is registered.
 
     On a GPU float32 is float32, whatever training was done in.
+
+    Args:
+        told: is told after each measurement how many are made.
 
     Example::
 
@@ -74,28 +87,38 @@ def measure(subject: Subject) -> list[dict[str, Any]]:
     if subject.device.type == "cpu":
         keep_freed_memory()
     with arithmetic("float32", subject.device):
-        return [_record(subject, name, split) for name, split in subject.splits.items()]
+        splits = list(subject.splits.items())
+        counted = _counted(told, len(splits) * len(MEASUREMENTS))
+        return [_record(subject, name, split, counted) for name, split in splits]
 
 
 def blank(data: ImageData, betas: tuple[float, ...], settings: EvaluationSpec) -> list[dict[str, Any]]:
     """The records of a model that has nothing to measure because its training diverged: every number is missing."""
     missing = [None] * len(betas)
     empty = dict.fromkeys(("rate", "distortion", "loss", "nelbo", "psnr")) | {"rates": missing, "active": missing}
-    return [
-        {"split": name, "images": 0, "betas": betas} | stamp(settings, None) | {"metrics": empty, "absent": {}}
-        for name in data.held_out
-    ]
+    nothing = stamp(settings, None) | {"metrics": empty, "errors": {}, "parts": {}, "absent": {}}
+    return [{"split": name, "images": 0, "betas": betas} | nothing for name in data.held_out]
 
 
-def _record(subject: Subject, name: str, split: SplitView) -> dict[str, Any]:
+def _counted(told: Told | None, total: int) -> Callable[[], object]:
+    """To be called after each of so many measurements."""
+    made = itertools.count(1)
+    return lambda: None if told is None else told(next(made), total)
+
+
+def _record(subject: Subject, name: str, split: SplitView, counted: Callable[[], object]) -> dict[str, Any]:
     """What all measurements say of one split."""
     judge = subject.judge
     record: dict[str, Any] = {"split": name, "images": len(split.images), "betas": subject.betas}
-    record |= stamp(subject.settings, None if judge is None else judge.facts) | {"metrics": {}, "absent": {}}
+    record |= stamp(subject.settings, None if judge is None else judge.facts)
+    record |= {"metrics": {}, "errors": {}, "parts": {}, "absent": {}}
     for measurement in MEASUREMENTS:
         found = _measured(measurement, split)
         record["metrics"] |= found.metrics
+        record["errors"] |= found.errors
+        record["parts"] |= found.parts
         record["absent"] |= found.absent
+        counted()
     return record
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from ratescape.data.catalog import ImageData
 from ratescape.execution.packing import Pack
-from ratescape.execution.progress import Tracker
+from ratescape.execution.progress.tracker import Tracker
 from ratescape.execution.workspace import Workspace
 from ratescape.records.folders import SweepFolder
 from ratescape.specs.execution import ExecutionSpec

@@ -6,31 +6,24 @@ However a sweep ends, by itself, by Ctrl-C or killed, its workers end with it.
 import contextlib
 import dataclasses
 import functools
-import os
-import signal
-import threading
-import time
-import warnings
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from multiprocessing import resource_tracker
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
-from joblib.externals.loky import BrokenProcessPool, ProcessPoolExecutor
 
 from ratescape.compute.cores import threads
 from ratescape.compute.devices import chosen_device
 from ratescape.data.catalog import ImageData
 from ratescape.data.prepared import read_prepared
-from ratescape.errors import MemoryShortage, ResourceError
+from ratescape.errors import MemoryShortage
 from ratescape.execution.engine import Job
 from ratescape.execution.networks import complete_network
 from ratescape.execution.packing import Pack, pack_size, split, workers
-from ratescape.execution.progress import Notes, Tell, followed
+from ratescape.execution.progress.messages import Tell
+from ratescape.execution.progress.notes import Notes, followed
 from ratescape.execution.provenance import device_name
 from ratescape.execution.work import PackWork, complete_pack
+from ratescape.execution.workers import Call, Pool, Worker, worker_processes
 from ratescape.execution.workspace import Workspace, hand_over
 from ratescape.records.files import waited_for
 from ratescape.records.folders import SweepFolder
@@ -98,8 +91,7 @@ def _alone(folder: SweepFolder, name: str) -> contextlib.AbstractContextManager[
 class _Piece:
     """Work for one call of a worker."""
 
-    function: Callable[..., None]
-    arguments: tuple[Any, ...]
+    call: Call
     pack: Pack | None = None
     """What is halved where memory does not suffice."""
 
@@ -122,81 +114,37 @@ def _by_workers(job: Job, count: int) -> None:
     workspace = job.workspace
     images = hand_over(workspace.data, job.folder)
     order = _Order(images, job.folder.path, workspace.evaluation, workspace.execution)
-    judges = [_Piece(_obtain_judge, (order,))] if workspace.judge_digest is None else []
+    judges = [_Piece(Call(_obtain_judge, (order,)))] if workspace.judge_digest is None else []
     each = max(1, count // max(1, len(job.networks)))  # a single network shall not leave cores idle
-    networks = [_Piece(_train_network, (order, network, each)) for network in job.networks]
-    packs = [_Piece(_complete_pack, (order, pack), pack) for pack in job.packs]
-    with _worker_processes(count) as executor, followed(Notes(job.folder.packs), job.tracker):
+    networks = [_Piece(Call(_train_network, (order, network, each))) for network in job.networks]
+    packs = [_Piece(Call(_complete_pack, (order, pack)), pack) for pack in job.packs]
+    with worker_processes(count) as pool, followed(Notes(job.folder.packs), job.tracker):
         # The judge first, so that nobody waits for it who could train. Models are taken from their networks.
         phases = [[*judges, *networks], packs] if networks else [[*judges, *packs]]
         for phase in phases:
-            _have_done(executor, phase, count, job.folder)
+            _have_done(pool, phase, job.folder)
 
 
-def _have_done(executor: ProcessPoolExecutor, waiting: list[_Piece], count: int, folder: SweepFolder) -> None:
-    """Have all pieces done in about their order, ``count`` at a time; packs too large for the memory are halved."""
-    waiting, running = list(waiting), dict[Future[None], _Piece]()
+def _have_done(pool: Pool, waiting: list[_Piece], folder: SweepFolder) -> None:
+    """Have all pieces done in about their order; packs too large for the memory are halved."""
+    waiting, running = list(waiting), dict[Worker, _Piece]()
     while waiting or running:
-        while waiting and len(running) < count:
+        while waiting and pool.has_room:
             piece = waiting.pop(0)
-            with _workers_spared_of_interrupts():
-                running[executor.submit(piece.function, *piece.arguments)] = piece
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            piece = running.pop(future)
+            running[pool.begin(piece.call)] = piece
+        for worker in pool.ended():
+            piece = running.pop(worker)
             try:
-                future.result()
+                worker.finish()
             except MemoryShortage:
                 if piece.pack is None or len(piece.pack.runs) == 1:
                     raise
+                order, _ = piece.call.arguments
                 halves = split(piece.pack, folder)
-                waiting[:0] = [_Piece(piece.function, (piece.arguments[0], half), half) for half in halves]
-
-
-@contextlib.contextmanager
-def _worker_processes(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that outlive neither this block nor this process."""
-    environment = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    executor = ProcessPoolExecutor(count, initializer=_begin_worker, initargs=(os.getpid(),), env=environment)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "A worker stopped", UserWarning)  # it is replaced by a fresh one
-            yield executor
-    except BrokenProcessPool as error:
-        raise ResourceError(
-            "a worker process was killed, probably because memory ran out: run the same command again with fewer "
-            "execution.workers; what is finished is kept"
-        ) from error
-    finally:
-        executor.shutdown(kill_workers=True)  # what they were to write is written; a torch takes seconds to leave
-
-
-@contextlib.contextmanager
-def _workers_spared_of_interrupts() -> Iterator[None]:
-    """Processes started in this block never see the Ctrl-C that a terminal sends to all; their parent ends them."""
-    resource_tracker.ensure_running()  # started inside the block, it would unblock the signal again (Python 3.11)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+                waiting[:0] = [_Piece(Call(piece.call.function, (order, half)), half) for half in halves]
 
 
 # In a worker process
-
-
-def _begin_worker(parent: int) -> None:
-    """Make this process one of one thread, which ends soon after its parent, however that ended.
-
-    Else the workers of a killed sweep would go on training unseen.
-    """
-    torch.set_num_threads(1)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.2)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 @functools.lru_cache(maxsize=1)
@@ -207,7 +155,7 @@ def _workspace(order: _Order) -> Workspace:
 
 def _obtain_judge(order: _Order) -> None:
     """Have the judge that the models' samples will need."""
-    _ = _workspace(order).judge
+    _workspace(order).judge(order.teller("judge"))
 
 
 def _train_network(order: _Order, spec: NetworkSpec, count: int) -> None:

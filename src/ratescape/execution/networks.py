@@ -10,8 +10,10 @@ import torch
 from ratescape import checkpoint
 from ratescape.compute.precision import FLOAT, arithmetic
 from ratescape.data.batches import Images, stream
-from ratescape.evaluation.rates import rates
-from ratescape.execution.progress import Reporter, Tell
+from ratescape.evaluation.rates import active_units
+from ratescape.evaluation.reading import read
+from ratescape.execution.interrupts import deferred
+from ratescape.execution.progress.messages import Reporter, Tell, told
 from ratescape.execution.work import shortage_named
 from ratescape.execution.workspace import Workspace
 from ratescape.model.conditioning import Conditioned, conditioned
@@ -23,7 +25,7 @@ from ratescape.records.table import FINE_IMAGES
 from ratescape.specs.identity import key
 from ratescape.specs.runs import NetworkSpec
 from ratescape.specs.training import TrainingSpec
-from ratescape.training.betas.annealing import network_annealing
+from ratescape.training.betas.annealing import Annealing, network_annealing
 from ratescape.training.betas.sampled import BetaBox, SampledBetas
 from ratescape.training.context import Inspection, Saving, TrainingContext
 from ratescape.training.loop import train
@@ -49,14 +51,28 @@ def complete_network(spec: NetworkSpec, folder: NetworkFolder, workspace: Worksp
     """
     if folder.weights.exists():
         return
-    network = initial_network(spec, workspace.data.shape).to(workspace.device)
-    while True:
-        number = going_on(read_attempts(folder.attempts), spec.restarts)
-        with shortage_named(1):
-            trained = _attempt(spec, folder, workspace, tell, network, number)
-        if going_on(read_attempts(folder.attempts), spec.restarts) == number:
-            break
-    network.load_state_dict(network.state_dict() | member(trained.parameters, 0))
+    with told(tell, "network", [key(spec)]):
+        network = initial_network(spec, workspace.data.shape).to(workspace.device)
+        while True:
+            number = going_on(read_attempts(folder.attempts), spec.restarts)
+            with shortage_named(1):
+                trained = _attempt(spec, folder, workspace, tell, network, number)
+            if going_on(read_attempts(folder.attempts), spec.restarts) == number:
+                break
+        network.load_state_dict(network.state_dict() | member(trained.parameters, 0))
+        _write_network(spec, folder, workspace, network, trained, number)
+    Reporter(tell, [key(spec)]).written()
+
+
+def _write_network(
+    spec: NetworkSpec,
+    folder: NetworkFolder,
+    workspace: Workspace,
+    network: Conditioned,
+    trained: Trained,
+    number: int,
+) -> None:
+    """Measure the groups once more, and write the network's folder; the weights come last."""
     attempts = read_attempts(folder.attempts)
     if len(attempts) >= number and not trained.diverged[0]:
         end = group_rates(network, checked_images(network, workspace))
@@ -67,7 +83,6 @@ def complete_network(spec: NetworkSpec, folder: NetworkFolder, workspace: Worksp
     checkpoint.save_network(folder.weights, network.state_dict(), spec, header | {"attempts": records_of(attempts)})
     for one in range(1, spec.restarts + 2):
         folder.checkpoint_of(one).unlink(missing_ok=True)
-    Reporter(tell, [key(spec)]).written()
 
 
 def going_on(attempts: Sequence[Attempt], restarts: int) -> int:
@@ -88,10 +103,7 @@ def _attempt(
     """Train to the end, or to the check if another attempt is to go on after it; ``number`` is from 1."""
     images = workspace.train_images(spec.training.precision)
     recipe = attempted(spec.training, number)
-    like = torch.empty(0, device=workspace.device, dtype=images.dtype)
-    least = network.model.likelihood.least(math.prod(workspace.data.shape))
-    annealing = network_annealing(spec, len(images), workspace.device)
-    policy = SampledBetas(BetaBox(spec.low, spec.high, spec.groups), 1, annealing, spec.seed, like, least)
+    policy, annealing = network_policy(spec, network, images)
 
     def lives(parameters: Parameters) -> bool:
         """Check the groups and write down what was found; False if another attempt is to go on."""
@@ -107,8 +119,17 @@ def _attempt(
     identity = f"{workspace.data.fingerprint}-{key(spec)}-{number}"
     saving = Saving(folder.checkpoint_of(number), workspace.execution.checkpoint_seconds, identity)
     reporter = Reporter(tell, [key(spec)], number)
-    context = TrainingContext(saving, reporter, workspace.execution.compile, Inspection(last, lives))
-    return train(recipe, network, images, policy, 1, spec.seed, context=context)
+    with deferred() as asked:
+        context = TrainingContext(saving, reporter, workspace.execution.compile, Inspection(last, lives), asked)
+        return train(recipe, network, images, policy, 1, spec.seed, context=context)
+
+
+def network_policy(spec: NetworkSpec, network: Conditioned, images: Images) -> tuple[SampledBetas, Annealing]:
+    """How the betas of a network's training are drawn, and annealed."""
+    like = torch.empty(0, device=images.device, dtype=images.dtype)
+    least = network.model.likelihood.least(math.prod(network.model.image_shape))
+    annealing = network_annealing(spec, len(images), images.device)
+    return SampledBetas(BetaBox(spec.low, spec.high, spec.groups), 1, annealing, spec.seed, like, least), annealing
 
 
 def attempted(training: TrainingSpec, number: int) -> TrainingSpec:
@@ -134,8 +155,10 @@ def group_rates(network: Conditioned, images: Images) -> tuple[GroupRate, ...]:
         own = [index for index, one in enumerate(network.groups) if one == group]
         betas = tuple(network.low if one == group else network.high for one in network.groups)
         with arithmetic("float32", images.device):
-            measured = rates(network.at(betas), images, seed=0).rates.mean(0)  # [L]
-        found.append(GroupRate(tuple(layers - index for index in own), betas, float(measured[own].sum())))
+            reading = read(network.at(betas), images, seed=0)
+        rate = float(reading.rates.rates.mean(0)[own].sum())
+        active = sum(active_units([reading.restored.means[index] for index in own]))
+        found.append(GroupRate(tuple(layers - index for index in own), betas, rate, active))
     return tuple(found)
 
 

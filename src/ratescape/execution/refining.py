@@ -9,12 +9,15 @@ from ratescape.errors import SpecError
 from ratescape.evaluation import suite
 from ratescape.evaluation.comparable import is_current
 from ratescape.evaluation.subject import Subject
-from ratescape.execution.progress import Observer, Plan, Silent, Tracker
+from ratescape.execution.progress.messages import Tell, told, within
+from ratescape.execution.progress.observers import Observer
+from ratescape.execution.progress.tracker import Plan
+from ratescape.execution.provenance import device_name
+from ratescape.execution.session import Session, session
 from ratescape.execution.work import PackWork, complete_pack, refining
 from ratescape.execution.workspace import Workspace
-from ratescape.records.files import locked, read_json_lines, to_json_lines, write_atomically
+from ratescape.records.files import read_json_lines, to_json_lines, write_atomically
 from ratescape.records.folders import NetworkFolder, RunFolder, SweepFolder
-from ratescape.specs.checks import require
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.identity import key
 from ratescape.specs.runs import MergedSpec, RunSpec
@@ -39,7 +42,8 @@ def refined_run(spec: SweepSpec, betas: tuple[float, ...], seed: int, epochs: in
             "refining needs a landscape mapped by method conditioned: train the models of this one for more "
             "training.epochs, in another folder"
         )
-    require(seed in networks, "seed", seed, f"one of {', '.join(map(str, networks))}")
+    if seed not in networks:
+        raise SpecError(unknown_seed(seed, list(networks)))
     (like, *_) = spec.runs()
     merged = like.merged or MergedSpec(networks[seed])
     if epochs <= merged.refine:
@@ -47,6 +51,12 @@ def refined_run(spec: SweepSpec, betas: tuple[float, ...], seed: int, epochs: in
         raise SpecError(f"refine is {epochs}: the epochs must be {least}")
     merged = MergedSpec(networks[seed], epochs, merged.refine_learning_rate)
     return dataclasses.replace(like, betas=betas, seed=seed, merged=merged)
+
+
+def unknown_seed(seed: int, known: Sequence[int]) -> str:
+    """What to say of a seed that is none of a landscape's."""
+    given, more = ", ".join(map(str, known)), " ".join(map(str, [*known, seed]))
+    return f"seed is {seed}: the landscape has {given}; choose among these, or map another with --seeds {more}"
 
 
 def refine(
@@ -71,19 +81,29 @@ def refine(
         CheckpointError: the network's file is missing or damaged.
         SpecError: the network's training diverged, so that there is nothing to go on from.
     """
+    with session(folder, data, observer) as own:
+        complete_refining(runs, folder, execution, own)
+
+
+def complete_refining(
+    runs: Sequence[RunSpec], folder: SweepFolder, execution: ExecutionSpec | None, own: Session
+) -> None:
+    """As :func:`refine`, within a session."""
     how = dataclasses.replace(execution or ExecutionSpec(), engine="in-process", address=None, results=None)
-    with locked(folder.path):
-        spec = folder.spec()
-        workspace = Workspace(data, folder, spec.evaluation, how)
-        left = [run for run in runs if not _is_complete(folder.refined(run), workspace)]
-        count = len(data.train.pixels)
-        steps = {key(run): total_steps(refining(run.training, _merged(run)), count) for run in left}
-        plan = Plan({}, steps, spec.grouping())
-        tracker = Tracker(plan, lambda name: folder.path / "refined" / name, observer or Silent())
-        for run in left:
-            one, network = folder.refined(run), folder.network(_merged(run).network)
-            _note_before(run, one, network, folder, workspace)
-            complete_pack(PackWork((run,), (one,), one.checkpoint, network), workspace, tracker.receive)
+    spec = folder.spec()
+    workspace = Workspace(own.data, folder, spec.evaluation, how)
+    left = [run for run in runs if not _is_complete(folder.refined(run), workspace)]
+    own.phases.recount("refining", [key(run) for run in left])
+    if left:
+        own.begin(device_name(workspace.device), processes=1)
+    steps = {key(run): total_steps(refining(run.training, _merged(run)), len(own.data.train.pixels)) for run in left}
+    tracker = own.tracker(Plan({}, steps, spec.grouping()), lambda name: folder.path / "refined" / name)
+    tell = within(tracker.receive)
+    for run in left:
+        one, network = folder.refined(run), folder.network(_merged(run).network)
+        with told(tell, "refining", [key(run)]):
+            _note_before(run, one, network, folder, workspace, tell)
+            complete_pack(PackWork((run,), (one,), one.checkpoint, network), workspace, tell)
 
 
 def _merged(run: RunSpec) -> MergedSpec:
@@ -103,7 +123,7 @@ def _is_measured_before(one: RunFolder, workspace: Workspace) -> bool:
 
 
 def _note_before(
-    run: RunSpec, one: RunFolder, network: NetworkFolder, folder: SweepFolder, workspace: Workspace
+    run: RunSpec, one: RunFolder, network: NetworkFolder, folder: SweepFolder, workspace: Workspace, tell: Tell
 ) -> None:
     """Keep what the model was worth before: as the landscape has it, or, between its grid points, measured now."""
     if read_json_lines(network.training)[-1]["status"] == "diverged":
@@ -117,5 +137,5 @@ def _note_before(
         lines = read_json_lines(of_grid[0].evaluation)
     else:
         model = checkpoint.load_network(network.weights, workspace.device)[0].at(run.betas)
-        lines = suite.measure(Subject(model, workspace.data, run.betas, workspace.evaluation, workspace.judge))
+        lines = suite.measure(Subject(model, workspace.data, run.betas, workspace.evaluation, workspace.judge(tell)))
     write_atomically(one.before, to_json_lines(lines))

@@ -7,24 +7,28 @@ takes it up again; a lock keeps two of them out of one folder.
 import contextlib
 import dataclasses
 import shutil
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ratescape import checkpoint
 from ratescape.compute.devices import chosen_device
 from ratescape.data.catalog import ImageData
-from ratescape.errors import RecordError
+from ratescape.errors import DataError, RecordError
 from ratescape.evaluation.comparable import REVISION
 from ratescape.evaluation.grid import grid_table, seen_images
 from ratescape.execution.engine import Job
 from ratescape.execution.engines import entered
+from ratescape.execution.outlook import Outlook, run_outlook, sweep_outlook
 from ratescape.execution.packing import planned
-from ratescape.execution.progress import Observer, Plan, Silent, Tracker
-from ratescape.execution.provenance import note_provenance
-from ratescape.execution.work import PackWork, complete_pack, refining
+from ratescape.execution.progress.messages import told
+from ratescape.execution.progress.observers import Observer
+from ratescape.execution.progress.tracker import Plan
+from ratescape.execution.provenance import device_name
+from ratescape.execution.session import Session, session
+from ratescape.execution.work import PackWork, complete_pack, trained_steps
 from ratescape.execution.workspace import Workspace, hand_over, is_trained
 from ratescape.model.registry import resolved_model
-from ratescape.records.files import locked, read_json_lines, write_atomically
+from ratescape.records.files import read_json_lines, write_atomically, write_changed
 from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder, refuse_differences
 from ratescape.records.table import FINE_IMAGES, Table, read_fine, read_table
 from ratescape.specs.evaluation import EvaluationSpec
@@ -32,10 +36,10 @@ from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.identity import differences, key
 from ratescape.specs.runs import RunSpec
 from ratescape.specs.sweep import SweepSpec
-from ratescape.specs.training import TrainingSpec
 from ratescape.training.schedule import resolved_training, total_steps
 
 LEFTOVERS = (
+    ".*.tmp",
     "runs/*/.*.tmp",
     "refined/*/.*.tmp",
     "networks/*/.*.tmp",
@@ -45,26 +49,41 @@ LEFTOVERS = (
 """What killed sweeps may leave, and only an unfinished one needs."""
 
 
+FEWEST = 16
+"""Training images that are needed at least. So few teach a model little, but show that all works."""
+
+
 def resolved_sweep(spec: SweepSpec, data: ImageData) -> SweepSpec:
     """The spec with every field that was left open filled in for these images.
 
     Raises:
         SpecError: the network cannot take them.
+        DataError: there are too few.
     """
-    training = spec.training
-    if training.epochs is None:
-        usual = resolved_training(TrainingSpec(batch=training.batch), len(data.train.pixels)).epochs or 0
-        training = dataclasses.replace(training, epochs=spec.method.effort * usual)
+    training = resolved_training(spec.training, len(data.train.pixels), spec.method.effort)
     run = resolved_run(RunSpec(model=spec.model, training=training), data)
-    return dataclasses.replace(spec, data=data.spec, model=run.model, training=run.training)
+    method = spec.method.resolved(run.model)
+    return dataclasses.replace(spec, data=data.spec, model=run.model, training=run.training, method=method)
 
 
 def resolved_run(run: RunSpec, data: ImageData) -> RunSpec:
     """As :func:`resolved_sweep`, for one model."""
     training = resolved_training(run.training, len(data.train.pixels))
     model = resolved_model(run.model, data.shape, bool(data.spec.binary))
+    _refuse_few(data)
     betas = run.betas or (1.0,) * model.layers
     return dataclasses.replace(run, data=data.spec, model=model, training=training, betas=betas)
+
+
+def _refuse_few(data: ImageData) -> None:
+    """Refuse images so few that nothing can be learned of them; raises :class:`DataError`."""
+    count, limit = len(data.train.pixels), data.spec.limit
+    if count < FEWEST:
+        remedy = "raise data.limit" if limit is not None and limit < FEWEST else "add some images"
+        raise DataError(
+            f"{data.spec.name} has {count} images to train on, besides those held out: at least {FEWEST} are needed, "
+            f"and some thousands for good models; {remedy}"
+        )
 
 
 def default_folder(kind: str, data: ImageData, spec: SweepSpec | RunSpec) -> Path:
@@ -86,41 +105,56 @@ def run_sweep(
         RecordError: the folder is busy, belongs to another spec or other images, or cannot be written.
         ResourceError: a pack does not fit into memory, or there is no such device.
     """
-    with locked(folder.path):
-        _refuse_other_images(folder, data)
-        folder.claim(spec)
-        workspace = Workspace(data, folder, spec.evaluation, execution)
-        networks = [network for network in spec.networks() if not folder.network(network).weights.exists()]
-        if networks or not all(workspace.is_complete(folder.run(run)) for run in spec.runs()):
-            begun = time.time()
-            with entered(execution) as engine:
-                packs = planned(spec, data, folder, execution, engine.pack_size)
-                note_provenance(folder, data, begun, engine)  # first: what is handed over already is what it says
-                if data.spec.name.startswith("array:"):
-                    hand_over(data, folder)  # nothing else holds these images
-                plan, done = _plan(spec, len(data.train.pixels)), _done(spec, folder)
-                tracker = Tracker(plan, lambda name: folder.path / "runs" / name, observer or Silent(), done)
-                left = [pack for pack in packs if not all(workspace.is_complete(folder.run(run)) for run in pack.runs)]
-                engine.carry_out(Job(networks, left, folder, workspace, tracker))
-                note_provenance(folder, data, begun, engine)
-        _measure_finely(spec, data, folder, execution)
-        _tidy(folder)
-        table = read_table(folder)
-        write_atomically(folder.table, table.rows.to_csv(index=False))
-        return table
+    with session(folder, data, observer) as own:
+        return complete_sweep(spec, folder, execution, own)
+
+
+def complete_sweep(
+    spec: SweepSpec,
+    folder: SweepFolder,
+    execution: ExecutionSpec,
+    own: Session,
+    announce: Callable[[Outlook], object] | None = None,
+) -> Table:
+    """As :func:`run_sweep`, within a session.
+
+    Args:
+        announce: is told what there is to do and how long that will take, as a few steps that are timed first say;
+            not if there is nothing left to do.
+    """
+    data = own.data
+    _refuse_other_images(folder, data)
+    folder.check(spec)
+    workspace = Workspace(data, folder, spec.evaluation, execution)
+    networks = [network for network in spec.networks() if not folder.network(network).weights.exists()]
+    if networks or not all(workspace.is_complete(folder.run(run)) for run in spec.runs()):
+        with entered(execution) as engine:
+            packs = planned(spec, data, folder, execution, engine.pack_size)
+            folder.claim(spec)  # not before: where there is no room or no such device, nothing is left behind
+            own.begin(engine.title, engine.processes)  # first: what is handed over already is what it says
+            if data.spec.name.startswith("array:"):
+                hand_over(data, folder)  # nothing else holds these images
+            plan, done = _plan(spec, len(data.train.pixels)), _done(spec, folder)
+            tracker = own.tracker(plan, lambda name: folder.path / "runs" / name, done)
+            left = [pack for pack in packs if not all(workspace.is_complete(folder.run(run)) for run in pack.runs)]
+            job = Job(networks, left, folder, workspace, tracker)
+            outlook = sweep_outlook(spec, job, engine, is_timed=announce is not None)
+            own.phases.expect(outlook.loads, outlook.overlapping)
+            if announce is not None:
+                announce(outlook)
+            engine.carry_out(job)
+    folder.claim(spec)
+    _measure_finely(spec, folder, execution, own)
+    _tidy(folder)
+    table = read_table(folder)
+    write_changed(folder.table, table.rows.to_csv(index=False))
+    return table
 
 
 def _plan(spec: SweepSpec, count: int) -> Plan:
     """The steps of all trainings of a sweep on so many images."""
     networks = {key(network): total_steps(network.training, count) for network in spec.networks()}
-    return Plan(networks, {key(run): _steps(run, count) for run in spec.runs()}, spec.grouping())
-
-
-def _steps(run: RunSpec, count: int) -> int:
-    """The steps that a model itself is trained for, besides those of the network that it is taken from."""
-    if run.merged is None:
-        return total_steps(run.training, count)
-    return total_steps(refining(run.training, run.merged), count) if run.merged.refine else 0
+    return Plan(networks, {key(run): trained_steps(run, count) for run in spec.runs()}, spec.grouping())
 
 
 def _done(spec: SweepSpec, folder: SweepFolder) -> list[str]:
@@ -129,7 +163,7 @@ def _done(spec: SweepSpec, folder: SweepFolder) -> list[str]:
     return [*networks, *(folder.run(run).path.name for run in spec.runs() if folder.run(run).done)]
 
 
-def _measure_finely(spec: SweepSpec, data: ImageData, folder: SweepFolder, execution: ExecutionSpec) -> None:
+def _measure_finely(spec: SweepSpec, folder: SweepFolder, execution: ExecutionSpec, own: Session) -> None:
     """Measure the fine landscape of a conditioned network, unless that network was measured alike."""
     networks, points = spec.networks(), spec.fine_points()
     source = folder.network(networks[0]) if points else None
@@ -137,15 +171,17 @@ def _measure_finely(spec: SweepSpec, data: ImageData, folder: SweepFolder, execu
         folder.fine.unlink(missing_ok=True)
         return
     stamp = {"network": checkpoint.digest_of(source.weights), "revision": REVISION, "images": FINE_IMAGES}
-    known = folder.provenance()
     with contextlib.suppress(RecordError):  # damaged, or of another grid: made anew
-        if known.get("fine") == stamp and read_fine(folder) is not None:
+        if folder.provenance().get("fine") == stamp and read_fine(folder) is not None:
             return
-    device = "auto" if execution.engine == "ray" else execution.device  # this machine's, not the cluster's
-    network, _ = checkpoint.load_network(source.weights, chosen_device(device))
-    fine = grid_table(network, seen_images(network, data), points)
-    write_atomically(folder.fine, fine.to_csv(index=False))
-    folder.write_provenance(known | {"fine": stamp})
+    # This machine's, not the cluster's.
+    device = chosen_device("auto" if execution.engine == "ray" else execution.device)
+    own.begin(device_name(device), processes=1)
+    with told(own.phases.receive, "fine landscape"):
+        network, _ = checkpoint.load_network(source.weights, device)
+        fine = grid_table(network, seen_images(network, own.data), points)
+        write_atomically(folder.fine, fine.to_csv(index=False))
+    own.note(fine=stamp)
 
 
 def _tidy(folder: SweepFolder) -> None:
@@ -163,28 +199,36 @@ def run_single(
     evaluation: EvaluationSpec,
     execution: ExecutionSpec,
     observer: Observer | None = None,
+    announce: Callable[[Outlook], object] | None = None,
 ) -> None:
     """Train and measure one model into its own folder, unless it is done.
 
     Args:
         run: as returned by :func:`resolved_run`.
         observer: sees the work as it goes on.
+        announce: as of :func:`complete_sweep`.
 
     Raises:
         RecordError: the folder is busy, belongs to another spec or other images, or cannot be written.
         ResourceError: it does not fit into memory, or there is no such device.
     """
-    with locked(folder.path):
+    with session(folder, data, observer) as own:
         if (folder.path / "spec.yaml").exists():
             refuse_differences(folder.path, differences(folder.spec(), run))
         if is_trained(folder):
             _refuse_images(folder, checkpoint.load(folder.weights)[1].get("fingerprint"), data)
+        workspace = Workspace(data, folder, evaluation, execution)
+        _ = workspace.device  # a device that is not there is refused before anything is written
         folder.write_spec(run)
         plan = Plan({}, {key(run): total_steps(run.training, len(data.train.pixels))}, tuple(range(run.model.layers)))
-        done = [key(run)] if folder.done else []
-        tracker = Tracker(plan, lambda _: folder.path, observer or Silent(), done)
-        work = PackWork((run,), (folder,), folder.checkpoint)
-        complete_pack(work, Workspace(data, folder, evaluation, execution), tracker.receive)
+        tracker = own.tracker(plan, lambda _: folder.path, [key(run)] if folder.done else [])
+        if not workspace.is_complete(folder):
+            own.begin(device_name(workspace.device), processes=1)
+            outlook = run_outlook(run, workspace, is_trained(folder), is_timed=announce is not None)
+            own.phases.expect(outlook.loads)
+            if announce is not None:
+                announce(outlook)
+        complete_pack(PackWork((run,), (folder,), folder.checkpoint), workspace, tracker.receive)
 
 
 def _refuse_other_images(folder: SweepFolder, data: ImageData) -> None:

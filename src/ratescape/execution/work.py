@@ -14,8 +14,9 @@ from ratescape.data.batches import Images, stream
 from ratescape.errors import MemoryShortage, ResourceError
 from ratescape.evaluation import pictures, suite
 from ratescape.evaluation.subject import Subject
+from ratescape.execution.interrupts import deferred
 from ratescape.execution.packing import Pack
-from ratescape.execution.progress import Reporter, Tell
+from ratescape.execution.progress.messages import Reporter, Tell, told
 from ratescape.execution.workspace import Workspace, is_trained
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.packs import member, stack
@@ -78,10 +79,10 @@ def complete_pack(work: PackWork, workspace: Workspace, tell: Tell) -> None:
         elif merged.refine:
             _refine_pack(work, work.network, merged, workspace, reporter)
         else:
-            _merge_pack(work, work.network, workspace)
+            _merge_pack(work, work.network, workspace, tell)
     for run, folder in zip(work.runs, work.folders, strict=True):
         if not workspace.is_complete(folder):
-            _measure_again(run, folder, workspace)
+            _measure_again(run, folder, workspace, tell)
     work.checkpoint.unlink(missing_ok=True)
     reporter.written()
 
@@ -92,23 +93,23 @@ def _train_pack(work: PackWork, workspace: Workspace, reporter: Reporter) -> Non
     images = workspace.train_images(spec.training.precision)
     model = initial(spec, workspace.data.shape).to(workspace.device)
     like = torch.empty(0, device=workspace.device, dtype=images.dtype)
-    policy, log = _policy(work.runs, len(images), like)
-    with shortage_named(len(work.runs)):
-        context = _pack_context(work, workspace, reporter)
+    policy, log = pack_policy(work.runs, len(images), like)
+    with shortage_named(len(work.runs)), told(reporter.tell, "training", reporter.runs), deferred() as asked:
+        context = _pack_context(work, workspace, reporter, asked)
         trained = train(spec.training, model, images, policy, len(work.runs), spec.seed, context=context)
     for index, (run, folder) in enumerate(zip(work.runs, work.folders, strict=True)):
         if is_trained(folder):
             continue
         if log is not None:
             write_atomically(folder.control, to_json_lines(log(index)))
-        write_run(run, folder, trained.history[index], _with_weights(model, trained, index), workspace)
+        write_run(run, folder, trained.history[index], _with_weights(model, trained, index), workspace, reporter.tell)
 
 
 Log = Callable[[int], Sequence[Mapping[str, object]]]
 """What was recorded over the training of a member, by its index."""
 
 
-def _policy(runs: tuple[RunSpec, ...], count: int, like: torch.Tensor) -> tuple[BetaPolicy, Log | None]:
+def pack_policy(runs: tuple[RunSpec, ...], count: int, like: torch.Tensor) -> tuple[BetaPolicy, Log | None]:
     """How the betas of a pack's runs are chosen, for so many training images; and the log of it, if one is kept."""
     spec = runs[0]
     if spec.target is not None:
@@ -120,13 +121,13 @@ def _policy(runs: tuple[RunSpec, ...], count: int, like: torch.Tensor) -> tuple[
     return FixedBetas(betas, annealing_steps(spec.training, count), spec.training.annealing_path), None
 
 
-def _merge_pack(work: PackWork, source: NetworkFolder, workspace: Workspace) -> None:
+def _merge_pack(work: PackWork, source: NetworkFolder, workspace: Workspace, tell: Tell) -> None:
     """Take one pack of models from a conditioned network, and write the folders."""
     network, _ = checkpoint.load_network(source.weights, workspace.device)
     history = read_json_lines(source.training)
     for run, folder in zip(work.runs, work.folders, strict=True):
         if not is_trained(folder):
-            write_run(run, folder, history, network.at(run.betas), workspace)
+            write_run(run, folder, history, network.at(run.betas), workspace, tell)
 
 
 def _refine_pack(
@@ -135,20 +136,28 @@ def _refine_pack(
     """Take one pack of models from a conditioned network, train each on at its own betas, and write the folders."""
     before = read_json_lines(source.training)
     if before[-1]["status"] == "diverged":  # there is nothing to train on from
-        _merge_pack(work, source, workspace)
+        _merge_pack(work, source, workspace, reporter.tell)
         return
     network, _ = checkpoint.load_network(source.weights, workspace.device)
     models, spec = [network.at(run.betas) for run in work.runs], work.runs[0]
     images = workspace.train_images(spec.training.precision)
     betas = torch.tensor([run.betas for run in work.runs], device=workspace.device, dtype=images.dtype)  # [P, L]
     recipe, policy, initial = refining(spec.training, merged), FixedBetas(betas, 0), stack(models)
-    with shortage_named(len(models)):
-        context = _pack_context(work, workspace, reporter)
+    with shortage_named(len(models)), told(reporter.tell, "training", reporter.runs), deferred() as asked:
+        context = _pack_context(work, workspace, reporter, asked)
         trained = train(recipe, models[0], images, policy, len(models), spec.seed, initial=initial, context=context)
     for index, (run, folder) in enumerate(zip(work.runs, work.folders, strict=True)):
         if not is_trained(folder):
-            later = [record | {"epoch": len(before) + record["epoch"]} for record in trained.history[index]]
-            write_run(run, folder, [*before, *later], _with_weights(models[index], trained, index), workspace)
+            later = [_after(before[-1], record) for record in trained.history[index]]
+            model = _with_weights(models[index], trained, index)
+            write_run(run, folder, [*before, *later], model, workspace, reporter.tell)
+
+
+def _after(last: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
+    """An epoch of refining, counted on from the last epoch of the network."""
+    steps = last.get("steps")  # logs of earlier versions do not tell
+    counted = {"epoch": last["epoch"] + record["epoch"], "steps": None if steps is None else steps + record["steps"]}
+    return {**record, **counted}
 
 
 def refining(training: TrainingSpec, merged: MergedSpec) -> TrainingSpec:
@@ -166,6 +175,13 @@ def refining(training: TrainingSpec, merged: MergedSpec) -> TrainingSpec:
     )
 
 
+def trained_steps(run: RunSpec, count: int) -> int:
+    """The steps that a model itself is trained for, besides those of the network that it is taken from."""
+    if run.merged is None:
+        return total_steps(run.training, count)
+    return total_steps(refining(run.training, run.merged), count) if run.merged.refine else 0
+
+
 def initial(run: RunSpec, shape: tuple[int, int, int]) -> HVAE:
     """The untrained network of a run: a function of its structure and seed alone, drawn in float32."""
     with torch.random.fork_rng(devices=[]):
@@ -173,10 +189,12 @@ def initial(run: RunSpec, shape: tuple[int, int, int]) -> HVAE:
         return build(run.model, shape).to(FLOAT[run.training.precision])
 
 
-def _pack_context(work: PackWork, workspace: Workspace, reporter: Reporter) -> TrainingContext:
+def _pack_context(
+    work: PackWork, workspace: Workspace, reporter: Reporter, asked: Callable[[], bool]
+) -> TrainingContext:
     identity = "-".join([workspace.data.fingerprint, *map(key, work.runs)])
     saving = Saving(work.checkpoint, workspace.execution.checkpoint_seconds, identity)
-    return TrainingContext(saving, reporter, workspace.execution.compile)
+    return TrainingContext(saving, reporter, workspace.execution.compile, stop=asked)
 
 
 @contextmanager
@@ -207,7 +225,7 @@ def _with_weights(model: HVAE, trained: Trained, index: int) -> HVAE:
     return model
 
 
-def write_run(run: RunSpec, folder: RunFolder, history: History, model: HVAE, workspace: Workspace) -> None:
+def write_run(run: RunSpec, folder: RunFolder, history: History, model: HVAE, workspace: Workspace, tell: Tell) -> None:
     """Write everything about one trained member into its folder; the done mark comes last."""
     folder.write_spec(run)
     data = workspace.data
@@ -219,7 +237,7 @@ def write_run(run: RunSpec, folder: RunFolder, history: History, model: HVAE, wo
     }
     checkpoint.save_model(folder.weights, model.state_dict(), run.model, run.data, header)
     write_atomically(folder.training, to_json_lines(history))
-    _measure(run, folder, history, model, workspace)
+    _measure(run, folder, history, model, workspace, tell)
     folder.mark_done()
 
 
@@ -228,28 +246,32 @@ def _betas(run: RunSpec, history: History) -> tuple[float, ...]:
     return run.betas if run.target is None else tuple(history[-1]["betas"])
 
 
-def _measure(run: RunSpec, folder: RunFolder, history: History, model: HVAE, workspace: Workspace) -> None:
+def _measure(run: RunSpec, folder: RunFolder, history: History, model: HVAE, workspace: Workspace, tell: Tell) -> None:
     """Measure one model on validation and test, and draw its pictures."""
-    data, settings = workspace.data, workspace.evaluation
     diverged, betas = history[-1]["status"] == "diverged", _betas(run, history)
-    if diverged:
-        lines = suite.blank(data, betas, settings)
-    else:
-        lines = suite.measure(Subject(model, data, betas, settings, workspace.judge))
-    if run.target is not None:
-        for line in lines:
-            found = outcomes(run.target.rates, line["metrics"]["rates"], betas, run.target.control.tolerance)
-            line["targets"] = [outcome._asdict() for outcome in found]
-    if not diverged:
-        like = next(model.parameters())
-        test = Images(data.test.pixels[: settings.pictures], bool(data.spec.binary), like.device, like.dtype)
-        originals = pictures.reconstructions(model, test, settings.pictures)
-        write_atomically(folder.path / "reconstructions.png", originals)
-        write_atomically(folder.path / "samples.png", pictures.samples(model, settings.pictures, settings.seed))
-    write_atomically(folder.evaluation, to_json_lines(lines))
+    judge = None if diverged else workspace.judge(tell)  # before measuring begins: it is a phase of its own
+    with told(tell, "measuring", [key(run)]):
+        if diverged:
+            lines = suite.blank(workspace.data, betas, workspace.evaluation)
+        else:
+            lines = suite.measure(Subject(model, workspace.data, betas, workspace.evaluation, judge))
+            _draw(folder, model, workspace)
+        if run.target is not None:
+            for line in lines:
+                found = outcomes(run.target.rates, line["metrics"]["rates"], betas, run.target.control.tolerance)
+                line["targets"] = [outcome._asdict() for outcome in found]
+        write_atomically(folder.evaluation, to_json_lines(lines))
 
 
-def _measure_again(run: RunSpec, folder: RunFolder, workspace: Workspace) -> None:
+def _draw(folder: RunFolder, model: HVAE, workspace: Workspace) -> None:
+    """Draw the pictures of a model: reconstructions of test images, and samples."""
+    data, settings, like = workspace.data, workspace.evaluation, next(model.parameters())
+    test = Images(data.test.pixels[: settings.pictures], bool(data.spec.binary), like.device, like.dtype)
+    write_atomically(folder.path / "reconstructions.png", pictures.reconstructions(model, test, settings.pictures))
+    write_atomically(folder.path / "samples.png", pictures.samples(model, settings.pictures, settings.seed))
+
+
+def _measure_again(run: RunSpec, folder: RunFolder, workspace: Workspace, tell: Tell) -> None:
     """Measure a finished model under new settings of evaluation, or by another judge."""
     model, _ = checkpoint.load_model(folder.weights, workspace.device)
-    _measure(run, folder, read_json_lines(folder.training), model, workspace)
+    _measure(run, folder, read_json_lines(folder.training), model, workspace, tell)

@@ -13,13 +13,15 @@ from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData
 from ratescape.data.prepared import write_prepared
 from ratescape.evaluation.comparable import is_current
-from ratescape.judges.cache import Judge, obtain
+from ratescape.execution.progress.messages import Reporter, Tell, told
+from ratescape.judges.cache import Judge, cache_path, obtain
 from ratescape.judges.recipes import judge_spec
 from ratescape.records.files import read_json_lines
 from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.identity import key
+from ratescape.specs.judge import JudgeSpec
 
 
 def is_trained(run: RunFolder) -> bool:
@@ -63,6 +65,7 @@ class Workspace:
         self.judge_recipe = how
         self.fetch_judge = fetch_judge
         self._digest: str | None = None
+        self._judge: Judge | None = None
 
     @functools.cached_property
     def device(self) -> torch.device:
@@ -74,14 +77,26 @@ class Workspace:
         """The training images on the device, as a training of this precision takes them."""
         return Images(self.data.train.pixels, bool(self.data.spec.binary), self.device, FLOAT[precision])
 
-    @functools.cached_property
-    def judge(self) -> Judge | None:
-        """The judge of the results folder, obtained if it is not there yet; None where no samples are scored."""
-        if self.judge_path is None or self.judge_recipe is None:
+    def judge(self, tell: Tell) -> Judge | None:
+        """The judge of the results folder, obtained if it is not there yet; None where no samples are scored.
+
+        Args:
+            tell: is told how far the judge's training is.
+        """
+        if self._judge is None and self.judge_path is not None and self.judge_recipe is not None:
+            with told(tell, "judge", ["judge"]):
+                if self.fetch_judge is not None:
+                    self.fetch_judge(self.judge_path)
+                progress = Reporter(tell, ["judge"]).step
+                self._judge = obtain(self.judge_path, self.data, self.judge_recipe, self.device, progress)
+        return self._judge
+
+    @property
+    def judge_to_train(self) -> JudgeSpec | None:
+        """The recipe of the judge, if it is wanted and neither here nor in the user's cache; else None."""
+        if self.judge_path is None or self.judge_recipe is None or self.judge_path.exists():
             return None
-        if self.fetch_judge is not None:
-            self.fetch_judge(self.judge_path)
-        return obtain(self.judge_path, self.data, self.judge_recipe, self.device)
+        return None if cache_path(self.data, self.judge_recipe).exists() else self.judge_recipe
 
     @property
     def judge_digest(self) -> str | None:

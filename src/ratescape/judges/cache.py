@@ -54,6 +54,8 @@ class Judge:
     """Of the data, their split and the recipe: equal for two trainings by one recipe."""
     digest: str
     """Of its file: differs wherever its weights do."""
+    known: dict[Any, Any] = dataclasses.field(default_factory=dict, init=False, repr=False)
+    """What it said of images that every model is compared with, so that it is asked once."""
 
     @property
     def facts(self) -> dict[str, Any]:

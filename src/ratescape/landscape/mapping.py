@@ -1,24 +1,27 @@
 """Map a landscape: train a family of models, measure them all, refine those it recommends, and write the report."""
 
 import contextlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from ratescape.data.catalog import ImageData, Source, load_data
+from ratescape.data.catalog import ImageData, Source, Values, load_data
 from ratescape.errors import SpecError
-from ratescape.execution.progress import Observer
-from ratescape.execution.refining import refine, refined_run
-from ratescape.execution.sweep import default_folder, resolved_sweep, run_sweep
+from ratescape.execution.observing import Progressing, observer_of
+from ratescape.execution.outlook import Outlook
+from ratescape.execution.progress.messages import told
+from ratescape.execution.progress.observers import Observer
+from ratescape.execution.refining import complete_refining, refined_run
+from ratescape.execution.session import session
+from ratescape.execution.sweep import complete_sweep, default_folder, resolved_sweep
 from ratescape.landscape.opened import Landscape
 from ratescape.metrics import USES
 from ratescape.records.folders import SweepFolder
 from ratescape.records.refined import refined_runs
-from ratescape.specs.data import DataSpec
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
+from ratescape.specs.given import Fields, as_method, as_path, as_seeds, as_spec
 from ratescape.specs.grid import BetaGrid
-from ratescape.specs.methods import Method, default_method
+from ratescape.specs.methods import Method
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import RunSpec
 from ratescape.specs.sweep import SweepSpec
@@ -27,15 +30,17 @@ from ratescape.specs.training import TrainingSpec
 
 def map_landscape(
     data: Source = "mnist-5k",
-    labels: np.ndarray | None = None,
-    targets: np.ndarray | None = None,
+    labels: Values = None,
+    targets: Values = None,
     *,
-    model: ModelSpec | None = None,
-    training: TrainingSpec | None = None,
-    method: Method | None = None,
-    seeds: tuple[int, ...] = (0,),
-    evaluation: EvaluationSpec | None = None,
-    execution: ExecutionSpec | None = None,
+    model: ModelSpec | Fields | None = None,
+    training: TrainingSpec | Fields | None = None,
+    method: Method | Fields | str | None = None,
+    grid: BetaGrid | Fields | None = None,
+    seeds: Sequence[int] | int = (0,),
+    evaluation: EvaluationSpec | Fields | None = None,
+    execution: ExecutionSpec | Fields | None = None,
+    progress: Progressing = False,
     observer: Observer | None = None,
     out: str | Path | None = None,
 ) -> Landscape:
@@ -43,13 +48,18 @@ def map_landscape(
 
     Calling it again with the same arguments takes up what was interrupted and trains nothing twice.
 
+    Every spec may be given as a dictionary of its fields, such as ``training={"epochs": 3}``.
+
     Args:
-        data: a known name, a path, or images ``[N, H, W]``, ``[N, H, W, C]`` or ``[N, C, H, W]``.
-        labels: classes ``[N]`` of images given as an array.
+        data: images, or where they come from: as the source of :func:`load_data`.
+        labels: classes ``[N]`` of images given as such.
         targets: numbers ``[N]`` or ``[N, T]`` that ridge regression shall read off their layers (``ridge_r2``).
-        method: how the models come about: :class:`Conditioned`, :class:`Dedicated` or :class:`Targeted`; each has the
-            fields that mean something for it. Default: conditioned wherever that is possible (not
-            bottom-up, two beta points or more, three betas at most), else dedicated.
+        method: how the models come about: :class:`Conditioned`, :class:`Dedicated` or :class:`Targeted`, their name, or
+            a dictionary of the fields of one, perhaps with its name as ``kind``. Default: conditioned wherever that is
+            possible (not bottom-up, two beta points or more, three betas at most), else dedicated.
+        grid: of betas, where the method says nothing of it.
+        progress: True shows how far it is, as the command line does; a function is called with each
+            :class:`Progress` and :class:`Epoch`.
         observer: sees steps, epochs and pictures as they come.
         out: folder for the results; by default one named after the data and the spec, in the current folder.
 
@@ -60,20 +70,21 @@ def map_landscape(
 
         import ratescape as rs
 
-        landscape = rs.map_landscape("mnist-5k", method=rs.Conditioned(grid=rs.BetaGrid(steps=7)))
+        landscape = rs.map_landscape("mnist-5k", grid={"steps": 7}, training={"epochs": 10}, progress=True)
         asked = rs.map_landscape("mnist-5k", method=rs.Targeted(target_rates=[{2: 20, 1: 40}, "total=60"]))
     """
-    network, recipe = model or ModelSpec(), training or TrainingSpec()
+    network, recipe = as_spec(ModelSpec, model, "model"), as_spec(TrainingSpec, training, "training")
     spec = SweepSpec(
-        data=data if isinstance(data, DataSpec) else DataSpec(),
         model=network,
         training=recipe,
-        method=method or default_method(network, recipe, BetaGrid(), None).method(),
-        seeds=seeds,
-        evaluation=evaluation or EvaluationSpec(),
+        method=as_method(method, grid, network, recipe),
+        seeds=as_seeds(seeds),
+        evaluation=as_spec(EvaluationSpec, evaluation, "evaluation"),
     )
-    images = load_data(data, labels, targets)
-    return map_spec(spec, images, execution or ExecutionSpec(), None if out is None else Path(out), observer)
+    how, folder = as_spec(ExecutionSpec, execution, "execution"), as_path(out, "out")
+    images = load_data(data, labels, targets, progress=progress is True)
+    with observer_of(progress, observer) as seen:
+        return map_spec(spec, images, how, folder, seen)
 
 
 def map_spec(
@@ -82,14 +93,23 @@ def map_spec(
     execution: ExecutionSpec,
     out: Path | None = None,
     observer: Observer | None = None,
+    announce: Callable[[Outlook], object] | None = None,
 ) -> Landscape:
-    """As :func:`map_landscape`, of a full spec on images that are loaded."""
+    """As :func:`map_landscape`, of a full spec on images that are loaded.
+
+    Args:
+        announce: is told what there is to do and how long that will take, before it begins; for that, a few steps are
+            timed, which takes about three seconds. It is not called if there is nothing left to train or measure.
+    """
     whole = resolved_sweep(spec, data)
     folder = SweepFolder(out or default_folder("landscape", data, whole))
-    run_sweep(whole, data, folder, execution, observer)
-    landscape = Landscape(folder.path)
-    refine(_to_refine(landscape, whole), data, folder, execution, observer)
-    landscape.report()
+    with session(folder, data, observer) as own:
+        complete_sweep(whole, folder, execution, own, announce)
+        landscape = Landscape(folder.path)
+        complete_refining(_to_refine(landscape, whole), folder, execution, own)
+        if not folder.is_reported:
+            with told(own.phases.receive, "figures"):
+                landscape.report()
     return landscape
 
 

@@ -1,35 +1,33 @@
 """A landscape that is mapped: choose from it, search between its points, refine, ask it for rates, report."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ratescape import checkpoint, selection
-from ratescape.compute.devices import chosen_device
-from ratescape.data.batches import Images
-from ratescape.data.catalog import ImageData
-from ratescape.data.reloading import reload_data
-from ratescape.errors import SpecError
-from ratescape.evaluation.grid import grid_table, seen_images
-from ratescape.execution.progress import Observer
-from ratescape.execution.refining import refine, refined_run
-from ratescape.judges.cache import judge_of_results
-from ratescape.model.conditioning import Conditioned
+from ratescape import selection
+from ratescape.landscape.contents import data_of, held_out, network_of
+from ratescape.landscape.shown import html_of, line_of
 from ratescape.records import answers
 from ratescape.records.answers import Answer
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.refined import read_refined
 from ratescape.records.table import FINE_IMAGES, Table, read_table
-from ratescape.report.write import write_report
 from ratescape.search.best import Best
-from ratescape.search.between import TRIES, Between, Limits, between
-from ratescape.search.by_rates import TOLERANCE, Solved, betas_for
-from ratescape.search.ground import Ground
+from ratescape.search.limits import TOLERANCE, TRIES, Limits
 from ratescape.specs.checks import require
 from ratescape.specs.execution import ExecutionSpec
+from ratescape.specs.given import Betas, Fields, Points, as_betas, as_points, as_spec, required_path
 from ratescape.specs.rate_targets import Request, request_text, requested
+
+if TYPE_CHECKING:  # what needs torch is imported where it is used: reading and choosing need none
+    from ratescape.execution.observing import Progressing
+    from ratescape.execution.progress import Observer
+    from ratescape.model.conditioning import Conditioned
+    from ratescape.search.between import Between
+    from ratescape.search.by_rates import Solved
 
 
 class Landscape:
@@ -59,13 +57,19 @@ class Landscape:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.folder: SweepFolder = SweepFolder(Path(path))
+        self.folder: SweepFolder = SweepFolder(required_path(path))
         self.records: Table = read_table(self.folder)
 
     @property
     def table(self) -> pd.DataFrame:
         """One row for each model: see :func:`ratescape.records.table.read_table`."""
         return self.records.rows
+
+    @property
+    def warnings(self) -> list[str]:
+        """What to know before anything is chosen, a line each: how the models are trained comes first."""
+        records = self.records
+        return [*records.undertrained, *records.broken, *records.retrained, *selection.collapse_warnings(records)]
 
     @property
     def refined(self) -> Table:
@@ -80,7 +84,7 @@ class Landscape:
         demands: Mapping[str, float] | None = None,
         between: bool = False,
         tries: int = TRIES,
-        data_folder: Path | None = None,
+        data_folder: str | Path | None = None,
     ) -> Best:
         """The model that fits a use best, chosen on validation.
 
@@ -94,10 +98,12 @@ class Landscape:
             data_folder: where it looks for the images first.
 
         Raises:
+            NoWinner: no model is better than chance for it.
             SpecError: the landscape has not measured it, no model meets the demands, or ``between`` where every beta
                 point has a network of its own.
             RatescapeError: for ``between``, the network or the images are missing or damaged.
         """
+        require(not between or tries > 0, "tries", tries, "at least 1 to search between the grid points")
         limits = Limits(max_rate, demands or {})
         chosen = Best(selection.best(self.records, use, max_rate=max_rate, demands=demands), self, limits)
         if not between:
@@ -113,9 +119,9 @@ class Landscape:
         *,
         demands: Mapping[str, float] | None = None,
         tries: int | None = None,
-        data_folder: Path | None = None,
+        data_folder: str | Path | None = None,
         device: str = "cpu",
-    ) -> Between | None:
+    ) -> "Between | None":
         """The best model that is found between the grid points for a use, without training.
 
         Its ``is_better`` says whether it is better than the best of the grid beyond what chance explains. A search
@@ -138,26 +144,32 @@ class Landscape:
             SpecError: as :meth:`best`.
             RatescapeError: the network or the images are missing or damaged.
         """
+        from ratescape.compute.devices import chosen_device
+        from ratescape.judges.cache import judge_of_results
+        from ratescape.search.between import between
+        from ratescape.search.ground import Ground
+
         choice = self.best(use, max_rate=max_rate, demands=demands).choice
         spec, seed = self.folder.spec(), int(choice.row["seed"])
         if all(network.seed != seed for network in spec.networks()):
             return None
         count = tries if tries is not None else TRIES if max_rate is None else 0
         require(count >= 0, "tries", count, "at least 0")
-        network, data = self.network(seed, device), self._data(data_folder)
+        network, data = self.network(seed, device), data_of(self.folder, data_folder)
         judge = judge_of_results(self.folder, data, spec.evaluation, chosen_device(device))
         ground = Ground(network, data, judge, spec.evaluation, self.folder)
         return between(ground, choice, Limits(max_rate, demands or {}), count)
 
     def refine(
         self,
-        betas: tuple[float, ...],
+        betas: Betas,
         epochs: int,
         *,
         seed: int | None = None,
-        data_folder: Path | None = None,
-        execution: ExecutionSpec | None = None,
-        observer: Observer | None = None,
+        data_folder: str | Path | None = None,
+        execution: ExecutionSpec | Fields | None = None,
+        progress: "Progressing" = False,
+        observer: "Observer | None" = None,
     ) -> RunFolder:
         """Train the network's model at these betas on, alone, measure it, and keep it in ``refined/KEY``.
 
@@ -165,10 +177,11 @@ class Landscape:
         what was measured before.
 
         Args:
-            betas: one for each layer, top layer first, inside the network's box.
+            betas: one for each layer, top layer first, or one number for all, inside the network's box.
             epochs: of further training, from the network's weights.
             seed: one of the sweep's; default: the first.
             execution: device, compilation and checkpoints.
+            progress: True shows how far it is; a function is called with each :class:`Progress` and :class:`Epoch`.
             observer: sees steps, epochs and pictures as they come.
 
         Raises:
@@ -176,14 +189,20 @@ class Landscape:
                 box.
             RatescapeError: the network or the images are missing or damaged, or the folder is busy.
         """
+        from ratescape.execution.observing import observer_of
+        from ratescape.execution.refining import refine, refined_run
+
         spec = self.folder.spec()
         own = spec.seeds[0] if seed is None else seed
-        run = refined_run(spec, betas, own, epochs)
-        self.network(own).at(betas)  # betas are refused before anything is loaded
-        refine([run], self._data(data_folder), self.folder, execution, observer)
+        point = as_betas(betas, spec.model.layers)
+        run = refined_run(spec, point, own, epochs)
+        self.network(own).at(point)  # betas are refused before anything is loaded
+        how = as_spec(ExecutionSpec, execution, "execution")
+        with observer_of(progress, observer) as seen:
+            refine([run], data_of(self.folder, data_folder), self.folder, how, seen)
         return self.folder.refined(run)
 
-    def network(self, seed: int | None = None, device: str = "cpu") -> Conditioned:
+    def network(self, seed: int | None = None, device: str = "cpu") -> "Conditioned":
         """The conditioned network of a landscape mapped by the conditioned method.
 
         Args:
@@ -193,16 +212,10 @@ class Landscape:
             SpecError: every beta point of the landscape has a network of its own, or the seed is none of the sweep's.
             CheckpointError: the network's file is missing or damaged.
         """
-        networks = {network.seed: network for network in self.folder.spec().networks()}
-        if not networks:
-            raise SpecError(f"{self.folder.path} was mapped by dedicated models: map with method conditioned for this")
-        chosen = next(iter(networks)) if seed is None else seed
-        if chosen not in networks:
-            raise SpecError(f"seed is {seed}: it must be one of {', '.join(map(str, networks))}")
-        return checkpoint.load_network(self.folder.network(networks[chosen]).weights, device)[0]
+        return network_of(self.folder, seed, device)
 
     def measure(
-        self, points: Sequence[tuple[float, ...]], *, images: int = FINE_IMAGES, data_folder: Path | None = None
+        self, points: Points, *, images: int = FINE_IMAGES, data_folder: str | Path | None = None
     ) -> pd.DataFrame:
         """Rates, distortion, -ELBO (nats per image) and PSNR (dB) at any betas, of a conditioned landscape.
 
@@ -210,7 +223,7 @@ class Landscape:
         models are chosen on.
 
         Args:
-            points: betas, one for each layer, top layer first.
+            points: betas, one for each layer, top layer first, or one number for all layers of a point.
             images: how many images at most.
             data_folder: where to look for the images first.
 
@@ -221,9 +234,11 @@ class Landscape:
             SpecError: every beta point has a network of its own, or a point lies outside the box.
             RatescapeError: the network or the images are missing or damaged.
         """
+        from ratescape.evaluation.grid import grid_table
+
         network = self.network()
-        seen = self._held_out(network, images, data_folder)
-        return grid_table(network, seen, points)
+        seen = held_out(self.folder, network, images, data_folder)
+        return grid_table(network, seen, as_points(points, len(network.latent_shapes)))
 
     def at_rates(
         self,
@@ -231,8 +246,8 @@ class Landscape:
         *,
         tolerance: float = TOLERANCE,
         images: int = FINE_IMAGES,
-        data_folder: Path | None = None,
-    ) -> Solved:
+        data_folder: str | Path | None = None,
+    ) -> "Solved":
         """The model of a conditioned landscape that has the rates asked for, found without training.
 
         Args:
@@ -246,9 +261,11 @@ class Landscape:
             SpecError: every beta point has a network of its own, or rates that cannot be asked for.
             RatescapeError: the network or the images are missing or damaged.
         """
+        from ratescape.search.by_rates import Solved, betas_for
+
+        targets = requested(request_text(rates), self.folder.spec().model.layers)  # first: what follows takes time
         network = self.network()
-        seen = self._held_out(network, images, data_folder)
-        targets = requested(request_text(rates), len(network.latent_shapes))
+        seen = held_out(self.folder, network, images, data_folder)
         found = betas_for(network, seen, targets, tolerance=tolerance)
         return Solved(found, network.at(found.betas))
 
@@ -264,17 +281,6 @@ class Landscape:
         """Remember an answer of :meth:`at_rates`, so that the report shows it."""
         answers.add_answer(self.folder, answer)
 
-    def _held_out(self, network: Conditioned, count: int, data_folder: Path | None) -> Images:
-        """Images of the split that models are chosen on, as a network takes them."""
-        if count < 1:
-            raise SpecError(f"images is {count}: measure on one at least")
-        return seen_images(network, self._data(data_folder), count)
-
-    def _data(self, data_folder: Path | None) -> ImageData:
-        """The images that the landscape was mapped with."""
-        fingerprint = self.folder.provenance().get("fingerprint")
-        return reload_data(self.folder.spec().data, self.folder, fingerprint, data_folder)
-
     def report(self, *, pdf: bool = False) -> Path:
         """Draw the landscape and every figure of the paper, and write the report page; returns its path.
 
@@ -283,7 +289,12 @@ class Landscape:
         Args:
             pdf: whether to write each figure as a PDF, too.
         """
+        from ratescape.report.write import write_report  # with Matplotlib, which takes a second
+
         return write_report(self.folder, pdf)
 
     def __repr__(self) -> str:
-        return f"Landscape({str(self.folder.path)!r}, {len(self.table)} models)"
+        return line_of(self.folder, self.records)
+
+    def _repr_html_(self) -> str:
+        return html_of(self.folder, self.records)

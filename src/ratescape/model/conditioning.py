@@ -18,6 +18,7 @@ from ratescape.model.hierarchy import HVAE, Pass
 from ratescape.model.latents import LatentSource
 from ratescape.model.modulation import BetaFeatures, Film, as_arguments, attach, detach, merge
 from ratescape.model.registry import build
+from ratescape.specs.given import Betas, as_betas
 from ratescape.specs.runs import NetworkSpec
 
 SLACK = 1 + 1e-6
@@ -81,20 +82,21 @@ class Conditioned(nn.Module):
         return self.model.noise(count, generator)
 
     @torch.no_grad()
-    def at(self, betas: tuple[float, ...], *, extrapolate: bool = False) -> HVAE:
+    def at(self, betas: Betas, *, extrapolate: bool = False) -> HVAE:
         """The ordinary model at fixed betas, which are merged into its weights: exact but for rounding.
 
         Args:
-            betas: one for each layer, top first.
+            betas: one for each layer, top first, or one number for all.
             extrapolate: allow betas outside the box that the model was trained on.
 
         Raises:
             SpecError: a wrong number of betas, or betas outside the box.
         """
-        self._check(betas, extrapolate)
+        point = as_betas(betas, len(self.latent_shapes))
+        self._check(point, extrapolate)
         like = next(self.parameters())
         merged = copy.deepcopy(self.model).requires_grad_(False)
-        merge(merged, self.film(torch.tensor([betas], device=like.device, dtype=like.dtype)))
+        merge(merged, self.film(torch.tensor([point], device=like.device, dtype=like.dtype)))
         detach(merged)
         return merged.eval()
 
@@ -105,12 +107,12 @@ class Conditioned(nn.Module):
         equal = all(math.isclose(of_group[g], beta, rel_tol=1e-6) for g, beta in zip(self.groups, betas, strict=True))
         return inside and equal
 
+    def __repr__(self) -> str:
+        return f"Conditioned({self.model!r}, betas {self.low:.4g} to {self.high:.4g}: .at(betas) is a model)"
+
     def _check(self, betas: tuple[float, ...], extrapolate: bool) -> None:
-        layers = len(self.latent_shapes)
-        if len(betas) != layers or not all(beta > 0 and math.isfinite(beta) for beta in betas):
-            raise SpecError(f"betas is {betas}: give one positive number for each of the {layers} layers, top first")
         if not extrapolate and not self.covers(betas):
-            grouped = "" if len(set(self.groups)) == layers else f", equal within the groups {self.groups}"
+            grouped = "" if len(set(self.groups)) == len(betas) else f", equal within the groups {self.groups}"
             raise SpecError(
                 f"betas is {betas}, outside the box {self.low:.4g} to {self.high:.4g}{grouped} that this model was "
                 "trained on: choose betas inside it, or ask for extrapolation"

@@ -4,17 +4,24 @@ Layers run top-down: index 0 is z_L, the last is z_1. Rates and distortion are n
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, SupportsIndex, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ratescape.compute.precision import at_least_float32
-from ratescape.data.batches import unit
 from ratescape.errors import SpecError
 from ratescape.model.distributions import Bernoulli, Gaussian, Likelihood
-from ratescape.model.latents import Given, LatentSource, PosteriorMode, PosteriorSample, PriorMode, PriorSample
+from ratescape.model.latents import (
+    Given,
+    LatentSource,
+    PosteriorMode,
+    PosteriorSample,
+    PriorMode,
+    PriorSample,
+    Watched,
+)
+from ratescape.model.taking import NOT_CALLED, as_generator, as_inputs, as_latents, line_of, whole
 from ratescape.specs.model import ModelSpec
 
 CHUNK = 1000
@@ -59,6 +66,11 @@ class Layer(Protocol):
 
 class HVAE(nn.Module):
     """A hierarchical VAE with any number of layers, built of parts.
+
+    Example::
+
+        model = rs.load("digits/runs/0123456789ab")
+        z2, z1 = model.encode(images)
 
     Args:
         encoder: (images, source) to evidence for each layer's posterior, a list, top first.
@@ -110,7 +122,12 @@ class HVAE(nn.Module):
         Args:
             source: where latents come from.
             images: ``[B, C, H, W]`` in [0, 1], or None to use priors alone.
+
+        Raises:
+            SpecError: images in place of a source.
         """
+        if not callable(source):
+            raise SpecError(NOT_CALLED)
         return self._descend(source, None if images is None else self.encoder(images, source), images)
 
     def passes(self, sources: Sequence[LatentSource], images: Tensor, *, decode: bool = True) -> list[Pass]:
@@ -129,7 +146,7 @@ class HVAE(nn.Module):
         evidence: Any = None
         for source in sources:
             if evidence is None:
-                watched = _Watched(source)
+                watched = Watched(source)
                 found = self.encoder(images, watched)
                 evidence = None if watched.asked else found
             else:
@@ -178,12 +195,13 @@ class HVAE(nn.Module):
         ]
 
     @torch.no_grad()
-    def encode(self, images: Tensor | np.ndarray) -> list[Tensor]:
+    def encode(self, images: Any) -> list[Tensor]:
         """Posterior means ``[N, *shape]``, top layer first, each given the means above it.
 
         Example::
 
             z2, z1 = model.encode(images)  # a network of two layers; images uint8 [N, H, W]
+            z2, z1 = model.encode(["a.png", "b.png"])
 
         Args:
             images: as :meth:`inputs` takes them.
@@ -193,44 +211,57 @@ class HVAE(nn.Module):
         return [torch.cat(layer) for layer in zip(*latents, strict=True)]
 
     @torch.no_grad()
-    def decode(self, latents: Sequence[Tensor], generator: torch.Generator | None = None) -> Tensor:
-        """Expected images ``[N, C, H, W]`` from the latents of the top layers.
+    def decode(
+        self, latents: Any, generator: torch.Generator | None = None, *, seed: SupportsIndex | None = None
+    ) -> Tensor:
+        """Expected images ``[N, C, H, W]`` from the latents of some layers.
 
         Example::
 
             z2, z1 = model.encode(images)
             restored = model.decode([z2, z1])  # [N, C, H, W]
-            alike = model.decode([z2], torch.Generator().manual_seed(0))  # z1 drawn from p(z1 | z2)
+            alike = model.decode(z2, seed=0)  # z1 drawn from p(z1 | z2)
+            others = model.decode([None, z1], seed=0)  # z2 drawn from p(z2), not from p(z2 | z1)
 
         Args:
-            latents: the latents of one or more top layers, top first, each ``[N, *shape]``.
-            generator: draws the layers that are not given from their prior; without it their prior mode is used.
+            latents: the top layer's ``[N, *shape]``; or a list, top first, of one or more layers', with None for a
+                layer to be filled in, as those are that it leaves out at its end.
+            generator: draws the layers that are not given from their prior; without it, and without a seed, their
+                prior mode is used.
+            seed: of such a generator.
 
         Raises:
             SpecError: no latents, too many, or of other shapes than :attr:`latent_shapes`.
         """
-        shapes = [tuple(z.shape[1:]) for z in latents]
-        if not shapes or shapes != self.latent_shapes[: len(shapes)]:
-            raise SpecError(f"latents of shapes {shapes}: give those of the top layers, out of {self.latent_shapes}")
-        rest = PriorMode() if generator is None else PriorSample(self.noise(len(latents[0]), generator))
-        return self.likelihood.mean(self(Given(latents, rest)).output)
+        like = next(self.parameters())
+        given = as_latents(latents, self.latent_shapes, like)
+        drawn = as_generator(generator, seed, like)
+        count = next(len(z) for z in given if z is not None)
+        rest = PriorMode() if drawn is None else PriorSample(self.noise(count, drawn))
+        return self.likelihood.mean(self(Given(given, rest)).output)
 
     @torch.no_grad()
-    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+    def sample(
+        self, count: int, generator: torch.Generator | None = None, *, seed: SupportsIndex | None = None
+    ) -> Tensor:
         """``count`` images ``[count, C, H, W]``: all latents from their priors, expected pixels given them.
 
         Example::
 
-            images = model.sample(8, torch.Generator().manual_seed(0))
+            images = model.sample(8, seed=0)
 
         Args:
             generator: on the model's device; default: PyTorch's global one.
+            seed: of a generator, for the same images again on the same device.
         """
-        return self.likelihood.mean(self(PriorSample(self.noise(count, generator))).output)
+        drawn = as_generator(generator, seed, next(self.parameters()))
+        return self.likelihood.mean(self(PriorSample(self.noise(whole(count, "count", 1), drawn))).output)
 
     @torch.no_grad()
-    def reconstruct(self, images: Tensor | np.ndarray, generator: torch.Generator | None = None) -> Tensor:
-        """Expected images ``[N, C, H, W]`` from posterior modes, or from posterior samples if given a generator.
+    def reconstruct(
+        self, images: Any, generator: torch.Generator | None = None, *, seed: SupportsIndex | None = None
+    ) -> Tensor:
+        """Expected images ``[N, C, H, W]`` from posterior modes, or from samples if given a generator or a seed.
 
         Example::
 
@@ -239,51 +270,31 @@ class HVAE(nn.Module):
         Args:
             images: as :meth:`inputs` takes them.
         """
+        drawn = as_generator(generator, seed, next(self.parameters()))
         outputs: list[Tensor] = []
         for chunk in self.inputs(images).split(CHUNK):
-            source = PosteriorMode() if generator is None else PosteriorSample(self.noise(len(chunk), generator))
+            source = PosteriorMode() if drawn is None else PosteriorSample(self.noise(len(chunk), drawn))
             outputs.append(self.likelihood.mean(self(source, chunk).output))
         return torch.cat(outputs)
 
-    def inputs(self, images: Tensor | np.ndarray) -> Tensor:
+    def inputs(self, images: Any) -> Tensor:
         """Images as the network takes them: ``[N, C, H, W]`` in [0, 1], on its device and in its precision.
 
         Args:
-            images: ``[N, C, H, W]``, ``[N, H, W, C]`` or, if grey, ``[N, H, W]``; 8-bit levels, or floats in [0, 1].
-                A model of binary pixels thresholds them at 0.5, as in its training.
+            images: an array or tensor ``[N, C, H, W]``, ``[N, H, W, C]`` or, if grey, ``[N, H, W]``; 8-bit levels,
+                booleans, or floats in [0, 1]. Or Pillow images, paths of image files, a Dataset of PyTorch, or one
+                image alone, which counts as a batch of one. A model of binary pixels thresholds them at 0.5, as in
+                its training.
 
         Raises:
-            SpecError: another shape or type, or values outside [0, 1].
+            SpecError: another shape or type, or values out of range.
+            DataError: no images, or a file that cannot be read.
         """
-        given = torch.as_tensor(images)
-        channels, height, width = self.image_shape
-        batch = given
-        if channels == 1 and given.ndim == 3:
-            batch = given.unsqueeze(1)
-        elif tuple(given.shape[1:]) == (height, width, channels):
-            batch = given.permute(0, 3, 1, 2)
-        if batch.ndim != 4 or tuple(batch.shape[1:]) != self.image_shape:
-            raise SpecError(
-                f"images of shape {tuple(given.shape)}: this model takes [N, C, H, W] with (C, H, W) = "
-                f"{self.image_shape}"
-            )
         binary = isinstance(self.likelihood, Bernoulli)
-        like = next(self.parameters())
-        if batch.dtype == torch.uint8:
-            return unit(batch.to(like.device), binary, like.dtype)
-        if not batch.is_floating_point() or not bool(((batch >= 0) & (batch <= 1)).all()):
-            raise SpecError(f"images of {batch.dtype}: give 8-bit levels (uint8), or floats in [0, 1] without NaN")
-        batch = batch.to(like.device, like.dtype)
-        return (batch >= 0.5).to(like.dtype) if binary else batch
+        return as_inputs(images, self.image_shape, binary, next(self.parameters()))
 
-
-class _Watched:
-    """A source that notes whether it was asked for latents."""
-
-    def __init__(self, source: LatentSource) -> None:
-        self.source = source
-        self.asked = False
-
-    def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
-        self.asked = True
-        return self.source(index, prior, posterior)
+    def __repr__(self) -> str:
+        """In one line; each part shows its modules, as in ``print(model.decoder)``."""
+        likelihood = self.spec.likelihood or type(self.likelihood).__name__
+        count = sum(weights.numel() for weights in self.parameters())
+        return f"HVAE({line_of(self.spec.family, self.latent_shapes, likelihood, self.image_shape, count)})"

@@ -54,14 +54,36 @@ class PriorMode:
 
 
 class Given:
-    """Given latents for the top layers; the layers below them come from another source."""
+    """Given latents ``[N, *shape]`` of some layers, one at least; the other layers come from another source.
 
-    def __init__(self, latents: Sequence[Tensor], rest: LatentSource) -> None:
+    Args:
+        latents: top first; None for a layer that comes from the other source, as those below the last do.
+        rest: the other source.
+    """
+
+    def __init__(self, latents: Sequence[Tensor | None], rest: LatentSource) -> None:
         self.latents = latents
         self.rest = rest
+        self.count = next(len(z) for z in latents if z is not None)
 
     def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
-        return self.latents[index] if index < len(self.latents) else self.rest(index, prior, posterior)
+        given = self.latents[index] if index < len(self.latents) else None
+        if given is not None:
+            return given
+        z = self.rest(index, prior, posterior)
+        return z.expand(self.count, *z.shape[1:])  # the top layer's prior is one for all images
+
+
+class Watched:
+    """A source that notes whether it was asked for latents."""
+
+    def __init__(self, source: LatentSource) -> None:
+        self.source = source
+        self.asked = False
+
+    def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
+        self.asked = True
+        return self.source(index, prior, posterior)
 
 
 def _known(posterior: Gaussian | None) -> Gaussian:

@@ -92,6 +92,11 @@ class Answer:
     """The model found for a request of rates, by training or, on a conditioned network, without.
 
     Lists run over the layers, top first.
+
+    Example::
+
+        answer = rs.Landscape("digits").at_rates({2: 20, 1: 40}).answer
+        print(answer.betas, answer.reached)
     """
 
     request: str

@@ -26,14 +26,25 @@ class GroupRate:
     """The corner, top layer first: the smallest beta for the group, the largest for all others."""
     rate: float
     """Of the group together, nats per image."""
+    active: int | None = None
+    """Units of the group whose mean varies over the images; None in records of earlier versions."""
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it carries next to nothing."""
+        return self.rate < ACTIVE_RATE
 
     @property
     def is_dead(self) -> bool:
-        return self.rate < ACTIVE_RATE
+        """Whether it tells nothing of an image: it is silent, or no unit varies and its nats are the same for all."""
+        return self.is_silent or self.active == 0
 
     def __str__(self) -> str:
         name = "+".join(f"z{str(layer).translate(SUBSCRIPTS)}" for layer in self.layers)
-        return f"{name} carried {self.rate:.2f} nats at betas ({', '.join(f'{beta:.3g}' for beta in self.betas)})"
+        carried = f"{name} carried {self.rate:.2f} nats"
+        if self.active == 0 and not self.is_silent:
+            carried += ", but none that differ from image to image (no active unit),"
+        return f"{carried} at betas ({', '.join(f'{beta:.3g}' for beta in self.betas)})"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,12 +59,15 @@ class Attempt:
 
     @property
     def dead(self) -> tuple[GroupRate, ...]:
-        """The groups that carried next to nothing when they were checked."""
-        return tuple(group for group in self.checked if group.is_dead)
+        """The groups that carried next to nothing when they were checked.
+
+        One whose nats do not differ between images yet is not among them: early in a short training that is usual.
+        """
+        return tuple(group for group in self.checked if group.is_silent)
 
     @property
     def dead_in_the_end(self) -> tuple[GroupRate, ...]:
-        """The groups that carry next to nothing in the finished network."""
+        """The groups that tell nothing of an image in the finished network."""
         return tuple(group for group in self.end if group.is_dead)
 
 
@@ -90,7 +104,12 @@ def _attempt(record: dict[str, Any]) -> Attempt:
 
 def _groups(records: list[dict[str, Any]]) -> tuple[GroupRate, ...]:
     return tuple(
-        GroupRate(tuple(one["layers"]), tuple(one["betas"]), math.nan if one["rate"] is None else one["rate"])
+        GroupRate(
+            tuple(one["layers"]),
+            tuple(one["betas"]),
+            math.nan if one["rate"] is None else one["rate"],
+            one.get("active"),
+        )
         for one in records
     )
 
@@ -111,7 +130,8 @@ def verdict(attempts: Sequence[Attempt]) -> str | None:
     found = _named(last.dead_in_the_end)
     if not last.dead:
         retrained = f" (trained again with {again})" if again else ""
-        return f"{found} in the end, though alive when annealing ended{retrained}: {DEAD_LAYER}"
+        faded = ", though alive when annealing ended" if all(one.is_silent for one in last.dead_in_the_end) else ""
+        return f"{found} in the end{faded}{retrained}: {DEAD_LAYER}"
     if not again:
         return f"{found}: not trained again: {DEAD_LAYER}"
     tried = f"gave up after {len(attempts) - 1} more attempt{'s' if len(attempts) > 2 else ''} ({again})"

@@ -5,11 +5,13 @@ import fcntl
 import json
 import math
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ratescape.errors import RecordError
+from ratescape.records.ownership import MARK, refuse_foreign
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -30,6 +32,20 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise unwritable(path, error) from error
+
+
+def write_changed(path: Path, content: str) -> None:
+    """Write a whole file unless it holds this already, so that its time says when its content changed.
+
+    Raises:
+        RecordError: as :func:`write_atomically`.
+    """
+    try:
+        if path.read_bytes() == content.encode():
+            return
+    except OSError:  # it is not there, or cannot be read
+        pass
+    write_atomically(path, content)
 
 
 def unwritable(path: Path, error: OSError) -> RecordError:
@@ -73,25 +89,57 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, images: Path | None = None) -> Iterator[None]:
     """Hold a results folder for this process alone; the system lets go of it however the process ends.
 
+    A folder that is new, and that nothing was written to, is gone again afterwards.
+
+    Args:
+        images: what the results are of, where that is a path.
+
     Raises:
-        RecordError: another process holds it, or the folder cannot be made.
+        RecordError: another process holds it, it holds somebody's files, or it cannot be made.
     """
+    refuse_foreign(folder, images)
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "lock").open("w")
+        file = (folder / "lock").open("a")
     except OSError as error:
         raise unwritable(folder, error) from error
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not _taken(file):
             raise RecordError(
                 f"another ratescape is working in {folder}: wait for it to end, or choose another folder with --out"
-            ) from error
-        yield
+            )
+        if os.fstat(file.fileno()).st_size == 0:
+            file.write(MARK)
+            file.flush()
+        try:
+            yield
+        finally:
+            _remove_empty(made)
+
+
+def _remove_empty(made: list[Path]) -> None:
+    """Remove folders, the innermost first, as far as there is nothing in them but a lock file."""
+    if made and [path.name for path in made[0].iterdir()] == ["lock"]:
+        (made[0] / "lock").unlink()
+        with contextlib.suppress(OSError):  # somebody put something there
+            for folder in made:
+                folder.rmdir()
+
+
+def _taken(file: IO[str]) -> bool:
+    """Take a lock unless another process holds it; tried twice, for `ratescape status` looks at it for a moment."""
+    for pause in (0.1, 0.0):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(pause)
+        else:
+            return True
+    return False
 
 
 @contextlib.contextmanager

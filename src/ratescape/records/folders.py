@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ratescape.errors import RecordError, SpecError
-from ratescape.records.files import finite, write_atomically
+from ratescape.records.files import finite, write_atomically, write_changed
 from ratescape.specs.codec import from_dict, read_mapping, to_yaml
 from ratescape.specs.identity import FORMAT, differences, key
 from ratescape.specs.runs import NetworkSpec, RunSpec
@@ -146,12 +146,34 @@ class SweepFolder(ResultsFolder):
     def report(self) -> Path:
         return self.path / "report.html"
 
+    @property
+    def is_reported(self) -> bool:
+        """Whether the report is newer than all that it shows; `ratescape report` draws it again in any case."""
+        shown = [self.path / "spec.yaml", self.table, self.fine, self.answers]
+        shown += [*self.path.glob("runs/*/*"), *self.path.glob("refined/*/*"), *self.path.glob("networks/*/*.jsonl")]
+        there = self.report.exists() and (self.path / "figures").is_dir()
+        return there and all(
+            path.stat().st_mtime_ns <= self.report.stat().st_mtime_ns for path in shown if path.exists()
+        )
+
     def spec(self) -> SweepSpec:
         """The sweep's spec; raises :class:`RecordError` if it is missing, of another format, or damaged."""
         return read_spec(SweepSpec, self.path)
 
-    def claim(self, spec: SweepSpec) -> None:
-        """Make this the folder of ``spec``, or check that it is.
+    def networks(self) -> dict[int, NetworkSpec]:
+        """The conditioned networks by their seeds.
+
+        Raises:
+            SpecError: every beta point of the landscape has a network of its own.
+            RecordError: as :meth:`spec`.
+        """
+        networks = {network.seed: network for network in self.spec().networks()}
+        if not networks:
+            raise SpecError(f"{self.path} was mapped by dedicated models: map with method conditioned for this")
+        return networks
+
+    def check(self, spec: SweepSpec) -> None:
+        """Refuse a folder that is of another spec; writes nothing.
 
         A folder made by the same spec is taken up again; settings of evaluation may change, models stay. A conditioned
         network serves other grids of betas, and other refining, too: what is there already stays.
@@ -159,13 +181,18 @@ class SweepFolder(ResultsFolder):
         Raises:
             RecordError: the folder holds another spec's results (names the fields) or those of another format.
         """
-        if (self.path / "spec.yaml").exists():
-            before = self.spec()
-            fields = [name for name in differences(before, spec) if not name.startswith("evaluation")]
-            networks = spec.networks()
-            if not networks or networks != before.networks():
-                refuse_differences(self.path, fields)
-        write_atomically(self.path / "spec.yaml", stamped(spec))
+        if not (self.path / "spec.yaml").exists():
+            return
+        before = self.spec()
+        fields = [name for name in differences(before, spec) if not name.startswith("evaluation")]
+        networks = spec.networks()
+        if not networks or networks != before.networks():
+            refuse_differences(self.path, fields)
+
+    def claim(self, spec: SweepSpec) -> None:
+        """Make this the folder of ``spec``; raises :class:`RecordError` as :meth:`check`."""
+        self.check(spec)
+        write_changed(self.path / "spec.yaml", stamped(spec))
 
     def write_provenance(self, provenance: Mapping[str, Any]) -> None:
         write_atomically(self.path / "provenance.json", json.dumps(finite(provenance), indent=1) + "\n")
@@ -214,7 +241,12 @@ def read_spec(cls: type, folder: Path) -> Any:
 
 def other_format(version: object) -> str:
     """What to say of something whose format is not this version's."""
-    if isinstance(version, int) and version < FORMAT:
+    if type(version) is not int or version < 1:
+        return (
+            f"has no format that ratescape knows (its spec.yaml says version: {version}, this one reads {FORMAT}): "
+            "restore the file, or choose another folder"
+        )
+    if version < FORMAT:
         return (
             f"was made by an older ratescape (format {version}, this one reads {FORMAT}): map again into another "
             "folder, or read it with the ratescape that made it"

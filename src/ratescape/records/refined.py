@@ -1,5 +1,6 @@
 """Models that were refined after their landscape was mapped: trained on at their own betas, and kept beside it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -7,7 +8,7 @@ import pandas as pd
 from ratescape.errors import RecordError
 from ratescape.records.files import read_json_lines, remake
 from ratescape.records.folders import RunFolder, SweepFolder
-from ratescape.records.table import Table, measured_columns, row_of, stamp_of
+from ratescape.records.table import Table, known_parts, measured_columns, paired_error, row_of, stamp_of
 from ratescape.specs.runs import RunSpec
 
 
@@ -32,6 +33,8 @@ def read_refined(folder: SweepFolder, table: Table) -> Table:
     - ``epochs`` of refining;
     - ``origin``: key of the model of the landscape that it was refined from, missing (``pandas.isna``) if it was found
       between the grid points;
+    - ``se_gain_...``: of means over images, the standard error of the difference between before and after
+      (``se_gain_psnr``), smaller than those of both, since they are measured on the same images;
     - ``before_...``: each measured column as it was before (``before_psnr``, ``before_test_psnr``).
 
     Without refined models it has no rows. Its ``broken`` lines tell of those whose records cannot be read, or whose
@@ -79,6 +82,13 @@ def _row(run: RunSpec, folder: RunFolder, split: str, stamp: str | None) -> dict
             "landscape: run the sweep's command again"
         )
     try:
-        return row | {f"before_{name}": value for name, value in measured_columns(before, split).items()}
+        row |= {f"before_{name}": value for name, value in measured_columns(before, split).items()}
+        return row | _gain_errors(known_parts(before[split]), known_parts(after[split]))
     except (KeyError, AttributeError) as error:
         raise RecordError(f"{folder.before} is damaged: {remake(folder.path)}") from error
+
+
+def _gain_errors(before: Mapping[str, list[float]], after: Mapping[str, list[float]]) -> dict[str, float]:
+    """Columns ``se_gain_...`` of what was recorded by groups of images both times."""
+    shared = [name for name in before if len(before[name]) == len(after.get(name, [])) > 1]
+    return {f"se_gain_{name}": paired_error(before[name], after[name]) for name in shared}

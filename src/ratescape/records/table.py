@@ -4,17 +4,21 @@ import dataclasses
 import io
 import json
 import math
+import statistics
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from ratescape.errors import RecordError
 from ratescape.records.attempts import verdicts
+from ratescape.records.enough import sentences, verdict
 from ratescape.records.files import read_json_lines, remake
 from ratescape.records.folders import RunFolder, SweepFolder
+from ratescape.records.trained import TrainingFacts, training_facts
 from ratescape.specs.runs import RunSpec, TargetSpec
+from ratescape.specs.sweep import SweepSpec
 
 FINE_IMAGES = 1000
 """Images that a fine landscape is measured on, at most."""
@@ -36,19 +40,32 @@ class Table:
     """One line for each reason why something was not measured: what, why, and in how many models."""
     retrained: tuple[str, ...] = ()
     """One line for each conditioned network that lost a layer in training, and what was done about it."""
+    images: int | None = None
+    """Images of the split that the plain columns were measured on; None where the records do not tell."""
+    parts: Mapping[str, Mapping[str, list[float]]] = dataclasses.field(default_factory=dict[str, Any])
+    """By run and column: the means over groups of images of what is a mean over images, on the same split."""
+    trained: Mapping[str, TrainingFacts] = dataclasses.field(default_factory=dict)
+    """How far the training of each model came, by the key of its run, as far as its records tell."""
     stamp: str | None = None
     """What decided its numbers: they compare with those of a record of the same :func:`stamp_of` alone. None where
     nothing was measured."""
+
+    @property
+    def undertrained(self) -> list[str]:
+        """One line for each verdict on the models' training that is no praise: see :mod:`ratescape.records.enough`."""
+        return sentences(list(self.trained.values()))
 
 
 def read_table(folder: SweepFolder) -> Table:
     """Read the records of a sweep into one tidy table; never opens a model.
 
-    Columns, for L layers: ``run, seed, status, beta_L .. beta_1``, then measured on the split that models are
+    Columns, for L layers: ``run, seed, status, trained, beta_L .. beta_1``, then measured on the split that models are
     chosen on ``rate_L .. rate_1, rate`` (total), ``distortion`` (nats per image), ``loss`` (distortion + sum of
     beta x rate), ``nelbo`` (-ELBO), ``psnr`` (dB), ``active_L .. active_1``, and any further metric found in the
-    records; and the same measured on test as ``test_...``. ``status`` is ``ok``, or ``diverged`` for a training
-    that broke down: such rows carry no numbers.
+    records; standard errors of these as ``se_...`` (``se_psnr``, ``se_rate_2``); and the same measured on test as
+    ``test_...`` (``test_psnr``, ``test_se_psnr``). ``status`` is ``ok``, or ``diverged`` for a training
+    that broke down: such rows carry no numbers. ``trained`` is the verdict of :func:`ratescape.records.enough.verdict`;
+    the column is missing where the records of no model tell.
 
     Raises:
         RecordError: the folder is not a sweep.
@@ -69,14 +86,50 @@ def read_table(folder: SweepFolder) -> Table:
             broken.append(str(error))
     kept, others = _measured_alike(read)
     reasons = Counter((reason, name) for _, record in kept for name, reason in record.get("absent", {}).items())
-    rows = pd.DataFrame([row for row, _ in kept])
+    trained = _trained(folder, spec, kept)
+    rows = _with_verdicts(pd.DataFrame([row for row, _ in kept]), trained)
     absent, retrained = _absent(reasons, len(kept)), tuple(verdicts(folder, spec.networks()))
-    stamp = next((stamp_of(record) for row, record in kept if row["status"] == "ok"), None)
-    return Table(rows, missing, (*broken, *others), spec.selection_split, absent, retrained, stamp)
+    measured = next((record for row, record in kept if row["status"] == "ok"), None)
+    images, stamp = (None, None) if measured is None else (measured.get("images"), stamp_of(measured))
+    parts = {row["run"]: known_parts(record) for row, record in kept}
+    split = spec.selection_split
+    return Table(rows, missing, (*broken, *others), split, absent, retrained, images, parts, trained, stamp)
+
+
+def known_parts(record: Mapping[str, Any]) -> dict[str, list[float]]:
+    """The means over groups of images that a record has, but for those that are not finite."""
+    return {name: values for name, values in record.get("parts", {}).items() if None not in values}
+
+
+def paired_error(one: Sequence[float], other: Sequence[float]) -> float:
+    """Standard error of the difference of two means over the same images, from their means over G groups of these."""
+    differences = [a - b for a, b in zip(one, other, strict=True)]
+    return statistics.stdev(differences) / math.sqrt(len(differences))
 
 
 Measured = list[tuple[dict[str, Any], dict[str, Any]]]
 """Rows of the table, each with the record that it was made of."""
+
+
+def _trained(folder: SweepFolder, spec: SweepSpec, kept: Measured) -> dict[str, TrainingFacts]:
+    """How far the training of each model came, by the key of its run."""
+    runs = {folder.run(run).path.name: run for run in spec.runs()}
+    share, found = spec.data.validation, dict[str, TrainingFacts]()
+    for row, record in kept:
+        held_out = record.get("images") if share > 0 else None
+        images = None if held_out is None else round(held_out * (1 - share) / share)
+        facts = training_facts(folder, runs[row["run"]], row, images)
+        if facts is not None:
+            found[row["run"]] = facts
+    return found
+
+
+def _with_verdicts(rows: pd.DataFrame, trained: Mapping[str, TrainingFacts]) -> pd.DataFrame:
+    """The table with the column ``trained``, behind ``status``; as it was where nothing is known of any model."""
+    verdicts = [verdict(trained[run]) if run in trained else None for run in rows.get("run", ())]
+    if any(verdicts):
+        rows.insert(list(rows.columns).index("status") + 1, "trained", verdicts)
+    return rows
 
 
 def _measured_alike(read: Measured) -> tuple[Measured, list[str]]:
@@ -160,7 +213,8 @@ def measured_columns(records: Mapping[Any, Any], split: str) -> dict[str, Any]:
 def _columns(record: dict[str, Any]) -> dict[str, Any]:
     """The measurements of one record as flat columns."""
     columns: dict[str, Any] = {}
-    for name, value in record["metrics"].items():
+    errors = {f"se_{name}": value for name, value in record.get("errors", {}).items()}
+    for name, value in (record["metrics"] | errors).items():
         columns |= _by_layer(name.removesuffix("s"), value) if isinstance(value, list) else {name: value}
     return columns
 

@@ -32,6 +32,9 @@ LINES = 5
 _RATES, _BETAS = ("rate_2", "rate_1"), ("beta_2", "beta_1")
 """Columns of the two planes: what lies to the right, and upwards."""
 
+_LABEL_SIZE = np.array([19.0, 9.0])
+"""Width and height of the label of a beta with some air, in points."""
+
 _INK = "#1b1e24"
 _ROUND = [1, 2, 5, 10]
 
@@ -70,8 +73,8 @@ def fine_figure(table: Table, between: pd.DataFrame) -> Figure:
     levels = _levels(everything[metric.column])
     scale = Normalize(levels[0], levels[-1])
     rate_axes(left, everything)
-    for diagonals in left.collections:
-        diagonals.set_zorder(1.5)  # seen across the areas too
+    for diagonal in (*left.collections, *left.texts):
+        diagonal.set_zorder(1.5)  # seen across the areas too
     _bands(left, between, _RATES, metric, levels)
     _beta_lines(left, between)
     beta_axes(right, between)
@@ -122,14 +125,28 @@ def _bands(
 def _beta_lines(axes: Axes, between: pd.DataFrame) -> None:
     """Lines of constant beta_2 and of constant beta_1 in the plane of rates, labelled where the rates are highest."""
     name_panel(axes, "lines: constant β₂ (solid) and β₁ (dotted)")
+    axes.apply_aspect()  # where a point of data lies on paper is known from here on
+    taken: list[npt.NDArray[np.float64]] = []
     for name, other, style, offset in (("beta_2", "beta_1", "-", (3, 5)), ("beta_1", "beta_2", ":", (-18, 3))):
         betas = np.sort(between[name].unique())
-        for beta in betas[np.unique(np.linspace(0, len(betas) - 1, LINES).round().astype(int))]:
-            line = between[between[name] == beta].sort_values(other)
+        shown = betas[np.unique(np.linspace(0, len(betas) - 1, LINES).round().astype(int))]
+        lines = [between[between[name] == beta].sort_values(other) for beta in shown]
+        for line in lines:
             axes.plot(line["rate_2"], line["rate_1"], style, color=_INK, lw=0.8, zorder=2)
-            end = (line["rate_2"].iloc[0], line["rate_1"].iloc[0])
-            text = axes.annotate(f"{beta:.2g}", end, offset, textcoords="offset points", fontsize=7.5, color=_INK)
+        for index in _ends_first(len(shown)):
+            end = lines[index][["rate_2", "rate_1"]].to_numpy()[0]
+            place = axes.transData.transform(end) * 72 / axes.figure.dpi + offset  # in points
+            if any((np.abs(place - other) < _LABEL_SIZE).all() for other in taken):
+                continue
+            taken.append(place)
+            label = f"{shown[index]:.2g}"
+            text = axes.annotate(label, end, offset, textcoords="offset points", fontsize=7.5, color=_INK)
             text.set(path_effects=[OUTLINE], zorder=5)
+
+
+def _ends_first(count: int) -> list[int]:
+    """Positions from both ends inwards: where labels have no room, it is those of the middle that give way."""
+    return sorted(range(count), key=lambda index: min(index, count - 1 - index))
 
 
 def _total_rates(axes: Axes, between: pd.DataFrame) -> None:

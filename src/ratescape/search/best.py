@@ -2,17 +2,23 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
-from ratescape import checkpoint, selection
-from ratescape.model.hierarchy import HVAE
+from ratescape import selection
+from ratescape.records.enough import sentences
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.table import Table
-from ratescape.search.between import Between, Limits
+from ratescape.records.trained import excess
+from ratescape.search.limits import Limits
 from ratescape.search.refined import Refined, offered
+from ratescape.search.shown import betas_text, card, metric_text
 from ratescape.selection import Choice
+
+if TYPE_CHECKING:  # to choose a model takes no torch, until one is loaded
+    from ratescape.model.hierarchy import HVAE
+    from ratescape.search.between import Between
 
 
 class Refinable(Protocol):
@@ -22,6 +28,7 @@ class Refinable(Protocol):
     """
 
     folder: SweepFolder
+    records: Table
 
     @property
     def refined(self) -> Table:
@@ -34,7 +41,8 @@ class Refinable(Protocol):
         epochs: int,
         *,
         seed: int | None = None,
-        data_folder: Path | None = None,
+        data_folder: str | Path | None = None,
+        progress: Any = False,
         observer: Any = None,
     ) -> RunFolder:
         """Train the model at these betas on, and keep it beside the landscape."""
@@ -57,7 +65,7 @@ class Best:
     landscape: Refinable
     limits: Limits
     """What it was to keep to."""
-    between: Between | None = None
+    between: "Between | None" = None
     """What was found between the grid points, better or not; None if nothing was searched there."""
 
     @property
@@ -75,6 +83,11 @@ class Best:
         return offered(self.landscape.refined, self.choice, self.unrefined, self.limits)
 
     @property
+    def layer(self) -> int | None:
+        """The layer that is best for the use, L being the top one; None where whole models compete."""
+        return self.choice.layer
+
+    @property
     def betas(self) -> tuple[float, ...]:
         """Its betas, top layer first."""
         return selection.betas_of(self.row)
@@ -86,6 +99,14 @@ class Best:
         return refined.row if refined is not None and refined.is_better else self.unrefined
 
     @property
+    def cautions(self) -> list[str]:
+        """What to know before it is used, a line each: whether it is trained enough, as far as the records tell."""
+        facts = self.landscape.records.trained.get(self.choice.run)
+        if facts is None:
+            return []
+        return sentences([dataclasses.replace(facts, excess=excess(self.row.to_dict(), facts.constant))])
+
+    @property
     def folder(self) -> RunFolder | None:
         """Where it is kept; None for a model between the grid points that is not refined."""
         refined, landscape = self.refined, self.landscape.folder.path
@@ -95,15 +116,19 @@ class Best:
             return None
         return RunFolder(landscape / "runs" / self.choice.run)
 
-    def load(self, device: str = "cpu") -> HVAE:
+    def load(self, device: str = "cpu") -> "HVAE":
         """The trained model; raises :class:`~ratescape.errors.CheckpointError` if its file is damaged."""
+        from ratescape import checkpoint
+
         folder = self.folder
         if folder is None and self.between is not None:
             return self.between.model.to(device)
         kept = folder or RunFolder(self.landscape.folder.path / "runs" / self.choice.run)
         return checkpoint.load_model(kept.weights, device)[0]
 
-    def refine(self, epochs: int, *, data_folder: Path | None = None, observer: Any = None) -> "Best":
+    def refine(
+        self, epochs: int, *, data_folder: str | Path | None = None, progress: Any = False, observer: Any = None
+    ) -> "Best":
         """Train the best unrefined model on, alone at its betas from the network's weights, unless that is done.
 
         It is measured as the landscape was, and kept beside it, in ``refined/KEY``. A killed call is taken up again by
@@ -112,6 +137,8 @@ class Best:
         Args:
             epochs: of further training.
             data_folder: where to look for the images first.
+            progress: True shows how far it is; a function is called with each :class:`ratescape.Progress` and
+                :class:`ratescape.Epoch`.
             observer: an :class:`ratescape.Observer` of the training.
 
         Returns:
@@ -123,11 +150,28 @@ class Best:
         """
         row = self.unrefined
         betas, seed = selection.betas_of(row), int(row["seed"])
-        self.landscape.refine(betas, epochs, seed=seed, data_folder=data_folder, observer=observer)
+        how: dict[str, Any] = {"data_folder": data_folder, "progress": progress, "observer": observer}
+        self.landscape.refine(betas, epochs, seed=seed, **how)
         return self
 
     def __repr__(self) -> str:
-        return f"Best({self.choice.metric.column!r}, betas={self.betas}, run={str(self.row.get('run'))!r})"
+        row, metric = self.row, self.choice.metric
+        return (
+            f"Best({self.choice.use}: {metric.name} {metric_text(self.choice, row)}, betas {betas_text(self.betas)}, "
+            f"{row['rate']:.4g} nats/image)"
+        )
+
+    def _repr_html_(self) -> str:
+        row, metric, folder = self.row, self.choice.metric, self.folder
+        facts = {
+            "betas, top layer first": betas_text(self.betas),
+            f"{metric.name}, {self.choice.split}": metric_text(self.choice, row),
+            "rate": f"{row['rate']:.4g} nats/image",
+            "kept in": "nowhere yet: .load() is the model" if folder is None else folder.path,
+        }
+        names = ("reconstructions", "samples") if folder else ()
+        pictures = {name: folder.path / f"{name}.png" for name in names if folder}
+        return card(f"Best for {self.choice.use}", facts, str(self), pictures)
 
     def __str__(self) -> str:
         found = [self.choice.explanation, self.between, self.refined]

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,8 @@ from ratescape.records.table import read_fine
 from ratescape.search.by_rates import betas_for
 from ratescape.search.compass import Point, compass_search
 from ratescape.search.ground import Ground
+from ratescape.search.limits import TRIES, Limits
+from ratescape.search.shown import betas_text, card, metric_text
 from ratescape.selection import Choice
 from ratescape.specs.rate_targets import RateTarget
 
@@ -24,10 +25,6 @@ BUDGET = 0.005
 LEAST = 1e-3
 """Nats asked for in place of those of a collapsed layer."""
 
-TRIES = 12
-"""Points measured in a search, unless told otherwise: on two axes enough for a step each way along both, and for the
-same at half and at a quarter of the first step."""
-
 DRAWS = 3
 """Further draws, other than those that the search saw, by which its result is compared with the best of the grid."""
 
@@ -35,23 +32,16 @@ STUDENT, NORMAL = 2.92, 1.645
 """One-sided 95 % quantiles: of Student's t of ``DRAWS - 1`` degrees of freedom, and of the normal distribution."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """What a model is to keep to."""
-
-    max_rate: float | None = None
-    """Largest total rate, nats per image."""
-    demands: Mapping[str, float] = dataclasses.field(default_factory=dict[str, float])
-    """For columns of metrics, the worst value accepted."""
-
-    def met_by(self, row: pd.Series) -> bool:
-        """Whether a row of the landscape's table keeps to them."""
-        return selection.meets(row, self.max_rate, self.demands)
-
-
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Between:
-    """The best model that was found between the grid points of a conditioned landscape."""
+    """The best model that was found between the grid points of a conditioned landscape.
+
+    Example::
+
+        found = rs.Landscape("digits").between("reconstruction", max_rate=40)
+        print(found.is_better, found)
+        model = found.model
+    """
 
     choice: Choice
     """The best of the grid."""
@@ -73,30 +63,38 @@ class Between:
         """Whether it is, beyond what chance explains."""
         return self.gain > self.margin
 
+    def __repr__(self) -> str:
+        verdict = "better" if self.is_better else "not better within its error"
+        return f"Between(betas {self._betas()}, {metric_text(self.choice, self.row)}: {verdict})"
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "betas, top layer first": self._betas(),
+            f"{self.choice.metric.name}, {self.choice.split}": metric_text(self.choice, self.row),
+            "better than the grid's best by": f"{self.gain:.2g}, where chance explains {self.margin:.2g}",
+        }
+        return card(f"Between the grid points, for {self.choice.use}", facts, str(self))
+
     def __str__(self) -> str:
         if not self.is_better:
             return f"Between the grid points nothing was found that is better within its error{self._shortfall()}."
-        choice = self.choice
-        unit = f" {choice.metric.unit}" if choice.metric.unit else ""
-        numbers = f"{choice.metric.name} {choice.value(self.row):.4g}{unit}"
-        tested = "" if choice.split == "test" else f" ({choice.reported(self.row):.4g} on test)"
         return (
-            f"Between the grid points: betas {self._betas()}, {numbers}{tested} at {self.row['rate']:.4g} nats/image, "
-            f"not {choice.value(choice.row):.4g}{unit} as at best on the grid."
+            f"Between the grid points: betas {self._betas()}, {self.choice.told(self.row)} at "
+            f"{self.row['rate']:.4g} nats/image: better by {self._gain()} than the best of the grid."
         )
+
+    def _gain(self) -> str:
+        unit = f" {self.choice.metric.unit}" if self.choice.metric.unit else ""
+        return f"{self.gain:.2g}{unit}, where chance explains {self.margin:.2g},"
 
     def _shortfall(self) -> str:
         tried = f"{self.tried} point{'' if self.tried == 1 else 's'} measured"
         if self.betas == self.choice.betas:
             return f" ({tried})"
-        unit = f" {self.choice.metric.unit}" if self.choice.metric.unit else ""
-        return (
-            f": betas {self._betas()} are better by {self.gain:.2g}{unit} than the best of the grid, where chance "
-            f"explains {self.margin:.2g} ({tried})"
-        )
+        return f": betas {self._betas()} are better by {self._gain()} than the best of the grid ({tried})"
 
     def _betas(self) -> str:
-        return "(" + ", ".join(f"{beta:.4g}" for beta in self.betas) + ")"
+        return betas_text(self.betas)
 
 
 def between(ground: Ground, choice: Choice, limits: Limits, tries: int = TRIES) -> Between:
@@ -129,7 +127,7 @@ def between(ground: Ground, choice: Choice, limits: Limits, tries: int = TRIES) 
     if betas == choice.betas:
         return Between(choice, betas, choice.row, model, count, 0.0, 0.0)
     row = ground.row(model, betas)
-    if not limits.met_by(row) or not math.isfinite(choice.value(row)):
+    if not choice.carries(row) or not limits.met_by(row) or not math.isfinite(choice.value(row)):
         return Between(choice, choice.betas, choice.row, ground.network.at(choice.betas), count, 0.0, 0.0)
     gain, margin = _compared(ground, choice, model, betas)
     return Between(choice, betas, row, model, count, gain, margin)
@@ -162,7 +160,8 @@ class _Search:
         """How good the point is, if it keeps to the limits."""
         row = self._row(self.betas(logs))
         value = _signed(self.choice.metric, float(row.get(self.choice.metric.column, math.nan)))
-        return value if math.isfinite(value) and self.limits.met_by(row) else -math.inf
+        within = self.limits.met_by(row) and self.choice.carries(row)
+        return value if math.isfinite(value) and within else -math.inf
 
     def start(self) -> tuple[Point, int]:
         """The best point that is known, or that uses up the budget of rate; and how many were measured for it."""
@@ -202,7 +201,7 @@ def _compared(ground: Ground, choice: Choice, model: HVAE, betas: tuple[float, .
 
     Both are measured with the same ``DRAWS`` further seeds. The margin is that of the mean difference over draws; for
     accuracies also that of a fraction over so many images, sqrt(2 a (1 - a) / N) for two models that err independently,
-    which is more than for two that err alike.
+    which is more than for two that err alike; for means over images, that of the differences image by image.
     """
     metric, device = choice.metric, next(model.parameters()).device
     other = checkpoint.load_model(ground.run(choice.run).weights, device)[0]
@@ -220,6 +219,9 @@ def _compared(ground: Ground, choice: Choice, model: HVAE, betas: tuple[float, .
         fraction = float(np.mean(pairs))
         count = len(ground.data.held_out[ground.split].pixels)
         margin = math.hypot(margin, NORMAL * math.sqrt(2 * max(0.0, fraction * (1 - fraction)) / count))
+    one, two = (ground.of_images(*of, metric.column) for of in ((model, betas), (other, choice.betas)))
+    if one is not None and two is not None:
+        margin = math.hypot(margin, NORMAL * float((one - two).std()) / math.sqrt(len(one)))
     return float(differences.mean()), margin
 
 

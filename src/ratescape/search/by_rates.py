@@ -14,11 +14,10 @@ from ratescape.evaluation.grid import measured_grid
 from ratescape.evaluation.rates import rates
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
-from ratescape.records.answers import Answer, Outcome, Status
+from ratescape.records.answers import MEANING, Answer, Outcome, Status
+from ratescape.search.limits import TOLERANCE
+from ratescape.search.shown import betas_text, card
 from ratescape.specs.rate_targets import SMALL, RateTarget
-
-TOLERANCE = 0.03
-"""Largest relative error of a rate that counts as reached."""
 
 STARTS = 2
 """Points of a coarse grid that the search begins from, those nearest to the rates wanted."""
@@ -54,9 +53,16 @@ def betas_for(
     return search.answer(best, tolerance)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Solved:
-    """A model found for rates that were asked for, without training."""
+    """A model found for rates that were asked for, without training.
+
+    Example::
+
+        solved = rs.Landscape("digits").at_rates({2: 20, 1: 40})
+        print(solved.answer.reached, solved)
+        z2, z1 = solved.model.encode(images)
+    """
 
     answer: Answer
     """Betas, rates, and whether they are those asked for."""
@@ -65,6 +71,18 @@ class Solved:
 
     def __str__(self) -> str:
         return str(self.answer)
+
+    def __repr__(self) -> str:
+        verdict = "reached" if self.answer.reached else "not reached"
+        return f"Solved({self.answer.request}: betas {betas_text(self.answer.betas)}, {verdict})"
+
+    def _repr_html_(self) -> str:
+        facts = {"betas, top layer first": betas_text(self.answer.betas)}
+        for one in self.answer.outcomes:
+            achieved = "no" if one.achieved is None else f"{one.achieved:.4g}"
+            name = f"layer{'s' if len(one.layers) > 1 else ''} {'+'.join(map(str, one.layers))}"
+            facts[name] = f"{achieved} of {one.wanted:.4g} nats/image: {MEANING[one.status]}"
+        return card(f"Rates {self.answer.request}", facts)
 
 
 Logs = npt.NDArray[np.float64]

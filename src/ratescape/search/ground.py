@@ -3,10 +3,12 @@
 import dataclasses
 
 import pandas as pd
+from torch import Tensor
 
 from ratescape.compute.precision import arithmetic
 from ratescape.data.catalog import ImageData
 from ratescape.evaluation import suite
+from ratescape.evaluation.errors import shares_of_psnr
 from ratescape.evaluation.subject import Subject
 from ratescape.judges.cache import Judge
 from ratescape.model.conditioning import Conditioned
@@ -40,6 +42,18 @@ class Ground:
         """All measurements of a model on all splits, as a row of the landscape's table."""
         lines = suite.measure(Subject(model, self.data, betas, self.evaluation, self.judge))
         return pd.Series(measured_columns({line["split"]: line for line in lines}, self.split))
+
+    def of_images(self, model: HVAE, betas: tuple[float, ...], column: str) -> Tensor | None:
+        """What each image of the split that models are chosen on adds to a metric, ``[N]``; None if it is no mean.
+
+        The error of the difference of two models on the same images is that of the mean of such differences. PSNR is
+        taken to first order in the squared error.
+        """
+        view = Subject(model, self.data, betas, self.evaluation, self.judge).splits[self.split]
+        with arithmetic("float32", view.subject.device):
+            total, distortion, squared = view.rates.rates.sum(1), view.rates.distortion, view.reading.restored.errors
+        known = {"rate": total, "distortion": distortion, "nelbo": distortion + total}
+        return shares_of_psnr(squared) if column == "psnr" else known.get(column)
 
     def columns(
         self, model: HVAE, betas: tuple[float, ...], wanted: frozenset[str], seed: int | None = None

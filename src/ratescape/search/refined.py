@@ -1,18 +1,26 @@
 """Which refined model of a landscape is better than the best that was not refined."""
 
 import dataclasses
+import math
 
 import pandas as pd
 
 from ratescape import selection
 from ratescape.records.table import Table
-from ratescape.search.between import Limits
-from ratescape.selection import Choice
+from ratescape.search.limits import Limits
+from ratescape.search.shown import betas_text
+from ratescape.selection import Choice, difference_error
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Refined:
-    """A model that was trained on at its own betas, beside what it was before."""
+    """A model that was trained on at its own betas, beside what it was before.
+
+    Example::
+
+        refined = landscape.best("generation").refine(4).refined
+        print(refined.is_better, refined)
+    """
 
     choice: Choice
     """The best of the grid, which decides by the same metric."""
@@ -21,9 +29,9 @@ class Refined:
     of_choice: bool
     """Whether it is the refined form of the model it is compared with."""
     is_better: bool
-    """Whether it is better than that model, and keeps to the limits."""
+    """Whether it is better than that model by more than the error of their difference, and keeps to the limits."""
     keeps: bool
-    """Whether it keeps to the limits."""
+    """Whether it keeps to the limits, and the layer that was chosen carries something."""
 
     @property
     def run(self) -> str:
@@ -35,23 +43,30 @@ class Refined:
         """Its betas, top layer first."""
         return selection.betas_of(self.row)
 
+    def __repr__(self) -> str:
+        verdict = "better" if self.is_better else "no better"
+        return f"Refined(betas {betas_text(self.betas)}, {self._spent()}: {verdict})"
+
     def __str__(self) -> str:
-        metric, split = self.choice.metric, self.choice.split
-        before, after = (float(self.row[f"{when}{metric.column}"]) for when in ("before_", ""))
-        unit = f" {metric.unit}" if metric.unit else ""
-        text = f"{self._whose()}: {metric.name} {before:.4g} -> {after:.4g}{unit}"
-        if split != "test":
-            tested = [float(self.row[f"{when}test_{metric.column}"]) for when in ("before_", "")]
-            text += f" ({tested[0]:.4g} -> {tested[1]:.4g} on test)"
-        text += f" at {self.row['rate']:.4g} nats/image"
+        text = f"{self._whose()}: {self.choice.told(self.row, before=True)} at {self.row['rate']:.4g} nats/image"
         if self.is_better:
             return f"{text}."
-        why = "no better" if self.keeps else "beyond what was demanded"
-        return f"{text}: {why}, so the unrefined model is kept."
+        return f"{text}: {self._fault()}, so the unrefined model is kept."
+
+    def _fault(self) -> str:
+        """Why it is not taken."""
+        if not self.keeps:
+            return "beyond what was demanded"
+        before, after = (self.row[f"{when}{self.choice.metric.column}"] for when in ("before_", ""))
+        gained = self.choice.metric.score(pd.Series([after - before])).iloc[0] > 0 and f"{after:.4g}" != f"{before:.4g}"
+        return "better only within its error" if gained else "no better"
+
+    def _spent(self) -> str:
+        epochs = int(self.row["epochs"])
+        return f"{epochs} epoch{'' if epochs == 1 else 's'}"
 
     def _whose(self) -> str:
-        epochs = int(self.row["epochs"])
-        spent = f"for {epochs} epoch{'' if epochs == 1 else 's'}"
+        spent = f"for {self._spent()}"
         if self.of_choice:
             return f"Refined {spent}"
         return f"Better still: betas ({', '.join(f'{beta:.4g}' for beta in self.betas)}), refined {spent}"
@@ -82,9 +97,12 @@ def offered(refined: Table, choice: Choice, base: pd.Series, limits: Limits) -> 
 
 
 def _compared(row: pd.Series, choice: Choice, base: pd.Series, limits: Limits) -> Refined:
-    keeps = limits.met_by(row)
+    keeps = limits.met_by(row) and choice.carries(row)
     scores = choice.metric.score(pd.Series([choice.value(row), choice.value(base)]))
     own = row["seed"] == base.get("seed", choice.row["seed"]) and selection.betas_of(row) == selection.betas_of(base)
-    # A gain that four digits do not show is none: it is what is printed.
+    # A gain within the error is none, nor is one that four digits do not show: it is what is printed.
     shows = f"{choice.value(row):.4g}" != f"{choice.value(base):.4g}"
-    return Refined(choice, row, bool(own), keeps and shows and bool(scores[0] > scores[1]), keeps)
+    paired = float(row.get(f"se_gain_{choice.metric.column}", math.nan)) if own else math.nan
+    error = paired if math.isfinite(paired) else difference_error(choice.error_of(row), choice.error_of(base))
+    exceeds = bool(scores[0] - scores[1] > error)
+    return Refined(choice, row, bool(own), keeps and shows and exceeds, keeps)

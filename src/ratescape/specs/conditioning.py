@@ -6,6 +6,9 @@ from typing import Literal
 
 from ratescape.specs.checks import require
 
+AnnealingName = Literal["staggered", "balanced", "linear"]
+"""How the betas of a network's loss reach their values: see ``ConditioningSpec.annealing``."""
+
 RISE = 170
 """Steps over which the lowest layers' betas rise: a tenth of 30 epochs on mnist-5k in batches of 64, where it was
 found; the same number of steps served 90 epochs, the same share of them did not."""
@@ -68,7 +71,7 @@ class ConditioningSpec:
     knots: int = 5
     """Knots of each axis of betas, evenly spread over the logs of the box; gains, shifts and scales are interpolated
     between them, besides what the small network makes of the betas; 0 for none."""
-    annealing: Literal["staggered", "balanced", "linear"] | None = None
+    annealing: AnnealingName | None = None
     """How the betas of the loss reach their values. staggered: those of lower layers first, which suits the GHVAE,
     where the top layer is in danger; balanced: a controller first brings all groups of layers to carry alike, which
     suits every other family; linear: all together from 0, over training.annealing epochs (which may be given with

@@ -39,9 +39,13 @@ class BetaGrid:
         require(self.low > 0 and math.isfinite(self.low), "grid.low", self.low, "above 0")
         require(self.high >= self.low and math.isfinite(self.high), "grid.high", self.high, "at least grid.low")
         require(self.steps > 0, "grid.steps", self.steps, "positive")
-        expected = "1 where grid.low equals grid.high, 2 or more otherwise, and few enough to differ in 10 digits"
+        ends = f"{self.low:g} to {self.high:g}"
+        one = f"2 or more for a grid from {ends} (for one beta alone, set grid.low and grid.high to it)"
+        require(self.steps > 1 or self.low == self.high, "grid.steps", self.steps, one)
+        same = f"1 where grid.low equals grid.high ({self.low:g}); or choose a larger grid.high"
+        require(self.steps == 1 or self.low < self.high, "grid.steps", self.steps, same)
         distinct = len(set(self.values())) == self.steps
-        require((self.steps == 1) == (self.high == self.low) and distinct, "grid.steps", self.steps, expected)
+        require(distinct, "grid.steps", self.steps, f"smaller: from {ends}, so many betas are not told apart")
 
         require(self.points > 0, "grid.points", self.points, "positive")
 

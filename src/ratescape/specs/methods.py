@@ -1,11 +1,12 @@
 """How the models of a landscape come about: one class for each method, with the fields that mean something for it."""
 
 import dataclasses
-from typing import ClassVar, Literal, NamedTuple, TypeAlias
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple, TypeAlias
 
 from ratescape.errors import SpecError
 from ratescape.specs.checks import require
-from ratescape.specs.conditioning import BalancedSpec, ConditioningSpec, StaggeredSpec
+from ratescape.specs.conditioning import AnnealingName, BalancedSpec, ConditioningSpec, StaggeredSpec
 from ratescape.specs.control import ControlSpec
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.groups import Groups, resolved_groups
@@ -29,7 +30,7 @@ class Dedicated:
 
     kind: ClassVar[str] = "dedicated"
     effort: ClassVar[int] = 1
-    """How many times the usual epochs a training takes where the spec leaves them open."""
+    """How many times the usual epochs a training takes where the spec leaves its length open, and images are many."""
 
     grid: BetaGrid = dataclasses.field(default_factory=BetaGrid)
     groups: Groups | None = None
@@ -40,14 +41,20 @@ class Dedicated:
         """Refuse a model that the method cannot serve; raises :class:`SpecError`."""
         groups = self.grouping(model)
         if not model.tunable and ((self.groups is None and self.grid.steps > 1) or len(set(groups)) > 1):
+            one = (0,) * model.layers
             raise SpecError(
-                f"groups is {self.groups}: a {model.family} sweep needs one beta for all layers, so groups "
-                f"{(0,) * model.layers}, since its layer rates cannot be tuned one by one (Sec. 3.1 of the paper)"
+                f"groups is {self.groups}: a {model.family} sweep needs one beta for all layers, since its layer rates "
+                f"cannot be tuned one by one (Sec. 3.1 of the paper): add --groups {' '.join(map(str, one))} "
+                f"(in Python groups={one})"
             )
 
     def grouping(self, model: ModelSpec) -> tuple[int, ...]:
         """Group of each layer, top first: layers of a group share one beta."""
         return resolved_groups(self.groups, model)
+
+    def resolved(self, model: ModelSpec) -> "Dedicated":
+        """Nothing is left open."""
+        return self
 
     def runs(self, base: RunSpec, seeds: tuple[int, ...]) -> list[RunSpec]:
         """One run for every seed and beta point.
@@ -109,6 +116,17 @@ class Conditioned:
         """Group of each layer, top first: layers of a group share one beta."""
         return resolved_groups(self.groups, model)
 
+    def annealing(self, model: ModelSpec) -> AnnealingName:
+        """How the betas of the network are annealed."""
+        if max(self.grouping(model)) == 0:
+            return "linear"
+        return self.conditioning.annealing or usual_annealing(model)
+
+    def resolved(self, model: ModelSpec) -> "Conditioned":
+        """The method with the annealing filled in that this model gets."""
+        how = dataclasses.replace(self.conditioning, annealing=self.annealing(model))
+        return dataclasses.replace(self, conditioning=how)
+
     def box(self) -> tuple[float, float]:
         """Smallest and largest beta that the network is trained on."""
         how, grid = self.conditioning, self.grid
@@ -133,7 +151,7 @@ class Conditioned:
         """One network for each seed; arguments as of :meth:`runs`."""
         low, high = self.box()
         how, groups = self.conditioning, self.grouping(base.model)
-        annealing = (how.annealing or usual_annealing(base.model)) if max(groups) else "linear"
+        annealing = self.annealing(base.model)
         staggered = StaggeredSpec(how.rise, how.descent) if annealing == "staggered" else None
         balanced = BalancedSpec(how.rise, how.descent) if annealing == "balanced" else None
         one = NetworkSpec(base.data, base.model, base.training, low, high, groups, how.width, how.rank)
@@ -173,7 +191,8 @@ class Targeted:
     """How betas are controlled."""
 
     def __post_init__(self) -> None:
-        texts = tuple(request_text(request) for request in self.target_rates)  # in Python, a request may be a mapping
+        given = self.target_rates  # in Python, a request may be a mapping, and one alone needs no list
+        texts = tuple(map(request_text, (given,) if isinstance(given, (str, Mapping)) else given))
         object.__setattr__(self, "target_rates", texts)
 
     def check(self, model: ModelSpec) -> None:
@@ -185,6 +204,10 @@ class Targeted:
     def grouping(self, model: ModelSpec) -> tuple[int, ...]:
         """Each layer is reported by itself, whatever layers a request asks for together."""
         return tuple(range(model.layers))
+
+    def resolved(self, model: ModelSpec) -> "Targeted":
+        """Nothing is left open."""
+        return self
 
     def runs(self, base: RunSpec, seeds: tuple[int, ...]) -> list[RunSpec]:
         """One run for every seed and request, as of :meth:`Dedicated.runs`."""
@@ -211,7 +234,7 @@ MOST_GROUPS = 3
 """Betas that one network is given unless asked for more: with so many it was seen to keep its layers."""
 
 
-def usual_annealing(model: ModelSpec) -> Literal["staggered", "balanced"]:
+def usual_annealing(model: ModelSpec) -> AnnealingName:
     """How the betas of a network are annealed unless told otherwise: as keeps its layers (docs/results/one-run.md)."""
     return "staggered" if model.family == "ghvae" else "balanced"
 
@@ -224,7 +247,13 @@ class Default(NamedTuple):
     """Which, and why, in one line."""
 
 
-def default_method(model: ModelSpec, training: TrainingSpec, grid: BetaGrid, groups: Groups | None) -> Default:
+def default_method(
+    model: ModelSpec,
+    training: TrainingSpec,
+    grid: BetaGrid,
+    groups: Groups | None,
+    annealing: str | None = None,
+) -> Default:
     """One conditioned network wherever that is possible, else a model of its own for each beta point.
 
     Example::
@@ -233,6 +262,7 @@ def default_method(model: ModelSpec, training: TrainingSpec, grid: BetaGrid, gro
 
     Args:
         groups: as of :class:`Dedicated`.
+        annealing: as of :class:`ConditioningSpec`.
 
     Raises:
         SpecError: ``training`` says how betas are annealed, which a conditioned network would not heed.
@@ -245,19 +275,27 @@ def default_method(model: ModelSpec, training: TrainingSpec, grid: BetaGrid, gro
     elif count > MOST_GROUPS:
         why = f"one network was tried with up to {MOST_GROUPS} betas (--method conditioned takes more)"
     else:
-        _refuse_annealing(training)
+        _refuse_annealing(training, annealing)
+        points = len(grid.combinations(count))
         return Default(
             Conditioned,
-            "method conditioned: one network gives the models of all beta points (--method dedicated: each is trained)",
+            f"method conditioned: one network gives the models of all beta points, since there are {points} of them, "
+            f"the layer rates of a {model.family} model can be tuned one by one, and one network was tried with up to "
+            f"{MOST_GROUPS} betas (--method dedicated: each model is trained alone)",
         )
     return Default(Dedicated, f"method dedicated: each model is trained alone, since {why}")
 
 
-def _refuse_annealing(training: TrainingSpec) -> None:
+def _refuse_annealing(training: TrainingSpec, annealing: str | None) -> None:
     usual = TrainingSpec()
-    for name in ("annealing", "annealing_path"):
-        if (given := getattr(training, name)) != getattr(usual, name):
-            raise SpecError(
-                f"training.{name} is {given}: the conditioned network, which is the default, anneals its betas by "
-                "conditioning.annealing; leave it out, or choose method dedicated or conditioned"
-            )
+    if training.annealing != usual.annealing and annealing != "linear":
+        raise SpecError(
+            f"training.annealing is {training.annealing}: the conditioned network, which is the default, anneals its "
+            "betas otherwise; leave it out, or add --conditioning.annealing linear (all betas rise over so many "
+            "epochs) or --method dedicated (each model is trained alone)"
+        )
+    if training.annealing_path != usual.annealing_path:
+        raise SpecError(
+            f"training.annealing_path is {training.annealing_path}: the conditioned network, which is the default, "
+            "does not heed it; leave it out, or add --method dedicated (each model is trained alone)"
+        )

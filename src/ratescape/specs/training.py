@@ -4,6 +4,7 @@ import dataclasses
 import math
 from typing import Literal
 
+from ratescape.errors import SpecError
 from ratescape.specs.checks import require
 
 AnnealingPath = Literal["geometric", "linear"]
@@ -20,8 +21,10 @@ class TrainingSpec:
     """
 
     epochs: int | None = None
-    """Passes over the training images; default: 20, or as many as make 1,000 steps where images are few; twice that for
-    a network conditioned on betas."""
+    """Passes over the training images; default: as many as make training.steps, where those are given, else 20 (40 for
+    a network conditioned on betas), or as many as make 2,000 steps where images are few."""
+    steps: int | None = None
+    """Steps (batches) that the training has at least, in place of epochs: the last epoch is always a whole one."""
     batch: int = 256
     """Images in a batch; the last batch of an epoch may be smaller."""
     learning_rate: float = 3e-3
@@ -52,6 +55,12 @@ class TrainingSpec:
 
     def __post_init__(self) -> None:
         require(self.epochs is None or self.epochs > 0, "training.epochs", self.epochs, "positive")
+        require(self.steps is None or self.steps > 0, "training.steps", self.steps, "positive")
+        if self.epochs is not None and self.steps is not None:
+            raise SpecError(
+                f"training.epochs is {self.epochs} and training.steps is {self.steps}: give one of them, since each "
+                "says how long the training is"
+            )
         require(self.batch > 0, "training.batch", self.batch, "positive")
         rate = self.learning_rate
         require(rate > 0 and math.isfinite(rate), "training.learning_rate", rate, "positive")

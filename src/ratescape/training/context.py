@@ -13,12 +13,17 @@ class EpochRecord(TypedDict):
 
     epoch: int
     """Counted from 1."""
+    steps: int
+    """Done so far, in all epochs, those skipped among them."""
     betas: list[float]
     """Of each layer, top first: those in effect at the epoch's last step (means over its images)."""
     rates: list[float]
     """Of each layer, top first."""
     distortion: float
     loss: float
+    constant: float
+    """The part of distortion and loss that no model can avoid: what the likelihood charges for an image that is
+    predicted exactly; 0 where nothing bounds it."""
     skipped: int
     """Steps skipped so far, in all epochs."""
     learning_rate: float
@@ -93,3 +98,6 @@ class TrainingContext:
     """Have the pass compiled by ``torch.compile``: once for full batches, once for the last, smaller one."""
     inspection: Inspection | None = None
     """Not carried out where all members have diverged."""
+    stop: Callable[[], bool] | None = None
+    """Whether the training shall break off: asked after every step. It then writes its checkpoint and raises
+    KeyboardInterrupt."""

@@ -13,6 +13,8 @@ class EpochLog:
         members: P.
         layers: L.
         device: where the sums are kept; it is read once an epoch.
+        per_epoch: steps of an epoch.
+        constant: the likelihood's, nats per image.
     """
 
     sums: Tensor
@@ -21,8 +23,10 @@ class EpochLog:
     """One an epoch, ``[P, 2 L + 6]`` on the CPU: betas, rates, distortion, loss, skipped, learning rate, seconds,
     frozen; float64."""
 
-    def __init__(self, members: int, layers: int, device: torch.device) -> None:
+    def __init__(self, members: int, layers: int, device: torch.device, per_epoch: int, constant: float) -> None:
         self.layers = layers
+        self.per_epoch = per_epoch
+        self.constant = constant
         self.sums = torch.zeros(members, layers + 3, dtype=torch.float64, device=device)
         self.rows = []
 
@@ -71,10 +75,12 @@ class EpochLog:
         distortion, loss, skipped, lr, seconds, frozen = values[2 * self.layers :]
         return {
             "epoch": epoch,
+            "steps": epoch * self.per_epoch,
             "betas": values[: self.layers],
             "rates": values[self.layers : 2 * self.layers],
             "distortion": distortion,
             "loss": loss,
+            "constant": self.constant,
             "skipped": int(skipped),
             "learning_rate": lr,
             "seconds": seconds,

@@ -55,6 +55,7 @@ def train(
     Raises:
         CheckpointError: the checkpoint is damaged or belongs to another training.
         RecordError: the checkpoint cannot be written.
+        KeyboardInterrupt: ``context.stop`` says that the training shall break off.
 
     Example::
 
@@ -120,6 +121,7 @@ def _take_steps(
             saved = time.monotonic()
         if rejected:
             break
+        _break_off(context, state)
 
 
 def _batches(images: Images, size: int, seed: int, steps: range, per_epoch: int) -> Iterator[Tensor]:
@@ -139,6 +141,15 @@ def _report(listener: TrainingListener | None, state: TrainingState, steps: int)
     listener.step(state.step, steps)
     if state.between_epochs:
         listener.epoch(state.epochs.records(-1))
+
+
+def _break_off(context: TrainingContext, state: TrainingState) -> None:
+    """Break off after this step if that is asked for, with a checkpoint."""
+    if context.stop is None or not context.stop():
+        return
+    if context.saving is not None:
+        state.save(context.saving)
+    raise KeyboardInterrupt("the training was asked to break off")
 
 
 def _rejected(inspection: Inspection | None, state: TrainingState) -> bool:

@@ -5,8 +5,8 @@ import math
 
 from ratescape.specs.training import TrainingSpec
 
-EPOCHS, FEWEST_STEPS = 20, 1000
-"""Epochs unless the spec says otherwise, and the steps that they make at least."""
+EPOCHS, FEWEST_STEPS = 20, 2000
+"""Epochs unless the spec says otherwise, and the steps that they make at least: what counts where images are few."""
 
 ANNEALING_SHARE = 0.3
 """Share of the epochs over which the betas are annealed, unless the spec says otherwise."""
@@ -17,8 +17,13 @@ def steps_per_epoch(count: int, batch: int) -> int:
     return math.ceil(count / batch)
 
 
-def resolved_training(spec: TrainingSpec, count: int) -> TrainingSpec:
+def resolved_training(spec: TrainingSpec, count: int, effort: int = 1) -> TrainingSpec:
     """The spec with the fields that were left open filled in for ``count`` training images.
+
+    Steps become the epochs that they take, so that a spec says in one way how long the training is.
+
+    Args:
+        effort: how many times the usual epochs are taken where the spec says neither epochs nor steps.
 
     Raises:
         SpecError: annealing would outlast training.
@@ -26,10 +31,12 @@ def resolved_training(spec: TrainingSpec, count: int) -> TrainingSpec:
     Example::
 
         resolved_training(TrainingSpec(), 60_000)  # epochs=20, annealing=6.0
+        resolved_training(TrainingSpec(steps=1000), 60_000)  # epochs=5, annealing=1.5
     """
-    epochs = spec.epochs or max(EPOCHS, math.ceil(FEWEST_STEPS / steps_per_epoch(count, spec.batch)))
+    fewest = math.ceil((spec.steps or FEWEST_STEPS) / steps_per_epoch(count, spec.batch))
+    epochs = spec.epochs or (fewest if spec.steps else max(EPOCHS * effort, fewest))
     annealing = ANNEALING_SHARE * epochs if spec.annealing is None else spec.annealing
-    return dataclasses.replace(spec, epochs=epochs, annealing=annealing)
+    return dataclasses.replace(spec, epochs=epochs, steps=None, annealing=annealing)
 
 
 def total_steps(spec: TrainingSpec, count: int) -> int:

@@ -1,6 +1,7 @@
 """Everything that a training consists of between two steps, saved and restored as a whole."""
 
 import dataclasses
+import math
 
 import torch
 from torch import Tensor
@@ -84,7 +85,9 @@ class TrainingState:
         self.limit = GradientLimit(members, spec.skip, images.device) if spec.skip else None
         self.skipped_in_a_row = torch.zeros(members, dtype=torch.int64, device=images.device)
         self.skipped = torch.zeros(members, dtype=torch.int64, device=images.device)
-        self.epochs = EpochLog(members, len(model.latent_shapes), images.device)
+        network = model.model if isinstance(model, Conditioned) else model
+        constant = network.likelihood.least(math.prod(network.image_shape))
+        self.epochs = EpochLog(members, len(model.latent_shapes), images.device, self.per_epoch, constant)
         self.step = 0
         self.seconds = 0.0
 

@@ -8,16 +8,18 @@ from typing import TypeAlias
 from ratescape.cli import parsing
 from ratescape.cli.commands.data import Data
 from ratescape.cli.commands.evaluate import Evaluate
+from ratescape.cli.commands.ls import Ls
 from ratescape.cli.commands.map import Map
 from ratescape.cli.commands.recommend import Recommend
 from ratescape.cli.commands.report import Report
 from ratescape.cli.commands.solve import Solve
+from ratescape.cli.commands.status import Status
 from ratescape.cli.commands.train import Train
 from ratescape.cli.config import UsageError
 from ratescape.cli.output import complain
 from ratescape.errors import RatescapeError
 
-Command: TypeAlias = Map | Train | Evaluate | Report | Recommend | Solve | Data
+Command: TypeAlias = Map | Train | Evaluate | Report | Recommend | Solve | Status | Ls | Data
 
 COMMANDS: dict[str, type[Command]] = {
     "map": Map,
@@ -26,6 +28,8 @@ COMMANDS: dict[str, type[Command]] = {
     "report": Report,
     "recommend": Recommend,
     "solve": Solve,
+    "status": Status,
+    "ls": Ls,
     "data": Data,
 }
 
@@ -43,9 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RatescapeError as error:
         complain(str(error))
         return 2 if isinstance(error, UsageError) else 1
-    except KeyboardInterrupt:
-        complain("interrupted; run the same command again to resume")
-        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever reads the output has left
     return 0

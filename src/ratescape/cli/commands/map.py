@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import arg
 
 from ratescape.cli.options import SweepOptions, section
-from ratescape.cli.output import bar, is_watched, say, summary
+from ratescape.cli.output import bar, is_watched, note, say, summary
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.sweep import SweepSpec
 
@@ -24,9 +24,9 @@ class Map:
     out: Path | None = None
     """Folder for the results; default: one named after the data and the spec. The same command again resumes it."""
     data_folder: Path | None = None
-    """Where to look first for the files of a known data set."""
+    """Where to look first for the files of a known data set, and for a path that has moved."""
     quiet: bool = False
-    """Print nothing but the report's path."""
+    """Print nothing but the report's path: no plan, no progress, no summary."""
 
     @property
     def sweep(self) -> SweepSpec:
@@ -35,8 +35,8 @@ class Map:
 
     def run(self) -> None:
         sweep, default = self.sweep, self.options.default
-        note = None if default is None else default.reason
-        landscape = mapped(sweep, self.execution, self.out, self.data_folder, self.quiet, note)
+        reason = None if default is None else default.reason
+        landscape = mapped(sweep, self.execution, self.out, self.data_folder, self.quiet, reason)
         if not self.quiet:
             say("\n".join(summary(landscape)))
         say(str(landscape.folder.report))
@@ -48,12 +48,12 @@ def mapped(
     out: Path | None,
     data_folder: Path | None,
     quiet: bool,
-    note: str | None = None,
+    reason: str | None = None,
 ) -> "Landscape":
     """Load the images of a sweep and carry it out, with a progress bar; arguments as the options of :class:`Map`.
 
     Args:
-        note: a line to print once the images are there and fit, unless quiet.
+        reason: a line to print once the images are there and fit, unless quiet.
     """
     from ratescape.data.catalog import load_data
     from ratescape.execution.sweep import resolved_sweep
@@ -61,7 +61,7 @@ def mapped(
 
     data = load_data(sweep.data, folder=data_folder, progress=is_watched(quiet))
     sweep = resolved_sweep(sweep, data)
-    if note is not None and not quiet:
-        say(note)
+    if reason is not None and not quiet:
+        say(reason)
     with bar(quiet) as observer:
-        return map_spec(sweep, data, execution, out, observer)
+        return map_spec(sweep, data, execution, out, observer, announce=None if quiet else note)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from ratescape.cli.output import bar, say
+from ratescape.cli.output import bar, refuse_to_overwrite, say
 from ratescape.errors import RatescapeError, SpecError
 from ratescape.specs.checks import require
 
@@ -38,22 +38,28 @@ class Recommend:
     is kept in the landscape's folder, in refined/KEY. 0 for none."""
     out: Path | None = None
     """File to write the model to (.safetensors)."""
+    force: bool = False
+    """Overwrite that file if it exists."""
     data_folder: Path | None = None
-    """Where to look first for the files of a known data set, to search between the grid points or to refine."""
+    """Where to look first for the files of a known data set, and for a path that has moved, to search between the grid
+    points or to refine."""
     quiet: bool = False
     """Show no progress bar."""
 
     def run(self) -> None:
+        self._check()
         from ratescape.landscape import Landscape
-        from ratescape.models import save
 
-        require(self.refine >= 0, "refine", self.refine, "at least 0")
         landscape = Landscape(self.landscape)
         best = self._best(landscape)
         if self.refine:
             with bar(self.quiet) as observer:
                 best = best.refine(self.refine, data_folder=self.data_folder, observer=observer)
-        for line in (*landscape.refined.broken, str(best)):
+            offered = best.refined
+            if offered is not None and int(offered.row["epochs"]) != self.refine:
+                say(f"Refined and kept (--refine {self.refine}), but one refined otherwise before is better:")
+        cautions = [f"caution: {line}" for line in best.cautions]
+        for line in (*cautions, *landscape.refined.broken, str(best)):
             say(line)
         if best.folder is None:
             seed = int(best.choice.row["seed"])
@@ -62,8 +68,18 @@ class Recommend:
             say(f"Use it:  ratescape evaluate {best.folder.path}")
             say(f'or:      model = ratescape.load("{best.folder.path}")')
         if self.out is not None:
-            save(best.load(), self.out)
+            from ratescape.models import save
+
+            save(best.load(), self.out, landscape=self.landscape, betas=best.betas)
             say(str(self.out))
+
+    def _check(self) -> None:
+        """Refuse what cannot be done before torch is imported; raises :class:`RatescapeError`."""
+        refuse_to_overwrite(self.out, self.force)
+        require(self.refine >= 0, "refine", self.refine, "at least 0")
+        require(not self.between or self.tries > 0, "tries", self.tries, "at least 1 with --between")
+        for text in self.demand:
+            _demand(text)
 
     def _best(self, landscape: "Landscape") -> "Best":
         """The best model that is not refined, searched for between the grid points as far as was asked for."""

@@ -6,8 +6,10 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from ratescape.cli.output import say
+from ratescape.cli.output import refuse_to_overwrite, say
 from ratescape.errors import SpecError
+from ratescape.records.folders import SweepFolder
+from ratescape.specs.rate_targets import requested
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,20 +27,27 @@ class Solve:
     """Exit with status 1 unless every rate was reached."""
     out: Path | None = None
     """File to write the model to (.safetensors)."""
+    force: bool = False
+    """Overwrite that file if it exists."""
     data_folder: Path | None = None
-    """Where to look first for the files of a known data set."""
+    """Where to look first for the files of a known data set, and for a path that has moved."""
 
     def run(self) -> None:
+        refuse_to_overwrite(self.out, self.force)
+        request = ",".join(self.rates)
+        folder = SweepFolder(self.landscape)
+        folder.networks()  # what cannot be done is refused before torch is imported
+        requested(request, folder.spec().model.layers)
         from ratescape.landscape import Landscape
         from ratescape.models import save
 
         landscape = Landscape(self.landscape)
-        solved = landscape.at_rates(",".join(self.rates), tolerance=self.tolerance, data_folder=self.data_folder)
+        solved = landscape.at_rates(request, tolerance=self.tolerance, data_folder=self.data_folder)
         landscape.keep(solved.answer)
         say(str(solved))
         say(f"`ratescape report {self.landscape}` shows it in the landscape")
         if self.out is not None:
-            save(solved.model, self.out)
+            save(solved.model, self.out, landscape=self.landscape, betas=solved.answer.betas)
             say(str(self.out))
         if self.strict and not solved.answer.reached:
             raise SpecError("not every rate was reached: ask for other rates, or map a larger box of betas")

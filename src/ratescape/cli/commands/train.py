@@ -8,7 +8,8 @@ from tyro.conf import arg
 
 from ratescape.cli.commands.map import mapped
 from ratescape.cli.options import RunOptions, section
-from ratescape.cli.output import bar, is_watched, print_records, say
+from ratescape.cli.output import bar, is_watched, note, say
+from ratescape.cli.records import print_records
 from ratescape.errors import SpecError
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
@@ -28,9 +29,9 @@ class Train:
     out: Path | None = None
     """Folder for the results; default: one named after the data and the spec. The same command again resumes it."""
     data_folder: Path | None = None
-    """Where to look first for the files of a known data set."""
+    """Where to look first for the files of a known data set, and for a path that has moved."""
     quiet: bool = False
-    """Print nothing but the model's folder."""
+    """Print nothing but the model's folder: no plan, no progress, no numbers."""
 
     @property
     def spec(self) -> RunSpec:
@@ -58,7 +59,8 @@ class Train:
 
         data = load_data(spec.data, folder=self.data_folder, progress=is_watched(self.quiet))
         with bar(self.quiet) as observer:
-            folder = train_spec(spec, data, self.execution, self.out, observer, self.evaluation)
+            announce = None if self.quiet else note
+            folder = train_spec(spec, data, self.execution, self.out, observer, self.evaluation, announce)
         if not self.quiet:
             print_records(read_json_lines(folder.evaluation))
         say(str(folder.path))

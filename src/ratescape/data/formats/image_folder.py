@@ -3,18 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from ratescape.data.formats.arrays import Arrays, from_arrays
 from ratescape.data.formats.image_set import Array, ImageSet
+from ratescape.data.formats.pictures import IMAGE_ENDINGS, decode_file
 from ratescape.data.formats.reading import reading
 from ratescape.errors import DataError
-
-IMAGE_ENDINGS: Final = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 
 
 @dataclass(frozen=True)
@@ -66,23 +63,14 @@ def _image_files(folder: Path) -> list[_File]:
 
 def _decode(paths: Sequence[Path]) -> npt.NDArray[np.uint8]:
     """Image files -> uint8 ``[N, H, W]`` or ``[N, H, W, 3]``."""
-    first = _decode_file(paths[0])
+    first = decode_file(paths[0])
     pixels = np.empty((len(paths), *first.shape), np.uint8)
     for index, path in enumerate(paths):
-        image = _decode_file(path)
+        image = decode_file(path)
         if image.shape != first.shape:
             raise DataError(f"{path} is {_size(image)} but {paths[0].name} is {_size(first)}: make all images alike")
         pixels[index] = image
     return pixels
-
-
-def _decode_file(path: Path) -> npt.NDArray[np.uint8]:
-    """An image file -> ``[H, W]`` if grey, ``[H, W, 3]`` if colour; Pillow refuses images of absurd size."""
-    with reading(path, "an image", "replace or remove the file"), Image.open(path) as image:
-        mode = {"1": "L", "P": "RGB"}.get(image.mode, image.mode)
-        if mode not in ("L", "RGB"):
-            raise DataError(f"{path} has pixels of mode {image.mode}: convert all images to 8-bit grey or RGB")
-        return np.asarray(image.convert(mode), np.uint8)
 
 
 def _size(image: Array) -> str:

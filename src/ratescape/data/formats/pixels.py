@@ -44,7 +44,8 @@ def _floats_to_bytes(images: Array, name: str) -> npt.NDArray[np.uint8]:
         raise DataError(f"{name} has {broken} pixels that are NaN or infinite: remove or repair those images")
     low, high = images.min(), images.max()
     if low < 0 or high > 1:
-        raise DataError(f"{name} has float pixels from {low:g} to {high:g}: scale them to [0, 1]")
+        how = ", such as by x / 2 + 0.5" if low >= -1 and high <= 1 else ", such as by x / 255" if low >= 0 else ""
+        raise DataError(f"{name} has float pixels from {low:g} to {high:g}: scale them to [0, 1]{how}")
     return np.rint(images * 255).astype(np.uint8)
 
 

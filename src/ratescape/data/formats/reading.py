@@ -15,6 +15,8 @@ MAX_UNPACKED: Final = 1 << 32
 A few megabytes of gzip can unpack to more than any memory holds."""
 CHUNK: Final = 1 << 20
 """Bytes unpacked at once."""
+LONGEST: Final = 200
+"""Characters of a path that an error shows in full."""
 
 
 @contextlib.contextmanager
@@ -43,6 +45,20 @@ def reading(path: Path, kind: str, remedy: str = REPLACE) -> Iterator[None]:
         raise DataError(f"{path} cannot be read as {kind} ({reason}): check its permissions, or {remedy}") from error
     except Exception as error:  # parsers of damaged files raise anything: struct.error, zlib.error, KeyError ...
         raise DataError(f"{path} cannot be read as {kind} ({one_line(error)}): {remedy}") from error
+
+
+def exists(path: Path) -> bool:
+    """Whether there is something at a path; no text is too long or too strange to ask."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def shortened(path: Path) -> str:
+    """A path for an error: texts that were never meant to be one may be long."""
+    text = " ".join(str(path).split())
+    return text if len(text) <= LONGEST else f"{text[:60]}... ({len(text)} characters)"
 
 
 def one_line(error: Exception) -> str:

@@ -22,7 +22,7 @@ from ratescape.data.catalog import ImageData
 from ratescape.errors import ResourceError
 from ratescape.execution.networks import complete_network
 from ratescape.execution.packing import Pack
-from ratescape.execution.progress import Message
+from ratescape.execution.progress.messages import Message
 from ratescape.execution.ray.store import Files, Store, read_files, write_files
 from ratescape.execution.work import PackWork, complete_pack
 from ratescape.execution.workspace import Workspace
@@ -96,10 +96,10 @@ def judge_task(order: Order, data: ImageData) -> bytes:
     """Have the judge that the models' samples will need; its file."""
     order.begin()
     with _bench(data.fingerprint, "judge") as folder:
-        workspace = order.workspace(data, folder)
-        if workspace.judge is None or workspace.judge_path is None:
-            return b""
-        return workspace.judge_path.read_bytes()
+        workspace, tell = order.workspace(data, folder), Teller(order.board)
+        workspace.judge(tell)
+        tell.finish()
+        return b"" if workspace.judge_path is None else workspace.judge_path.read_bytes()
 
 
 def network_task(order: Order, data: ImageData, spec: NetworkSpec) -> Files | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ratescape.report.page.names import short
-from ratescape.report.plots.geometry import Limits, diagonals, share_one_scale
+from ratescape.report.plots.geometry import LEAST_FILL, Limits, diagonals
 
 _MARGIN = 0.07
 """Room for rings around the outermost models, as a part of the range."""
@@ -36,12 +36,15 @@ def limits(values: Iterable[float | None], from_zero: bool = False) -> Limits:
 
 
 def rate_frame(x: Limits, y: Limits) -> dict[str, Any]:
-    """Axes of a plane of rates: limits, whether a nat is equally long on both, and lines of equal total rate."""
+    """Axes of a plane of rates: limits, when a nat may be equally long on both, and lines of equal total rate.
+
+    Whether the plane would be a strip depends on its place, which only the page knows.
+    """
     lines = [
         {"x": line.x, "y": line.y, "label": short(line.total) if line.enters_before(_LABEL_ROOM, x) else None}
         for line in diagonals(x, y)
     ]
-    return {"x": {"limits": x}, "y": {"limits": y}, "one_scale": share_one_scale(x, y), "diagonals": lines}
+    return {"x": {"limits": x}, "y": {"limits": y}, "least_fill": LEAST_FILL, "diagonals": lines}
 
 
 def grid_axis(betas: Iterable[float], step: float) -> dict[str, Any]:

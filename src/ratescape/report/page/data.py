@@ -6,8 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.colors import to_hex
 
-from ratescape.errors import SpecError
-from ratescape.metrics import USES, Metric, layer_columns, measured_metrics
+from ratescape.metrics import Metric, layer_columns, measured_metrics
 from ratescape.records.answers import answers
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import Table
@@ -15,14 +14,14 @@ from ratescape.report.fine import fine_of
 from ratescape.report.page.asked import answer_data, asked_note
 from ratescape.report.page.axes import extent, limits
 from ratescape.report.page.between import COLUMNS, fine_data, layer_rates, with_loss
-from ratescape.report.page.models import models_data, picks_data, picture, table1_data
+from ratescape.report.page.models import models_data, picks_data, picture, picture_width, table1_data, uses_of
 from ratescape.report.page.names import column, layer_names, metric_data, numbers, shades
 from ratescape.report.page.notes import alarms, facts, provenance, warnings
 from ratescape.report.page.planes import Splits, beta_plane, ceiling_plane, rate_plane, total_plane
 from ratescape.report.page.refined import refined_data
 from ratescape.report.paper.uses import AXES
-from ratescape.report.plots.surface import CORNERS, beta_colours, triangles
-from ratescape.selection import beta_vaes, finished, hull_of, metric_for
+from ratescape.report.plots.surface import CORNERS, beta_colours, triangles, worth_a_surface
+from ratescape.selection import beta_vaes, finished, hull_of
 from ratescape.specs.codec import to_yaml
 
 
@@ -45,7 +44,7 @@ def page_data(folder: SweepFolder, table: Table, refined: pd.DataFrame | None = 
     rows, spec, fine = finished(table), folder.spec(), fine_of(folder)
     between = None if fine is None else with_loss(fine)
     layers, known = len(layer_columns(rows, "rate")), _known(refined)
-    metrics, uses = measured_metrics(rows) + ([] if between is None else layer_rates()), _uses(rows)
+    metrics, uses = measured_metrics(rows) + ([] if between is None else layer_rates()), uses_of(table)
     splits = {table.split: "", "test": "" if table.split == "test" else "test_"}
     picks, found = picks_data(table, metrics, uses), answers(folder)
     return {
@@ -57,8 +56,9 @@ def page_data(folder: SweepFolder, table: Table, refined: pd.DataFrame | None = 
         "splits": list(splits),
         "metrics": [metric_data(metric, layers, uses) for metric in metrics],
         "colours": shades("viridis"),
+        "picture_width": picture_width(folder, rows),
         "runs": models_data(folder, rows, splits, metrics),
-        "selected": picks[0]["best"] if picks else str(rows["run"].iloc[0]),
+        "selected": next((pick["best"] for pick in picks if pick["best"]), str(rows["run"].iloc[0])),
         "hulls": _by_metric(metrics, splits, lambda metric, prefix: hull_of(rows, metric, prefix)),
         "ranges": _by_metric(metrics, splits, lambda metric, prefix: extent(_values(rows, between, metric, prefix))),
         "limits": _by_metric(metrics, splits, lambda metric, prefix: limits(column(rows, prefix + metric.column))),
@@ -93,17 +93,6 @@ def _rates(*tables: pd.DataFrame | None) -> pd.DataFrame:
     return pd.concat(known) if known else pd.DataFrame(columns=columns)
 
 
-def _uses(rows: pd.DataFrame) -> dict[str, str]:
-    """The column that decides for each use, and the use, where it was measured."""
-    found: dict[str, str] = {}
-    for use in USES:
-        try:
-            found[metric_for(rows, use).column] = use
-        except SpecError:  # not measured: the page does without
-            continue
-    return found
-
-
 def _values(rows: pd.DataFrame, between: pd.DataFrame | None, metric: Metric, prefix: str) -> list[float | None]:
     """All values of a metric that one scale of colour is for: of the models, and of the surface that they lie on."""
     surface = [] if between is None or metric.column not in COLUMNS else numbers(between[metric.column])
@@ -121,9 +110,9 @@ def _surface(rows: pd.DataFrame, uses: dict[str, str]) -> dict[str, Any] | None:
     """How the models of two layers span a surface: its triangles, the colours of the betas, and its three axes.
 
     The axes are the metrics of the three uses where all were measured (Fig. 1); else they are None, and the surface is
-    that of a metric over the layer rates (Fig. 3).
+    that of a metric over the layer rates (Fig. 3). None where there are too few models to be read as a surface.
     """
-    if len(layer_columns(rows, "rate")) != 2 or beta_vaes(rows).all():
+    if len(layer_columns(rows, "rate")) != 2 or beta_vaes(rows).all() or not worth_a_surface(rows):
         return None
     corners = triangles(rows).tolist()
     if not corners:  # betas that were found lie on no grid

@@ -39,13 +39,15 @@ function drawProvenance() {
 }
 
 function drawNotes() {
-  const [surface, ceiling] = [Boolean(data.surface), Boolean(data.ceiling_plane)];
-  element("surface-figure").hidden = !surface;
-  element("ceiling-figure").hidden = !ceiling;
-  element("more").hidden = !surface && !ceiling;
-  element("more").classList.toggle("single", !surface || !ceiling);
+  const further = { total: data.layers === 2, ceiling: Boolean(data.ceiling_plane), surface: Boolean(data.surface) };
+  for (const [name, drawn] of Object.entries(further)) element(`${name}-figure`).hidden = !drawn;
+  const count = Object.values(further).filter(Boolean).length;
+  element("more").hidden = count === 0;
+  element("more").classList.toggle("single", count === 1);
+  element("more").classList.toggle("three", count === 3);
   element("fine-note").hidden = !data.fine;
   element("fine-note").textContent = data.fine?.note ?? "";
+  element("total-note").textContent = data.total_plane.note;
   element("ceiling-note").textContent = data.ceiling_plane?.note ?? "";
   drawSurfaceNote();
 }

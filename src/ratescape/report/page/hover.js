@@ -17,7 +17,9 @@ export function modelText(run) {
   const lines = [
     `<b>${run.title}</b>`,
     ratesLine(values),
-    ...hoverMetrics().map((metric) => `${metric.name} ${withUnit(metric, values[metric.column])}`),
+    ...hoverMetrics().map(
+      (metric) => `${metric.name} ${withUnit(metric, values[metric.column], values.errors[metric.column])}`,
+    ),
     ...run.collapsed.map((layer) => `${data.names.latents[data.layers - layer]} has collapsed`),
   ];
   if (run.flag) lines.push("an accuracy on samples is above its ceiling");

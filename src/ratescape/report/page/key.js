@@ -2,6 +2,7 @@
 
 import { data, isBetaVae } from "./data.js";
 import { element, make } from "./dom.js";
+import { hasCells } from "./shapes.js";
 import { state } from "./state.js";
 
 export function drawKey() {
@@ -9,10 +10,10 @@ export function drawKey() {
   const entries = [
     ["var(--vae)", "plain VAE: all β = 1", data.runs.some((run) => run.vae)],
     ["var(--beta-vae)", "β-VAE: equal β", data.runs.some(isBetaVae)],
-    ["var(--hull)", `upper hull: best ${state.metric.name} for its total rate`, hull],
-    ["var(--accent)", "selected: click a point, or use the arrow keys", true],
+    ["var(--hull)", `on the hull of ${state.metric.name} over total rate`, hull],
   ];
   const items = entries.filter(([, , drawn]) => drawn).map(([colour, text]) => ringEntry(colour, text));
+  items.push(selectedEntry());
   if (data.layers <= 2 && data.beta_plane.crosses?.x.length) items.push(crossEntry());
   if (data.refined.length && data.layers === 2) items.push(keyEntry(make("span", "✶", "cross"), "refined on its own"));
   element("key").replaceChildren(...items);
@@ -22,6 +23,13 @@ function ringEntry(colour, text) {
   const ring = make("span", undefined, "ring");
   ring.style.borderColor = colour;
   return keyEntry(ring, text);
+}
+
+/** The selected model wears a ring, and a frame where models are cells. */
+function selectedEntry() {
+  const item = ringEntry("var(--accent)", "selected: click a point or a cell, or use the arrow keys");
+  if (hasCells()) item.prepend(make("span", undefined, "ring frame"));
+  return item;
 }
 
 function crossEntry() {

@@ -5,13 +5,20 @@ import { plainLayout } from "./look.js";
 /** Everything of a plot but its traces. */
 export function plotLayout(shape, look, node) {
   const xaxis = axisLayout(shape.x, shape.x_title, look);
-  const yaxis = axisLayout(shape.y, shape.y_title, look);
+  const margin = { l: 62, r: shape.colour.bar ? 74 : 14, t: 10, b: 52 };
+  const oneScale = sharesOneScale(
+    shape,
+    node.clientWidth - margin.l - margin.r,
+    node.clientHeight - margin.t - margin.b,
+  );
+  const ownScale = shape.least_fill && !oneScale ? shape.own_scale : "";
+  const yaxis = axisLayout(shape.y, shape.y_title + ownScale, look);
   if (shape.x.cells) {
     Object.assign(xaxis, { showgrid: false, constrain: "domain" });
     Object.assign(yaxis, { showgrid: false, scaleanchor: "x", constrain: "domain", constraintoward: "top" });
   }
   if (shape.diagonals) xaxis.showgrid = yaxis.showgrid = false;
-  if (shape.one_scale) {
+  if (oneScale) {
     xaxis.constrain = "domain";
     Object.assign(yaxis, { scaleanchor: "x", constrain: "domain" });
   }
@@ -20,10 +27,18 @@ export function plotLayout(shape, look, node) {
     ...totalRates(shape.diagonals ?? [], look),
     xaxis,
     yaxis,
-    margin: { l: 62, r: shape.colour.bar ? 74 : 14, t: 10, b: 52 },
+    margin,
     dragmode: false,
     hovermode: "closest",
   };
+}
+
+/** Whether a nat may be equally long on both axes without making the plane a strip in its place. */
+function sharesOneScale({ x, y, least_fill: least }, width, height) {
+  if (!least) return false;
+  const [across, up] = [x, y].map(({ limits: [low, high] }) => high - low);
+  const filled = (up / across) * (width / height); // height of a plane as wide as its place, in heights of that
+  return least <= filled && filled <= 1 / least;
 }
 
 function axisLayout({ log, limits, ticks, percent }, text, look) {

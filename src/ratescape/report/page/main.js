@@ -3,16 +3,13 @@
 import { drawAsked } from "./asked.js";
 import { connectControls, drawControls } from "./controls.js";
 import { data } from "./data.js";
-import { element } from "./dom.js";
 import { drawFixed } from "./fixed.js";
 import { drawKey } from "./key.js";
 import { connectModel, drawModel } from "./model.js";
-import { selectByArrows, selectOnClick } from "./navigation.js";
 import { drawPicks, drawPressed, reported } from "./picks.js";
 import { fitPictures } from "./pictures.js";
 import { drawPlots } from "./plots.js";
 import { drawRefined } from "./refined.js";
-import { shapes } from "./shapes.js";
 import { onChange, state } from "./state.js";
 import { drawSurface, watchSurface } from "./surface.js";
 import { drawTable1 } from "./table1.js";
@@ -20,16 +17,14 @@ import { drawTable1 } from "./table1.js";
 function drawAll() {
   drawControls();
   drawKey();
-  drawPlots();
-  drawSurface();
+  drawPlots(drawSurface);
   drawModel();
   drawPressed(data.runs[state.selected].run);
 }
 
 /** Everything that depends on the size of the window or on its colours. */
 function drawAgain() {
-  drawPlots();
-  drawSurface();
+  drawPlots(drawSurface);
 }
 
 function connectWindow() {
@@ -43,13 +38,6 @@ function connectWindow() {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAgain);
 }
 
-function connectPlots() {
-  for (const [side, shapeOf] of Object.entries(shapes)) {
-    selectOnClick(element(side));
-    selectByArrows(element(side), shapeOf);
-  }
-}
-
 drawFixed();
 drawPicks();
 drawTable1();
@@ -58,7 +46,6 @@ drawRefined(reported);
 connectControls();
 connectModel();
 drawAll();
-connectPlots(); // after they are drawn: Plotly makes them listen
 onChange(drawAll);
 connectWindow();
 watchSurface();

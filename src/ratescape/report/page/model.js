@@ -2,7 +2,7 @@
 
 import { data, isBetaVae, metricOf } from "./data.js";
 import { element, fillTable, make } from "./dom.js";
-import { shown, written } from "./numbers.js";
+import { shownWithError } from "./numbers.js";
 import { drawPictures } from "./pictures.js";
 import { select, state } from "./state.js";
 
@@ -46,8 +46,13 @@ function praise(run) {
 /** Metrics of the whole model, a column for each split. */
 function valueRows(run) {
   const whole = data.metrics.filter((metric) => metric.layer === null);
-  const values = (metric) => data.splits.map((split) => shown(metric, run.values[split][metric.column]));
+  const values = (metric) => data.splits.map((split) => measured(run.values[split], metric));
   return whole.map((metric) => [metric.label, ...values(metric)]);
+}
+
+/** "17.25 ± 0.04": a metric of one model on one split. */
+function measured(values, metric) {
+  return shownWithError(metric, values[metric.column], values.errors[metric.column]);
 }
 
 /** Betas, rates and metrics of single layers, a column for each layer. */
@@ -56,10 +61,14 @@ function layerRows(run) {
   const active = run.betas.map((_, index) => String(values.active[index] ?? "–"));
   return [
     ["β", ...run.beta_texts],
-    ["rate (nats)", ...values.rates.map(written)],
+    ["rate (nats)", ...values.rates.map((rate, index) => rateText(values, rate, data.layers - index))],
     ["active units", ...active],
     ...layerMetrics(values),
   ];
+}
+
+function rateText(values, rate, layer) {
+  return shownWithError({ percent: false }, rate, values.errors[`rate_${layer}`]);
 }
 
 /** One row for each kind of metric that layers have. */
@@ -68,7 +77,7 @@ function layerMetrics(values) {
   for (const metric of data.metrics.filter(({ layer }) => layer !== null)) {
     if (metric.column === `rate_${metric.layer}`) continue; // has a row of its own
     if (!kinds.has(metric.kind)) kinds.set(metric.kind, [metric.kind, ...Array(data.layers).fill("–")]);
-    kinds.get(metric.kind)[1 + data.layers - metric.layer] = shown(metric, values[metric.column]);
+    kinds.get(metric.kind)[1 + data.layers - metric.layer] = measured(values, metric);
   }
   return [...kinds.values()];
 }

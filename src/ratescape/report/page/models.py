@@ -3,20 +3,20 @@
 import base64
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ratescape.errors import SpecError
-from ratescape.metrics import Metric, layer_columns
+from ratescape.errors import NoWinner, SpecError
+from ratescape.metrics import USES, Metric, layer_columns
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import Table
 from ratescape.report.page.names import layer_names, metric_data, number, short
 from ratescape.report.page.planes import Splits
 from ratescape.report.paper.table import caption, flags_of, table1, winners
-from ratescape.selection import best, beta_vaes, betas_of, collapsed_layers, finished, plain_vaes
+from ratescape.selection import best, beta_vaes, betas_of, collapsed_layers, finished, metric_for, plain_vaes
 
 
 def models_data(folder: SweepFolder, rows: pd.DataFrame, splits: Splits, metrics: Sequence[Metric]) -> list[Any]:
@@ -60,7 +60,7 @@ def _model(folder: SweepFolder, row: pd.Series, splits: Splits, metrics: Sequenc
 
 
 def values_of(row: pd.Series, prefix: str, metrics: Sequence[Metric]) -> dict[str, Any]:
-    """The numbers of a row on one split; layer rates and active units top layer first."""
+    """The numbers of a row on one split, and their standard errors; layer rates and active units top layer first."""
     one = row.to_frame().T
     by_layer = {
         name: [number(row[measured]) for measured in layer_columns(one, prefix + kind)]
@@ -68,7 +68,14 @@ def values_of(row: pd.Series, prefix: str, metrics: Sequence[Metric]) -> dict[st
     }
     ceilings = [name for kind in ("ceiling_rate", "ceiling_information") for name in layer_columns(one, kind)]
     shown = ["rate", *(metric.column for metric in metrics), *ceilings]
-    return {name: number(row.get(prefix + name)) for name in shown} | by_layer
+    errors = _errors(row, prefix, [*shown, *layer_columns(one, "rate")])
+    return {name: number(row.get(prefix + name)) for name in shown} | by_layer | {"errors": errors}
+
+
+def _errors(row: pd.Series, prefix: str, shown: Iterable[str]) -> dict[str, float]:
+    """Standard errors of those columns that have one: all that a page can show of their digits."""
+    found = {name: number(row.get(f"{prefix}se_{name}")) for name in shown}
+    return {name: float(f"{error:.3g}") for name, error in found.items() if error is not None}
 
 
 def picture(path: Path) -> str | None:
@@ -78,6 +85,30 @@ def picture(path: Path) -> str | None:
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
+def uses_of(table: Table) -> dict[str, str]:
+    """The column that decides for each use, and the use, where it was measured; of the layer that is best for it."""
+    found: dict[str, str] = {}
+    for use in USES:
+        try:
+            found[best(table, use).metric.column] = use
+        except NoWinner:
+            found[metric_for(finished(table), use).column] = use
+        except SpecError:  # not measured: the page does without
+            continue
+    return found
+
+
+def picture_width(folder: SweepFolder, rows: pd.DataFrame) -> int | None:
+    """Width of one image of the strips, in pixels: samples lie side by side in one row; None where none were kept."""
+    strips = (folder.path / "runs" / str(run) / "samples.png" for run in rows["run"])
+    first = next((path for path in strips if path.exists()), None)
+    if first is None:
+        return None
+    with first.open("rb") as png:
+        width = int.from_bytes(png.read(20)[16:])  # after its signature, and length and name of its header
+    return max(1, width // folder.spec().evaluation.pictures)
+
+
 def picks_data(table: Table, metrics: Sequence[Metric], uses: Mapping[str, str]) -> list[dict[str, Any]]:
     """The best model by each metric that ranks models, beside what simpler tuning would have given; uses first."""
     picks = [_pick(table, metric, uses) for metric in metrics if metric.higher_is_better is not None]
@@ -85,17 +116,20 @@ def picks_data(table: Table, metrics: Sequence[Metric], uses: Mapping[str, str])
 
 
 def _pick(table: Table, metric: Metric, uses: Mapping[str, str]) -> dict[str, Any]:
-    choice, use = best(table, metric.column), uses.get(metric.column)
-    name = metric_data(metric, 1, {})["name"]
+    use, name = uses.get(metric.column), metric_data(metric, 1, {})["name"]
     direction = "highest" if metric.higher_is_better else "lowest"
-    return {
-        "metric": metric.column,
-        "heading": f"For {use}: {direction} {name}" if use else f"{direction.capitalize()} {name}",
-        "praise": f"recommended for {use}" if use else f"best {name}",
+    heading = f"For {use}: {direction} {name}" if use else f"{direction.capitalize()} {name}"
+    told = {"metric": metric.column, "heading": heading, "praise": f"recommended for {use}" if use else f"best {name}"}
+    try:
+        choice = best(table, use or metric.column)
+    except NoWinner as nobody:
+        return told | {"best": None, "notes": [f"{str(nobody)[0].upper()}{str(nobody)[1:]}."]}
+    entries = {"vae": choice.vae} if choice.beta_vae is None else {"vae": choice.vae, "beta_vae": choice.beta_vae}
+    return told | {
         "best": choice.run,
-        "vae": str(choice.vae["run"]),
+        "notes": [] if len(choice.verdict) == 1 and not choice.ties else choice.verdict,
         "vae_is_exact": choice.vae_is_exact,
-        "beta_vae": None if choice.beta_vae is None else str(choice.beta_vae["run"]),
+        "simpler": {kind: {"run": one.run, "metric": one.metric.column} for kind, one in entries.items()},
     }
 
 

@@ -9,8 +9,10 @@ import pandas as pd
 from ratescape.errors import RecordError
 from ratescape.records.attempts import DEAD_LAYER
 from ratescape.records.folders import SweepFolder
+from ratescape.records.spans import span
 from ratescape.records.table import Table
 from ratescape.report.page.names import latent
+from ratescape.report.paper.needs import UNMEASURED
 from ratescape.report.paper.table import flags_of
 from ratescape.selection import betas_of, collapse_warnings, collapsed_layers, finished
 from ratescape.specs.model import ModelSpec
@@ -39,7 +41,12 @@ def facts(model: ModelSpec, table: Table) -> list[str]:
 
 
 def alarms(table: Table) -> list[str]:
-    """What a reader must know before anything else: layers that are dead in all models, and a remedy."""
+    """What a reader must know before anything else: models that are not trained enough, or layers that are dead."""
+    return [f"{line[0].upper()}{line[1:]}." for line in table.undertrained] + _dead(table)
+
+
+def _dead(table: Table) -> list[str]:
+    """The layers that are dead in all models, and a remedy."""
     died = [f"In training, {line}. {_REMEDY}" for line in table.retrained if line.endswith(DEAD_LAYER)]
     return died or [f"{name} has collapsed in every model. {_REMEDY}" for name in _dead_everywhere(finished(table))]
 
@@ -65,7 +72,24 @@ def _absent(table: Table) -> list[str]:
     if table.missing:
         lines.append(f"{_count(table.missing, 'run')} not done: run the sweep's command again to finish.")
     lines += [f"Unreadable run: {line}." for line in table.broken]
-    return lines + [f"{line[0].upper()}{line[1:]}." for line in table.absent]
+    return lines + _unmeasured(table)
+
+
+def with_not_drawn(lines: list[str], table: Table, not_drawn: Mapping[str, str]) -> list[str]:
+    """Warnings, with the figures that could not be drawn: those that lack a measurement beside what tells of that."""
+    lacking = [name for name, reason in not_drawn.items() if UNMEASURED in reason]
+    told = [f"Not drawn: {name} {reason}." for name, reason in not_drawn.items() if name not in lacking]
+    if not lacking:
+        return lines + told
+    sentence = f"For want of measurements, not drawn: {', '.join(lacking)}."
+    if len(table.absent) != 1:
+        return [*lines, sentence, *told]
+    (only,) = _unmeasured(table)
+    return [f"{line} {sentence}" if line == only else line for line in lines] + told
+
+
+def _unmeasured(table: Table) -> list[str]:
+    return [f"{line[0].upper()}{line[1:]}." for line in table.absent]
 
 
 def _flags(rows: pd.DataFrame) -> list[str]:
@@ -101,7 +125,9 @@ def provenance(folder: SweepFolder) -> dict[str, str]:
 
 
 def _session(record: Mapping[str, Any]) -> str:
-    """When, for how long, on what and with which versions a session of the sweep ran."""
+    """When, for how long, in which phases, on what and with which versions a session of the sweep ran."""
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     begun, seconds = record["begun"], f"{record['seconds']:.0f} s"
-    return f"{begun}, {seconds}, {record['device']}, {record['processes']} process(es); {versions}"
+    phases = ", ".join(f"{name} {span(spent)}" for name, spent in record.get("phases", {}).items())
+    where = f"{record['device']}, {record['processes']} process(es)"
+    return f"{begun}, {seconds}{f' ({phases})' if phases else ''}, {where}; {versions}"

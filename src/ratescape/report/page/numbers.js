@@ -16,6 +16,16 @@ export function shown(metric, number) {
   return (100 * number).toFixed(1);
 }
 
-export function withUnit(metric, number) {
-  return `${shown(metric, number)} ${metric.short_unit}`.trim();
+/** "77.2 ± 1.4": a metric's number and, where it is known, its standard error, with as many digits. */
+export function shownWithError(metric, number, error) {
+  const text = shown(metric, number);
+  if (number === null || error === null || error === undefined) return text;
+  const digits = text.split(".")[1]?.length ?? 0;
+  const least = 10 ** -digits;
+  const size = error * (metric.percent ? 100 : 1);
+  return `${text} ± ${size < least / 2 ? `<${least}` : size.toFixed(digits)}`;
+}
+
+export function withUnit(metric, number, error) {
+  return `${shownWithError(metric, number, error)} ${metric.short_unit}`.trim();
 }

@@ -13,7 +13,7 @@ export function drawPicks() {
   element("picks-note").textContent =
     data.chosen_on === "test"
       ? "Chosen and measured on test, as the paper does: the winners look a little too good."
-      : `Chosen on ${data.chosen_on}; the numbers are those on test.`;
+      : `Chosen on ${data.chosen_on}; the numbers are those on test, of samples those of other draws.`;
   const many = data.picks.length > MANY_PICKS;
   const others = make("details");
   others.id = "others";
@@ -28,22 +28,30 @@ export function drawPicks() {
 function pickBlock(pick) {
   const metric = metricOf(pick.metric);
   const block = make("div", undefined, "pick");
-  block.append(make("h3", pick.heading), pickEntry("best", pick.best, metric, "winner"));
-  for (const line of refinements(pick.best, pick.metric, reported)) block.append(make("p", line, "quiet refinement"));
-  if (pick.beta_vae && data.layers > 1) block.append(pickEntry("best β-VAE", pick.beta_vae, metric));
-  block.append(pickEntry(pick.vae_is_exact ? "plain VAE" : "nearest VAE", pick.vae, metric));
+  block.append(make("h3", pick.heading));
+  if (pick.best) appendEntries(block, pick, metric);
+  for (const line of pick.notes) block.append(make("p", line, "quiet verdict"));
   return block;
+}
+
+function appendEntries(block, pick, metric) {
+  block.append(pickEntry("best", pick.best, metric, "winner"));
+  for (const line of refinements(pick.best, pick.metric, reported)) block.append(make("p", line, "quiet refinement"));
+  const { beta_vae: equal, vae } = pick.simpler;
+  if (equal && data.layers > 1) block.append(pickEntry("best β-VAE", equal.run, metricOf(equal.metric)));
+  block.append(pickEntry(pick.vae_is_exact ? "plain VAE" : "nearest VAE", vae.run, metricOf(vae.metric)));
 }
 
 function pickEntry(label, key, metric, className) {
   const run = data.runs[indexOfRun(key)];
   const values = run.values[reported];
   const betas = run.equal && data.layers > 1 ? `all ${run.beta_texts[0]}` : run.beta_texts.join(", ");
+  const layer = metric.layer === null ? "" : data.names.latents[data.layers - metric.layer];
   const button = modelButton(key, () => select(indexOfRun(key)), undefined, className);
   button.append(
     make("span", label),
     make("span", withUnit(metric, values[metric.column])),
-    make("span", `β ${betas} · ${values.rate.toFixed(1)}\u00a0nats`, "at"),
+    make("span", [layer, `β ${betas}`, `${values.rate.toFixed(1)}\u00a0nats`].filter(Boolean).join(" · "), "at"),
   );
   return button;
 }

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ratescape.metrics import layer_columns, metric_at
+from ratescape.metrics import layer_columns, measured_metrics
 from ratescape.records.answers import Answer
 from ratescape.report.page.axes import beta_ticks, extent, grid_axis, limits, log_axis, rate_frame
 from ratescape.report.page.names import column, latent, layer_names, metric_data, numbers
 from ratescape.report.paper.table import flags_of
-from ratescape.report.plots.geometry import log_step
+from ratescape.report.plots.geometry import OWN_SCALE, log_step
 from ratescape.selection import beta_vaes
 
 Splits = Mapping[str, str]
@@ -27,11 +27,9 @@ _SEED_ROOM = 0.9
 _FAR = 1.3
 """Rates asked for beyond this many times the largest rate found must not push the models into a corner."""
 
-_CEILING_NOTE = (
-    "A dash is a ceiling: the best accuracy that a sample of a model's top latent allows at its rate (Eq. 11). Dots "
-    "are read off its mean, which may tell more."
-)
-_CROSS_NOTE = " A cross: the accuracy on a sample is above its ceiling, a defect."
+_HULL_NOTE = "Dotted: the hull, models that no mixture of others beats at their total rate."
+_ERROR_NOTE = " Bars: one standard error."
+_CROSS_NOTE = " ×: a sample above its ceiling, a defect."
 
 
 def rate_plane(
@@ -54,6 +52,7 @@ def rate_plane(
         "title": title,
         "x_title": f"R({top}), nats per image",
         "y_title": f"R({below}|{top}), nats per image",
+        "own_scale": f"; {OWN_SCALE}",
         "splits": {split: _rate_points(rows, prefix, layers, answers, others) for split, prefix in splits.items()},
     }
 
@@ -139,6 +138,7 @@ def total_plane(rows: pd.DataFrame, splits: Splits) -> dict[str, Any]:
         "title": f"Over the total rate; colour: the share of {top}" if several else "Over the rate",
         "x_title": "total rate, nats per image" if several else "rate, nats per image",
         "bar": {"text": f"share of {top}"} if several else {"text": "β", "ticks": ticks},
+        "note": _HULL_NOTE + (_ERROR_NOTE if any(name.startswith("se_") for name in rows) else ""),
         "splits": {split: _total_points(rows, prefix, layers) for split, prefix in splits.items()},
     }
 
@@ -157,31 +157,47 @@ def _total_points(rows: pd.DataFrame, prefix: str, layers: int) -> dict[str, Any
 
 
 def ceiling_plane(rows: pd.DataFrame, splits: Splits) -> dict[str, Any] | None:
-    """RBF accuracy from the top layer over the total rate, under every model's own ceiling (Fig. 6 of the paper)."""
+    """RBF accuracy from the top layer over the total rate, under every model's own ceiling (Fig. 6 of the paper).
+
+    The ceiling binds what is read off a sample: that is the model's dot, with what is read off the mean beside it.
+    Where only the mean was read, it is the dot, a hollow one.
+    """
     layers = len(layer_columns(rows, "rate"))
-    metric = metric_at(f"accuracy_rbf_{layers}")
-    if metric is None or metric.column not in rows or rows[metric.column].isna().all():
+    measured = {one.column: one for one in measured_metrics(rows)}
+    sample, mean = (measured.get(f"{name}_{layers}") for name in ("accuracy_sample", "accuracy_rbf"))
+    metric = sample or mean
+    if metric is None:
         return None
     named = metric_data(metric, layers, {})
     return {
         "metric": metric.column,
+        "hollow": sample is None,
         "title": f"{named['name']} over the total rate",
         "x_title": "total rate, nats per image",
-        "y_title": named["axis"],
+        "y_title": named["axis"] if mean is None else named["axis"].partition(" on ")[0],
         "bar": {"text": f"{layer_names(layers)['rates'][0]}, nats"},
-        "note": _CEILING_NOTE + (_CROSS_NOTE if _flagged(rows, layers).any() else ""),
-        "splits": {split: _ceiling_points(rows, prefix, layers) for split, prefix in splits.items()},
+        "note": _ceiling_note(latent(layers), sample is not None, mean is not None)
+        + (_CROSS_NOTE if _flagged(rows, layers).any() else ""),
+        "splits": {split: _ceiling_points(rows, prefix, layers, metric.column) for split, prefix in splits.items()},
     }
 
 
-def _ceiling_points(rows: pd.DataFrame, prefix: str, layers: int) -> dict[str, Any]:
-    total = column(rows, f"{prefix}rate")
-    accuracy, ceilings = (column(rows, f"{prefix}{name}_{layers}") for name in ("accuracy_rbf", "ceiling_rate"))
+def _ceiling_note(top: str, sample: bool, mean: bool) -> str:
+    """What dots and dashes are."""
+    bound = f"●: labels read off a sample of {top}" if sample else f"A sample of {top} was not read"
+    note = f"{bound}. Dash: its ceiling, the best accuracy that a sample allows at the model's rate (Eq. 11)."
+    return f"{note} ○: read off the mean of {top}, which no ceiling binds: it may tell more." if mean else note
+
+
+def _ceiling_points(rows: pd.DataFrame, prefix: str, layers: int, shown: str) -> dict[str, Any]:
+    total, accuracy = column(rows, f"{prefix}rate"), column(rows, f"{prefix}{shown}")
+    means, ceilings = (column(rows, f"{prefix}{name}_{layers}") for name in ("accuracy_rbf", "ceiling_rate"))
     top = column(rows, f"{prefix}rate_{layers}")
     return {
         "points": {"x": total, "y": accuracy},
         "x": {"limits": limits(total, from_zero=True)},
-        "y": {"limits": limits([*accuracy, *ceilings])},
+        "y": {"limits": limits([*accuracy, *means, *ceilings])},
+        "means": means,
         "ceilings": ceilings,
         "flagged": np.flatnonzero(_flagged(rows, layers)).tolist(),
         "colour": top,

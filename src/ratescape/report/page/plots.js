@@ -4,23 +4,42 @@ import { data } from "./data.js";
 import { element } from "./dom.js";
 import { plotLayout } from "./layout.js";
 import { theme } from "./look.js";
+import { selectByArrows, selectOnClick } from "./navigation.js";
 import { shapes, titleWith } from "./shapes.js";
 import { state } from "./state.js";
 import { traces } from "./traces.js";
 
 const PLOT_OPTIONS = { displayModeBar: false, responsive: false, doubleClick: false };
+const SEEN_FIRST = ["left", "right"];
+let others; // the timer of those that are drawn a moment later
 
-export function drawPlots() {
+/**
+ * Draw the two large plots at once, the others as soon as the page has shown them, and call `last` then: a click must not
+ * wait for all.
+ */
+export function drawPlots(last) {
+  const sides = Object.keys(shapes);
+  for (const side of sides.filter((one) => SEEN_FIRST.includes(one))) drawPlot(side);
+  clearTimeout(others);
+  others = setTimeout(() => {
+    for (const side of sides.filter((one) => !SEEN_FIRST.includes(one))) drawPlot(side);
+    last();
+  });
+}
+
+function drawPlot(side) {
   const look = theme();
-  for (const [side, shapeOf] of Object.entries(shapes)) {
-    const node = element(side);
-    const shape = shapeOf();
-    const layout = plotLayout(shape, look, node);
-    const { name } = shape.metric ?? state.metric;
-    element(`${side}-title`).textContent = shape.metric ? shape.title : titleWith(state.metric, shape.title);
-    node.setAttribute("aria-label", `Plot of ${name}, ${shape.title}. Arrow keys move the selection.`);
-    Plotly.react(node, traces(shape, markerSize(shape, layout), look), layout, PLOT_OPTIONS);
-  }
+  const node = element(side);
+  const fresh = !node.classList.contains("js-plotly-plot");
+  const shape = shapes[side]();
+  const layout = plotLayout(shape, look, node);
+  const { name } = shape.metric ?? state.metric;
+  element(`${side}-title`).textContent = shape.metric ? shape.title : titleWith(state.metric, shape.title);
+  node.setAttribute("aria-label", `Plot of ${name}, ${shape.title}. Arrow keys move the selection.`);
+  Plotly.react(node, traces(shape, markerSize(shape, layout), look), layout, PLOT_OPTIONS);
+  if (!fresh) return;
+  selectOnClick(node);
+  selectByArrows(node, shapes[side]);
 }
 
 /** Size of a mark in pixels: a cell of the grid, or a point that leaves room for its neighbours. */

@@ -1,6 +1,7 @@
 """Models that were trained on alone at their own betas, as the page shows them: before and after."""
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from ratescape.metrics import Metric
 from ratescape.records.folders import SweepFolder
 from ratescape.report.page.models import model_titles, values_of
 from ratescape.report.page.planes import Splits
-from ratescape.selection import betas_of
+from ratescape.selection import betas_of, difference_error
 
 
 def refined_data(
@@ -42,9 +43,10 @@ def refined_data(
 
 
 def _improved(row: pd.Series, metric: Metric) -> bool:
-    """Whether refining made a metric better on the split that models are chosen on."""
+    """Whether refining made a metric better on the split that models are chosen on, by more than the error of it."""
     columns = [metric.column, f"before_{metric.column}"]
     if metric.higher_is_better is None or any(column not in row for column in columns):
         return False
     after, before = metric.score(row[columns].astype(float))
-    return bool(after > before)
+    errors = [float(row.get(f"{when}se_{metric.column}", math.nan)) for when in ("", "before_")]
+    return bool(after - before > float(row.get(f"se_gain_{metric.column}", difference_error(*errors))))

@@ -4,7 +4,7 @@
 
 import { data, metricOf } from "./data.js";
 import { surfaceIsColoured } from "./fine.js";
-import { measuredOf, state } from "./state.js";
+import { errorOf, measuredOf, state } from "./state.js";
 
 function metricColour() {
   const range = data.ranges[state.split][state.metric.column];
@@ -24,10 +24,10 @@ function ownColour(plane, here) {
   return { values: here.colour, range: here.colour_range, colours: data.colours, bar: plane.bar };
 }
 
-/** Rate of the top layer against that of all below. */
+/** Rate of the top layer against that of all below. The hull is over the total rate: here it is marked, not joined. */
 function rateShape() {
   const plane = data.rate_plane;
-  return { ...plane, ...plane.splits[state.split], joined: true, colour: metricColour(), surface: "rates" };
+  return { ...plane, ...plane.splits[state.split], colour: metricColour(), surface: "rates" };
 }
 
 /** Over the grid of two betas, over betas that were found, or the metric over one shared beta. */
@@ -39,16 +39,21 @@ function betaShape() {
   return { ...plane, points, y: metricAxis(), y_title: state.metric.axis };
 }
 
-/** The metric over the total rate. */
+/** Whether the models are drawn as cells of a grid of betas. */
+export function hasCells() {
+  return data.layers <= 2 && Boolean(betaShape().seeds);
+}
+
+/** The metric over the total rate, with its standard errors. */
 function totalShape() {
   const plane = data.total_plane;
   const here = plane.splits[state.split];
   const points = { x: here.points.x, y: metricValues() };
   const drawn = { points, y: metricAxis(), y_title: state.metric.axis, colour: ownColour(plane, here) };
-  return { ...plane, ...here, ...drawn, joined: true };
+  return { ...plane, ...here, ...drawn, joined: true, errors: data.runs.map((run) => errorOf(run)) };
 }
 
-/** RBF accuracy from the top layer over the total rate, under every model's own ceiling (Fig. 6 of the paper). */
+/** Accuracy on a sample of the top layer over the total rate, under every model's own ceiling (Fig. 6 of the paper). */
 function ceilingShape() {
   const plane = data.ceiling_plane;
   const here = plane.splits[state.split];
@@ -61,6 +66,7 @@ export const shapes = {
   left: data.layers === 2 ? rateShape : totalShape,
   right: data.layers > 2 ? rateShape : betaShape,
 };
+if (data.layers === 2) shapes.total = totalShape;
 if (data.ceiling_plane) shapes.ceiling = ceilingShape;
 
 /** "PSNR: over the layer rates", of a title that begins with a capital letter. */

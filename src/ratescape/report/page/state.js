@@ -26,6 +26,11 @@ export function select(index) {
   change({ selected: index });
 }
 
+/** The standard error of what is shown of a model, on the split that is shown; null where none was measured. */
+export function errorOf(run, column = state.metric.column) {
+  return run.values[state.split].errors[column] ?? null;
+}
+
 /** What was measured of a model on the split that is shown: by default the metric that is shown. */
 export function measuredOf(run, column = state.metric.column) {
   return run.values[state.split][column];

@@ -103,7 +103,7 @@ function surfaceMarks({ x, y, z }, whole, look) {
 }
 
 function bestModels() {
-  const marked = data.picks.filter((pick) => metricOf(pick.metric).use);
+  const marked = data.picks.filter((pick) => pick.best && metricOf(pick.metric).use);
   const best = marked.map((pick) => ({ index: indexOfRun(pick.best), text: metricOf(pick.metric).mark }));
   const vae = data.runs.findIndex((run) => run.vae);
   return vae < 0 ? best : [...best, { index: vae, text: "" }];

@@ -8,7 +8,8 @@ export function drawTable1() {
   element("table1-card").hidden = !data.table1;
   if (!data.table1) return;
   const { classifiers, means, cells, caption } = data.table1;
-  element("table1-note").textContent = caption;
+  element("table1-note").textContent =
+    `${caption} Click one to select its model; those of the selected model are highlighted.`;
   const empty = means.map((mean) => [mean, ...classifiers.map(() => "–")]);
   fillTable(element("table1"), ["features", ...classifiers], empty);
   const { rows } = element("table1").tBodies[0];

@@ -15,6 +15,7 @@ export function traces(shape, size, look) {
     ...askedTraces(shape.asked ?? [], look),
     ...(shape.joined ? [hullLine(shape, hull, look)] : []),
     ...(shape.ceilings ? [ceilings(shape, look)] : []),
+    ...(shape.means && !shape.hollow ? [means(shape, look)] : []),
     models(shape, size, look),
     ...refinedTraces(shape.surface, shape.colour.range, look),
     crosses(shape.crosses ?? { x: [], y: [] }, look),
@@ -34,23 +35,33 @@ function pointsAt({ points }, indices) {
 
 function models(shape, size, look) {
   const { values, range, colours, bar } = shape.colour;
+  let symbol = shape.seeds ? "square" : "circle";
+  if (shape.hollow) symbol = "circle-open";
   const marker = {
     size,
-    symbol: shape.seeds ? "square" : "circle",
+    symbol,
     color: values,
     cmin: range[0],
     cmax: range[1],
     colorscale: plotlyScale(colours),
     opacity: 1,
-    line: shape.seeds ? { width: 0 } : outline(shape, look),
+    line: markLine(shape, look),
   };
   if (bar) Object.assign(marker, { showscale: true, colorbar: colourBar(bar) });
-  const texts = hoverTexts(data.runs.map(modelText));
-  return { ...shape.points, name: "models", type: "scatter", mode: "markers", customdata: allModels, ...texts, marker };
+  const how = { name: "models", type: "scatter", mode: "markers", customdata: allModels };
+  return { ...shape.points, ...how, ...hoverTexts(data.runs.map(modelText)), ...errorBars(shape, look), marker };
 }
 
-/** Models on the surface have its colours: a line tells them from it. */
-function outline(shape, look) {
+/** Bars of one standard error up and down; nothing where none was measured. */
+function errorBars({ errors }, look) {
+  if (!errors?.some((error) => error !== null)) return {};
+  return { error_y: { type: "data", array: errors, thickness: 1.2, width: 3, color: look.quiet } };
+}
+
+/** The line around a mark. Models on the surface have its colours: a line tells them from it. */
+function markLine(shape, look) {
+  if (shape.seeds) return { width: 0 };
+  if (shape.hollow) return { width: 2.2 };
   return data.fine && shape.surface ? { width: 1.6, color: look.ink } : { width: 0.6, color: look.outline };
 }
 
@@ -63,6 +74,12 @@ function hullLine(shape, hull, look) {
 function ceilings(shape, look) {
   const marker = { symbol: "line-ew-open", size: 9, line: { width: 1.5 }, color: look.quiet };
   return marks("ceilings", { x: shape.points.x, y: shape.ceilings }, marker);
+}
+
+/** What was read off the means, beside what was read off samples. */
+function means(shape, look) {
+  const marker = { symbol: "circle-open", size: 7, line: { width: 1.5 }, color: look.quiet };
+  return marks("means", { x: shape.points.x, y: shape.means }, marker);
 }
 
 function crosses(points, look) {

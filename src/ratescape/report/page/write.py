@@ -15,6 +15,7 @@ from ratescape.records.folders import SweepFolder
 from ratescape.records.refined import read_refined
 from ratescape.records.table import read_table
 from ratescape.report.page.data import page_data
+from ratescape.report.page.notes import with_not_drawn
 from ratescape.report.page.script import join_modules
 
 
@@ -35,7 +36,7 @@ def write_page(folder: SweepFolder, not_drawn: Mapping[str, str] | None = None) 
     refined = read_refined(folder, table)
     data = page_data(folder, table, refined.rows)
     data["warnings"] += [f"Unreadable refined model: {line}." for line in refined.broken]
-    data["warnings"] += [f"Not drawn: {name} {reason}." for name, reason in (not_drawn or {}).items()]
+    data["warnings"] = with_not_drawn(data["warnings"], table, not_drawn or {})
     write_atomically(folder.report, render(data))
     return folder.report
 
@@ -48,7 +49,7 @@ def render(data: Mapping[str, Any]) -> str:
     parts = {
         "TITLE": html.escape(data["title"]),
         "STYLE": _resource("page.css"),
-        "DATA": json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
+        "DATA": json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
         "PLOTLY": plotly.offline.get_plotlyjs().replace("</script", "<\\/script"),
         "SCRIPT": join_modules("main.js", _resource),
     }

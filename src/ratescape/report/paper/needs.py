@@ -8,6 +8,9 @@ from ratescape.errors import SpecError
 from ratescape.metrics import Metric, layer_columns, measured_metrics
 from ratescape.selection import beta_vaes
 
+UNMEASURED = "not measured"
+"""What every reason says of a figure that lacks a measurement."""
+
 
 class CannotDraw(SpecError):
     """A figure needs what the landscape has not; the message says what."""

@@ -39,7 +39,7 @@ def panel(axes: Axes, rows: pd.DataFrame, metric: Metric, marked: Sequence[int] 
     known = rows[rows[metric.column].notna()].reset_index(drop=True)
     some = f"  [{len(known)} of {len(rows)} models]" if len(known) < len(rows) else ""
     if layers_of(rows) == 2:
-        drawn = rate_plane(axes, known, metric, joined=False, frame=rows)
+        drawn = rate_plane(axes, known, metric, frame=rows)
         draw_marks(axes, rows["rate_2"], rows["rate"] - rows["rate_2"], marked)
         colour_bar(axes, drawn, "", formatter_of(metric))
     else:
@@ -72,7 +72,7 @@ def sheet(table: Table, columns: Sequence[str], across: int, title: str, marked:
             leave_out(axes.xaxis, index + across < len(metrics))
     for axes in list(figure.axes)[len(metrics) :]:
         axes.remove()
-    legend(figure, rings_of(rows, metrics, "in a panel") + ([cross()] if crosses else []))
+    legend(figure, rings_of(rows, metrics, "a panel's metric") + ([cross()] if crosses else []))
     return finish(figure, title, table, absent)
 
 

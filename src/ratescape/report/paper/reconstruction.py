@@ -12,12 +12,12 @@ from ratescape.report.paper.panels import panel
 from ratescape.report.plots.canvas import Margins, finish, new_figure, panels
 from ratescape.report.plots.marks import legend, rings_of
 from ratescape.report.plots.palette import scale_of
-from ratescape.report.plots.surface import draw_surface, name_axes, triangles
+from ratescape.report.plots.surface import draw_surface, name_axes, triangles, worth_a_surface
 from ratescape.selection import finished
 
 
 def reconstruction(table: Table) -> Figure:
-    """Fig. 3: PSNR over the layer rates, in 3-d and in the plane; numbers mark the models of Fig. 4.
+    """Fig. 3: PSNR over the layer rates, in the plane and, of 49 models or more, in 3-d; numbers mark those of Fig. 4.
 
     With other than two layers it is PSNR over the total rate.
 
@@ -27,7 +27,7 @@ def reconstruction(table: Table) -> Figure:
     rows = finished(table)
     (metric,) = needed(rows, ("psnr",))
     rows = having(rows, [metric])
-    surface = spans_surface(rows)
+    surface = spans_surface(rows) and worth_a_surface(rows)
     figure = new_figure(12.5 if surface else 8.5, 5.8)
     if surface:
         axes = cast(Axes3D, figure.add_axes((0.0, 0.09, 0.48, 0.82), projection="3d"))

@@ -17,7 +17,7 @@ from ratescape.report.plots.canvas import Gaps, Margins, finish, leave_out, name
 from ratescape.report.plots.marks import legend, ring
 from ratescape.report.plots.palette import BETA_VAE, OUTLINE, VAE, colour_bar, formatter_of, scale_of
 from ratescape.report.plots.rates import rate_axes, rates_of
-from ratescape.report.plots.surface import beta_colours, draw_surface, name_axes, triangles
+from ratescape.report.plots.surface import beta_colours, draw_surface, name_axes, triangles, worth_a_surface
 from ratescape.selection import beta_vaes, finished, plain_vaes
 
 AXES: tuple[str, ...] = ("reconstruction", "generation", "representation")
@@ -28,7 +28,7 @@ MARKS = {"reconstruction": "^", "generation": "*", "representation": "D"}
 
 
 def three_uses(table: Table) -> Figure:
-    """Fig. 1: PSNR, inception score and RBF accuracy as one surface coloured by the betas, and each by itself.
+    """Fig. 1: PSNR, inception score and RBF accuracy, each by itself and, of 49 models or more, as one surface.
 
     Raises:
         CannotDraw: a metric was not measured, or the models do not vary in two betas of two layers.
@@ -38,11 +38,13 @@ def three_uses(table: Table) -> Figure:
         raise CannotDraw("needs models of two layers whose two betas vary on their own")
     metrics = dict(zip(AXES, needed(rows, [_column(use) for use in AXES]), strict=True))
     rows = having(rows, list(metrics.values()))
-    figure = new_figure(14, 7.4)
-    _three_metrics(cast(Axes3D, figure.add_axes((0.0, 0.06, 0.47, 0.86), projection="3d")), rows, metrics)
-    ((betas, rates),) = panels(figure, 1, 2, Margins(left=7.55, bottom=4.05, right=0.2, top=0.75), Gaps(across=0.75))
+    surface = worth_a_surface(rows)
+    figure, left = new_figure(14.6 if surface else 8, 7.4), 7.35 if surface else 0.75
+    if surface:
+        _three_metrics(cast(Axes3D, figure.add_axes((0.0, 0.06, 0.46, 0.86), projection="3d")), rows, metrics)
+    ((betas, rates),) = panels(figure, 1, 2, Margins(left, bottom=4.05, right=0.2, top=0.75), Gaps(across=0.75))
     _colour_code(betas, rates, table, rows)
-    below = panels(figure, 1, 3, Margins(left=7.55, bottom=0.95, right=0.6, top=4.3), Gaps(across=0.6))
+    below = panels(figure, 1, 3, Margins(left, bottom=1.15, right=0.75, top=4.3), Gaps(across=0.85))
     for axes, (use, metric) in zip(below[0], metrics.items(), strict=True):
         _performance(axes, table, rows, metric, MARKS[use])
         leave_out(axes.yaxis, use != AXES[0])

@@ -6,8 +6,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-READABLE_ASPECT = 2.5
-"""Two axes share one scale only if neither range is more than this many times the other."""
+LEAST_FILL = 0.6
+"""Two axes share one scale only if the plane then fills at least this part of its room, in width and in height."""
+
+OWN_SCALE = "own scale"
+"""What an axis says on which a nat is not as long as on the other."""
 
 _LINES, _ROUND = 9, [1, 2, 5, 10]
 """Lines of equal total rate, at most; the digits of their steps."""
@@ -46,10 +49,18 @@ def diagonals(x: Limits, y: Limits) -> list[Diagonal]:
     return found
 
 
-def share_one_scale(x: Limits, y: Limits) -> bool:
-    """Whether a nat may be equally long on both axes without making the plane a strip."""
-    ratio = (y[1] - y[0]) / (x[1] - x[0])
-    return 1 / READABLE_ASPECT <= ratio <= READABLE_ASPECT
+def share_one_scale(x: Limits, y: Limits, room: float) -> bool:
+    """Whether a nat may be equally long on both axes without making the plane a strip.
+
+    Args:
+        room: how wide the place for the plane is, in its heights.
+
+    Example::
+
+        share_one_scale((0, 10), (0, 20), room=1)  # False: the plane would be half as wide as its place
+    """
+    ratio = room * (y[1] - y[0]) / (x[1] - x[0])  # height of the plane as wide as its place, in heights of that
+    return LEAST_FILL <= ratio <= 1 / LEAST_FILL
 
 
 def log_step(betas: pd.Series) -> float:

@@ -67,13 +67,13 @@ def rings_of(rows: pd.DataFrame, metrics: Iterable[Metric], best: str) -> list[L
     Args:
         rows: measured rows.
         metrics: those drawn; a hull is named if one of them has a hull.
-        best: what the hull's models are best in.
+        best: what the hull is of.
     """
     vae = plain_vaes(rows)
     entries: list[tuple[str, str, bool]] = [
         (VAE, "VAE: all betas 1", bool(vae.any())),
         (BETA_VAE, "beta-VAE: betas equal", bool((beta_vaes(rows) & ~vae).any()) and "beta_2" in rows),
-        (HULL, f"upper hull: best {best} for its total rate", any(hull_of(rows, metric) for metric in metrics)),
+        (HULL, f"on the hull of {best} over total rate", any(hull_of(rows, metric) for metric in metrics)),
     ]
     return [ring(colour, label) for colour, label, drawn in entries if drawn]
 

@@ -7,7 +7,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.ticker import MaxNLocator
 
 from ratescape.metrics import Metric, layer_columns
-from ratescape.report.plots.geometry import diagonals, share_one_scale
+from ratescape.report.plots.geometry import OWN_SCALE, diagonals, share_one_scale
 from ratescape.report.plots.marks import draw_hull_line, draw_points, draw_rings
 from ratescape.report.plots.palette import (
     GREY,
@@ -26,16 +26,16 @@ DIAGONAL = "#c9ccd1"
 """Colour of the lines of equal total rate."""
 
 
-def rate_plane(
-    axes: Axes, rows: pd.DataFrame, metric: Metric, joined: bool = True, frame: pd.DataFrame | None = None
-) -> PathCollection:
+def rate_plane(axes: Axes, rows: pd.DataFrame, metric: Metric, frame: pd.DataFrame | None = None) -> PathCollection:
     """Points at (rate of the top layer, rate of all layers below), coloured by a metric, with rings.
+
+    The models of the hull have rings but no line that joins them: the hull is over the total rate, and in this plane a
+    model of it may have neighbours that are better.
 
     Args:
         axes: where to draw.
         rows: measured rows.
         metric: what colours the points.
-        joined: whether a dotted line joins the models of the hull by ascending total rate.
         frame: the rows that the axes must have room for; default: those drawn.
 
     Returns:
@@ -43,11 +43,8 @@ def rate_plane(
     """
     rate_axes(axes, rows if frame is None else frame)
     top, below = rates_of(rows)
-    hull = hull_of(rows, metric)
-    if joined:
-        draw_hull_line(axes, top, below, hull)
     drawn = draw_points(axes, top, below, rows[metric.column], colours_of(metric), norm_of(rows[metric.column]))
-    draw_rings(axes, top, below, rows, hull)
+    draw_rings(axes, top, below, rows, hull_of(rows, metric))
     return drawn
 
 
@@ -60,23 +57,25 @@ def rates_of(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
 def rate_axes(axes: Axes, rows: pd.DataFrame) -> None:
     """Prepare axes for (rate of the top layer, rate of all layers below)."""
     layers = len(layer_columns(rows, "rate"))
-    _frame(axes, *rates_of(rows))
+    own = "" if _frame(axes, *rates_of(rows)) else f"; {OWN_SCALE}"
     _draw_diagonals(axes)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
         axis.set_major_formatter(NUMBER)
     top, below = latent(layers), ", ".join(map(latent, range(layers - 1, 0, -1)))
     axes.set_xlabel(f"R({top})  (nats/image)")
-    axes.set_ylabel(f"R({below} | {top})  (nats/image)")
+    axes.set_ylabel(f"R({below} | {top})  (nats/image{own})")
 
 
-def _frame(axes: Axes, x: pd.Series, y: pd.Series) -> None:
-    """Limits from zero with a margin; one scale for both axes where that stays readable."""
+def _frame(axes: Axes, x: pd.Series, y: pd.Series) -> bool:
+    """Limits from zero with a margin; one scale for both axes where that stays readable, and whether it does."""
     width, height = max(float(x.max()), 0.1), max(float(y.max()), 0.1)
     axes.set_xlim(-0.05 * width, 1.08 * width)
     axes.set_ylim(-0.05 * height, 1.08 * height)
-    if share_one_scale(axes.get_xlim(), axes.get_ylim()):
+    alike = share_one_scale(axes.get_xlim(), axes.get_ylim(), axes.bbox.width / axes.bbox.height)
+    if alike:
         axes.set_aspect("equal", adjustable="box")
+    return alike
 
 
 def _draw_diagonals(axes: Axes) -> None:
@@ -87,8 +86,9 @@ def _draw_diagonals(axes: Axes) -> None:
     axes.add_collection(LineCollection(lines, colors=DIAGONAL, linewidths=0.8, zorder=0), autolim=False)
     for one in found:
         if one.enters_before(0.08, limits):
-            text = axes.text(one.x[0], one.y[0], f" {one.total:g}", va="top", fontsize=7.5, color=GREY)
-            text.set(zorder=1, gid=DIAGONAL)
+            place, offset = (one.x[0], one.y[0]), (3, -3)  # in points: off the frame
+            text = axes.annotate(f"{one.total:g}", place, offset, textcoords="offset points", va="top", color=GREY)
+            text.set(fontsize=7.5, zorder=1, gid=DIAGONAL)
 
 
 def over_rate(axes: Axes, rows: pd.DataFrame, metric: Metric) -> PathCollection:

@@ -20,6 +20,15 @@ colour-blind readers, and the second one in grey.
 """
 
 
+FEWEST = 49
+"""Models of one seed below which a surface in three dimensions is a few triangles that nobody can read."""
+
+
+def worth_a_surface(rows: pd.DataFrame) -> bool:
+    """Whether the models of one seed are enough to be seen as a surface."""
+    return int((rows["seed"] == rows["seed"].min()).sum()) >= FEWEST
+
+
 def beta_colours(rows: pd.DataFrame) -> npt.NDArray[np.float64]:
     """The colour of each row of a two-layer table by its betas: bilinear in log beta_2 and log beta_1, shape [N, 3]."""
     u, v = (_unit(np.log(rows[column].to_numpy())) for column in layer_columns(rows, "beta"))

@@ -1,0 +1,116 @@
+"""Words as people type them: commas between numbers, and the option that was meant by one that does not exist."""
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+from ratescape.cli.config import FLAT
+
+POPULAR = {
+    "data.name",
+    "grid.steps",
+    "method",
+    "model.family",
+    "model.latents",
+    "out",
+    "seeds",
+    "training.epochs",
+    "training.learning-rate",
+}
+"""Options that are meant more often than others of like names."""
+
+ALIASES = {
+    "dataset": "data.name",
+    "lr": "training.learning-rate",
+    "batch-size": "training.batch",
+    "output": "out",
+    "annealing": "training.annealing",
+    "use": "for",
+    "metric": "for",
+}
+"""Names that other programs use."""
+
+MUCH_ALIKE = 0.65
+"""Least likeness, from 0 to 1, of an option that is suggested."""
+
+
+def options(command: type[Any], where: str = "") -> Iterator[tuple[str, Any]]:
+    """Names of all options of a command as they are typed, without dashes in front, and their types.
+
+    Example::
+
+        dict(options(Map))["training.epochs"]  # int | None
+    """
+    for name, hint in typing.get_type_hints(command, include_extras=True).items():
+        inner, *notes = typing.get_args(hint) if typing.get_origin(hint) is typing.Annotated else (hint,)
+        typed = next((note.name for note in notes if getattr(note, "name", None)), name).replace("_", "-")
+        if dataclasses.is_dataclass(inner):
+            yield from options(typing.cast(type, inner), where if name == FLAT else f"{where}{typed}.")
+        else:
+            yield where + typed, inner
+
+
+def nearest(word: str, command: type[Any]) -> str | None:
+    """The option that was most likely meant by a word such as ``--epochs``; None if none is like it.
+
+    The last part of a name counts as much as the whole; among equals, the one that is used more often.
+    """
+    typed = word.lstrip("-").partition("=")[0].replace("_", "-")
+    known = [name for name, _ in options(command)]
+    if ALIASES.get(typed) in known:
+        return f"--{ALIASES[typed]}"
+    likeness = {name: _likeness(typed, name) + (0.2 if name in POPULAR else 0.0) for name in known}
+    best = max(likeness, key=lambda name: likeness[name])
+    return f"--{best}" if _likeness(typed, best) >= MUCH_ALIKE else None
+
+
+def _likeness(typed: str, name: str) -> float:
+    """From 0 to 1; a name that is typed without its section, or a section without a name, is 1."""
+    section, _, leaf = name.rpartition(".")
+    if typed in (leaf, section):
+        return 1.0
+    return max(
+        difflib.SequenceMatcher(None, typed, name).ratio(),
+        difflib.SequenceMatcher(None, typed.rpartition(".")[2], leaf).ratio() - 0.05,
+    )
+
+
+def without_commas(words: list[str], command: type[Any]) -> list[str]:
+    """The words with numbers of lists apart: ``--betas 0.5,2`` is ``--betas 0.5 2``.
+
+    Example::
+
+        without_commas(["--betas=0.5,2", "--out", "a,b"], Train)  # ["--betas", "0.5", "2", "--out", "a,b"]
+    """
+    lists = {name for name, hint in options(command) if _number(hint)}
+    found: list[str] = []
+    inside = False
+    for word in words:
+        if word.startswith("--"):
+            name, joined, value = word.partition("=")
+            inside = name[2:].replace("_", "-") in lists
+            found += [name, *_parts(value)] if inside and joined and "," in value else [word]
+        else:
+            found += _parts(word) if inside and "," in word else [word]
+    return found
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def listed_numbers(name: str, command: type[Any]) -> str | None:
+    """What an option that lists numbers takes, in words; None for any other option."""
+    kind = _number(dict(options(command)).get(name))
+    return {int: "whole numbers, such as 0 1 or 0,1", float: "numbers, such as 0.5 2 or 0.5,2", None: None}[kind]
+
+
+def _number(hint: Any) -> type[int] | type[float] | None:
+    """The type of the numbers that an option lists; None if it lists none."""
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        return next(filter(None, map(_number, typing.get_args(hint))), None)
+    inner = typing.get_args(hint)[0] if typing.get_origin(hint) is tuple else None
+    return inner if inner in (int, float) else None

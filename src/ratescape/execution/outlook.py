@@ -1,0 +1,197 @@
+"""What will happen, and how long it will take: said before anything begins, from a short timing on this machine."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+
+import torch
+
+from ratescape.data.catalog import ImageData
+from ratescape.execution.engine import Engine, Job
+from ratescape.execution.progress.forecast import Load, together
+from ratescape.execution.progress.messages import PhaseName
+from ratescape.execution.savings import Saving, savings
+from ratescape.execution.timing import Speeds, Timing
+from ratescape.execution.work import trained_steps
+from ratescape.execution.workspace import Workspace, is_trained
+from ratescape.model.registry import build
+from ratescape.records.spans import span
+from ratescape.specs.identity import key
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.runs import RunSpec
+from ratescape.specs.sweep import SweepSpec
+from ratescape.training.schedule import resolved_training, total_steps
+
+DRAWING, DRAWING_LABELS = 5.0, 10.0
+"""Seconds that figures and page take on a core, without labels and with; the data change them little."""
+
+
+METHODS = {
+    "conditioned": "one network gives the models of all beta points",
+    "dedicated": "each model is trained by itself",
+    "targeted": "each model is trained while its betas are controlled until it has the rates asked for",
+}
+"""How the models of each method come about."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outlook:
+    """What there is to do, on what, and how long that is expected to take.
+
+    ``str`` gives it as a few lines for a person.
+    """
+
+    data: str
+    network: str
+    method: str
+    device: str
+    loads: Mapping[PhaseName, Load]
+    """What each phase has to do."""
+    overlapping: bool = False
+    """Whether the judge and the networks come about at the same time."""
+    savings: tuple[Saving, ...] = ()
+    """What would make it cheaper, the largest saving first."""
+
+    @property
+    def seconds(self) -> float | None:
+        """Seconds that all of it is expected to take; None where that was not timed."""
+        each: dict[PhaseName, float | None] = {phase: load.seconds for phase, load in self.loads.items()}
+        known: dict[PhaseName, float] = {phase: seconds for phase, seconds in each.items() if seconds is not None}
+        if len(known) < len(each):
+            return None
+        return together(known, self.overlapping)
+
+    def __str__(self) -> str:
+        total = self.seconds
+        lines = [f"data      {self.data}", f"network   {self.network}", f"method    {self.method}"]
+        for index, (phase, load) in enumerate(self.loads.items()):
+            about = "" if load.seconds is None else f"  about {span(load.seconds)}"
+            lines.append(f"{'' if index else 'work':9} {f'{phase}: {amount(phase, load)}':42}{about}".rstrip())
+        lines.append(f"{'':9} {'in all':42}  {'not timed' if total is None else f'about {span(total)}'}, {self.device}")
+        if self.savings:
+            cheaper = [f"{one.option} saves about {span(one.seconds)}" for one in self.savings]
+            lines.append("cheaper   " + "; ".join(cheaper))
+        return "\n".join(lines)
+
+
+def amount(phase: PhaseName, load: Load) -> str:
+    """How much a phase has to do, in words."""
+    units, pieces = sum(load.units.values()), len(load.units)
+    if phase in ("judge", "network"):
+        return f"{units:,} steps" if pieces == 1 else f"{pieces} times {units // pieces:,} steps"
+    if phase == "training":
+        each = units // max(1, pieces)
+        return f"{pieces} model{'s' * (pieces > 1)} of {each:,} steps"
+    if phase in ("measuring", "refining"):
+        most = "up to " if phase == "refining" else ""
+        return f"{most}{pieces} model{'s' * (pieces > 1)}" + (f", {load.found} are done" if load.found else "")
+    return f"{units:,} points" if phase == "fine landscape" else "and the page"
+
+
+def sweep_outlook(spec: SweepSpec, job: Job, engine: Engine, is_timed: bool) -> Outlook:
+    """What is left to do of a sweep.
+
+    Args:
+        is_timed: whether a few steps are timed; not on a cluster, whose machines are others than this one.
+    """
+    workspace, device = job.workspace, engine.title
+    side_by_side = min(engine.processes, max(len(job.packs), len(job.networks)))
+    timing = Timing.of(job, side_by_side) if is_timed and workspace.execution.engine != "ray" else None
+    speeds = None if timing is None else timing.speeds(spec.fine_points())
+    loads = _judge_load(workspace, speeds) | _sweep_loads(spec, job, side_by_side, speeds)
+    if engine.processes > 1:
+        device = f"{engine.processes} processes, {device}"
+    return Outlook(
+        described_data(workspace.data),
+        described_network(spec.model, workspace.data),
+        f"{spec.method.kind}: {METHODS[spec.method.kind]}",
+        device,
+        loads,
+        overlapping=side_by_side > 1 and bool(job.networks),
+        savings=() if speeds is None else savings(spec, loads, speeds),
+    )
+
+
+def run_outlook(run: RunSpec, workspace: Workspace, is_trained: bool, is_timed: bool) -> Outlook:
+    """What is left to do of one model; arguments as of :func:`sweep_outlook`."""
+    data, name = workspace.data, key(run)
+    speeds = Timing.alone(run, workspace).speeds() if is_timed else None
+    loads = _judge_load(workspace, speeds)
+    if not is_trained:
+        steps = total_steps(run.training, len(data.train.pixels))
+        loads["training"] = Load({name: steps}, None if speeds is None else speeds.step)
+    loads["measuring"] = Load({name: 1}, None if speeds is None else speeds.model)
+    return Outlook(described_data(data), described_network(run.model, data), "one model", str(workspace.device), loads)
+
+
+def _judge_load(workspace: Workspace, speeds: Speeds | None) -> dict[PhaseName, Load]:
+    """The judge, where one is to be trained."""
+    recipe = workspace.judge_to_train
+    if recipe is None:
+        return {}
+    steps = recipe.epochs * math.ceil(len(workspace.data.train.pixels) / recipe.batch)
+    return {"judge": Load({"judge": steps}, None if speeds is None else speeds.judge_step)}
+
+
+def _sweep_loads(spec: SweepSpec, job: Job, width: int, speeds: Speeds | None) -> dict[PhaseName, Load]:
+    """What else is left to do of a sweep."""
+    count, workspace = len(job.workspace.data.train.pixels), job.workspace
+    left = [run for pack in job.packs for run in pack.runs]
+    training = {key(run): trained_steps(run, count) for run in left if not is_trained(job.folder.run(run))}
+    measuring = {key(run): 1 for run in left if not workspace.is_complete(job.folder.run(run))}
+    networks = {key(one): total_steps(one.training, count) for one in job.networks}
+    models, points = len(spec.runs()), len(spec.fine_points())
+    loads: dict[PhaseName, Load] = {}
+    if networks:
+        cost = None if speeds is None else speeds.network_step
+        loads["network"] = Load(networks, cost, min(width, len(networks)))
+    if training := {name: steps for name, steps in training.items() if steps}:
+        cost = None if speeds is None else speeds.step
+        loads["training"] = Load(training, cost, width, found=models - len(training))
+    if measuring:
+        cost = None if speeds is None else speeds.model
+        loads["measuring"] = Load(measuring, cost, width, found=models - len(measuring))
+    if points:
+        cores = torch.get_num_threads() if workspace.device.type == "cpu" else 1
+        cost = None if speeds is None or speeds.point is None else speeds.point / cores
+        loads["fine landscape"] = Load({"": points}, cost)
+    if uses := _refined(spec, workspace.data):
+        loads["refining"] = Load(uses, None if speeds is None else _refining_seconds(spec, count, speeds))
+    loads["figures"] = Load({"": 1}, DRAWING if workspace.data.train.labels is None else DRAWING_LABELS)
+    return loads
+
+
+def _refined(spec: SweepSpec, data: ImageData) -> dict[str, int]:
+    """The models that are refined at most: one for each use that the data allow to measure."""
+    if not spec.method.refined_epochs():
+        return {}
+    labelled = data.train.labels is not None
+    uses = [True, labelled and spec.evaluation.probes != "none", labelled and spec.evaluation.samples > 0]
+    return {str(index): 1 for index, measured in enumerate(uses) if measured}
+
+
+def _refining_seconds(spec: SweepSpec, count: int, speeds: Speeds) -> float | None:
+    """Seconds that refining one model takes: its steps, and its measurements."""
+    step = speeds.network_step or speeds.step
+    if step is None:
+        return None
+    recipe = dataclasses.replace(spec.training, epochs=spec.method.refined_epochs(), annealing=0.0)
+    return total_steps(resolved_training(recipe, count), count) * step + speeds.model
+
+
+def described_data(data: ImageData) -> str:
+    """Name, splits and shape of images, in one line."""
+    channels, height, width = data.shape
+    counts = {"training": data.train, **data.held_out}
+    splits = ", ".join(f"{len(split.pixels):,} {name}" for name, split in counts.items())
+    kind = "binary" if data.spec.binary else "grey" if channels == 1 else "colour"
+    classes = f", {len(data.classes)} classes" if data.classes else ", no labels"
+    return f"{data.spec.name}: {splits} images, {kind}, {height} x {width}{classes}"
+
+
+def described_network(spec: ModelSpec, data: ImageData) -> str:
+    """Family, layers, likelihood and size of a network, in one line."""
+    parameters = sum(parameter.numel() for parameter in build(spec, data.shape).parameters())
+    sizes = ", ".join(map(str, spec.latents or ()))
+    layers = f"{spec.layers} layer{'s' * (spec.layers > 1)}" + (f" (latents {sizes})" if sizes else "")
+    return f"{spec.family} of {layers}, {spec.likelihood} likelihood, {parameters:,} parameters"

@@ -1,0 +1,43 @@
+"""What the folder of a landscape holds or refers to, loaded: its networks and its images.
+
+What needs torch is imported where it is used: to read a landscape and choose from it takes none.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ratescape.errors import SpecError
+from ratescape.records.folders import SweepFolder
+
+if TYPE_CHECKING:
+    from ratescape.data.batches import Images
+    from ratescape.data.catalog import ImageData
+    from ratescape.model.conditioning import Conditioned
+
+
+def network_of(folder: SweepFolder, seed: int | None, device: str) -> "Conditioned":
+    """The conditioned network of a seed, by default the first; raises as :meth:`Landscape.network`."""
+    networks = folder.networks()
+    chosen = next(iter(networks)) if seed is None else seed
+    from ratescape import checkpoint
+    from ratescape.execution.refining import unknown_seed
+
+    if chosen not in networks:
+        raise SpecError(unknown_seed(chosen, list(networks)))
+    return checkpoint.load_network(folder.network(networks[chosen]).weights, device)[0]
+
+
+def data_of(folder: SweepFolder, data_folder: str | Path | None) -> "ImageData":
+    """The images that a landscape was mapped with."""
+    from ratescape.data.reloading import reload_data
+
+    return reload_data(folder.spec().data, folder, folder.provenance().get("fingerprint"), data_folder)
+
+
+def held_out(folder: SweepFolder, network: "Conditioned", count: int, data_folder: str | Path | None) -> "Images":
+    """Images of the split that models are chosen on, so many at most, as a network takes them."""
+    from ratescape.evaluation.grid import seen_images
+
+    if count < 1:
+        raise SpecError(f"images is {count}: measure on one at least")
+    return seen_images(network, data_of(folder, data_folder), count)

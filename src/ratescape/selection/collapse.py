@@ -1,0 +1,84 @@
+"""Layers that carry next to nothing, and whether that is the price of a beta or a failure."""
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from ratescape.metrics import ACTIVE_RATE, SUBSCRIPTS
+from ratescape.records.table import Table
+from ratescape.selection.rows import by_layer, measured
+
+
+class Dead(NamedTuple):
+    """One layer of one model that counts as collapsed."""
+
+    layer: int
+    rate: float
+    """Nats per image that it carries all the same."""
+    no_unit: bool
+    """Whether it has no active unit: none whose mean varies over the images."""
+    priced: bool
+    """Whether its own beta is above every other layer's: a beta that large is what it pays for."""
+
+
+def dead_layers(row: pd.Series) -> list[Dead]:
+    """The layers of one model that carry less than 0.1 nats, or have no active unit; top layer first."""
+    found: list[Dead] = []
+    betas = by_layer(row, "beta")
+    for layer, rate in by_layer(row, "rate").items():
+        no_unit = bool(row.get(f"active_{layer}", 1) == 0)
+        others = [beta for other, beta in betas.items() if other != layer]  # of a point that is searched, none
+        if rate < ACTIVE_RATE or no_unit:
+            found.append(Dead(layer, rate, no_unit, bool(others) and betas[layer] > max(others)))
+    return found
+
+
+def collapsed_layers(row: pd.Series) -> list[int]:
+    """Numbers of the layers that count as collapsed in one model, top layer first."""
+    return [dead.layer for dead in dead_layers(row)]
+
+
+def have_collapsed(rows: pd.DataFrame, layer: int | None) -> pd.Series:
+    """In which rows a layer has collapsed, as :func:`dead_layers` has it: a boolean for each; False for no layer."""
+    never = pd.Series(data=False, index=rows.index)
+    if layer is None:
+        return never
+    quiet = rows[f"rate_{layer}"] < ACTIVE_RATE if f"rate_{layer}" in rows else never
+    return quiet | (rows[f"active_{layer}"] == 0 if f"active_{layer}" in rows else never)
+
+
+def collapse_warnings(table: Table) -> list[str]:
+    """One line for each layer that has collapsed in some models of a landscape, and for each way to collapse.
+
+    Example::
+
+        z₂ has collapsed in 6 of 25 models (less than 0.1 nats): the price of its beta, which is above the others'
+    """
+    rows = measured(table)
+    alike: dict[tuple[int, bool], list[Dead]] = {}
+    for _, row in rows.iterrows():
+        for dead in dead_layers(row):
+            alike.setdefault((-dead.layer, dead.priced), []).append(dead)
+    return [_line(dead, len(rows)) for _, dead in sorted(alike.items())]
+
+
+def _line(dead: list[Dead], models: int) -> str:
+    name = f"z{str(dead[0].layer).translate(SUBSCRIPTS)}"
+    text = f"{name} has collapsed in {len(dead)} of {models} models ({how(dead)})"
+    if dead[0].priced:
+        return f"{text}: the price of its beta, which is above the other layers' there"
+    return f"{text}, though its beta is not above the other layers' there: its training failed, or was too short"
+
+
+def how(dead: list[Dead]) -> str:
+    """In which way layers have collapsed, and what they carry where that is not next to nothing."""
+    quiet = [one.rate for one in dead if one.rate < ACTIVE_RATE]
+    loud = [one.rate for one in dead if one.rate >= ACTIVE_RATE]
+    texts: list[str] = []
+    if quiet:
+        texts.append(f"less than {ACTIVE_RATE:g} nats" + (f" in {len(quiet)}" if loud else ""))
+    if loud:
+        least, most = f"{min(loud):.2g}", f"{max(loud):.2g}"
+        nats = f"{most} nats" if least == most else f"{least} to {most} nats"
+        texts.append(f"{nats}, but no active unit" + (f" in {len(loud)}" if quiet else ""))
+    return ", ".join(texts)

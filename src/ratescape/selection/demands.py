@@ -1,0 +1,44 @@
+"""What a model is to keep to: a budget of rate, and the worst values accepted of other metrics."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from ratescape.errors import SpecError
+from ratescape.metrics import limit_at
+from ratescape.selection.uses import metric_for
+
+
+def meeting(rows: pd.DataFrame, max_rate: float | None, demands: Mapping[str, float]) -> pd.DataFrame:
+    """The rows within the rate budget that meet all demands.
+
+    Raises:
+        SpecError: there is none; names the smallest rate, or the best value, that there is.
+    """
+    accepted = rows
+    if max_rate is not None:
+        accepted = accepted[accepted["rate"] <= max_rate]
+        if accepted.empty:
+            raise SpecError(
+                f"max_rate is {max_rate:g} nats: no model is that small, the smallest total rate available is "
+                f"{rows['rate'].min():.4g} nats"
+            )
+    for column, worst in demands.items():
+        metric = limit_at(column, rows) or metric_for(rows, column)
+        score = metric.score(accepted[metric.column])
+        met = accepted[score >= (worst if metric.higher_is_better else -worst)]
+        if met.empty:
+            raise SpecError(
+                f"demand {column} {worst:g} is not met by any model left: the best they reach is "
+                f"{accepted.loc[score.idxmax(), metric.column]:.4g} {metric.unit}".rstrip()
+            )
+        accepted = met
+    return accepted
+
+
+def meets(row: pd.Series, max_rate: float | None, demands: Mapping[str, float]) -> bool:
+    """Whether one model is within the rate budget and meets all demands."""
+    try:
+        return len(meeting(row.to_frame().T.infer_objects(), max_rate, demands)) > 0
+    except SpecError:
+        return False

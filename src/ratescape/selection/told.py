@@ -1,0 +1,74 @@
+"""A choice in words: a small table, and sentences under it."""
+
+from collections.abc import Sequence
+
+from ratescape.metrics import Metric
+from ratescape.selection.candidates import Candidate, layer_name
+from ratescape.selection.chance import written
+from ratescape.selection.collapse import dead_layers, how
+from ratescape.selection.rows import betas_text
+
+NAMED = 5
+"""Ties named one by one; the rest are counted."""
+
+FEW_IMAGES = 500
+"""Of fewer images than this, an accuracy of 0.8 is known to 0.018 at best."""
+
+
+def table(entries: Sequence[tuple[str, Candidate]], split: str) -> list[str]:
+    """Candidates side by side, aligned, with a heading: betas, layer if any, value and error on each split, rate.
+
+    Args:
+        entries: what each is, and the candidate.
+        split: what they were chosen on.
+
+    Example::
+
+                   betas    layer  validation     test           nats/image
+        best       (0.1, 1)    z₁  0.772 ± 0.031  0.765 ± 0.013        32.1
+    """
+    metric = entries[0][1].metric
+    tested = [] if split == "test" else ["other draws" if metric.of_samples else "test"]
+    lines = [["", "betas", *(["layer"] if metric.layer else []), "one draw" if metric.of_samples else split]]
+    lines[0] += [*tested, "nats/image"]
+    for label, one in entries:
+        layer = [] if one.layer is None else [layer_name(one.layer) + ("*" if one.collapsed else "")]
+        again = [written(reported(one), one.error_on_test)] if tested else []
+        lines.append([label, betas_text(one.row), *layer, written(one.value, one.error), *again, f"{one.rate:.4g}"])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    rows = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    starred = [f"* {collapse_note(one)}" for _, one in entries if one.collapsed]
+    return [*rows, *dict.fromkeys(starred)]
+
+
+def again(metric: Metric) -> str:
+    """Where numbers are from that were not chosen by: test images, or, for samples, other draws of them."""
+    return "of other draws" if metric.of_samples else "on test"
+
+
+def reported(one: Candidate) -> float:
+    """The metric as it is to be reported: on test, or of other draws."""
+    return float(one.row.get(f"test_{one.metric.column}", one.value))
+
+
+def collapse_note(one: Candidate) -> str:
+    """What is wrong with a layer that has collapsed, and what its mean and a sample of it read."""
+    (dead,) = [dead for dead in dead_layers(one.row) if dead.layer == one.layer]
+    text = f"{layer_name(dead.layer)} has collapsed at betas {betas_text(one.row)} ({how([dead])})"
+    if one.metric.seen_from != "mean":
+        return text
+    text += f": its mean reads {one.value:.3g}"
+    chance = one.row.get("chance")
+    if one.sample is None or chance is None:
+        return text
+    if one.sample <= chance + 2 * float(one.row.get(f"se_accuracy_sample_{one.layer}", 0.0)):
+        return f"{text}, a sample of it nothing ({one.sample:.3g}, chance {chance:.3g})"
+    return f"{text}, a sample of it {one.sample:.3g}"
+
+
+def tie_sentence(winner: Candidate, ties: Sequence[Candidate]) -> str:
+    """Which others are as good within one error, and why the winner is chosen among them."""
+    names = ", ".join(one.name for one in ties[:NAMED])
+    more = f" and {len(ties) - NAMED} more" if len(ties) > NAMED else ""
+    among = "a sample of its layer tells most" if winner.sample is not None else "it has the smallest rate"
+    return f"{winner.name} ties within one error with {names}{more}; of these {among}."

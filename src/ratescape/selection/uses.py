@@ -1,0 +1,38 @@
+"""What decides for a use, among what was measured."""
+
+import difflib
+
+import pandas as pd
+
+from ratescape.errors import SpecError
+from ratescape.metrics import LAYER_METRICS, METRICS, USES, Metric, layer_columns, measured_metrics
+
+
+def metrics_for(rows: pd.DataFrame, use: str) -> list[Metric]:
+    """The metrics that decide for a use, among those that the rows have measured.
+
+    Returns:
+        One metric; or the same metric of every layer, the top one first, for a use or a column that names no layer
+        (``representation``, ``accuracy_rbf``).
+
+    Raises:
+        SpecError: the use is unknown, its metrics were not measured, or the metric does not rank models.
+    """
+    available = {metric.column: metric for metric in measured_metrics(rows) if metric.higher_is_better is not None}
+    for name in USES.get(use, (use,)):
+        columns = layer_columns(rows, name) if name in LAYER_METRICS else [name]
+        found = [available[column] for column in columns if column in available]
+        if found:
+            return found
+    has = f"this landscape can choose by {', '.join(available)}"
+    if use in USES:
+        raise SpecError(f"use {use} needs {' or '.join(USES[use])}, which was not measured: {has}")
+    if use in METRICS and use in rows.columns:
+        raise SpecError(f"{use} does not tell which model is better ({METRICS[use].explanation}): {has}")
+    near = "".join(f"did you mean {one}? " for one in difflib.get_close_matches(use, [*USES, *available], n=1))
+    raise SpecError(f"unknown use {use!r}: {near}it must be one of {', '.join(USES)}, or a metric; {has}")
+
+
+def metric_for(rows: pd.DataFrame, use: str) -> Metric:
+    """The first of :func:`metrics_for`: of the top layer, where every layer has one."""
+    return metrics_for(rows, use)[0]

@@ -1,0 +1,133 @@
+"""Ctrl-C at a real terminal, at any moment of a command: one line, nothing left behind but what can be taken up."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+import pytest
+from helpers.commands import TINY
+from helpers.sweeps import wait_for
+from helpers.terminals import Ended, interrupted, marking
+
+LINE = "ratescape: interrupted; the same command takes it up again"
+
+LONG = ["--training.epochs", "4000", "--execution.workers", "2"]
+
+
+class Moment(NamedTuple):
+    """When Ctrl-C is pressed, and what is left then."""
+
+    engine: str
+    method: str
+    where: str = ""
+    """Module and class, and function, whose call is the moment; a worker's first message by default."""
+    kept: str = ""
+    """The checkpoint that must be there afterwards."""
+    more: tuple[str, ...] = tuple(LONG)
+    keys: int = 1
+
+
+MOMENTS = {
+    "data": Moment("in-process", "dedicated", "ratescape.data.catalog load_data"),
+    "judge": Moment(
+        "in-process",
+        "dedicated",
+        "ratescape.judges.cache train_judge",
+        more=("--training.epochs", "1", "--evaluation.samples", "100"),
+    ),
+    "training": Moment("in-process", "dedicated", "ratescape.execution.progress:Reporter step", "packs/*.safetensors"),
+    "network": Moment(
+        "in-process", "conditioned", "ratescape.execution.progress:Reporter step", "networks/*/checkpoint*", keys=2
+    ),
+    "workers": Moment("workers", "dedicated", kept="packs/*.safetensors"),
+    "network of a worker": Moment(
+        "workers",
+        "conditioned",
+        kept="networks/*/checkpoint*",
+        more=("--training.epochs", "4000", "--execution.workers", "1"),
+    ),
+    "figures": Moment(
+        "in-process", "dedicated", "ratescape.report.write write_report", more=("--training.epochs", "1")
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def ended(images_file: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Ended, Path]]:
+    """How commands ended that were interrupted at each of the moments; all of them side by side."""
+    folder = tmp_path_factory.mktemp("interrupted")
+
+    def interrupt(name: str) -> tuple[Ended, Path]:
+        moment, out = MOMENTS[name], folder / name
+        mark = folder / f"{name}.mark"
+        words = ["map", "--data.name", str(images_file), *TINY, "--grid.steps", "2", "--method", moment.method]
+        words += ["--execution.engine", moment.engine, "--out", str(out), *moment.more]
+        before = f"import os\nos.environ['XDG_CACHE_HOME'] = {str(folder / 'cache')!r}\n"
+        if moment.where:
+            module, function = moment.where.split()
+            before += marking(module, function, str(mark))
+        notes: Callable[[], bool] = lambda: any(out.glob("packs/*.notes"))  # noqa: E731
+        return interrupted(words, mark.exists if moment.where else notes, before, moment.keys), out
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(MOMENTS, pool.map(interrupt, MOMENTS), strict=True))
+
+
+@pytest.mark.parametrize("name", MOMENTS)
+def test_it_is_one_line_at_any_moment(ended: dict[str, tuple[Ended, Path]], name: str) -> None:
+    how, out = ended[name]
+    assert (how.status, how.lines[-1:]) == (130, [LINE]), how
+    assert [line for line in how.lines if "Traceback" in line or "Error" in line or "leaked" in line] == []
+    assert how.seconds < 10
+    if MOMENTS[name].kept:
+        assert list(out.glob(MOMENTS[name].kept)), list(out.rglob("*"))
+    if name == "data":
+        assert not out.exists()
+
+
+def test_no_worker_is_left(ended: dict[str, tuple[Ended, Path]]) -> None:
+    """Of this test's own commands: their folders are among the words of their processes, and so are the workers'."""
+    folder = next(iter(ended.values()))[1].parent
+
+    def left() -> list[list[str]]:
+        running = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+        return [words for words in running if any(str(folder) in word for word in words)]
+
+    wait_for(lambda: not left(), 10)
+
+
+@pytest.mark.parametrize("delay", [0.15, 0.6])
+def test_it_is_one_line_while_modules_are_imported(delay: float) -> None:
+    begun = time.monotonic()
+    how = interrupted(["data", "list"] if delay < 0.5 else ["map", "--help"], lambda: time.monotonic() - begun > delay)
+    assert how.status in (130, 0), how  # a fast machine is done by then
+    if how.status:
+        assert how.lines[-1:] == [LINE] and not any("Traceback" in line for line in how.lines), how
+
+
+def test_a_request_to_end_keeps_the_checkpoint(
+    start: Callable[..., subprocess.Popen[str]], images_file: Path, tmp_path: Path
+) -> None:
+    """SIGTERM, as systems send it before they kill."""
+    out, mark = tmp_path / "out", tmp_path / "mark"
+    words = ["map", "--data.name", images_file, *TINY, *LONG, "--method", "dedicated", "--grid.steps", "2"]
+    before = marking("ratescape.execution.progress:Reporter", "step", str(mark))
+    process = start(*words, "--execution.engine", "in-process", "--out", out, before=before)
+    wait_for(lambda: mark.exists() or process.poll() is not None, 60)
+    process.send_signal(signal.SIGTERM)
+    printed = process.communicate(timeout=30)
+    assert (process.returncode, *printed) == (143, "", LINE.replace("interrupted", "asked to end") + "\n")
+    assert list(out.glob("packs/*.safetensors"))
+
+
+def test_messages_are_the_same_at_a_terminal() -> None:
+    how = interrupted(["map", "--epochs", "3"], lambda: False, keys=0)
+    assert how.status == 2
+    assert "".join(how.lines).startswith(
+        "ratescape: Unrecognized options: --epochs, 3; did you mean --training.epochs?"
+    )
