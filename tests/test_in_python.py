@@ -17,7 +17,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 import ratescape as rs
-from ratescape.execution.progress import Epoch, Progress, display
+from ratescape.execution.progress import Epoch, Phase, Progress, display
 from ratescape.landscape import Landscape
 from ratescape.specs.codec import to_dict
 from ratescape.specs.given import as_method
@@ -74,7 +74,8 @@ def refused(call: Callable[[], Any]) -> str:
 def test_dictionaries_and_objects_are_the_same(landscape: Landscape, images: np.ndarray) -> None:
     spec = landscape.folder.spec()
     assert spec.method == rs.Conditioned(
-        rs.BetaGrid(steps=2), conditioning=rs.ConditioningSpec(width=8, fine=0, refine_recommended=0)
+        rs.BetaGrid(steps=2),
+        conditioning=rs.ConditioningSpec(width=8, annealing="staggered", fine=0, refine_recommended=0),
     )
     assert spec.evaluation == LEAN and (spec.training.epochs, spec.model.channels) == (2, 4)
     assert len(landscape.table) == 4 and landscape.folder.provenance()["fingerprint"] == (
@@ -196,9 +197,11 @@ def test_refining_and_measuring_show_how_far_they_are(landscape: Landscape, tmp_
     again: list[Any] = []
     landscape.refine(0.7, 1, progress=again.append, execution={"device": "cpu"})
     assert [one.betas for one in again if isinstance(one, Epoch)] == [pytest.approx((0.7, 0.7))]
-    measured: list[Progress] = []
+    measured: list[Any] = []
     lines = rs.evaluate(landscape.folder.path / "runs" / best.choice.run, progress=measured.append)
-    assert len(lines) == 2 and [one.steps for one in measured] == list(range(1, measured[-1].total + 1))
+    steps = [one for one in measured if isinstance(one, Progress)]
+    assert len(lines) == 2 and [one.steps for one in steps] == list(range(1, steps[-1].total + 1))
+    assert {one.name for one in measured if isinstance(one, Phase)} == {"measuring"}
 
 
 def test_progress_is_lines_where_there_is_no_terminal(

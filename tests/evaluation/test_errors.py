@@ -140,6 +140,7 @@ def test_every_number_that_ranks_models_has_its_error(
         found, stated = line["metrics"], line["errors"]
         assert stated.keys() <= found.keys()
         described = {"active", "flag", "chance", "score_of_data", "ceiling_rate"}
+        described |= {"train_loss"} & found.keys()  # of one split, and to tell overfitting alone
         assert found.keys() - stated.keys() == described | {"information_paper", "ceiling_information"}
         scored = line["images"] if protocol == "heldout" else math.ceil(line["images"] / 5)
         for name in ("accuracy_rbf", "accuracy_sample"):
