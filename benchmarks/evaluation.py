@@ -26,6 +26,7 @@ from ratescape.compute.memory import keep_freed_memory
 from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.evaluation import probes
+from ratescape.evaluation.estimators import Scored
 from ratescape.evaluation.features import features, fitting_images, posterior_samples
 from ratescape.evaluation.generation import generation
 from ratescape.evaluation.information import layer_information
@@ -98,7 +99,7 @@ def timed_probes(watch: Watch) -> Iterator[None]:
         with watch.stage(f"fit   {kind}, {len(x)} x {x.shape[1]}"):
             return fit(estimator, x, y)
 
-    def timed_score(name: str, estimator: Any, x: np.ndarray, y: Any) -> float:
+    def timed_score(name: str, estimator: Any, x: np.ndarray, y: Any) -> Scored:
         with watch.stage(f"score {name}, {len(x)} x {x.shape[1]}"):
             return score(name, estimator, x, y)
 

@@ -155,7 +155,8 @@ def main() -> None:
         level, named = sum(one.is_level for one in won), sum(one.best_is_named for one in won)
         print(f"\n{hits} of {len(won)} winners are among the true best {FIRST}, {level} are or are within one error of")
         print(f"the best; in {named} the truly best is the winner or a tie.")
-    print(f"{len(found) - len(won)} of {len(found)} verdicts declare no winner.")
+    if found:
+        print(f"{len(found) - len(won)} of {len(found)} verdicts declare no winner.")
 
 
 if __name__ == "__main__":

@@ -17,8 +17,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 import ratescape as rs
-from ratescape.execution import bar
-from ratescape.execution.progress import Epoch, Progress
+from ratescape.execution.progress import Epoch, Phase, Progress, display
 from ratescape.landscape import Landscape
 from ratescape.specs.codec import to_dict
 from ratescape.specs.given import as_method
@@ -75,7 +74,8 @@ def refused(call: Callable[[], Any]) -> str:
 def test_dictionaries_and_objects_are_the_same(landscape: Landscape, images: np.ndarray) -> None:
     spec = landscape.folder.spec()
     assert spec.method == rs.Conditioned(
-        rs.BetaGrid(steps=2), conditioning=rs.ConditioningSpec(width=8, fine=0, refine_recommended=0)
+        rs.BetaGrid(steps=2),
+        conditioning=rs.ConditioningSpec(width=8, annealing="staggered", fine=0, refine_recommended=0),
     )
     assert spec.evaluation == LEAN and (spec.training.epochs, spec.model.channels) == (2, 4)
     assert len(landscape.table) == 4 and landscape.folder.provenance()["fingerprint"] == (
@@ -197,9 +197,11 @@ def test_refining_and_measuring_show_how_far_they_are(landscape: Landscape, tmp_
     again: list[Any] = []
     landscape.refine(0.7, 1, progress=again.append, execution={"device": "cpu"})
     assert [one.betas for one in again if isinstance(one, Epoch)] == [pytest.approx((0.7, 0.7))]
-    measured: list[Progress] = []
+    measured: list[Any] = []
     lines = rs.evaluate(landscape.folder.path / "runs" / best.choice.run, progress=measured.append)
-    assert len(lines) == 2 and [one.steps for one in measured] == list(range(1, measured[-1].total + 1))
+    steps = [one for one in measured if isinstance(one, Progress)]
+    assert len(lines) == 2 and [one.steps for one in steps] == list(range(1, steps[-1].total + 1))
+    assert {one.name for one in measured if isinstance(one, Phase)} == {"measuring"}
 
 
 def test_progress_is_lines_where_there_is_no_terminal(
@@ -207,7 +209,8 @@ def test_progress_is_lines_where_there_is_no_terminal(
 ) -> None:
     rs.train(images, out=tmp_path / "one", progress=True, **SMALL)
     printed = capsys.readouterr()
-    assert printed.err.splitlines()[-1] == "ratescape: 100% of 6 steps" and printed.out == ""
+    phases = [line.partition(" (")[0] for line in printed.err.splitlines()]
+    assert "training" in phases and "measuring" in phases and printed.out == ""
 
 
 def test_progress_is_a_bar_at_a_terminal(images: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,9 +235,9 @@ def test_a_notebook_has_a_bar_where_it_can_draw_one(
         is_jupyter = True
 
     asked: list[str] = []
-    monkeypatch.setattr(bar.importlib.util, "find_spec", lambda name: asked.append(name) or widgets)
+    monkeypatch.setattr(display.importlib.util, "find_spec", lambda name: asked.append(name) or widgets)
     console: Any = Notebook()
-    assert bar.draws(console) is drawn and asked == ["ipywidgets"]
+    assert display.draws(console, io.StringIO()) is drawn and asked == ["ipywidgets"]
 
 
 # Coming out

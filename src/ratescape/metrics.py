@@ -5,11 +5,12 @@ Evaluation, selection, figures, page and table all read this one registry. A new
 """
 
 import dataclasses
-from typing import Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Literal
 
 from ratescape.errors import SpecError
+
+if TYPE_CHECKING:  # the names of metrics are known without waiting for it
+    import pandas as pd
 
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -58,7 +59,7 @@ class Metric:
         name = f"{self.name} on {symbol}{str(layer).translate(SUBSCRIPTS)}"
         return dataclasses.replace(self, column=f"{self.column}_{layer}", name=name, layer=layer)
 
-    def score(self, values: pd.Series) -> pd.Series:
+    def score(self, values: "pd.Series") -> "pd.Series":
         """Values with the sign that makes higher better."""
         return -values if self.higher_is_better is False else values
 
@@ -101,7 +102,7 @@ def metric_at(column: str) -> Metric | None:
     return LAYER_METRICS[name].at(int(layer)) if layer.isdigit() and name in LAYER_METRICS else None
 
 
-def limit_at(column: str, rows: pd.DataFrame) -> Metric | None:
+def limit_at(column: str, rows: "pd.DataFrame") -> Metric | None:
     """The metric of a measured column that ranks nothing, such as a rate, as a demand limits it: from above."""
     metric = metric_at(column)
     if metric is None or metric.higher_is_better is not None or column not in rows.columns:
@@ -109,7 +110,7 @@ def limit_at(column: str, rows: pd.DataFrame) -> Metric | None:
     return dataclasses.replace(metric, higher_is_better=False)
 
 
-def measured_metrics(rows: pd.DataFrame) -> list[Metric]:
+def measured_metrics(rows: "pd.DataFrame") -> list[Metric]:
     """The offered metrics that a table has measured, in the order of the registry; of layers, the top one first."""
     known = list(METRICS.values())
     for metric in LAYER_METRICS.values():
@@ -117,7 +118,7 @@ def measured_metrics(rows: pd.DataFrame) -> list[Metric]:
     return [one for one in known if one.offered and one.column in rows.columns and rows[one.column].notna().any()]
 
 
-def layer_columns(table: pd.DataFrame, name: str) -> list[str]:
+def layer_columns(table: "pd.DataFrame", name: str) -> list[str]:
     """The table's columns ``name_L .. name_1``, top layer first."""
     numbers = [int(c.removeprefix(name + "_")) for c in table.columns if c.removeprefix(name + "_").isdigit()]
     return [f"{name}_{number}" for number in sorted(numbers, reverse=True)]

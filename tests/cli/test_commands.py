@@ -52,7 +52,7 @@ def test_map_writes_a_landscape_and_says_where(run: Run, mapped: SweepFolder, im
     assert resolved.training.annealing == pytest.approx(0.6)
     weights = {path: path.stat().st_mtime_ns for path in mapped.path.rglob("weights.safetensors")}
     outcome = run("map", "--data.name", images_file, *SMALL, "--out", mapped.path)
-    assert outcome.status == 0 and outcome.err.startswith("figures (") and "\x1b" not in outcome.out
+    assert (outcome.status, outcome.err) == (0, "") and "\x1b" not in outcome.out  # nothing is left to do
     lines = outcome.out.splitlines()
     assert lines[0] == f"4 models; table: {mapped.table}"
     assert any(line.startswith("For reconstruction: betas (") for line in lines)
@@ -161,10 +161,8 @@ def test_targets_are_measured_shown_and_chosen_by(run: Run, tmp_path: Path) -> N
     assert "targets  1 for each image" in run("data", "show", tmp_path / "sizes.npz").out
     out = tmp_path / "out"
     outcome = run("map", "--data.name", tmp_path / "sizes.npz", *SMALL, "--evaluation.probes", "heldout", "--out", out)
-    assert (outcome.status, outcome.err) == (0, "")
-    assert "For representation: no layer of any model carries enough" in outcome.out  # two epochs teach nothing
     assert outcome.status == 0 and "ratescape:" not in outcome.err
-    assert "For representation: betas" in outcome.out and "highest ridge R² on μ₂" in outcome.out
+    assert "For representation: no layer of any model carries enough" in outcome.out  # two epochs teach nothing
     rows = pd.read_csv(out / "landscape.csv")
     numbers = rows[[f"{split}ridge_r2_{layer}" for split in ("", "test_") for layer in (2, 1)]]
     assert len(rows) == 4 and (numbers <= 1).all(axis=None)
@@ -290,7 +288,7 @@ def test_what_was_recommended_is_measured_from_its_file(run: Run, conditioned: S
     named = run("evaluate", alone, "--data.name", conditioned.path.parent / "mine.npz", *lean)
     nelbo = json.loads(named.out.splitlines()[0])["metrics"]["nelbo"]
     assert nelbo == pytest.approx(validation["metrics"]["nelbo"], rel=0.05)  # of other images: the split is the usual
-    np.savez(tmp_path / "wide.npz", images=np.zeros((40, 16, 20), np.uint8))
+    np.savez(tmp_path / "wide.npz", images=np.arange(40 * 16 * 20).reshape(40, 16, 20).astype(np.uint8))
     refused(run("evaluate", alone, "--data.name", tmp_path / "wide.npz"), "(1, 16, 16)", "(1, 16, 20)")
     refused(run("evaluate", mine, "--betas", "1,1"), "is a model of its own betas")
 

@@ -1,39 +1,13 @@
 """What is printed: progress bars and errors."""
 
 import dataclasses
-import io
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from helpers.sweep_on_disk import sweep
-from ratescape.execution.bar import Bar
-from rich.console import Console
-from rich.progress import Progress, TextColumn
 
 from ratescape.cli import output
 from ratescape.landscape import Landscape
-
-
-class Steps(NamedTuple):
-    """As the sweep tells it."""
-
-    steps: int
-    total: int
-    models: int
-    total_models: int
-
-
-@pytest.mark.parametrize(
-    ("progress", "shown"),
-    [(Steps(30, 40, 1, 4), "30 of 40: 1 of 4 models"), (Steps(3, 20, 0, 1), "3 of 20: steps")],
-)
-def test_a_bar_shows_steps_and_models(progress: Steps, shown: str) -> None:
-    text = io.StringIO()
-    column = TextColumn("{task.completed} of {task.total}: {task.fields[note]}")
-    with Progress(column, console=Console(file=text, width=80)) as bars:
-        Bar(bars).progress(progress)  # pyright: ignore[reportArgumentType]
-    assert shown in text.getvalue()
 
 
 def test_nobody_watches_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,7 +103,7 @@ def test_labels_are_the_same_in_every_form(form: str) -> None:
     assert found.classes in (("0", "1"), ("ant", "dog"), ("False", "True"))
 
 
-@pytest.mark.parametrize("label", [int, str, torch.tensor, np.int64], ids=str)
+@pytest.mark.parametrize("label", [int, str, torch.tensor, np.int64], ids=["int", "str", "tensor", "int64"])
 @pytest.mark.parametrize("pair", [tuple, list])
 def test_a_data_set_may_have_its_labels(label: Any, pair: Any) -> None:
     labels = [1, 0] * 6

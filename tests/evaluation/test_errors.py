@@ -140,6 +140,7 @@ def test_every_number_that_ranks_models_has_its_error(
         found, stated = line["metrics"], line["errors"]
         assert stated.keys() <= found.keys()
         described = {"active", "flag", "chance", "score_of_data", "ceiling_rate"}
+        described |= {"train_loss"} & found.keys()  # of one split, and to tell overfitting alone
         assert found.keys() - stated.keys() == described | {"information_paper", "ceiling_information"}
         scored = line["images"] if protocol == "heldout" else math.ceil(line["images"] / 5)
         for name in ("accuracy_rbf", "accuracy_sample"):
@@ -196,3 +197,14 @@ def test_the_table_has_a_column_of_errors_for_every_split(data: ImageData, tmp_p
     for name in ("psnr", "nelbo", "rate_2", "rate_1", "distortion"):
         for prefix in ("", "test_"):
             assert (table.rows[f"{prefix}se_{name}"] > 0).all()
+
+
+def test_two_probes_are_compared_image_by_image(model: HVAE, data: ImageData, judge: Judge) -> None:
+    """Their fractions right have parts, of groups of the same images, whose means they are."""
+    spec = EvaluationSpec(samples=0, probe_kinds=("rbf", "linear_svm", "knn", "logistic"))
+    for line in suite.measure(Subject(model, data, (0.5, 2.0), spec, None)):
+        for kind in ("rbf", "linear_svm", "knn", "logistic"):
+            for layer, share in zip((2, 1), line["metrics"][f"accuracy_{kind}"], strict=True):
+                parts = line["parts"][f"accuracy_{kind}_{layer}"]
+                sizes = [len(one) for one in np.array_split(np.arange(line["images"]), len(parts))]
+                assert np.average(parts, weights=sizes) == pytest.approx(share)

@@ -267,7 +267,7 @@ def test_interrupted_and_killed_drivers_leave_no_one_behind_and_resume(
         wait_for((folder.packs / "plan.json").exists)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         told, complaint = process.communicate()
-        line = "ratescape: interrupted; run the same command again to resume\n"
+        line = "ratescape: interrupted; the same command takes it up again\n"
         assert (process.returncode, told, complaint) == (130, "", line)
         assert of(place) == []
         process = start(*words, before=before)

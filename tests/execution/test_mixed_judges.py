@@ -115,10 +115,10 @@ def test_a_sweep_taken_up_on_another_device_keeps_its_judge(
     another_machine(tmp_path, monkeypatch)
     asked_for: list[tuple[Path, JudgeSpec]] = []
 
-    def obtain(path: Path, images: ImageData, recipe: JudgeSpec, where: torch.device) -> Judge:
+    def obtain(path: Path, images: ImageData, recipe: JudgeSpec, where: torch.device, told: Any) -> Judge:
         asked_for.append((path, recipe))
         assert cache.obtain(path, images, recipe, "meta").digest == digest  # "meta" is a device of another type
-        return cache.obtain(path, images, recipe, where)
+        return cache.obtain(path, images, recipe, where, told)
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(workspace, "obtain", obtain)

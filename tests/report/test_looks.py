@@ -164,13 +164,13 @@ def test_the_table_of_refined_models_is_whole_at_1200_pixels(browser: Chromium, 
 
 def with_errors(folder: SweepFolder) -> dict[str, Any]:
     table = read_table(folder)
-    known = {"se_psnr": 0.0412, "test_se_psnr": 0.031, "se_accuracy_rbf_2": 0.0141, "se_nelbo": 1e-5, "se_rate_2": 0.3}
+    known = {"se_psnr": 0.0412, "test_se_psnr": 0.031, "se_accuracy_rbf_1": 0.0141, "se_nelbo": 1e-5, "se_rate_2": 0.3}
     return page_data(folder, dataclasses.replace(table, rows=table.rows.assign(**known)))
 
 
 def test_errors_of_the_table_reach_the_page_and_nothing_where_there_are_none(folder: SweepFolder) -> None:
     values = with_errors(folder)["runs"][0]["values"]
-    known = {"psnr": 0.0412, "accuracy_rbf_2": 0.0141, "nelbo": 1e-5, "rate_2": 0.3}
+    known = {"psnr": 0.0412, "accuracy_rbf_1": 0.0141, "nelbo": 1e-5, "rate_2": 0.3}
     assert values["validation"]["errors"] == known and values["test"]["errors"] == {"psnr": 0.031}
     without = page_data(folder, read_table(folder))
     assert {len(run["values"]["validation"]["errors"]) for run in without["runs"]} == {0}
@@ -185,7 +185,7 @@ def test_a_number_stands_beside_its_error(browser: Chromium, folder: SweepFolder
     run = data["runs"][0]["values"]["validation"]
     hover = browser.evaluate(f"{trace('left', 'models')}.text[0]")
     assert f"PSNR {run['psnr']:.2f} ± 0.04 dB" in hover
-    assert f"μ₂ {100 * run['accuracy_rbf_2']:.1f} ± 1.4 %" in hover
+    assert f"μ₁ {100 * run['accuracy_rbf_1']:.1f} ± 1.4 %" in hover
     assert "± 0.03" in text(browser, "values") and "± <0.1" in text(browser, "values")
     assert "± 0.30" in text(browser, "layers")
     browser.wait("document.getElementById('total').data !== undefined")

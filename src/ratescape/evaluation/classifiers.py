@@ -150,9 +150,13 @@ class LinearSVM:
 
     def score(self, x: Floats, y: Labels) -> float:
         """Share of labels right."""
+        return float(np.mean(self.predict(x) == y))
+
+    def predict(self, x: Floats) -> Labels:
+        """The class ``[N]`` that wins most of its duels."""
         decisions = x @ self._svc.coef_.T + self._svc.intercept_
         classes = self._svc.classes_
-        return float(np.mean(one_against_one(-decisions if len(classes) == 2 else decisions, classes) == y))
+        return one_against_one(-decisions if len(classes) == 2 else decisions, classes)
 
 
 class NearestNeighbours:

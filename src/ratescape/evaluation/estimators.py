@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from ratescape.evaluation import errors
 from ratescape.evaluation.classifiers import Floats, LinearSVM, NearestNeighbours, RadialSVM
@@ -76,6 +77,8 @@ class Scored(NamedTuple):
 
     value: float
     error: float | None
+    parts: list[float] = []  # noqa: RUF012 (never changed)
+    """Of a fraction right, those of groups of images; empty for anything else."""
 
 
 def score_of(name: str, estimator: Any, x: Floats, y: Any) -> Scored:
@@ -85,10 +88,35 @@ def score_of(name: str, estimator: Any, x: Floats, y: Any) -> Scored:
 
         clusters = estimator.predict(x)
         return Scored(float(normalized_mutual_info_score(y, clusters)), errors.of_clustering(clusters, y))
-    score = float(estimator.score(x, y))
     if name in NUMBER_MEASURES:
-        return Scored(score, errors.of_r2(estimator.predict(x), y))
-    return Scored(score, errors.of_accuracy(score, len(y)))
+        return Scored(float(estimator.score(x, y)), errors.of_r2(estimator.predict(x), y))
+    right = estimator.predict(x) == y  # [N]
+    share = float(np.mean(right))
+    return Scored(share, errors.of_accuracy(share, len(y)), errors.parts(torch.from_numpy(right)))
+
+
+class LayerScores(NamedTuple):
+    """How the probes of every layer did. Lists run over the layers, top first."""
+
+    metrics: dict[str, list[float | None]]
+    """Measures by name: fractions right, NMI, R^2; None where undefined.
+
+    NMI of independent labels is not 0 but some (M - 1)^2 / (2 N H(y)) for M classes and N scored images. R^2 is
+    negative where predictions are worse than the mean.
+    """
+    errors: dict[str, list[float | None]]
+    """Their standard errors over the scored images."""
+    parts: dict[str, list[float]]
+    """Of fractions right, by name and layer (``accuracy_rbf_2``), those of groups of images: see
+    :func:`ratescape.evaluation.errors.parts`."""
+    reasons: list[dict[str, str]]
+    """Why a measure is None, by name."""
+    unconverged: list[tuple[str, ...]]
+    """Measures whose estimator stopped at its limit of iterations; their numbers are kept."""
+    fitted: int
+    """Images that probes were fitted to."""
+    scored: int
+    """Images that probes were scored on."""
 
 
 class Scaling(NamedTuple):

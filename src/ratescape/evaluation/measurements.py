@@ -231,7 +231,7 @@ def _labels(split: SplitView) -> Labels | str:
 
 def _scored(scores: LayerScores) -> Measured:
     why = {name: reason for layer in scores.reasons for name, reason in layer.items()}
-    return Measured(dict(scores.metrics), why, dict(scores.errors))
+    return Measured(dict(scores.metrics), why, dict(scores.errors), dict(scores.parts))
 
 
 def _known(found: dict[str, Any]) -> dict[str, Any]:

@@ -49,6 +49,7 @@ from ratescape.evaluation.estimators import (
     NUMBER_MEASURES,
     THREADS,
     Floats,
+    LayerScores,
     Protocol,
     Scaling,
     Scored,
@@ -58,27 +59,6 @@ from ratescape.evaluation.estimators import (
     unfitted,
 )
 from ratescape.evaluation.features import paper_split
-
-
-class LayerScores(NamedTuple):
-    """How the probes of every layer did. Lists run over the layers, top first."""
-
-    metrics: dict[str, list[float | None]]
-    """Measures by name: fractions right, NMI, R^2; None where undefined.
-
-    NMI of independent labels is not 0 but some (M - 1)^2 / (2 N H(y)) for M classes and N scored images. R^2 is
-    negative where predictions are worse than the mean.
-    """
-    errors: dict[str, list[float | None]]
-    """Their standard errors over the scored images."""
-    reasons: list[dict[str, str]]
-    """Why a measure is None, by name."""
-    unconverged: list[tuple[str, ...]]
-    """Measures whose estimator stopped at its limit of iterations; their numbers are kept."""
-    fitted: int
-    """Images that probes were fitted to."""
-    scored: int
-    """Images that probes were scored on."""
 
 
 class _Targets(NamedTuple):
@@ -131,9 +111,16 @@ class Probes:
         missing, names = _score_reasons(targets, self.classes), self.measures
         with threadpool_limits(THREADS):
             results = [_score(layer, x, targets, missing) for layer, x in zip(self.layers, layers, strict=True)]
+        depth = len(results)
         return LayerScores(
             metrics={name: [found[name].value if name in found else None for found, _ in results] for name in names},
             errors={name: [found[name].error if name in found else None for found, _ in results] for name in names},
+            parts={
+                f"{name}_{depth - index}": scored.parts
+                for index, (found, _) in enumerate(results)
+                for name, scored in found.items()
+                if scored.parts
+            },
             reasons=[reasons for _, reasons in results],
             unconverged=[layer.unconverged for layer in self.layers],
             fitted=self.images,

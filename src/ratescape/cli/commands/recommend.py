@@ -55,12 +55,12 @@ class Recommend:
         if self.refine:
             with bar(self.quiet) as observer:
                 best = best.refine(self.refine, data_folder=self.data_folder, observer=observer)
-            offered = best.refined
-            if offered is not None and int(offered.row["epochs"]) != self.refine:
-                say(f"Refined and kept (--refine {self.refine}), but one refined otherwise before is better:")
-        cautions = [f"caution: {line}" for line in best.cautions]
-        for line in (*cautions, *landscape.refined.broken, str(best)):
+        for line in (*(f"caution: {line}" for line in best.cautions), *landscape.refined.broken):
             say(line)
+        offered = best.refined
+        if self.refine and offered is not None and int(offered.row["epochs"]) != self.refine:
+            say(f"Refined and kept (--refine {self.refine}), but one refined otherwise before is better:")
+        say(str(best))
         if best.folder is None:
             seed = int(best.choice.row["seed"])
             say(f"Use it:  model = ratescape.Landscape({str(self.landscape)!r}).network({seed}).at({best.betas})")

@@ -96,7 +96,7 @@ def displayed(stream: TextIO | None = None) -> Iterator[Observer]:
 
     out = stream or sys.stderr
     console = Console(file=out)
-    if not _draws(console, out):
+    if not draws(console, out):
 
         def write(line: str) -> None:
             out.write(f"{line}\n")
@@ -112,7 +112,7 @@ def displayed(stream: TextIO | None = None) -> Iterator[Observer]:
         yield Bar(bars)
 
 
-def _draws(console: "Console", out: TextIO) -> bool:
+def draws(console: "Console", out: TextIO) -> bool:
     """Whether a bar can be drawn: at a terminal, or in a notebook that has what Rich needs there."""
     if console.is_jupyter:
         return importlib.util.find_spec("ipywidgets") is not None

@@ -14,8 +14,8 @@ const SEEN_FIRST = ["left", "right"];
 let others; // the timer of those that are drawn a moment later
 
 /**
- * Draw the two large plots at once, the others as soon as the page has shown them, and call `last` then: a click must not
- * wait for all.
+ * Draw the two large plots at once, the others as soon as the page has shown them, and call `last` then: a click must
+ * not wait for all.
  */
 export function drawPlots(last) {
   const sides = Object.keys(shapes);
