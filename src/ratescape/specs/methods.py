@@ -93,8 +93,7 @@ class Conditioned:
 
     grid: BetaGrid = dataclasses.field(default_factory=BetaGrid)
     groups: Groups | None = None
-    """Layers of a group share one beta: the group of each layer, top first, numbered from 0; or of a deep network the
-    resolutions of each group, such as 1-4,7 14; default: each layer, or each resolution, its own."""
+    """As of :class:`Dedicated`."""
     conditioning: ConditioningSpec = dataclasses.field(default_factory=ConditioningSpec)
     """How the network is made."""
 
