@@ -64,11 +64,11 @@ class Candidate:
         value = self.row.get(f"accuracy_sample_{self.layer}") if self.metric.seen_from == "mean" else None
         return None if value is None or not math.isfinite(value) else float(value)
 
-    def is_beyond(self, other: "Candidate") -> bool:
-        """Whether it is better than another by more than one standard error of the difference."""
-        if len(self.parts) == len(other.parts) > 1:
-            return self.score - other.score > paired_error(self.parts, other.parts)
-        return self.score - other.score > difference_error(self.error, other.error)
+    def is_beyond(self, other: "Candidate", errors: float = 1.0) -> bool:
+        """Whether it is better than another by more than so many standard errors of the difference."""
+        paired = len(self.parts) == len(other.parts) > 1
+        error = paired_error(self.parts, other.parts) if paired else difference_error(self.error, other.error)
+        return self.score - other.score > errors * error
 
     @property
     def name(self) -> str:

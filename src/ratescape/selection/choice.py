@@ -17,6 +17,10 @@ from ratescape.selection.errors import difference_error
 from ratescape.selection.rows import finished
 from ratescape.selection.uses import metrics_for
 
+NEAR = 0.5
+"""Standard errors of the difference within which a sample decides between layers. Among all that tie, it chose layers
+whose means read markedly less on images that the choice had not seen (docs/results/verdicts.md)."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Choice:
@@ -151,12 +155,10 @@ def best(
     """The best model of a landscape for a use, and for what is measured of layers, the best layer.
 
     Collapsed layers do not compete, unless the use is the column of one layer. Nor does what is not better than chance
-    (:mod:`ratescape.selection.chance`).
-
-    All that are within one standard error of the highest score tie: that of the difference, by groups of images for
-    PSNR, -ELBO and distortion, else sqrt(a^2 + b^2), which is more than it really is, since models are measured on the
-    same images. Of those, for what is read off a layer's mean, the one wins whose *sample* tells most
-    (``accuracy_sample``); for all else, and where that was not measured, the one with the smallest total rate.
+    (:mod:`ratescape.selection.chance`). All that are within one standard error of the highest score tie: of the
+    difference, sqrt(a^2 + b^2), or, where groups of images were recorded, as measured on the same images. Of those, the
+    one with the smallest total rate wins; but for what is read off a layer's mean, of the near equals (within
+    :data:`NEAR` of that error) the one whose *sample* tells most (``accuracy_sample``).
 
     Args:
         table: the landscape.
@@ -202,5 +204,6 @@ def _decided(ranked: Sequence[Candidate]) -> tuple[Candidate, tuple[Candidate, .
     """The winner among those that tie with the highest score, and the others that do."""
     highest = ranked[0]
     equal = [one for one in ranked if not highest.is_beyond(one)]
-    winner = min(equal, key=lambda one: (-(one.sample or 0.0), one.rate))
+    near = equal if highest.sample is None else [one for one in equal if not highest.is_beyond(one, NEAR)]
+    winner = min(near, key=lambda one: (-(one.sample or 0.0), one.rate))
     return winner, tuple(one for one in equal if one is not winner)

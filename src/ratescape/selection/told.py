@@ -70,5 +70,6 @@ def tie_sentence(winner: Candidate, ties: Sequence[Candidate]) -> str:
     """Which others are as good within one error, and why the winner is chosen among them."""
     names = ", ".join(one.name for one in ties[:NAMED])
     more = f" and {len(ties) - NAMED} more" if len(ties) > NAMED else ""
-    among = "a sample of its layer tells most" if winner.sample is not None else "it has the smallest rate"
-    return f"{winner.name} ties within one error with {names}{more}; of these {among}."
+    sampled = winner.sample is not None
+    why = "of the nearest of these a sample of its layer tells most" if sampled else "of these it has the smallest rate"
+    return f"{winner.name} ties within one error with {names}{more}; {why}."
