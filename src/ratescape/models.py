@@ -15,7 +15,7 @@ from ratescape.data.reloading import reload_data
 from ratescape.errors import SpecError
 from ratescape.evaluation import suite
 from ratescape.evaluation.subject import Subject
-from ratescape.execution.observing import Progressing, measured_by, observer_of
+from ratescape.execution.observing import Progressing, announced_by, measured_by, observer_of
 from ratescape.execution.outlook import Outlook
 from ratescape.execution.progress.observers import Observer
 from ratescape.execution.sweep import default_folder, resolved_run, run_single
@@ -75,7 +75,7 @@ def train(
     images = load_data(data, labels, progress=progress is True)
     with observer_of(progress, observer) as seen:
         run = RunSpec(images.spec, network, recipe, chosen, own)
-        return load(train_spec(run, images, how, folder, seen, measured).path)
+        return load(train_spec(run, images, how, folder, seen, measured, announced_by(progress)).path)
 
 
 def train_spec(

@@ -37,7 +37,7 @@ MANY = [(engine, method, kills) for engine, kills in (("in-process", 60), ("work
 
 SERVER = """
 import json, os, sys
-import ratescape.cli.commands, ratescape.landscape
+import ratescape.cli.commands, ratescape.landscape.mapping, ratescape.models, ratescape.report.write
 for line in sys.stdin:
     pid = os.fork()
     if pid == 0:

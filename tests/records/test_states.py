@@ -94,6 +94,13 @@ def test_landscapes_and_models_below_a_folder_are_listed(tmp_path: Path) -> None
     assert digits.row[3] == "7 of 9" and digits.row[5].endswith(" MB") and digits.row[6].startswith("20")
 
 
+def test_a_damaged_one_among_them_hides_no_other(tmp_path: Path) -> None:
+    sweep(tmp_path / "good")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "spec.yaml").write_text("method: [", encoding="utf-8")
+    assert [one.path for one in listed(tmp_path)] == [tmp_path / "good"]
+
+
 @pytest.mark.parametrize("ask", [contents_of, listed])
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path, ask: object) -> None:
     assert callable(ask)

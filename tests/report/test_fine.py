@@ -20,11 +20,13 @@ from matplotlib.text import Annotation
 from PIL import Image
 
 from ratescape.errors import RecordError
+from ratescape.metrics import measured_metrics
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import Table, read_fine, read_table
 from ratescape.report import figures
 from ratescape.report.fine import fine_figure, fine_of, over_grid
 from ratescape.report.page import page_data, write, write_page
+from ratescape.report.page.refined import refined_data
 from ratescape.report.plots import palette
 from ratescape.selection import measured
 
@@ -332,6 +334,17 @@ def refined_from(folder: SweepFolder) -> pd.DataFrame:
         found[[f"{prefix}psnr", f"{prefix}rate_1", f"{prefix}rate"]] += [1.0, 3.0, 3.0]
     own = {"run": ["refined-1", "refined-2"], "epochs": 4, "origin": [grid["run"].iloc[0], None]}
     return pd.concat([found.drop(columns="run"), before, pd.DataFrame(own)], axis=1)
+
+
+def test_a_refined_model_without_some_number_is_shown(folder: SweepFolder) -> None:
+    """The probe of a layer without variance has neither score nor error: JSON's null, before and after."""
+    gaps = dict.fromkeys(("accuracy_rbf_2", "before_accuracy_rbf_2", "se_accuracy_rbf_2", "se_psnr", "se_gain_psnr"))
+    rows = measured(read_table(folder))
+    shown, _ = refined_data(
+        folder, refined_from(folder).astype(object).assign(**gaps), rows, {"validation": ""}, measured_metrics(rows)
+    )
+    assert "psnr" in shown["improved"] and "accuracy_rbf_2" not in shown["improved"]
+    assert shown["values"]["validation"]["accuracy_rbf_2"] is None
 
 
 def test_refined_models_are_shown_before_and_after(folder: SweepFolder) -> None:

@@ -228,6 +228,25 @@ def test_a_collapsed_layer_never_wins_and_is_told() -> None:
         selection.best(dataclasses.replace(table, rows=dead), "representation")
 
 
+def test_a_model_that_makes_the_same_of_all_images_reconstructs_none() -> None:
+    """As a trial found it: of models without any active unit, one was the best by far more than its error."""
+    dead = with_columns(TABLE, rate_2=[18.0] * 5, rate_1=[18.0] * 5, active_2=[0.0] * 5, active_1=[0.0] * 5)
+    for use in ("reconstruction", "psnr", "distortion"):
+        with pytest.raises(NoWinner, match="all have collapsed"):
+            selection.best(dead, use)
+    alive = selection.best(with_columns(dead, active_1=[0.0, 0.0, 0.0, 0.0, 2.0]), "reconstruction")
+    assert alive.run == "run4"  # one layer is enough
+
+
+def test_what_scores_of_samples_are_worth_is_said() -> None:
+    table = with_columns(TABLE, inception_score=[2.0] * 5, score_of_data=[8.0] * 5, judge_accuracy=[0.44] * 5)
+    told = selection.best(table, "generation").explanation
+    assert "The images themselves get 8, samples that show nothing 1." in told
+    assert "The judge names only 44% of the test images rightly: its scores are rough." in told
+    good = with_columns(table, judge_accuracy=[0.97] * 5)
+    assert "rough" not in selection.best(good, "generation").explanation
+
+
 def test_within_one_error_of_the_difference_the_smaller_rate_wins_and_all_ties_are_named() -> None:
     rows = [18.0, 17.9, 17.85, np.nan, 17.0]
     table = dataclasses.replace(table_of(GRID, rows, [50, 40, 30, 5, 20]), images=400)

@@ -10,7 +10,7 @@ import tyro
 
 from ratescape.cli.config import UsageError, with_config
 from ratescape.cli.output import say
-from ratescape.cli.words import listed_numbers, nearest, without_commas
+from ratescape.cli.words import listed_numbers, nearest, options, without_commas
 from ratescape.version import __version__
 
 T = TypeVar("T")
@@ -83,6 +83,9 @@ def _message(box: str, command: type[Any]) -> str:
     listed = re.match(r"Error parsing --(\S+): .*\[('.*')\]", message)
     if listed and (numbers := listed_numbers(listed[1], command)):
         return f"--{listed[1]} takes {numbers}, and not {listed[2]}"
+    bare = re.match(r"Unrecognized options: ([^- ,][^ ,]*)", message)
+    if bare and "data.name" in dict(options(command)):
+        return f"{message}; did you mean --data.name {bare[1]}?"
     unknown = re.match(r"Unrecognized options: (--[^ ,]+)", message)
     meant = nearest(unknown[1], command) if unknown else None
     return f"{message}; did you mean {meant}?" if meant else message

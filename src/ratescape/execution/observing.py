@@ -1,6 +1,7 @@
 """What a caller in Python asks to see of the work, as one observer: a bar, a function that is called, or both."""
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
@@ -86,6 +87,18 @@ def observer_of(progress: Progressing, observer: Observer | None = None) -> Iter
         else:
             raise SpecError(f"progress is {progress!r}: give True for a bar, or a function to be called")
         yield Both(own, observer) if own and observer else own or observer or Silent()
+
+
+def announced_by(progress: Progressing) -> Callable[[object], None] | None:
+    """What is told beforehand what there is to do: nobody without progress, for times are then not needed either."""
+    if not progress:
+        return None
+
+    def tell(outlook: object) -> None:
+        if progress is True:
+            sys.stderr.write(f"{outlook}\n")
+
+    return tell
 
 
 def measured_by(observer: Observer) -> Callable[[int, int], None]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ratescape.data.catalog import ImageData, Source, Values, load_data
 from ratescape.errors import SpecError
-from ratescape.execution.observing import Progressing, observer_of
+from ratescape.execution.observing import Progressing, announced_by, observer_of
 from ratescape.execution.outlook import Outlook
 from ratescape.execution.progress.messages import told
 from ratescape.execution.progress.observers import Observer
@@ -84,7 +84,7 @@ def map_landscape(
     how, folder = as_spec(ExecutionSpec, execution, "execution"), as_path(out, "out")
     images = load_data(data, labels, targets, progress=progress is True)
     with observer_of(progress, observer) as seen:
-        return map_spec(spec, images, how, folder, seen)
+        return map_spec(spec, images, how, folder, seen, announced_by(progress))
 
 
 def map_spec(

@@ -297,4 +297,4 @@ class Landscape:
         return line_of(self.folder, self.records)
 
     def _repr_html_(self) -> str:
-        return html_of(self.folder, self.records)
+        return html_of(self.folder, self.records, self.warnings)

@@ -1,5 +1,7 @@
 """How a landscape looks at a prompt and in a notebook."""
 
+from collections.abc import Sequence
+
 from ratescape.errors import RecordError
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import Table
@@ -15,8 +17,8 @@ def line_of(folder: SweepFolder, table: Table) -> str:
     return f"Landscape({str(folder.path)!r}: {_models(table)} of {spec.data.name}, {spec.method.kind})"
 
 
-def html_of(folder: SweepFolder, table: Table) -> str:
-    """A landscape as a small table, with the figure of its rates where that is drawn."""
+def html_of(folder: SweepFolder, table: Table, warnings: Sequence[str] = ()) -> str:
+    """A landscape as a small table with its warnings, and the figure of its rates where that is drawn."""
     spec = folder.spec()
     facts: dict[str, object] = {
         "folder": folder.path,
@@ -31,7 +33,7 @@ def html_of(folder: SweepFolder, table: Table) -> str:
             facts[name] = f"{numbers.min():.4g} to {numbers.max():.4g} {unit}"
     if folder.report.exists():
         facts["report"] = folder.report
-    note = "\n".join(table.broken)
+    note = "\n".join([*(f"Warning: {line}" for line in warnings), *table.broken])
     return card("Landscape", facts, note, {"rates of the layers": folder.path / "figures" / "landscape.png"})
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from ratescape.errors import RecordError
+from ratescape.errors import RatescapeError, RecordError
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.heartbeat import Heartbeat, is_held, path_of, read_heartbeat
 from ratescape.records.spans import span
@@ -99,7 +99,7 @@ def listed(root: Path) -> list[Contents]:
     for path in _results_below(root):
         try:
             found.append(contents_of(path))
-        except RecordError:  # of another format, or somebody else's spec.yaml
+        except RatescapeError:  # of another format, damaged, or somebody else's spec.yaml
             continue
     return found
 

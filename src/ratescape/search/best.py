@@ -100,11 +100,13 @@ class Best:
 
     @property
     def cautions(self) -> list[str]:
-        """What to know before it is used, a line each: whether it is trained enough, as far as the records tell."""
-        facts = self.landscape.records.trained.get(self.choice.run)
+        """What to know before it is used, a line each: whether it is trained enough, and layers that have collapsed."""
+        facts, row = self.landscape.records.trained.get(self.choice.run), self.row
+        dead = [selection.layer_name(layer) for layer in selection.collapsed_layers(row)]
+        lines = [f"{' and '.join(dead)} of this model {'has' if len(dead) == 1 else 'have'} collapsed"] if dead else []
         if facts is None:
-            return []
-        return sentences([dataclasses.replace(facts, excess=excess(self.row.to_dict(), facts.constant))])
+            return lines
+        return [*sentences([dataclasses.replace(facts, excess=excess(row.to_dict(), facts.constant))]), *lines]
 
     @property
     def folder(self) -> RunFolder | None:
@@ -158,7 +160,7 @@ class Best:
         row, metric = self.row, self.choice.metric
         return (
             f"Best({self.choice.use}: {metric.name} {metric_text(self.choice, row)}, betas {betas_text(self.betas)}, "
-            f"{row['rate']:.4g} nats/image)"
+            f"{row['rate']:.4g} nats/image{''.join(f'; {line}' for line in self.cautions)})"
         )
 
     def _repr_html_(self) -> str:
@@ -171,7 +173,8 @@ class Best:
         }
         names = ("reconstructions", "samples") if folder else ()
         pictures = {name: folder.path / f"{name}.png" for name in names if folder}
-        return card(f"Best for {self.choice.use}", facts, str(self), pictures)
+        told = "\n".join([*(f"Caution: {line}" for line in self.cautions), str(self)])
+        return card(f"Best for {self.choice.use}", facts, told, pictures)
 
     def __str__(self) -> str:
         found = [self.choice.explanation, self.between, self.refined]

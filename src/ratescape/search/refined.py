@@ -58,8 +58,11 @@ class Refined:
         if not self.keeps:
             return "beyond what was demanded"
         before, after = (self.row[f"{when}{self.choice.metric.column}"] for when in ("before_", ""))
-        gained = self.choice.metric.score(pd.Series([after - before])).iloc[0] > 0 and f"{after:.4g}" != f"{before:.4g}"
-        return "better only within its error" if gained else "no better"
+        gain = self.choice.metric.score(pd.Series([after - before])).iloc[0]
+        errors = [self.choice.error_of(self.row, when) for when in ("before_", "")]
+        if -gain > difference_error(*errors) > 0:
+            return "worse"
+        return "better only within its error" if gain > 0 and f"{after:.4g}" != f"{before:.4g}" else "no better"
 
     def _spent(self) -> str:
         epochs = int(self.row["epochs"])

@@ -5,6 +5,7 @@ columns; under the paper's protocol there is only test, and the choice says so.
 """
 
 from ratescape.selection.candidates import Candidate as Candidate
+from ratescape.selection.candidates import layer_name as layer_name
 from ratescape.selection.choice import Choice as Choice
 from ratescape.selection.choice import best as best
 from ratescape.selection.collapse import collapse_warnings as collapse_warnings

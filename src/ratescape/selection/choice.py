@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from ratescape.errors import NoWinner
-from ratescape.metrics import LAYER_METRICS, Metric
+from ratescape.metrics import ACTIVE_RATE, LAYER_METRICS, Metric
 from ratescape.records.table import Table
 from ratescape.selection import told
 from ratescape.selection.candidates import Candidate, candidates, nearest_to_vae
@@ -16,6 +16,10 @@ from ratescape.selection.demands import meeting
 from ratescape.selection.errors import difference_error
 from ratescape.selection.rows import finished
 from ratescape.selection.uses import metrics_for
+
+OF_IMAGES = ("psnr", "distortion")
+"""Metrics that say how much of an image is kept. A model whose layers have all collapsed makes the same of all images:
+it is at most as good as their mean, whatever it measures beside others of its kind."""
 
 NEAR = 0.5
 """Standard errors of the difference within which a sample decides between layers. Among all that tie, it chose layers
@@ -138,6 +142,12 @@ class Choice:
             lines.append(f"Left out: {told.collapse_note(self.passed_over)}.")
         if self.images is not None and self.images < told.FEW_IMAGES and not self.metric.of_samples:
             lines.append(f"Measured on {self.images} images of {self.split}: errors are large.")
+        judge = self.row.get("judge_accuracy")
+        if self.metric.of_samples and judge is not None and float(judge) < told.GOOD_JUDGE:
+            lines.append(f"The judge names only {float(judge):.0%} of the test images rightly: its scores are rough.")
+        real = self.row.get("score_of_data")
+        if self.metric.column == "inception_score" and real is not None:
+            lines.append(f"The images themselves get {float(real):.3g}, samples that show nothing 1.")
         if self.split == "test":
             lines.append("Chosen on the test split itself, as the paper does, so the number is optimistic.")
         return lines
@@ -145,6 +155,8 @@ class Choice:
     def _alone(self) -> str:
         if self.runner_up is None:
             return "is the only one to choose from"
+        if len(self.winner.parts) == len(self.runner_up.parts) > 1:
+            return "is the best by more than one standard error of the difference on the same images"
         known = difference_error(self.error, self.runner_up.error) > 0
         return "is the best by more than one standard error" if known else "is the best"
 
@@ -182,9 +194,12 @@ def best(
     known = rows[rows["run"].isin([one.run for one in everything])]
     accepted = {*meeting(known, max_rate, demands or {})["run"]}
     within = [one for one in everything if one.run in accepted]
-    alive = within if metrics[0].column == use else [one for one in within if not one.collapsed]
+    alive = within if metrics[0].column == use and metrics[0].layer else [one for one in within if _carries(one)]
     if not alive:
-        raise NoWinner(f"no layer of any model carries enough for {use}: all have collapsed; train for more epochs")
+        raise NoWinner(
+            f"no layer of any model carries enough for {use}: all have collapsed (less than {ACTIVE_RATE:g} nats, or no "
+            "active unit); train for more epochs"
+        )
     ranked = credible(alive, table.split)
     winner, ties = _decided(ranked)
     return Choice(
@@ -198,6 +213,13 @@ def best(
         beta_vae=next((one for one in alive if len(set(one.betas)) == 1), None),
         passed_over=next((one for one in within if one not in alive and one.score > ranked[0].score), None),
     )
+
+
+def _carries(candidate: Candidate) -> bool:
+    """Whether the layer carries something of an image; of a model that is chosen by its reconstructions, any layer."""
+    if candidate.metric.column in OF_IMAGES:
+        return len(collapsed_layers(candidate.row)) < len(candidate.betas)
+    return not candidate.collapsed
 
 
 def _decided(ranked: Sequence[Candidate]) -> tuple[Candidate, tuple[Candidate, ...]]:

@@ -11,6 +11,9 @@ from ratescape.selection.rows import betas_text
 NAMED = 5
 """Ties named one by one; the rest are counted."""
 
+GOOD_JUDGE = 0.8
+"""Accuracy on test images below which a judge's scores of samples are called rough."""
+
 FEW_IMAGES = 500
 """Of fewer images than this, an accuracy of 0.8 is known to 0.018 at best."""
 

@@ -166,6 +166,9 @@ def as_points(given: Any, layers: int) -> list[tuple[float, ...]]:
     plain = _plain(given)
     if not isinstance(plain, list):
         raise SpecError(f"points is {_shown(given)}: give a list of betas, such as [(0.3, 2.5), (1, 1)]")
+    if layers > 1 and len(plain) == layers and all(isinstance(one, (int, float)) for one in plain):
+        alike = [(one,) * layers for one in plain]
+        raise SpecError(f"points is {_shown(given)}: say [{tuple(plain)}] for one point, or {alike} for {layers}")
     return [as_betas(point, layers) for point in plain]
 
 

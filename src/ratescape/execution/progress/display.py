@@ -76,8 +76,9 @@ class Lines(Silent):
             return
         self.begun.add(phase.name)
         self.last, self.tenth = self.now(), max(tenth, self.tenth)
+        share = "" if phase.share is None else f"{phase.share:.0%} of the time, "
         left = "" if phase.left is None else f", about {span(phase.left)} left"
-        self.write(f"{where(phase)} ({span(phase.elapsed)} so far{left})")
+        self.write(f"{where(phase)} ({share}{span(phase.elapsed)} so far{left})")
 
 
 @contextlib.contextmanager

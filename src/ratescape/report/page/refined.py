@@ -48,5 +48,11 @@ def _improved(row: pd.Series, metric: Metric) -> bool:
     if metric.higher_is_better is None or any(column not in row for column in columns):
         return False
     after, before = metric.score(row[columns].astype(float))
-    errors = [float(row.get(f"{when}se_{metric.column}", math.nan)) for when in ("", "before_")]
-    return bool(after - before > float(row.get(f"se_gain_{metric.column}", difference_error(*errors))))
+    errors = [_known(row, f"{when}se_{metric.column}", math.nan) for when in ("", "before_")]
+    return bool(after - before > _known(row, f"se_gain_{metric.column}", difference_error(*errors)))
+
+
+def _known(row: pd.Series, column: str, otherwise: float) -> float:
+    """A number of a row, or another where it was not measured, such as the probe of a layer without variance."""
+    value = row.get(column)
+    return otherwise if value is None or math.isnan(value) else float(value)
