@@ -197,8 +197,8 @@ def best(
     alive = within if metrics[0].column == use and metrics[0].layer else [one for one in within if _carries(one)]
     if not alive:
         raise NoWinner(
-            f"no layer of any model carries enough for {use}: all have collapsed (less than {ACTIVE_RATE:g} nats, or no "
-            "active unit); train for more epochs"
+            f"no layer of any model carries enough for {use}: all have collapsed (less than {ACTIVE_RATE:g} nats, or "
+            "no active unit); train for more epochs"
         )
     ranked = credible(alive, table.split)
     winner, ties = _decided(ranked)
