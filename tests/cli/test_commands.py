@@ -123,8 +123,9 @@ def test_report_is_drawn_again(run: Run, mapped: SweepFolder) -> None:
 def test_recommend_names_a_model_that_can_be_used(run: Run, mapped: SweepFolder) -> None:
     outcome = run("recommend", mapped.path, "--for", "nelbo")
     assert (outcome.status, outcome.err) == (0, "")
-    caution, why, *_, use, _ = outcome.out.splitlines()
+    caution, dead, why, *_, use, _ = outcome.out.splitlines()
     assert caution.startswith("caution: far from trained: ") and why.startswith("For nelbo: ")
+    assert dead == "caution: z₂ and z₁ of this model have collapsed"
     assert run(*use.removeprefix("Use it:  ratescape ").split()).status == 0
     refused(run("recommend", mapped.path, "--max-rate", "-1"), "max_rate is -1")
     refused(run("recommend", mapped.path, "--for", "nelbo", "--demand", "psnr=99"), "demand psnr 99 is not met")

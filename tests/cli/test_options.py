@@ -94,7 +94,8 @@ def options(spec: Any, where: str, outer: str = "") -> list[tuple[str, str, Any,
     return [
         (f"{where}.{name}", outer + name.removeprefix("method."), hint, value)
         for name, hint, value in leaves(spec)
-        if name != "training.steps"  # which excludes training.epochs: see the test of it below
+        # The one excludes training.epochs, see the test of it below; the other is of a family of its own: test_groups.
+        if name not in ("training.steps", "model.blocks")
     ]
 
 

@@ -88,7 +88,7 @@ def test_help_does_not_wait_for_torch() -> None:
         (["map", "--lr", "3"], ["did you mean --training.learning-rate?"]),
         (["recommend", "somewhere", "--use", "psnr"], ["did you mean --for?"]),
         (["train", "--betas", "0.5,x"], ["--betas takes numbers, such as 0.5 2 or 0.5,2, and not '0.5', 'x'"]),
-        (["map", "--groups", "0,x"], ["--groups takes whole numbers, such as 0 1 or 0,1, and not '0', 'x'"]),
+        (["map", "--groups", "0,x"], ["groups is ('0,x',): it must be one group for each of the 2 layers"]),
         (
             ["map", "--grid.steps", "1"],
             ["grid.steps is 1: it must be 2 or more for a grid from 0.1 to 10 (for one beta"],

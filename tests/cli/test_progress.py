@@ -46,7 +46,7 @@ def test_a_terminal_has_a_bar_and_a_file_has_lines() -> None:
     lines = io.StringIO()
     with displayed(lines) as observer:
         observer.phase(Phase("judge", 0, 0, 2.0, 60.0))
-    assert lines.getvalue() == "judge (2 s so far, about 60 s left)\n"
+    assert lines.getvalue() == "judge (3% of the time, 2 s so far, about 60 s left)\n"
 
 
 @pytest.mark.parametrize("command", ["map", "train"])

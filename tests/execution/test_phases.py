@@ -336,7 +336,7 @@ def test_lines_are_written_at_each_phase_and_now_and_then() -> None:
     for second in range(1, 101):
         hands.time = second
         shown.phase(Phase("network" if second < 95 else "figures", 0, 0, float(second), 100.0 - second))
-    assert lines[0] == "network (1 s so far, about 2 min left)"
+    assert lines[0] == "network (0% of the time, 1 s so far, about 2 min left)"
     assert len(lines) == 1 + 9 + 1 + 1  # the begin, nine tenths, the begin of figures, the last tenth
     assert [line.split(" (")[0] for line in lines[-3:]] == ["network", "figures", "figures"]
 

@@ -155,7 +155,7 @@ def test_recommend_refines_shows_and_remembers(folder: SweepFolder, run: Run, tm
         line["metrics"]["distortion"] += 1000
     (one / "evaluation.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     worse = run(*words)
-    assert "no better, so the unrefined model is kept" in worse.out and f"evaluate {folder.path / 'runs'}" in worse.out
+    assert "so the unrefined model is kept" in worse.out and f"evaluate {folder.path / 'runs'}" in worse.out
     refused(run(*words, "--refine", "-1"), "refine is -1", "at least 0")
     (one / "before.jsonl").unlink()
     assert f"delete {one} to make it again" in run(*words).out

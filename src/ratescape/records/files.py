@@ -131,8 +131,8 @@ def _remove_empty(made: list[Path]) -> None:
 
 
 def _taken(file: IO[str]) -> bool:
-    """Take a lock unless another process holds it; tried twice, for `ratescape status` looks at it for a moment."""
-    for pause in (0.1, 0.0):
+    """Take a lock unless another process holds it; tried for a second: `ratescape status` looks at it, too."""
+    for pause in (0.05, 0.1, 0.2, 0.4, 0.0):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -137,7 +137,8 @@ class Choice:
     @property
     def verdict(self) -> list[str]:
         """How sure the choice is, in sentences, and what else must be known."""
-        lines = [told.tie_sentence(self.winner, self.ties)] if self.ties else [f"{self.winner.name} {self._alone()}."]
+        lines = [] if _carries(self.winner) or self.metric.layer else [told.ALL_ALIKE]
+        lines.append(told.tie_sentence(self.winner, self.ties) if self.ties else f"{self.winner.name} {self._alone()}.")
         if self.passed_over is not None:
             lines.append(f"Left out: {told.collapse_note(self.passed_over)}.")
         if self.images is not None and self.images < told.FEW_IMAGES and not self.metric.of_samples:
@@ -195,6 +196,8 @@ def best(
     accepted = {*meeting(known, max_rate, demands or {})["run"]}
     within = [one for one in everything if one.run in accepted]
     alive = within if metrics[0].column == use and metrics[0].layer else [one for one in within if _carries(one)]
+    if not alive and metrics[0].column in OF_IMAGES:
+        alive = within  # the best of them is named, and what it is worth is said
     if not alive:
         raise NoWinner(
             f"no layer of any model carries enough for {use}: all have collapsed (less than {ACTIVE_RATE:g} nats, or "
@@ -211,7 +214,9 @@ def best(
         runner_up=next((one for one in ranked if one is not winner), None),
         vae=nearest_to_vae(everything),
         beta_vae=next((one for one in alive if len(set(one.betas)) == 1), None),
-        passed_over=next((one for one in within if one not in alive and one.score > ranked[0].score), None),
+        passed_over=next(
+            (one for one in within if one.layer and one not in alive and one.score > ranked[0].score), None
+        ),
     )
 
 

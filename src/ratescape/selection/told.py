@@ -14,6 +14,12 @@ NAMED = 5
 GOOD_JUDGE = 0.8
 """Accuracy on test images below which a judge's scores of samples are called rough."""
 
+ALL_ALIKE = (
+    "No model reconstructs yet: every layer of each has collapsed, so that all images come out alike, at best as their "
+    "mean. Train for more epochs before using this one."
+)
+"""Of the best of models that make the same of all images."""
+
 FEW_IMAGES = 500
 """Of fewer images than this, an accuracy of 0.8 is known to 0.018 at best."""
 

@@ -26,9 +26,9 @@ def resolved_groups(groups: Groups | None, model: ModelSpec) -> tuple[int, ...]:
     layers = model.layers
     if groups is None:
         return model.usual_groups
-    numbers = tuple(int(one) if str(one).isdigit() else one for one in groups)
-    by_layer = tuple(one for one in numbers if isinstance(one, int))
-    if by_layer == numbers and len(numbers) == layers and {*by_layer} == {*range(max(by_layer, default=-1) + 1)}:
+    words = [word for one in groups for word in str(one).split(",")]
+    by_layer = tuple(int(word) for word in words if word.strip().isdigit())
+    if len(by_layer) == len(words) == layers and {*by_layer} == {*range(max(by_layer, default=-1) + 1)}:
         return by_layer
     if model.family == "deep" and groups:
         return _by_resolution(groups, model)
