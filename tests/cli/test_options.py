@@ -26,6 +26,7 @@ VALUES: dict[str, Any] = {
     "evaluation.samples": 500,
     "groups": (1, 0),
     "model.family": "lvae",
+    "training.skip": 5.0,
     "target_rates": ("2=3", "total=60bits"),
     "execution.engine": "ray",  # which address and results go with
 }
