@@ -25,8 +25,9 @@ from ratescape.specs.judge import JudgeSpec
 SECONDS = 0.6
 """Seconds that the larger of the two may take, about."""
 
-FEW, LEAST, MANY = 20, 60, 250
-"""Images of each split that are measured to warm up; and those that the timing takes at least and at most."""
+FEW, LEAST, MANY = 20, 200, 250
+"""Images of each split that are measured to warm up; and those that the timing takes at least and at most. From 60, as
+a busy machine took, the cost of probes of thousands was foretold many times too high."""
 
 FEW_SAMPLES, SAMPLES = 50, 250
 """Samples that are judged to warm up, and for the timing."""
