@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from ratescape.cli.records import as_table, print_records, with_error
+from ratescape.cli.records import as_table, print_records
+from ratescape.records.lines import with_error
 
 RECORDS: list[dict[str, Any]] = [
     {

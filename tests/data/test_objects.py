@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from helpers.images import saved
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 
@@ -45,10 +46,7 @@ def pictures(pixels: np.ndarray) -> list[Image.Image]:
 
 
 def files(pixels: np.ndarray, folder: Path) -> list[Path]:
-    paths = [folder / f"{index:02}.png" for index in range(len(pixels))]
-    for picture, path in zip(pictures(pixels), paths, strict=True):
-        picture.save(path)
-    return paths
+    return saved(pictures(pixels), folder)
 
 
 IMAGES: dict[str, Callable[[np.ndarray, Path], Any]] = {

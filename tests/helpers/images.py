@@ -1,6 +1,10 @@
 """Images that train in a moment."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
+from PIL import Image
 
 SIDE = 16
 
@@ -13,3 +17,11 @@ def blobs(count: int, seed: int = 0) -> np.ndarray:
     radii = generator.uniform(2, 5, (count, 1, 1))
     distance = np.hypot(rows - centres[0], columns - centres[1])
     return (255 / (1 + np.exp(2 * (distance - radii)))).astype(np.uint8)
+
+
+def saved(pictures: Sequence[Image.Image], folder: Path) -> list[Path]:
+    """Write pictures as PNG files of a folder; their paths, which sort as they are given."""
+    paths = [folder / f"{index:02}.png" for index in range(len(pictures))]
+    for picture, path in zip(pictures, paths, strict=True):
+        picture.save(path)
+    return paths

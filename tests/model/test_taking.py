@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from helpers.images import saved
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
@@ -38,10 +39,7 @@ def pictures(pixels: np.ndarray) -> list[Image.Image]:
 
 
 def files(pixels: np.ndarray, folder: Path) -> list[Path]:
-    paths = [folder / f"{index}.png" for index in range(len(pixels))]
-    for picture, path in zip(pictures(pixels), paths, strict=True):
-        picture.save(path)
-    return paths
+    return saved(pictures(pixels), folder)
 
 
 FORMS: dict[str, Callable[[np.ndarray, Path], Any]] = {

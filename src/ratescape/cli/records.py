@@ -1,13 +1,13 @@
 """What was measured of a model: a table for a person at a terminal, JSON lines for a program."""
 
 import json
-import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ratescape.cli.output import say
 from ratescape.metrics import LAYER_METRICS, METRICS, Metric
+from ratescape.records.lines import aligned, with_error
 
 Record = Mapping[str, Any]
 """One split of one model, as :func:`ratescape.evaluation.suite.measure` gives it."""
@@ -41,9 +41,7 @@ def as_table(records: Sequence[Record]) -> list[str]:
     rows.append(["images", *(f"{record['images']:,}" for record in records)])
     names = dict.fromkeys(name for record in records for name in record["metrics"])
     rows += [row for name in names for row in _rows(name, records)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return [*_heading(records[0]), *lines, *_absent(records)] if records else []
+    return [*_heading(records[0]), *aligned(rows), *_absent(records)] if records else []
 
 
 def _heading(record: Record) -> list[str]:
@@ -77,19 +75,6 @@ def _cell(metric: Metric | None, value: float | str | None, error: float | None)
         return value or "–"
     factor = 100 if metric is not None and metric.percent else 1
     return with_error(factor * value, None if error is None else factor * error)
-
-
-def with_error(value: float, error: float | None) -> str:
-    """A number with two digits of its standard error; with four digits of its own where none is known.
-
-    Example::
-
-        with_error(17.2512, 0.0417)  # "17.251 ± 0.042"
-    """
-    if error is None or not math.isfinite(error) or error <= 0:
-        return f"{value:.4g}"
-    digits = max(0, 1 - math.floor(math.log10(error)))
-    return f"{value:.{digits}f} ± {error:.{digits}f}"
 
 
 def _absent(records: Sequence[Record]) -> list[str]:

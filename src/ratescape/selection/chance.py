@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from statistics import NormalDist
 
 from ratescape.errors import NoWinner
+from ratescape.records.lines import with_error
 from ratescape.selection.candidates import Candidate
 
 LUCK = 0.01
@@ -100,12 +101,5 @@ def _known(error: float) -> float:
 
 
 def written(value: float, error: float) -> str:
-    """A number with its standard error, to the error's second digit; four digits where there is no error.
-
-    At most four decimals: ``0.772 ± 0.031``, ``1987.1 ± 7.6``, ``1.0015 ± 2e-05``.
-    """
-    if not math.isfinite(error) or error <= 0:
-        return f"{value:.4g}"
-    decimals = min(max(1 - math.floor(math.log10(error)), 0), 4)
-    small = error < 0.5 * 10.0**-decimals
-    return f"{value:.{decimals}f} ± {error:.1g}" if small else f"{value:.{decimals}f} ± {error:.{decimals}f}"
+    """A number with its standard error: at most four decimals, ``0.772 ± 0.031``, ``1987.1 ± 7.6``."""
+    return with_error(value, error, most=4)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ratescape.metrics import Metric
+from ratescape.records.lines import aligned
 from ratescape.selection.candidates import Candidate, layer_name
 from ratescape.selection.chance import written
 from ratescape.selection.collapse import dead_layers, how
@@ -44,10 +45,8 @@ def table(entries: Sequence[tuple[str, Candidate]], split: str) -> list[str]:
         layer = [] if one.layer is None else [layer_name(one.layer) + ("*" if one.collapsed else "")]
         again = [written(reported(one), one.error_on_test)] if tested else []
         lines.append([label, betas_text(one.row), *layer, written(one.value, one.error), *again, f"{one.rate:.4g}"])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    rows = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     starred = [f"* {collapse_note(one)}" for _, one in entries if one.collapsed]
-    return [*rows, *dict.fromkeys(starred)]
+    return [*aligned(lines), *dict.fromkeys(starred)]
 
 
 def again(metric: Metric) -> str:

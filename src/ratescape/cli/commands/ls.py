@@ -16,6 +16,7 @@ class Ls:
     """Where to look; default: the current folder."""
 
     def run(self) -> None:
+        from ratescape.records.lines import aligned
         from ratescape.records.states import listed
 
         found = listed(self.folder)
@@ -23,6 +24,4 @@ class Ls:
             say(f"no landscape and no model below {self.folder}")
             return
         rows = [("folder", "data", "method", "models", "state", "size", "changed"), *(one.row for one in found)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            say("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+        say("\n".join(aligned(rows)))
