@@ -101,7 +101,11 @@ class Best:
     @property
     def cautions(self) -> list[str]:
         """What to know before it is used, a line each: whether it is trained enough, and layers that have collapsed."""
-        facts, row = self.landscape.records.trained.get(self.choice.run), self.row
+        return self._cautions(self.row)
+
+    def _cautions(self, row: pd.Series) -> list[str]:
+        """As :attr:`cautions`, of its measurements: to find them reads the refined models from disk."""
+        facts = self.landscape.records.trained.get(self.choice.run)
         dead = [selection.layer_name(layer) for layer in selection.collapsed_layers(row)]
         lines = [f"{' and '.join(dead)} of this model {'has' if len(dead) == 1 else 'have'} collapsed"] if dead else []
         if facts is None:
@@ -160,7 +164,7 @@ class Best:
         row, metric = self.row, self.choice.metric
         return (
             f"Best({self.choice.use}: {metric.name} {metric_text(self.choice, row)}, betas {betas_text(self.betas)}, "
-            f"{row['rate']:.4g} nats/image{''.join(f'; {line}' for line in self.cautions)})"
+            f"{row['rate']:.4g} nats/image{''.join(f'; {line}' for line in self._cautions(row))})"
         )
 
     def _repr_html_(self) -> str:
@@ -173,7 +177,7 @@ class Best:
         }
         names = ("reconstructions", "samples") if folder else ()
         pictures = {name: folder.path / f"{name}.png" for name in names if folder}
-        told = "\n".join([*(f"Caution: {line}" for line in self.cautions), str(self)])
+        told = "\n".join([*(f"Caution: {line}" for line in self._cautions(row)), str(self)])
         return card(f"Best for {self.choice.use}", facts, told, pictures)
 
     def __str__(self) -> str:

@@ -17,6 +17,7 @@ from ratescape.selection.hull import hull_of as hull_of
 from ratescape.selection.hull import upper_hull as upper_hull
 from ratescape.selection.rows import beta_vaes as beta_vaes
 from ratescape.selection.rows import betas_of as betas_of
+from ratescape.selection.rows import betas_text as betas_text
 from ratescape.selection.rows import finished as finished
 from ratescape.selection.rows import measured as measured
 from ratescape.selection.rows import plain_vaes as plain_vaes

@@ -14,7 +14,7 @@ from ratescape.records.table import Table
 from ratescape.report.page.names import latent
 from ratescape.report.paper.needs import UNMEASURED
 from ratescape.report.paper.table import flags_of
-from ratescape.selection import betas_of, collapse_warnings, collapsed_layers, finished
+from ratescape.selection import betas_text, collapse_warnings, collapsed_layers, finished
 from ratescape.specs.model import ModelSpec
 
 LISTED = 12
@@ -105,7 +105,7 @@ def _flags(rows: pd.DataFrame) -> list[str]:
 
 def _where(rows: pd.DataFrame) -> str:
     """Betas of the first few rows, and how many more there are."""
-    texts = ["(" + ", ".join(f"{beta:.3g}" for beta in betas_of(row)) + ")" for _, row in rows.iterrows()]
+    texts = [betas_text(row) for _, row in rows.iterrows()]
     return "; ".join(texts[:LISTED]) + (f" and {len(texts) - LISTED} more" if len(texts) > LISTED else "")
 
 
