@@ -292,7 +292,9 @@ def test_every_phase_is_seen_and_the_times_cover_the_whole_call(
     landscape = map_spec(spec, data, ExecutionSpec(engine=engine, workers=2), tmp_path / "out", seen)
     wall = time.monotonic() - begun
     wanted = {"judge", "network", "measuring", "fine landscape", "refining", "figures"}
-    assert wanted <= set(seen.names) <= set(PHASES)
+    # Workers train the judge beside the network, and of phases that go on at once the last one is shown.
+    beside = {"judge"} if engine == "workers" else set[str]()
+    assert wanted - beside <= set(seen.names) <= set(PHASES)
     assert max(phase.number for phase in seen.phases if phase.name == "measuring") == 4
     (session,) = landscape.folder.provenance()["sessions"]
     assert wanted <= session["phases"].keys()
