@@ -2,6 +2,7 @@
 
 import dataclasses
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -115,6 +116,20 @@ def test_demands_are_met_in_the_direction_of_their_metric() -> None:
     assert selection.best(TABLE, "psnr", demands={"distortion": 83}, max_rate=55).run == "run2"
     with pytest.raises(SpecError, match=r"distortion 80 .* 82 nats"):
         selection.best(TABLE, "psnr", demands={"distortion": 80})
+
+
+@pytest.mark.parametrize(
+    ("limits", "line"),
+    [
+        ({"max_rate": "40"}, "max_rate is '40': give a number of nats per image"),
+        ({"demands": ["psnr"]}, "demands is ['psnr']: give a dictionary of columns, such as {'psnr': 18}"),
+        ({"demands": {"psnr": "18"}}, "demands has 'psnr': '18': give a number for the name of a column"),
+    ],
+)
+def test_limits_that_are_no_numbers_are_one_line(limits: dict[str, Any], line: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        selection.best(TABLE, "psnr", **limits)
+    assert str(caught.value) == line
 
 
 def test_lower_is_better_takes_the_lowest() -> None:

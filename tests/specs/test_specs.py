@@ -8,8 +8,9 @@ import pkgutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
+import numpy as np
 import pytest
 import yaml
 from helpers.sweeps import altered, sweep_spec
@@ -22,12 +23,13 @@ from ratescape.specs.codec import from_dict, from_yaml, read_mapping, to_yaml
 from ratescape.specs.conditioning import BalancedSpec, ConditioningSpec, StaggeredSpec
 from ratescape.specs.control import ControlSpec
 from ratescape.specs.data import DataSpec
+from ratescape.specs.default_method import default_method
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.identity import key
 from ratescape.specs.judge import JudgeSpec
-from ratescape.specs.methods import Conditioned, Dedicated, Targeted, default_method
+from ratescape.specs.methods import Conditioned, Dedicated, Targeted
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.rate_targets import RateTarget
 from ratescape.specs.runs import MergedSpec, NetworkSpec, RunSpec, TargetSpec
@@ -242,7 +244,7 @@ OUT_OF_RANGE: list[tuple[type[Any], str, str, list[Any]]] = [
     (EvaluationSpec, "evaluation.", "pictures", [0]),
     (EvaluationSpec, "evaluation.", "samples", [-5, 7]),
     (EvaluationSpec, "evaluation.", "judge_epochs", [0]),
-    (EvaluationSpec, "evaluation.", "probe_kinds", [(), ("rbf", "rbf"), ("svm",)]),
+    (EvaluationSpec, "evaluation.", "probe_kinds", [(), ("rbf", "rbf")]),
     (ConditioningSpec, "conditioning.", "low", [0.0, -1.0, NAN, INF]),
     (ConditioningSpec, "conditioning.", "high", [0.0, -1.0, NAN, INF]),
     (ConditioningSpec, "conditioning.", "rank", [-1]),
@@ -297,6 +299,36 @@ def test_out_of_range_names_the_field(cls: type[Any], where: str, field: str, va
         with pytest.raises(SpecError) as caught:
             cls(**{field: value})
         assert str(caught.value).startswith(f"{where}{field} is {value!r}: it must be ")
+
+
+@pytest.mark.parametrize(
+    ("make", "line"),
+    [
+        (lambda: TrainingSpec(epochs=cast(Any, "3")), "training.epochs is '3': it must be a whole number"),
+        (lambda: TrainingSpec(clip=cast(Any, "1")), "training.clip is '1': it must be a number"),
+        (lambda: BetaGrid(steps=cast(Any, 2.5)), "grid.steps is 2.5: it must be a whole number"),
+        (lambda: ModelSpec(family=cast(Any, 3)), "model.family is 3: it must be text"),
+        (lambda: ModelSpec(latents=cast(Any, "20")), "model.latents is '20': it must be a list"),
+        (lambda: DataSpec(binary=cast(Any, "no")), "data.binary is 'no': it must be true or false"),
+        (
+            lambda: EvaluationSpec(probe_kinds=cast(Any, ("svm",))),
+            "evaluation.probe_kinds[0] is 'svm': it must be one of",
+        ),
+        (lambda: SweepSpec(seeds=cast(Any, ("0",))), "seeds[0] is '0': it must be a whole number"),
+        (lambda: Conditioned(grid=cast(Any, {"steps": "3"})), "grid.steps is '3': it must be a whole number"),
+    ],
+)
+def test_a_wrong_type_names_the_field_in_python_too(make: Callable[[], object], line: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        make()
+    assert str(caught.value).startswith(line)
+
+
+def test_lists_and_numbers_of_numpy_are_taken_as_what_they_mean() -> None:
+    assert ModelSpec(latents=cast(Any, [20, np.int64(16)])) == ModelSpec(latents=(20, 16))
+    spec = TrainingSpec(epochs=cast(Any, np.int64(3)), learning_rate=cast(Any, np.float64(0.5)))
+    assert spec == TrainingSpec(epochs=3, learning_rate=0.5) and type(spec.epochs) is int
+    assert Dedicated(grid=cast(Any, {"steps": 3})) == Dedicated(grid=BetaGrid(steps=3))
 
 
 CHECKED_BY_A_WHOLE: dict[tuple[type[Any], str], list[Callable[[], object]]] = {

@@ -11,12 +11,13 @@ from ratescape.specs.codec import from_dict
 from ratescape.specs.conditioning import ConditioningSpec
 from ratescape.specs.control import ControlSpec
 from ratescape.specs.data import DataSpec
+from ratescape.specs.default_method import Default, default_method
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.given import METHODS
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.groups import Groups
 from ratescape.specs.identity import differences
-from ratescape.specs.methods import Default, Targeted, default_method
+from ratescape.specs.methods import Targeted
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import RunSpec
 from ratescape.specs.sweep import SweepSpec
@@ -95,7 +96,7 @@ class SweepOptions:
         """The method that is taken where none is asked for, and why; None where the options say it.
 
         Raises:
-            SpecError: as of :func:`ratescape.specs.methods.default_method`.
+            SpecError: as of :func:`ratescape.specs.default_method.default_method`.
         """
         if self.method is not None or self.target_rates:
             return None

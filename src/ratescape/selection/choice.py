@@ -12,7 +12,7 @@ from ratescape.selection import told
 from ratescape.selection.candidates import Candidate, candidates, nearest_to_vae
 from ratescape.selection.chance import credible, written
 from ratescape.selection.collapse import collapsed_layers
-from ratescape.selection.demands import meeting
+from ratescape.selection.demands import check_demands, meeting
 from ratescape.selection.errors import difference_error
 from ratescape.selection.rows import finished
 from ratescape.selection.uses import metrics_for
@@ -189,6 +189,7 @@ def best(
         choice = best(read_table(folder), "representation")
         choice.betas, choice.layer, choice.value(choice.row), choice.error, [tie.name for tie in choice.ties]
     """
+    check_demands(max_rate, demands)
     rows = finished(table)
     metrics = metrics_for(rows, use)
     everything = candidates(rows, metrics, table.parts)

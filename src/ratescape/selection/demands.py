@@ -9,6 +9,23 @@ from ratescape.metrics import limit_at
 from ratescape.selection.uses import metric_for
 
 
+def check_demands(max_rate: object, demands: object) -> None:
+    """Refuse limits that are no numbers; raises :class:`ratescape.errors.SpecError`."""
+    if max_rate is not None and not _is_number(max_rate):
+        raise SpecError(f"max_rate is {max_rate!r}: give a number of nats per image")
+    if demands is None:
+        return
+    if not isinstance(demands, Mapping):
+        raise SpecError(f"demands is {demands!r}: give a dictionary of columns, such as {{'psnr': 18}}")
+    for column, worst in demands.items():
+        if not isinstance(column, str) or not _is_number(worst):
+            raise SpecError(f"demands has {column!r}: {worst!r}: give a number for the name of a column")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) or (hasattr(value, "item") and getattr(value, "ndim", None) == 0)
+
+
 def meeting(rows: pd.DataFrame, max_rate: float | None, demands: Mapping[str, float]) -> pd.DataFrame:
     """The rows within the rate budget that meet all demands.
 

@@ -66,6 +66,22 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
     return cls(**given)
 
 
+def convert_fields(spec: Any, where: str, open_names: tuple[str, ...] = ()) -> None:
+    """Bring the fields of a spec that is being made to their types: a list to a tuple, a NumPy number to Python's.
+
+    Args:
+        where: what errors put before a field's name.
+        open_names: fields that are left as they are, since others may register values of theirs.
+
+    Raises:
+        SpecError: a value of the wrong type; names the field.
+    """
+    for name, hint in _hints(type(spec)).items():
+        value = getattr(spec, name)
+        if not _kinds(hint) and name not in open_names:
+            object.__setattr__(spec, name, _convert(hint, value, where + name))
+
+
 def _unknown(name: str, where: str, known: Mapping[str, Any], hints: Mapping[str, Any]) -> str:
     """What to say of a key that is not known; one that goes with another kind is told apart."""
     for field, hint in hints.items():
@@ -102,8 +118,13 @@ def _hints(cls: type) -> dict[str, Any]:
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
     """``value`` as the annotated type ``hint``, or a SpecError that names the field."""
+    value = _number(value)
     if dataclasses.is_dataclass(hint):
-        return from_dict(typing.cast(type, hint), value, where + ".")
+        return (
+            value
+            if isinstance(value, typing.cast(type, hint))
+            else from_dict(typing.cast(type, hint), value, where + ".")
+        )
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is types.UnionType or origin is typing.Union:
         if value is None and types.NoneType in arguments:
@@ -127,8 +148,15 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if hint is int:
         require(isinstance(value, int) and not isinstance(value, bool), where, value, "a whole number")
         return value
+    if hint is str and isinstance(value, Path):
+        return str(value)
     require(isinstance(value, hint), where, value, "true or false" if hint is bool else "text")
     return value
+
+
+def _number(value: Any) -> Any:
+    """A scalar of NumPy or PyTorch as a number of Python; anything else as it is."""
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
 
 
 def to_yaml(spec: Any) -> str:

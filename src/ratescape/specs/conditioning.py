@@ -5,6 +5,7 @@ import math
 from typing import Literal
 
 from ratescape.specs.checks import require
+from ratescape.specs.codec import convert_fields
 
 AnnealingName = Literal["staggered", "balanced", "linear"]
 """How the betas of a network's loss reach their values: see ``ConditioningSpec.annealing``."""
@@ -99,6 +100,7 @@ class ConditioningSpec:
     these are kept, the refined ones beside the landscape. 0 for none."""
 
     def __post_init__(self) -> None:
+        convert_fields(self, "conditioning.")
         low, high = self.low, self.high
         require(low is None or (low > 0 and math.isfinite(low)), "conditioning.low", low, "above 0")
         fine = high is None or (high > (low or 0.0) and math.isfinite(high))

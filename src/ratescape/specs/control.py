@@ -3,6 +3,7 @@
 import dataclasses
 
 from ratescape.specs.checks import require
+from ratescape.specs.codec import convert_fields
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +29,7 @@ class ControlSpec:
     """Largest relative error of a held-out rate that counts as reached."""
 
     def __post_init__(self) -> None:
+        convert_fields(self, "control.")
         for name in ("start", "others"):
             beta = getattr(self, name)
             require(1e-3 <= beta <= 400, f"control.{name}", beta, "between 0.001 and 400")

@@ -3,6 +3,7 @@
 import dataclasses
 
 from ratescape.specs.checks import require
+from ratescape.specs.codec import convert_fields
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +29,7 @@ class DataSpec:
     """Seed of the splits into training, validation and test images."""
 
     def __post_init__(self) -> None:
+        convert_fields(self, "data.")
         require(bool(self.name), "data.name", self.name, "a name or a path")
         require(0 <= self.validation < 1, "data.validation", self.validation, "at least 0 and below 1")
         require(0 < self.test < 1, "data.test", self.test, "between 0 and 1")

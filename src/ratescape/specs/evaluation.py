@@ -4,6 +4,7 @@ import dataclasses
 from typing import Literal, TypeAlias, get_args
 
 from ratescape.specs.checks import require
+from ratescape.specs.codec import convert_fields
 
 SCORE_SPLITS = 5
 """Splits that an inception score is averaged over, as in the paper."""
@@ -47,6 +48,7 @@ class EvaluationSpec:
     means but ``sample``, the RBF SVM on samples, which the ceilings bind."""
 
     def __post_init__(self) -> None:
+        convert_fields(self, "evaluation.")
         require(self.seed >= 0, "evaluation.seed", self.seed, "at least 0")
         require(self.draws > 0, "evaluation.draws", self.draws, "positive")
         require(

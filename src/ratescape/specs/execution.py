@@ -4,6 +4,7 @@ import dataclasses
 from typing import Literal
 
 from ratescape.specs.checks import require
+from ratescape.specs.codec import convert_fields
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +38,7 @@ class ExecutionSpec:
     models into; default: they travel through Ray."""
 
     def __post_init__(self) -> None:
+        convert_fields(self, "execution.", open_names=("engine",))  # engines can be registered
         for name in ("address", "results"):
             value, expected = getattr(self, name), "left out, or given with execution.engine ray"
             require(value is None or (bool(value) and self.engine == "ray"), f"execution.{name}", value, expected)

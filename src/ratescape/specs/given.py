@@ -9,8 +9,9 @@ from typing import Any, TypeAlias, TypeVar, get_args
 
 from ratescape.errors import SpecError
 from ratescape.specs.codec import from_dict, to_dict
+from ratescape.specs.default_method import default_method
 from ratescape.specs.grid import BetaGrid
-from ratescape.specs.methods import Method, default_method
+from ratescape.specs.methods import Method
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.rate_targets import request_text
 from ratescape.specs.training import TrainingSpec

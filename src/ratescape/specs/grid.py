@@ -6,6 +6,7 @@ import math
 from typing import Literal
 
 from ratescape.specs.checks import require
+from ratescape.specs.codec import convert_fields
 
 MOST_MODELS = 5000
 """Points of a grid at most: a mistake in the number of axes shall not begin a campaign of years."""
@@ -36,6 +37,7 @@ class BetaGrid:
     """Points of a scattered layout, the corners and the diagonal included."""
 
     def __post_init__(self) -> None:
+        convert_fields(self, "grid.")
         require(self.low > 0 and math.isfinite(self.low), "grid.low", self.low, "above 0")
         require(self.high >= self.low and math.isfinite(self.high), "grid.high", self.high, "at least grid.low")
         require(self.steps > 0, "grid.steps", self.steps, "positive")

@@ -2,10 +2,11 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import ClassVar, NamedTuple, TypeAlias
+from typing import ClassVar, TypeAlias
 
 from ratescape.errors import SpecError
 from ratescape.specs.checks import require
+from ratescape.specs.codec import convert_fields
 from ratescape.specs.conditioning import AnnealingName, BalancedSpec, ConditioningSpec, StaggeredSpec
 from ratescape.specs.control import ControlSpec
 from ratescape.specs.grid import BetaGrid
@@ -13,7 +14,6 @@ from ratescape.specs.groups import Groups, resolved_groups
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.rate_targets import Request, request_text, requested
 from ratescape.specs.runs import MergedSpec, NetworkSpec, RunSpec, TargetSpec, check_targets
-from ratescape.specs.training import TrainingSpec
 
 MARGIN = 1.25
 """How far the box of a conditioned network reaches beyond the grid on each side, unless the spec says otherwise."""
@@ -36,6 +36,9 @@ class Dedicated:
     groups: Groups | None = None
     """Layers of a group share one beta: the group of each layer, top first, numbered from 0; or of a deep network the
     resolutions of each group, such as 1-4,7 14; default: each layer, or each resolution, its own."""
+
+    def __post_init__(self) -> None:
+        convert_fields(self, "")
 
     def check(self, model: ModelSpec) -> None:
         """Refuse a model that the method cannot serve; raises :class:`SpecError`."""
@@ -96,6 +99,9 @@ class Conditioned:
     """As of :class:`Dedicated`."""
     conditioning: ConditioningSpec = dataclasses.field(default_factory=ConditioningSpec)
     """How the network is made."""
+
+    def __post_init__(self) -> None:
+        convert_fields(self, "")
 
     def check(self, model: ModelSpec) -> None:
         """Refuse a model that the method cannot serve, or a box that does not hold the grid."""
@@ -229,72 +235,7 @@ class Targeted:
 
 Method: TypeAlias = Dedicated | Conditioned | Targeted
 
-MOST_GROUPS = 3
-"""Betas that one network is given unless asked for more: with so many it was seen to keep its layers."""
-
 
 def usual_annealing(model: ModelSpec) -> AnnealingName:
     """How the betas of a network are annealed unless told otherwise: as keeps its layers (docs/results/one-run.md)."""
     return "staggered" if model.family == "ghvae" else "balanced"
-
-
-class Default(NamedTuple):
-    """The method of a landscape for which none was asked."""
-
-    method: type[Dedicated | Conditioned]
-    reason: str
-    """Which, and why, in one line."""
-
-
-def default_method(
-    model: ModelSpec,
-    training: TrainingSpec,
-    grid: BetaGrid,
-    groups: Groups | None,
-    annealing: str | None = None,
-) -> Default:
-    """One conditioned network wherever that is possible, else a model of its own for each beta point.
-
-    Example::
-
-        default_method(ModelSpec(), TrainingSpec(), BetaGrid(), None).method  # Conditioned
-
-    Args:
-        groups: as of :class:`Dedicated`.
-        annealing: as of :class:`ConditioningSpec`.
-
-    Raises:
-        SpecError: ``training`` says how betas are annealed, which a conditioned network would not heed.
-    """
-    count = len(set(resolved_groups(groups, model)))
-    if not model.tunable:
-        why = f"the layer rates of a {model.family} model cannot be tuned one by one"
-    elif grid.steps == 1:
-        why = "there is one beta point"
-    elif count > MOST_GROUPS:
-        why = f"one network was tried with up to {MOST_GROUPS} betas (--method conditioned takes more)"
-    else:
-        _refuse_annealing(training, annealing)
-        points = len(grid.combinations(count))
-        return Default(
-            Conditioned,
-            f"method conditioned: one network gives the models of all beta points, since there are {points} of them, "
-            f"the layer rates of a {model.family} model can be tuned one by one, and one network was tried with up to "
-            f"{MOST_GROUPS} betas (--method dedicated: each model is trained alone)",
-        )
-    return Default(Dedicated, f"method dedicated: each model is trained alone, since {why}")
-
-
-def _refuse_annealing(training: TrainingSpec, annealing: str | None) -> None:
-    usual = TrainingSpec()
-    if training.annealing != usual.annealing and annealing != "linear":
-        raise SpecError(
-            f"training.annealing is {training.annealing}: the conditioned network, which is the default, anneals its "
-            "betas otherwise; leave it out, or add --conditioning.annealing linear (all betas rise over so many "
-            "epochs) or --method dedicated (each model is trained alone)"
-        )
-    if training.annealing_path != usual.annealing_path:
-        raise SpecError(
-            f"training.annealing_path is {training.annealing_path}: the conditioned network, which is the default, "
-            "does not heed it; leave it out, or add --method dedicated (each model is trained alone)"
-        )

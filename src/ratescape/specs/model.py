@@ -6,6 +6,7 @@ from typing import Literal
 
 from ratescape.specs.blocks import USUAL_BLOCKS, levels
 from ratescape.specs.checks import require
+from ratescape.specs.codec import convert_fields
 from ratescape.specs.families import DEFAULT_LAYERS, FamilyFacts, facts_of
 
 MOST_AXES = 3
@@ -45,6 +46,7 @@ class ModelSpec:
     """Components of the logistic-mixture likelihood."""
 
     def __post_init__(self) -> None:
+        convert_fields(self, "model.")
         require(self.channels is None or self.channels > 0, "model.channels", self.channels, "positive")
         facts = facts_of(self.family)
         if self.latents is not None:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from ratescape.errors import SpecError
 from ratescape.specs.checks import require
+from ratescape.specs.codec import convert_fields
 from ratescape.specs.conditioning import BalancedSpec, StaggeredSpec
 from ratescape.specs.control import ControlSpec
 from ratescape.specs.data import DataSpec
@@ -117,6 +118,7 @@ class RunSpec:
     """The rates that it is to get, in place of betas; None if betas are given."""
 
     def __post_init__(self) -> None:
+        convert_fields(self, "")
         if self.betas:
             check_betas(self.betas, self.model)
         require(self.seed >= 0, "seed", self.seed, "at least 0")

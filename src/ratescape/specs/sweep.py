@@ -4,6 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from ratescape.specs.checks import require
+from ratescape.specs.codec import convert_fields
 from ratescape.specs.data import DataSpec
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.methods import Dedicated, Method
@@ -33,6 +34,7 @@ class SweepSpec:
     evaluation: EvaluationSpec = dataclasses.field(default_factory=EvaluationSpec)
 
     def __post_init__(self) -> None:
+        convert_fields(self, "")
         fine = len(self.seeds) > 0 and len(set(self.seeds)) == len(self.seeds) and min(self.seeds) >= 0
         require(fine, "seeds", self.seeds, "distinct numbers, at least 0")
         chosen = "Dedicated(...), Conditioned(...) or Targeted(...)"

@@ -6,6 +6,7 @@ from typing import Literal
 
 from ratescape.errors import SpecError
 from ratescape.specs.checks import require
+from ratescape.specs.codec import convert_fields
 
 AnnealingPath = Literal["geometric", "linear"]
 """How betas reach their values: see ``TrainingSpec.annealing_path``."""
@@ -54,6 +55,7 @@ class TrainingSpec:
     numbers inside matrix products and convolutions of training (tf32 on a GPU only)."""
 
     def __post_init__(self) -> None:
+        convert_fields(self, "training.")
         require(self.epochs is None or self.epochs > 0, "training.epochs", self.epochs, "positive")
         require(self.steps is None or self.steps > 0, "training.steps", self.steps, "positive")
         if self.epochs is not None and self.steps is not None:
