@@ -100,6 +100,16 @@ def test_of_clusters_it_is_the_spread_over_sets_of_images() -> None:
     assert np.mean([error for error in stated if error is not None]) == pytest.approx(spread, rel=0.2)
 
 
+def test_normalised_information_is_what_scikit_learn_says() -> None:
+    pairs = [clustered(seed) for seed in range(5)] + [(np.zeros(400, int), np.zeros(400, int))]
+    pairs += [(np.arange(400) % 3, np.zeros(400, int)), (np.arange(400) % 2, np.arange(400) // 2 % 2)]
+    tables = np.zeros((len(pairs), 3, 3), int)
+    for table, (labels, clusters) in zip(tables, pairs, strict=True):
+        np.add.at(table, (labels, clusters), 1)
+    expected = [normalized_mutual_info_score(*pair) for pair in pairs]
+    np.testing.assert_allclose(errors.normalised_information(tables), expected, atol=1e-12)
+
+
 def test_of_a_score_it_is_that_over_its_splits() -> None:
     rows = torch.tensor(np.random.default_rng(0).dirichlet(np.full(4, 0.3), 500))
     result = inception(rows, 5)

@@ -22,18 +22,18 @@ from ratescape.judges.networks import network as judge_network
 from ratescape.model.hierarchy import HVAE
 from ratescape.specs.judge import JudgeSpec
 
-SECONDS = 0.6
-"""Seconds that the larger of the two may take, about."""
+FEW, LEAST, MANY = 60, 120, 250
+"""Images of each split that the smaller timing takes, enough that every probe is fitted; and those that the larger one
+takes at least and at most."""
 
-FEW, LEAST, MANY = 20, 200, 250
-"""Images of each split that are measured to warm up; and those that the timing takes at least and at most. From 60, as
-a busy machine took, the cost of probes of thousands was foretold many times too high."""
+SECONDS = 1.0
+"""Seconds that the larger timing may take, about."""
 
 FEW_SAMPLES, SAMPLES = 50, 250
-"""Samples that are judged to warm up, and for the timing."""
+"""Samples that the two timings judge."""
 
-PROBES = 1.25
-"""Exponent by which the cost of fitting probes grows with their images: as from 600 to 3,600 digits."""
+PROBES = 1.1
+"""Exponent by which the cost of fitting probes grows with their images: as seen from 250 to 3,600 digits."""
 
 
 def model_parts(model: HVAE, workspace: Workspace, single: bool) -> dict[str, float]:
@@ -49,11 +49,12 @@ def model_parts(model: HVAE, workspace: Workspace, single: bool) -> dict[str, fl
     now = time.process_time if single and workspace.device.type == "cpu" else time.monotonic
     keep_freed_memory()
     with arithmetic("float32", workspace.device):
-        _measured(model, workspace, FEW, FEW_SAMPLES, now)  # the first time is the slowest
+        _measured(model, workspace, FEW, FEW_SAMPLES, now)  # the first time of each size is the slowest
         begun, on_the_wall = now(), time.monotonic()
         small = _measured(model, workspace, FEW, FEW_SAMPLES, now)
-        each = max((now() - begun) / FEW / 2, 1e-6)
-        larger = _measured(model, workspace, int(min(MANY, max(LEAST, SECONDS / each))), SAMPLES, now)
+        count = int(min(MANY, max(LEAST, FEW * SECONDS / max(now() - begun, 1e-6))))
+        _measured(model, workspace, count, SAMPLES, now)
+        larger = _measured(model, workspace, count, SAMPLES, now)
         slowed = max(1.0, (time.monotonic() - on_the_wall) / max(now() - begun, 1e-9))
     whole = workspace.data
     sizes = {
