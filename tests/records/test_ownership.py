@@ -18,6 +18,7 @@ from ratescape.errors import CheckpointError, DataError, RecordError, ResourceEr
 from ratescape.execution.sweep import run_sweep
 from ratescape.records.files import locked
 from ratescape.records.folders import SweepFolder
+from ratescape.records.ownership import MARK, refuse_foreign
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.training import loop
 
@@ -54,6 +55,17 @@ def test_images_are_not_mixed_with_results(photos: Path, inside: str) -> None:
     with pytest.raises(RecordError, match=r"lies in the folder of the images.*--out"):
         rs.train(str(photos), **quick)
     assert snapshot(photos) == before
+
+
+@pytest.mark.parametrize("inside", ["inner", "runs/inner"])
+def test_results_are_not_put_inside_other_results(tmp_path: Path, inside: str) -> None:
+    outer = tmp_path / "outer"
+    (outer / inside).mkdir(parents=True)
+    (outer / "lock").write_text(MARK)
+    refuse_foreign(outer)
+    with pytest.raises(RecordError, match=r"outer/.*inner lies inside .*outer, which holds other results.*--out"):
+        refuse_foreign(outer / inside)
+    assert not any((outer / inside).iterdir())
 
 
 def test_a_folder_called_like_a_known_set_is_no_folder_of_images(

@@ -22,7 +22,8 @@ def refuse_foreign(folder: Path, images: Path | None = None) -> None:
         images: what the results are of, where that is a path.
 
     Raises:
-        RecordError: the folder is not empty and none of ours, or is new and lies inside the folder of the images.
+        RecordError: the folder is not empty and none of ours, or is new and lies inside the folder of the images, or
+            inside another folder of results.
 
     Example::
 
@@ -32,6 +33,8 @@ def refuse_foreign(folder: Path, images: Path | None = None) -> None:
         return
     if images is not None and images.resolve() in (folder.resolve(), *folder.resolve().parents):
         raise RecordError(f"{folder} lies in the folder of the images, {images}: choose another with --out")
+    if (outer := next(filter(is_ours, folder.absolute().parents), None)) is not None:
+        raise RecordError(f"{folder} lies inside {outer}, which holds other results: choose another with --out")
     if folder.is_dir() and (found := _others(folder)):
         raise RecordError(
             f"{folder} holds other files (such as {found}) and is no results folder of ratescape: choose a new or an "
