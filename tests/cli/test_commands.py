@@ -294,6 +294,13 @@ def test_what_was_recommended_is_measured_from_its_file(run: Run, conditioned: S
     refused(run("evaluate", mine, "--betas", "1,1"), "is a model of its own betas")
 
 
+def test_rates_are_solved_for_with_the_landscape_s_cautions(run: Run, conditioned: SweepFolder, tmp_path: Path) -> None:
+    landscape = Landscape(shutil.copytree(conditioned.path, tmp_path / "copy"))
+    solved = run("solve", landscape.folder.path, "--rates", "total=1")
+    assert solved.status == 0 and landscape.warnings
+    assert [f"caution: {line}" for line in landscape.warnings] == solved.out.splitlines()[: len(landscape.warnings)]
+
+
 def test_images_that_have_moved_are_found_by_data_folder(run: Run, conditioned: SweepFolder, tmp_path: Path) -> None:
     images, moved = conditioned.path.parent / "mine.npz", tmp_path / "mine.npz"
     network = next(conditioned.path.glob("networks/*"))

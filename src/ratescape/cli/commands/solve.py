@@ -44,6 +44,8 @@ class Solve:
         landscape = Landscape(self.landscape)
         solved = landscape.at_rates(request, tolerance=self.tolerance, data_folder=self.data_folder)
         landscape.keep(solved.answer)
+        for line in landscape.warnings:
+            say(f"caution: {line}")
         say(str(solved))
         say(f"`ratescape report {self.landscape}` shows it in the landscape")
         if self.out is not None:
