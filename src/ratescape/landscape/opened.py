@@ -62,8 +62,16 @@ class Landscape:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row for each model: see :func:`ratescape.records.table.read_table`."""
-        return self.records.rows
+        """One row for each model: see :func:`ratescape.records.table.read_table`.
+
+        With more than 8 layers in fewer groups it has columns of groups, not of layers: those are in :attr:`layers`.
+        """
+        return self.records.compact
+
+    @property
+    def layers(self) -> pd.DataFrame:
+        """One row for each model and layer: see :func:`ratescape.records.layers.long`."""
+        return self.records.layers
 
     @property
     def warnings(self) -> list[str]:
