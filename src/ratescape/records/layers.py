@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 
 from ratescape.metrics import ACTIVE_RATE, LAYER_METRICS, layer_columns
-from ratescape.specs.blocks import levels
 from ratescape.specs.model import ModelSpec
 
 MOST_COLUMNS = 8
@@ -107,12 +106,12 @@ def long(rows: pd.DataFrame, model: ModelSpec, groups: Sequence[int]) -> pd.Data
     layers, count = model.layers, max(groups) + 1
     axes = layer_columns(rows, "beta_group" if is_grouped(groups) else "beta")
     shared = [name for name in ("run", "seed", "status", *axes) if name in rows]
-    resolutions = _resolutions(model)
+    resolutions = model.resolutions
     found: list[pd.DataFrame] = []
     for index, group in enumerate(groups):
         own = {name: known[0] for name in rows if (known := _layer_of(name)) and known[1] == layers - index}
         one = rows[shared].assign(order=range(len(rows)), layer=layers - index, group=count - group)
-        one = one if resolutions is None else one.assign(resolution=resolutions[index])
+        one = one.assign(resolution=resolutions[index]) if resolutions else one
         found.append(pd.concat([one, rows[list(own)].rename(columns=own)], axis=1))
     table = pd.concat(found, ignore_index=True).sort_values(["order", "layer"], ascending=[True, False])
     table = table.drop(columns="order").reset_index(drop=True)
@@ -130,10 +129,3 @@ def _layer_of(column: str) -> tuple[str, int] | None:
     plain = re.sub("^(before_)?(test_)?(se_)?(gain_)?", "", read["name"])
     of_layer = plain == "beta" or (plain in LAYER_METRICS and not plain.endswith("_group"))
     return (read["name"], int(read["layer"])) if of_layer else None
-
-
-def _resolutions(model: ModelSpec) -> list[int] | None:
-    """The resolution of each layer of a deep network, top first; None for others."""
-    if model.blocks is None:
-        return None
-    return [level.resolution for level in levels(model.blocks) for _ in range(level.blocks)]

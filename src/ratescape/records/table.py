@@ -78,11 +78,11 @@ def read_table(folder: SweepFolder) -> Table:
     Columns, for L layers: ``run, seed, status, trained, beta_L .. beta_1``, then measured on the split that models are
     chosen on ``rate_L .. rate_1, rate`` (total), ``distortion`` (nats per image), ``loss`` (distortion + sum of
     beta x rate), ``nelbo`` (-ELBO), ``psnr`` (dB), ``active_L .. active_1``, and any further metric found in the
-    records; where layers share a beta, also of each group, the top one first, ``beta_group_G .. beta_group_1``, and the
-    sums over its layers ``rate_group_G .. rate_group_1`` and ``active_group_...``; standard errors of these as ``se_...`` (``se_psnr``, ``se_rate_2``); and the same measured on test as
-    ``test_...`` (``test_psnr``, ``test_se_psnr``). ``status`` is ``ok``, or ``diverged`` for a training
-    that broke down: such rows carry no numbers. ``trained`` is the verdict of :func:`ratescape.records.enough.verdict`;
-    the column is missing where the records of no model tell.
+    records; standard errors of these as ``se_...`` (``se_psnr``, ``se_rate_2``); and the same measured on test as
+    ``test_...`` (``test_psnr``, ``test_se_psnr``). Where layers share betas, also of their G groups, top first,
+    ``beta_group_G .. beta_group_1``, and ``rate_group_...`` and ``active_group_...``, sums over the group's layers.
+    ``status`` is ``ok``, or ``diverged`` for a training that broke down: such rows carry no numbers. ``trained`` is
+    the verdict of :func:`ratescape.records.enough.verdict`; the column is missing where the records of no model tell.
 
     Raises:
         RecordError: the folder is not a sweep.
