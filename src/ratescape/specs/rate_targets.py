@@ -74,10 +74,10 @@ def request_text(request: Request) -> str:
 def requested(text: str, layers: int, resolutions: Sequence[int] = ()) -> tuple[RateTarget, ...]:
     """The targets of a request, such as ``2=20,1=40``, for a model of so many layers.
 
-    Layers joined by ``+``, or in a range such as ``9-5``, are to have a rate together, by one common beta. ``r14`` is all
-    layers at a resolution of 14, ``r1-7`` those from 1 to 7: with an r, since layers have numbers, too. ``total`` is all layers: with nothing else,
-    they share one beta and split the rate freely; layers that are named beside it have their own, as a rate or as a
-    share in per cent of the total, and those that are not share what is left.
+    Layers joined by ``+``, or in a range such as ``9-5``, are to have a rate together, by one common beta. ``r14`` is
+    all layers at a resolution of 14, ``r1-7`` those from 1 to 7: with an r, since layers have numbers, too. ``total``
+    is all layers: with nothing else, they share one beta and split the rate freely; layers that are named beside it
+    have their own, as a rate or as a share in per cent of the total, and those that are not share what is left.
 
     Args:
         resolutions: of each layer of a deep network, top first; none of other networks.
@@ -134,12 +134,9 @@ def _layers(word: str, layers: int, resolutions: Sequence[int], text: str) -> li
     known = resolutions if read[1] else range(1, layers + 1)
     missing = [end for end in (low, high) if end not in known]
     if missing and read[1]:
-        has = (
-            f"it has {', '.join(map(str, dict.fromkeys(resolutions)))}"
-            if resolutions
-            else "only deep networks have any"
-        )
-        raise SpecError(f"target_rates is {text!r}: the network has no resolution {missing[0]}, {has}")
+        theirs = ", ".join(map(str, dict.fromkeys(resolutions)))
+        has = f"it has {theirs}" if resolutions else "give model.blocks of a deep network, or name layers by number"
+        raise SpecError(f"target_rates is {text!r}: the network has no resolution {missing[0]}; {has}")
     if missing:
         raise SpecError(f"target_rates is {text!r}: there is no layer {missing[0]}, the layers are {layers} (top) to 1")
     if read[1]:
