@@ -15,6 +15,7 @@ from ratescape.landscape import Landscape
 from ratescape.metrics import layer_columns, metric_at
 from ratescape.records.files import read_json_lines
 from ratescape.records.layers import compact, group_values, long
+from ratescape.records.lines import betas_text
 from ratescape.records.table import read_table
 from ratescape.selection import best
 from ratescape.specs.grid import BetaGrid
@@ -92,6 +93,8 @@ def test_nine_layers_have_a_table_of_their_own_that_resuming_leaves_as_it_is(tmp
     pd.testing.assert_frame_equal(shown, layers)
     chosen = best(landscape.records, "reconstruction", max_rate=1e6, demands={"rate_group_1": 1e6})
     assert len(chosen.betas) == 9  # choosing goes on by all layers
+    own = folder.run(spec.runs()[0]).path
+    assert (own / "reconstructions_by_group.png").exists() and (own / "samples_by_group.png").exists()
     assert "rate_9" in read_json_lines(folder.run(spec.runs()[0]).evaluation)[0]["parts"]
 
 
@@ -103,3 +106,8 @@ def test_a_model_that_diverged_has_rows_without_numbers() -> None:
     table = long(rows.assign(beta_group_2=1.0, beta_group_1=1.0, rate=np.nan), NINE, groups)
     assert len(table) == 9 and table["collapsed"].isna().all()
     assert list(compact(rows.assign(rate=np.nan), groups).columns) == ["run", "seed", "status", "rate"]
+
+
+def test_betas_of_many_layers_are_written_once_for_a_row_of_equal_ones() -> None:
+    assert betas_text([0.1, 0.1, 2.5]) == "(0.1, 0.1, 2.5)"
+    assert betas_text([0.1] * 3 + [2.5] * 5 + [1.23456]) == "(0.1 x 3, 2.5 x 5, 1.235)"
