@@ -1,6 +1,7 @@
 """What is measured and drawn of deep networks alone: probes on large maps, pictures of what each group adds."""
 
 import io
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -24,9 +25,10 @@ SHAPE = (1, 16, 16)
 
 def network(family: str = "deep") -> HVAE:
     """Untrained, but no layer at its prior; of the deep one the last layer has 5 x 16 x 16 = 1,280 dimensions."""
-    own = {"blocks": "1x1,8x1,16x1", "latents": (3, 4, 5)} if family == "deep" else {"latents": (3, 80)}
+    blocks, latents = ("1x1,8x1,16x1", (3, 4, 5)) if family == "deep" else (None, (3, 80))
     torch.manual_seed(0)
-    model = build(resolved_model(ModelSpec(family=family, channels=4, **own), SHAPE, binary=False), SHAPE)
+    spec = ModelSpec(family=family, channels=4, latents=latents, blocks=blocks)
+    model = build(resolved_model(spec, SHAPE, binary=False), SHAPE)
     with torch.no_grad():
         for weights in model.parameters():
             weights.add_(0.1 * torch.randn_like(weights))
@@ -34,7 +36,7 @@ def network(family: str = "deep") -> HVAE:
 
 
 @pytest.mark.parametrize("probes", ["heldout", "paper"])
-def test_probes_see_averages_of_large_maps_and_all_of_small_ones(probes: str) -> None:
+def test_probes_see_averages_of_large_maps_and_all_of_small_ones(probes: Literal["heldout", "paper"]) -> None:
     model, data = network(), load_data(blobs(64))
     view = Subject(model, data, (1.0,) * 3, EvaluationSpec(samples=0, probes=probes)).splits["validation"]
     with torch.no_grad():
