@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ratescape import selection
-from ratescape.landscape.contents import data_of, held_out, network_of
+from ratescape.landscape.contents import data_of, ground_of, held_out, network_of
 from ratescape.landscape.shown import html_of, line_of
 from ratescape.records import answers
 from ratescape.records.answers import Answer
@@ -62,10 +62,7 @@ class Landscape:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row for each model: see :func:`ratescape.records.table.read_table`.
-
-        With more than 8 layers in fewer groups it has columns of groups, not of layers: those are in :attr:`layers`.
-        """
+        """One row for each model: :func:`ratescape.records.table.read_table`; of many layers, groups' columns alone."""
         return self.records.compact
 
     @property
@@ -152,20 +149,15 @@ class Landscape:
             SpecError: as :meth:`best`.
             RatescapeError: the network or the images are missing or damaged.
         """
-        from ratescape.compute.devices import chosen_device
-        from ratescape.judges.cache import judge_of_results
         from ratescape.search.between import between
-        from ratescape.search.ground import Ground
 
         choice = self.best(use, max_rate=max_rate, demands=demands).choice
-        spec, seed = self.folder.spec(), int(choice.row["seed"])
-        if all(network.seed != seed for network in spec.networks()):
+        seed = int(choice.row["seed"])
+        if all(network.seed != seed for network in self.folder.spec().networks()):
             return None
         count = tries if tries is not None else TRIES if max_rate is None else 0
         require(count >= 0, "tries", count, "at least 0")
-        network, data = self.network(seed, device), data_of(self.folder, data_folder)
-        judge = judge_of_results(self.folder, data, spec.evaluation, chosen_device(device))
-        ground = Ground(network, data, judge, spec.evaluation, self.folder)
+        ground = ground_of(self.folder, self.network(seed, device), data_folder, device)
         return between(ground, choice, Limits(max_rate, demands or {}), count)
 
     def refine(

@@ -210,8 +210,7 @@ class Targeted:
 
     def runs(self, base: RunSpec, seeds: tuple[int, ...]) -> list[RunSpec]:
         """One run for every seed and request, as of :meth:`Dedicated.runs`."""
-        layers, own = base.model.layers, base.model.resolutions
-        asked = [requested(request_text(request), layers, own) for request in self.target_rates]
+        asked = [requested(request_text(one), base.model.layers, base.model.resolutions) for one in self.target_rates]
         targets = [TargetSpec(rates, self.control) for rates in asked]
         return [dataclasses.replace(base, seed=seed, target=target) for seed in seeds for target in targets]
 
