@@ -251,9 +251,8 @@ class Landscape:
         """The model of a conditioned landscape that has the rates asked for, found without training.
 
         Args:
-            rates: nats per image by layer number (2 is the top of two layers), such as ``{2: 20, 1: 40}``, or a text
-                such as ``"2=20,1=40"``, ``"2=30bits"``, ``"total=60"``, ``"total=60,2=25%"``, ``"3+2=20"`` (together),
-                ``"9-5=20"`` (layers 9 to 5); of a deep network also ``"r14=30,r1-7=10"`` (layers at a resolution).
+            rates: nats per image by layer number (2 is the top of two layers), such as ``{2: 20, 1: 40}``, or a text such
+                as ``"2=20,1=40"``, ``"2=30bits"``, ``"total=60,2=25%"``, ``"3+2=20"``, ``"9-5=20"``, ``"r14=30"``.
             tolerance: largest relative error that counts as reached.
             images: how many images of the split that models are chosen on to measure rates on, at most.
             data_folder: where to look for the images first.
@@ -267,8 +266,7 @@ class Landscape:
         model = self.folder.spec().model
         targets = requested(request_text(rates), model.layers, model.resolutions)  # first: what follows takes time
         network = self.network()
-        seen = held_out(self.folder, network, images, data_folder)
-        found = betas_for(network, seen, targets, tolerance=tolerance)
+        found = betas_for(network, held_out(self.folder, network, images, data_folder), targets, tolerance=tolerance)
         return Solved(found, network.at(found.betas))
 
     def answers(self) -> list[Answer]:
