@@ -251,8 +251,8 @@ class Landscape:
         """The model of a conditioned landscape that has the rates asked for, found without training.
 
         Args:
-            rates: nats per image by layer number (2 is the top of two layers), such as ``{2: 20, 1: 40}``, or a text such
-                as ``"2=20,1=40"``, ``"2=30bits"``, ``"total=60,2=25%"``, ``"3+2=20"``, ``"9-5=20"``, ``"r14=30"``.
+            rates: nats per image by layer number (2 is the top of two layers), such as ``{2: 20, 1: 40}``, or a text
+                such as ``"2=20,1=40"``, ``"2=30bits"``, ``"total=60,2=25%"``, ``"3+2=20"``, ``"9-5=20"``, ``"r14=30"``.
             tolerance: largest relative error that counts as reached.
             images: how many images of the split that models are chosen on to measure rates on, at most.
             data_folder: where to look for the images first.
