@@ -54,7 +54,9 @@ class Metric:
         return f"{self.name} ({unit})" if unit else self.name
 
     def at(self, layer: int) -> "Metric":
-        """The metric of one layer, with its own column and name."""
+        """The metric of one layer (or of one group of layers), with its own column and name."""
+        if self.column.endswith("_group"):
+            return dataclasses.replace(self, column=f"{self.column}_{layer}", name=f"{self.name} {layer}")
         symbol = {"mean": "μ", "sample": "z", None: "z"}[self.seen_from]
         name = f"{self.name} on {symbol}{str(layer).translate(SUBSCRIPTS)}"
         return dataclasses.replace(self, column=f"{self.column}_{layer}", name=name, layer=layer)
@@ -194,6 +196,8 @@ for _metric in (
     ),
     Metric("rate", "rate", _NATS, None, "what a layer tells beyond those above it", of_layer=True, offered=False),
     Metric("active", "active units", "", None, "units whose mean varies", of_layer=True, offered=False),
+    Metric("rate_group", "rate of group", _NATS, None, "sum over its layers", of_layer=True, offered=False),
+    Metric("active_group", "active units of group", "", None, "sum over its layers", of_layer=True, offered=False),
     Metric(
         "information_paper",
         "label information, the paper's estimate",

@@ -14,9 +14,9 @@ from ratescape.model.conditioning import Conditioned
 from ratescape.model.registry import build, resolved_model
 from ratescape.records.answers import Answer
 from ratescape.search import by_rates
-from ratescape.search.by_rates import betas_for
+from ratescape.search.by_rates import betas_for, coarse_points
 from ratescape.specs.model import ModelSpec
-from ratescape.specs.rate_targets import RateTarget
+from ratescape.specs.rate_targets import RateTarget, requested
 
 LOW, HIGH = 0.1, 10.0
 IMAGES = Images(np.zeros((4, 1, 16, 16), np.uint8), binary=True)
@@ -107,3 +107,43 @@ def test_layers_of_one_target_share_a_beta(network: Conditioned) -> None:
     found = betas_for(network, IMAGES, [RateTarget((2, 1), 40.0)])
     assert found.reached and found.betas[0] == found.betas[1]
     assert sum(rate or 0 for rate in found.rates) == pytest.approx(40, rel=0.03)
+
+
+@pytest.mark.parametrize(("axes", "most"), [(1, 6), (2, 36), (3, 77), (5, 101), (8, 71)])
+def test_a_search_looks_at_a_bounded_number_of_points_first(axes: int, most: int) -> None:
+    points = np.array(coarse_points(math.log(LOW), math.log(HIGH), axes))
+    assert points.shape == (most, axes)
+    assert len(np.unique(points.round(9), axis=0)) == most
+    ends = [(math.log(LOW),) * axes, (math.log(HIGH),) * axes]
+    assert all(np.isclose(points, end).all(1).any() for end in ends)
+    assert points.min(0) == pytest.approx(math.log(LOW)) and points.max(0) == pytest.approx(math.log(HIGH))
+
+
+def test_six_groups_are_solved_with_few_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a deep network of six layers, each a group: a grid of starts would be 46,656 measurements."""
+    asked_for: list[tuple[float, ...]] = []
+
+    def rates_of(betas: tuple[float, ...]) -> tuple[float, ...]:
+        asked_for.append(betas)
+        others = math.prod(betas) ** 0.05
+        return tuple((5 + index) * beta**-0.8 * others for index, beta in enumerate(betas))
+
+    stand_in(monkeypatch, rates_of)
+    spec = resolved_model(ModelSpec(family="deep", blocks="1x2,2x2,4x2", channels=4, latents=(1,)), (1, 16, 16), True)
+    network = Conditioned(build(spec, (1, 16, 16)), LOW, HIGH, 4, rank=0)
+    betas = (0.3, 2.0, 0.9, 4.0, 0.2, 1.1)
+    wanted = rates_of(betas)
+    asked_for.clear()
+    found = betas_for(network, IMAGES, asked(dict(zip(range(6, 0, -1), wanted, strict=True))))
+    assert found.reached
+    np.testing.assert_allclose(found.betas, betas, rtol=0.05)
+    assert len(set(asked_for)) < 400
+
+
+def test_groups_of_a_deep_network_are_asked_for_by_their_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, lambda betas: tuple((5 + index) / beta for index, beta in enumerate(betas)))
+    spec = resolved_model(ModelSpec(family="deep", blocks="1x2,2x2,4x2", channels=4, latents=(1,)), (1, 16, 16), True)
+    network = Conditioned(build(spec, (1, 16, 16)), LOW, HIGH, 4, spec.usual_groups, rank=0)
+    found = betas_for(network, IMAGES, requested("r1=22,r2=30,r4=19", 6, spec.resolutions))
+    assert found.reached and found.request == "6+5=22,4+3=30,2+1=19"
+    np.testing.assert_allclose(found.betas, (0.5, 0.5, 0.5, 0.5, 1, 1), rtol=0.05)

@@ -23,6 +23,15 @@ def test_the_price_of_a_beta_is_told_apart_from_a_failure() -> None:
     ]
 
 
+def test_layers_of_a_group_pay_for_its_beta_together() -> None:
+    betas, rates = (10.0, 10.0, 0.1), (0.01, 5.0, 30.0)
+    row = {f"{name}_{3 - i}": v for name, of in (("beta", betas), ("rate", rates)) for i, v in enumerate(of)}
+    (line,) = selection.collapse_warnings(
+        Table(pd.DataFrame([row | {"run": "a", "seed": 0, "status": "ok"}]), 0, (), "validation")
+    )
+    assert line.startswith("z₃ has collapsed in 1 of 1 models (less than 0.1 nats): the price of its beta")
+
+
 def test_a_layer_of_many_nats_is_not_said_to_carry_less_than_a_tenth() -> None:
     lines = selection.collapse_warnings(table([(1.0, 1.0, 7.7, 20.0, 0, 9), (0.1, 1.0, 9.1, 20.0, 0, 9)]))
     assert len(lines) == 1 and "(7.7 to 9.1 nats, but no active unit)" in lines[0] and "0.1 nats" not in lines[0]

@@ -13,7 +13,8 @@ from ratescape.errors import SpecError
 from ratescape.records.answers import Answer, outcomes
 from ratescape.specs.codec import from_dict
 from ratescape.specs.model import ModelSpec
-from ratescape.specs.rate_targets import RateTarget, requested
+from ratescape.specs.rate_targets import RateTarget, layers_text, requested
+from ratescape.specs.runs import TargetSpec
 from ratescape.specs.sweep import SweepSpec
 
 BIT = math.log(2)
@@ -32,6 +33,8 @@ BIT = math.log(2)
         ("total=60,2=25%", 2, {(2,): 15, (1,): 45}),
         ("total=60bits,3=25%", 3, {(3,): 15 * BIT, (2, 1): 45 * BIT}),
         ("total=60,2=25%,1=75%", 2, {(2,): 15, (1,): 45}),
+        ("9-6=20,1-3=5", 9, {(9, 8, 7, 6): 20, (3, 2, 1): 5}),
+        ("5-4+1=3", 5, {(5, 4, 1): 3}),
     ],
 )
 def test_what_can_be_asked_for(text: str, layers: int, targets: dict[tuple[int, ...], float]) -> None:
@@ -40,6 +43,32 @@ def test_what_can_be_asked_for(text: str, layers: int, targets: dict[tuple[int, 
     assert [target.rate for target in found] == pytest.approx(list(targets.values()))
     again = requested(",".join(map(str, found)), layers)
     assert [target.rate for target in again] == pytest.approx([target.rate for target in found])
+
+
+@pytest.mark.parametrize(
+    ("text", "targets"),
+    [
+        ("r14=30,r1-7=10", {(6, 5, 4, 3): 10, (2, 1): 30}),
+        ("r1+2=30", {(6, 2): 30}),  # 2 is a layer, r1 a resolution
+        ("total=60,r14=50%", {(6, 5, 4, 3): 30, (2, 1): 30}),
+    ],
+)
+def test_resolutions_of_a_deep_network_name_their_layers(text: str, targets: dict[tuple[int, ...], float]) -> None:
+    deep = ModelSpec(family="deep", blocks="1x1,4x1,7x2,14x2")
+    found = requested(text, deep.layers, deep.resolutions)
+    assert {target.layers: target.rate for target in found} == targets
+    assert requested(",".join(map(str, found)), 6) == found  # as they are written without resolutions
+    assert TargetSpec(found).request == ",".join(map(str, found))
+    assert len(sweep_spec("targeted", model=deep, target_rates=(text,)).runs()) == 1
+    with pytest.raises(SpecError, match=r"no resolution 5; it has 1, 4, 7, 14$"):
+        requested("r5=3", 6, deep.resolutions)
+    with pytest.raises(SpecError, match=r"no resolution 14; give model\.blocks of a deep network"):
+        sweep_spec("targeted", target_rates=("r14=3",))
+
+
+def test_long_rows_of_layers_are_written_as_ranges() -> None:
+    assert layers_text((3, 2, 1)) == "3+2+1"
+    assert layers_text((9, 8, 7, 6, 3)) == "9-6+3"
 
 
 @pytest.mark.parametrize(
@@ -54,6 +83,9 @@ def test_what_can_be_asked_for(text: str, layers: int, targets: dict[tuple[int, 
         ("2+2=20", "names a layer twice"),
         ("2+1=20,1=3", "names a layer twice"),
         ("3=1", "no layer 3, the layers are 2"),
+        ("1-3=1", "no layer 3, the layers are 2"),
+        ("2-1=20,1=3", "names a layer twice"),
+        ("2-=20", "write LAYERS=RATE"),
         ("0=1", "no layer 0"),
         ("2=0", "above 0 and finite"),
         ("2=-3", "above 0 and finite"),

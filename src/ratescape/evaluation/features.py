@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ratescape.data.batches import Images, stream
 from ratescape.errors import DataError
@@ -17,12 +18,18 @@ LayerArrays: TypeAlias = list[npt.NDArray[np.float32]]
 
 Indices: TypeAlias = npt.NDArray[np.intp]
 
+MOST_DIMENSIONS = 256
+"""Dimensions of a layer up to which probes see all of a deep network's map."""
+
+POOLED = 4
+"""Cells a side of what they see of a larger one."""
+
 FITTING_IMAGES = 5000
 """Training images that probes are fitted to, at most (``benchmarks/evaluation.py`` measures what they cost)."""
 
 
 def features(model: HVAE, images: Images, seed: int, sampled: bool = False) -> LayerArrays:
-    """Posterior means mu_l of every layer, top first, each ``[N, D_l]``.
+    """Posterior means mu_l of every layer, top first, each ``[N, D_l]``: of large maps as :func:`seen` has them.
 
     Example::
 
@@ -59,8 +66,31 @@ def _read(
 ) -> LayerArrays:
     """What is read off one pass over all images, by layer."""
     passes = (model.passes([source(len(chunk))], chunk, decode=False)[0] for chunk in images.in_order(CHUNK))
-    batches = [[values.flatten(1) for values in read(result)] for result in passes]
+    batches = [[seen(model, index, values) for index, values in enumerate(read(result))] for result in passes]
     return [as_array(torch.cat(layer)) for layer in zip(*batches, strict=True)]
+
+
+def seen(model: HVAE, layer: int, values: Tensor) -> Tensor:
+    """What probes see of one layer's values, ``[N, D_l]``: all of them but for the large maps of deep networks.
+
+    Of a map of more than 256 dimensions these are its averages over at most 4 x 4 cells: with 1,568 dimensions, of a
+    layer of 14 x 14 cells, classifiers would take far longer than the training, and see noise for the most part. Other
+    families keep all their dimensions, as in the paper.
+
+    Args:
+        model: whose layer it is.
+        layer: its index, 0 being the top one.
+        values: means or samples ``[N, *shape]``, flat or not.
+
+    Example::
+
+        seen(model, 0, torch.zeros(5, 8, 14, 14)).shape  # [5, 128]
+    """
+    shape = model.latent_shapes[layer]
+    if model.spec.blocks is None or values[0].numel() <= MOST_DIMENSIONS:
+        return values.flatten(1)
+    cells = (min(shape[1], POOLED), min(shape[2], POOLED))
+    return functional.adaptive_avg_pool2d(values.reshape(-1, *shape), cells).flatten(1)
 
 
 def as_array(values: Tensor) -> npt.NDArray[np.float32]:

@@ -35,7 +35,7 @@ def seen_images(network: Conditioned, data: ImageData, count: int = FINE_IMAGES)
 
 def grid_table(network: Conditioned, images: Images, points: Sequence[tuple[float, ...]]) -> pd.DataFrame:
     """:func:`measured_grid` as a table: see :func:`ratescape.records.table.read_fine`."""
-    return fine_columns([point._asdict() for point in measured_grid(network, images, points)])
+    return fine_columns([point._asdict() for point in measured_grid(network, images, points)], network.groups)
 
 
 def measured_grid(

@@ -8,6 +8,7 @@ a measurement is wrong.
 from typing import Any, NamedTuple
 
 import numpy as np
+from torch import Tensor
 
 from ratescape.errors import DataError
 from ratescape.evaluation import errors
@@ -51,8 +52,17 @@ def fidelity(subject: Subject, split: SplitView) -> Measured:
             "psnr": errors.parts(errors.shares_of_psnr(restored.errors)),
             "nelbo": errors.parts(exact["nelbo"]),
             "distortion": errors.parts(distortions),
-        },
+        }
+        | _rate_parts(per_image),
     )
+
+
+def _rate_parts(per_image: Tensor) -> dict[str, list[float]]:
+    """Parts of the layers' rates ``[N, L]``, which the errors of groups' sums are told by; two layers form none."""
+    layers = per_image.shape[1]
+    if layers < 3:
+        return {}
+    return {f"rate_{layers - index}": errors.parts(per_image[:, index]) for index in range(layers)}
 
 
 def training_loss(subject: Subject, split: SplitView) -> Measured:

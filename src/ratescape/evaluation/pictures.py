@@ -1,6 +1,7 @@
 """What does a model reconstruct and generate? Strips of originals, reconstructions and samples, as PNG."""
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -8,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from ratescape.data.batches import Images, stream
-from ratescape.model.hierarchy import HVAE
+from ratescape.model.hierarchy import HVAE, PriorSample
 
 
 def reconstructions(model: HVAE, images: Images, count: int) -> bytes:
@@ -32,6 +33,48 @@ def samples(model: HVAE, count: int, seed: int) -> bytes:
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(stream(seed, "samples"))
     return strip_png([model.sample(count, generator)])
+
+
+MOST_ROWS = 8
+"""Numbers of groups that pictures of them show, at most: of more, so many are spread from one to all."""
+
+
+def reconstructions_by_group(model: HVAE, images: Images, count: int, groups: Sequence[int]) -> bytes:
+    """PNG of what each group adds: images, and below them what is restored of the top 1, 2, ..., G groups.
+
+    Latents are posterior modes in these groups, and prior modes given those above in the others.
+
+    Args:
+        count: images, the first ones.
+        groups: group of each layer, top first, numbered from 0.
+
+    Example::
+
+        Path("by_group.png").write_bytes(reconstructions_by_group(model, images, 8, model.spec.usual_groups))
+    """
+    originals = images.take(torch.arange(min(count, len(images)), device=images.device))
+    return strip_png([originals, *_from_top(model, model.encode(originals), groups)])
+
+
+@torch.no_grad()
+def samples_by_group(model: HVAE, count: int, seed: int, groups: Sequence[int]) -> bytes:
+    """PNG of samples, a row for the top 1, 2, ..., G groups drawn from their priors: others are at their modes.
+
+    All rows have the same draws, those of :func:`samples`, whose picture the last row is.
+    """
+    device = next(model.parameters()).device
+    generator = torch.Generator(device).manual_seed(stream(seed, "samples"))
+    drawn = model(PriorSample(model.noise(count, generator))).latents
+    return strip_png(_from_top(model, drawn, groups))
+
+
+def _from_top(model: HVAE, latents: Sequence[Tensor], groups: Sequence[int]) -> list[Tensor]:
+    """Images from the latents of the top groups alone, one batch for each number of them that is shown."""
+    number = max(groups) + 1
+    shown = sorted({round(1 + row * (number - 1) / (MOST_ROWS - 1)) for row in range(MOST_ROWS)})
+    return [
+        model.decode([z if group < kept else None for z, group in zip(latents, groups, strict=True)]) for kept in shown
+    ]
 
 
 def strip_png(rows: list[Tensor]) -> bytes:

@@ -26,6 +26,9 @@ Two protocols:
 The paper averages logistic regression over five seeds. Its solver (L-BFGS on a convex loss, from 0) draws nothing, so
 that on one split all seeds give one number, which is also their mean: it is fitted once.
 
+Of a deep network's maps of more than 256 dimensions, probes see averages over at most 4 x 4 cells
+(:func:`ratescape.evaluation.features.seen`).
+
 Splits are functions of a number of images and a seed, so that all models of a sweep are probed on the same images.
 A measure that is undefined is None, with a reason; never a number.
 

@@ -2,17 +2,18 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData
 from ratescape.data.formats import Split
-from ratescape.evaluation.features import LayerArrays, as_array, features, fitting_images, posterior_samples
+from ratescape.evaluation.features import LayerArrays, as_array, features, fitting_images, posterior_samples, seen
 from ratescape.evaluation.rates import Rates
 from ratescape.evaluation.reading import Reading, read
 from ratescape.judges.cache import Judge
@@ -142,20 +143,24 @@ class SplitView:
 
     @functools.cached_property
     def means(self) -> LayerArrays:
-        """Posterior means of every layer, top first, ``[N, D_l]``, as the protocol of the probes has them."""
+        """Posterior means of every layer as probes see them, top first, ``[N, D_l]``, by their protocol."""
         settings = self.subject.settings
         if self.fitting:
             return features(self.subject.model, self.images, settings.seed)
         if settings.probes == "paper":
-            return [as_array(posterior.mean) for posterior in self.reading.posteriors]
-        return [as_array(mode.flatten(1)) for mode in self.reading.restored.means]
+            return self._seen([posterior.mean for posterior in self.reading.posteriors])
+        return self._seen(self.reading.restored.means)
 
     @functools.cached_property
     def samples(self) -> LayerArrays:
-        """One sample of the posterior of every layer, top first, ``[N, D_l]``."""
+        """One sample of the posterior of every layer as probes see it, top first, ``[N, D_l]``."""
         if self.fitting:
             return posterior_samples(self.subject.model, self.images, self.subject.settings.seed)
-        return [as_array(sample) for sample in self.reading.samples]
+        return self._seen(self.reading.samples)
+
+    def _seen(self, layers: Sequence[Tensor]) -> LayerArrays:
+        """What probes see of the layers' values, top first, ``[N, D_l]``."""
+        return [as_array(seen(self.subject.model, index, values)) for index, values in enumerate(layers)]
 
 
 @dataclasses.dataclass(frozen=True)

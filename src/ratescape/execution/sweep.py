@@ -30,6 +30,7 @@ from ratescape.execution.workspace import Workspace, hand_over, is_trained
 from ratescape.model.registry import resolved_model
 from ratescape.records.files import read_json_lines, write_atomically, write_changed
 from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder, refuse_differences
+from ratescape.records.layers import is_long
 from ratescape.records.table import FINE_IMAGES, Table, read_fine, read_table
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
@@ -147,8 +148,15 @@ def complete_sweep(
     _measure_finely(spec, folder, execution, own)
     _tidy(folder)
     table = read_table(folder)
-    write_changed(folder.table, table.rows.to_csv(index=False))
+    _write_tables(folder, table)
     return table
+
+
+def _write_tables(folder: SweepFolder, table: Table) -> None:
+    """Write the table of models, and that of their layers where the former has no room for them."""
+    write_changed(folder.table, table.compact.to_csv(index=False))
+    if is_long(table.groups):
+        write_changed(folder.layers, table.layers.to_csv(index=False))
 
 
 def _plan(spec: SweepSpec, count: int) -> Plan:

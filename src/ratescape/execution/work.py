@@ -255,7 +255,7 @@ def _measure(run: RunSpec, folder: RunFolder, history: History, model: HVAE, wor
             lines = suite.blank(workspace.data, betas, workspace.evaluation)
         else:
             lines = suite.measure(Subject(model, workspace.data, betas, workspace.evaluation, judge))
-            _draw(folder, model, workspace)
+            _draw(run, folder, model, workspace)
         if run.target is not None:
             for line in lines:
                 found = outcomes(run.target.rates, line["metrics"]["rates"], betas, run.target.control.tolerance)
@@ -263,12 +263,18 @@ def _measure(run: RunSpec, folder: RunFolder, history: History, model: HVAE, wor
         write_atomically(folder.evaluation, to_json_lines(lines))
 
 
-def _draw(folder: RunFolder, model: HVAE, workspace: Workspace) -> None:
-    """Draw the pictures of a model: reconstructions of test images, and samples."""
+def _draw(run: RunSpec, folder: RunFolder, model: HVAE, workspace: Workspace) -> None:
+    """Draw the pictures of a model: reconstructions of test images, and samples; of many layers also by groups."""
     data, settings, like = workspace.data, workspace.evaluation, next(model.parameters())
     test = Images(data.test.pixels[: settings.pictures], bool(data.spec.binary), like.device, like.dtype)
     write_atomically(folder.path / "reconstructions.png", pictures.reconstructions(model, test, settings.pictures))
     write_atomically(folder.path / "samples.png", pictures.samples(model, settings.pictures, settings.seed))
+    groups = run.merged.network.groups if run.merged is not None else run.model.usual_groups
+    if len(groups) > 2 and max(groups) > 0:
+        restored = pictures.reconstructions_by_group(model, test, settings.pictures, groups)
+        drawn = pictures.samples_by_group(model, settings.pictures, settings.seed, groups)
+        write_atomically(folder.path / "reconstructions_by_group.png", restored)
+        write_atomically(folder.path / "samples_by_group.png", drawn)
 
 
 def _measure_again(run: RunSpec, folder: RunFolder, workspace: Workspace, tell: Tell) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ratescape.data.batches import Images
     from ratescape.data.catalog import ImageData
     from ratescape.model.conditioning import Conditioned
+    from ratescape.search.ground import Ground
 
 
 def network_of(folder: SweepFolder, seed: int | None, device: str) -> "Conditioned":
@@ -41,3 +42,14 @@ def held_out(folder: SweepFolder, network: "Conditioned", count: int, data_folde
     if count < 1:
         raise SpecError(f"images is {count}: measure on one at least")
     return seen_images(network, data_of(folder, data_folder), count)
+
+
+def ground_of(folder: SweepFolder, network: "Conditioned", data_folder: str | Path | None, device: str) -> "Ground":
+    """What a network is worth at any betas, measured as its landscape was: by its images, judge and settings."""
+    from ratescape.compute.devices import chosen_device
+    from ratescape.judges.cache import judge_of_results
+    from ratescape.search.ground import Ground
+
+    data, settings = data_of(folder, data_folder), folder.spec().evaluation
+    judge = judge_of_results(folder, data, settings, chosen_device(device))
+    return Ground(network, data, judge, settings, folder)

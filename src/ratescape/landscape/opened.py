@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ratescape import selection
-from ratescape.landscape.contents import data_of, held_out, network_of
+from ratescape.landscape.contents import data_of, ground_of, held_out, network_of
 from ratescape.landscape.shown import html_of, line_of
 from ratescape.records import answers
 from ratescape.records.answers import Answer
@@ -62,8 +62,13 @@ class Landscape:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row for each model: see :func:`ratescape.records.table.read_table`."""
-        return self.records.rows
+        """One row for each model: :func:`ratescape.records.table.read_table`; of many layers, groups' columns alone."""
+        return self.records.compact
+
+    @property
+    def layers(self) -> pd.DataFrame:
+        """One row for each model and layer: see :func:`ratescape.records.layers.long`."""
+        return self.records.layers
 
     @property
     def warnings(self) -> list[str]:
@@ -144,20 +149,15 @@ class Landscape:
             SpecError: as :meth:`best`.
             RatescapeError: the network or the images are missing or damaged.
         """
-        from ratescape.compute.devices import chosen_device
-        from ratescape.judges.cache import judge_of_results
         from ratescape.search.between import between
-        from ratescape.search.ground import Ground
 
         choice = self.best(use, max_rate=max_rate, demands=demands).choice
-        spec, seed = self.folder.spec(), int(choice.row["seed"])
-        if all(network.seed != seed for network in spec.networks()):
+        seed = int(choice.row["seed"])
+        if all(network.seed != seed for network in self.folder.spec().networks()):
             return None
         count = tries if tries is not None else TRIES if max_rate is None else 0
         require(count >= 0, "tries", count, "at least 0")
-        network, data = self.network(seed, device), data_of(self.folder, data_folder)
-        judge = judge_of_results(self.folder, data, spec.evaluation, chosen_device(device))
-        ground = Ground(network, data, judge, spec.evaluation, self.folder)
+        ground = ground_of(self.folder, self.network(seed, device), data_folder, device)
         return between(ground, choice, Limits(max_rate, demands or {}), count)
 
     def refine(
@@ -252,7 +252,7 @@ class Landscape:
 
         Args:
             rates: nats per image by layer number (2 is the top of two layers), such as ``{2: 20, 1: 40}``, or a text
-                such as ``"2=20,1=40"``, ``"2=30bits"``, ``"total=60"``, ``"total=60,2=25%"``, ``"3+2=20"`` (together).
+                such as ``"2=20,1=40"``, ``"2=30bits"``, ``"total=60,2=25%"``, ``"3+2=20"``, ``"9-5=20"``, ``"r14=30"``.
             tolerance: largest relative error that counts as reached.
             images: how many images of the split that models are chosen on to measure rates on, at most.
             data_folder: where to look for the images first.
@@ -263,10 +263,10 @@ class Landscape:
         """
         from ratescape.search.by_rates import Solved, betas_for
 
-        targets = requested(request_text(rates), self.folder.spec().model.layers)  # first: what follows takes time
+        model = self.folder.spec().model
+        targets = requested(request_text(rates), model.layers, model.resolutions)  # first: what follows takes time
         network = self.network()
-        seen = held_out(self.folder, network, images, data_folder)
-        found = betas_for(network, seen, targets, tolerance=tolerance)
+        found = betas_for(network, held_out(self.folder, network, images, data_folder), targets, tolerance=tolerance)
         return Solved(found, network.at(found.betas))
 
     def answers(self) -> list[Answer]:

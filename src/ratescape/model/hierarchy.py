@@ -12,15 +12,7 @@ from torch import Tensor, nn
 from ratescape.compute.precision import at_least_float32
 from ratescape.errors import SpecError
 from ratescape.model.distributions import Bernoulli, Gaussian, Likelihood
-from ratescape.model.latents import (
-    Given,
-    LatentSource,
-    PosteriorMode,
-    PosteriorSample,
-    PriorMode,
-    PriorSample,
-    Watched,
-)
+from ratescape.model.latents import Given, LatentSource, PosteriorMode, PosteriorSample, PriorMode, PriorSample, Watched
 from ratescape.model.taking import NOT_CALLED, as_generator, as_inputs, as_latents, line_of, whole
 from ratescape.specs.model import ModelSpec
 
@@ -212,7 +204,12 @@ class HVAE(nn.Module):
 
     @torch.no_grad()
     def decode(
-        self, latents: Any, generator: torch.Generator | None = None, *, seed: SupportsIndex | None = None
+        self,
+        latents: Any,
+        generator: torch.Generator | None = None,
+        *,
+        seed: SupportsIndex | None = None,
+        groups: int | None = None,
     ) -> Tensor:
         """Expected images ``[N, C, H, W]`` from the latents of some layers.
 
@@ -222,6 +219,7 @@ class HVAE(nn.Module):
             restored = model.decode([z2, z1])  # [N, C, H, W]
             alike = model.decode(z2, seed=0)  # z1 drawn from p(z1 | z2)
             others = model.decode([None, z1], seed=0)  # z2 drawn from p(z2), not from p(z2 | z1)
+            coarse = model.decode(model.encode(images), groups=1)  # from the top group alone
 
         Args:
             latents: the top layer's ``[N, *shape]``; or a list, top first, of one or more layers', with None for a
@@ -229,12 +227,13 @@ class HVAE(nn.Module):
             generator: draws the layers that are not given from their prior; without it, and without a seed, their
                 prior mode is used.
             seed: of such a generator.
+            groups: how many groups are kept of what is given, from the top: of a deep network resolutions, else layers.
 
         Raises:
-            SpecError: no latents, too many, or of other shapes than :attr:`latent_shapes`.
+            SpecError: no latents, too many, or of other shapes than :attr:`latent_shapes`; no such number of groups.
         """
         like = next(self.parameters())
-        given = as_latents(latents, self.latent_shapes, like)
+        given = as_latents(latents, self.latent_shapes, like, None if groups is None else self.spec.top(groups))
         drawn = as_generator(generator, seed, like)
         count = next(len(z) for z in given if z is not None)
         rest = PriorMode() if drawn is None else PriorSample(self.noise(count, drawn))

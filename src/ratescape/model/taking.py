@@ -102,13 +102,14 @@ def _check_floats(pixels: Tensor) -> None:
     raise SpecError(f"images of floats from {low:g} to {high:g}: scale them to [0, 1]{how}, or give 8-bit levels")
 
 
-def as_latents(latents: Any, shapes: Sequence[Shape], like: Tensor) -> list[Tensor | None]:
+def as_latents(latents: Any, shapes: Sequence[Shape], like: Tensor, kept: int | None = None) -> list[Tensor | None]:
     """Latents ``[N, *shape]`` of the top layers, top first; None for a layer that is to be filled in.
 
     Args:
         latents: those of the top layer alone, or a list of arrays, tensors or None; one image's need no first axis.
         shapes: of one image's latents in each layer, top first.
         like: a tensor on the device and in the precision wanted.
+        kept: layers from the top whose latents count; others are to be filled in; default: all.
 
     Raises:
         SpecError: no latents, too many, of other shapes, or of different numbers of images.
@@ -119,6 +120,7 @@ def as_latents(latents: Any, shapes: Sequence[Shape], like: Tensor) -> list[Tens
     """
     given = list(latents) if isinstance(latents, (list, tuple)) else [latents]
     tensors = [None if z is None else _latent_tensor(z, like) for z in given]
+    tensors = [z if kept is None or index < kept else None for index, z in enumerate(tensors)]
     known = [None if z is None else tuple(z.shape) for z in tensors]
     expected = f"give those of the top layers, out of {list(shapes)}, each with a first axis for the images"
     if len(tensors) > len(shapes):

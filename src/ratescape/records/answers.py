@@ -8,7 +8,8 @@ from typing import Any, Literal, NamedTuple
 from ratescape.errors import RecordError
 from ratescape.records.files import locked, read_json_lines, remake, to_json_lines, write_atomically
 from ratescape.records.folders import RunFolder, SweepFolder
-from ratescape.specs.rate_targets import RANGE, SMALL, RateTarget
+from ratescape.records.lines import betas_text
+from ratescape.specs.rate_targets import RANGE, SMALL, RateTarget, layers_text
 from ratescape.specs.runs import TargetSpec
 
 Status = Literal["reached", "rate_ceiling", "rate_floor", "not_converged", "joint_infeasible"]
@@ -120,13 +121,12 @@ class Answer:
         return all(outcome.status == "reached" for outcome in self.outcomes)
 
     def __str__(self) -> str:
-        betas = ", ".join(f"{beta:.4g}" for beta in self.betas)
         lines = [
-            f"{self.request}: betas ({betas}), distortion {_shown(self.distortion)} nats/image, "
+            f"{self.request}: betas {betas_text(self.betas)}, distortion {_shown(self.distortion)} nats/image, "
             f"PSNR {_shown(self.psnr)} dB"
         ]
         for one in self.outcomes:
-            layers = f"layer{'s' if len(one.layers) > 1 else ''} {'+'.join(map(str, one.layers))}"
+            layers = f"layer{'s' if len(one.layers) > 1 else ''} {layers_text(one.layers)}"
             off = "" if one.error is None else f" ({one.error:+.1%} off)"
             word = one.status.replace("_", " ")
             lines.append(

@@ -10,6 +10,7 @@ from ratescape.errors import RecordError
 from ratescape.metrics import ACTIVE_RATE, SUBSCRIPTS
 from ratescape.records.files import finite, read_json_lines, remake, to_json_lines, write_atomically
 from ratescape.records.folders import SweepFolder
+from ratescape.records.lines import betas_text
 from ratescape.specs.runs import NetworkSpec
 
 DEAD_LAYER = "this landscape has a dead layer"
@@ -44,7 +45,7 @@ class GroupRate:
         carried = f"{name} carried {self.rate:.2f} nats"
         if self.active == 0 and not self.is_silent:
             carried += ", but none that differ from image to image (no active unit),"
-        return f"{carried} at betas ({', '.join(f'{beta:.3g}' for beta in self.betas)})"
+        return f"{carried} at betas {betas_text(self.betas, 3)}"
 
 
 @dataclasses.dataclass(frozen=True)

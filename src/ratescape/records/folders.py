@@ -143,6 +143,11 @@ class SweepFolder(ResultsFolder):
         return self.path / "landscape.csv"
 
     @property
+    def layers(self) -> Path:
+        """The table of models and layers, where there are so many layers that the table of models has but groups."""
+        return self.path / "layers.csv"
+
+    @property
     def report(self) -> Path:
         return self.path / "report.html"
 

@@ -1,5 +1,6 @@
 """How numbers and tables are written as plain text, by commands and by choices alike."""
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -34,3 +35,24 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+SHORT = 8
+"""Betas up to which each is written by itself."""
+
+
+def betas_text(betas: Sequence[float], digits: int = 4) -> str:
+    """Betas, top layer first: ``(0.1, 2.5)``; of more than eight, equal ones in a row once: ``(0.1 x 3, 2.5 x 6)``.
+
+    Args:
+        digits: significant ones.
+
+    Example::
+
+        betas_text([0.1] * 3 + [2.5] * 6)  # "(0.1 x 3, 2.5 x 6)"
+    """
+    texts = [f"{beta:.{digits}g}" for beta in betas]
+    if len(texts) > SHORT:
+        rows = [(text, len(list(row))) for text, row in itertools.groupby(texts)]
+        texts = [text if count == 1 else f"{text} x {count}" for text, count in rows]
+    return f"({', '.join(texts)})"

@@ -61,20 +61,22 @@ def read_refined(folder: SweepFolder, table: Table) -> Table:
             run = one.spec()
             if run.merged is None or run.merged.network not in networks:
                 continue
-            row = _row(run, one, spec.selection_split, table.stamp)
+            row = _row(run, one, table)
         except RecordError as error:
             broken.append(str(error))
             continue
         rows.append(row | {"epochs": run.merged.refine, "origin": origins.get((run.seed, run.betas))})
-    return Table(pd.DataFrame(rows), 0, tuple(broken), spec.selection_split, stamp=table.stamp)
+    found = pd.DataFrame(rows)
+    return Table(found, 0, tuple(broken), table.split, stamp=table.stamp, model=table.model, groups=table.groups)
 
 
-def _row(run: RunSpec, folder: RunFolder, split: str, stamp: str | None) -> dict[str, Any]:
-    """The measurements of one refined model, and those before."""
+def _row(run: RunSpec, folder: RunFolder, table: Table) -> dict[str, Any]:
+    """The measurements of one refined model, and those before; to compare with those of the landscape's table."""
+    split, stamp, groups = table.split, table.stamp, table.groups
     after, before = (
         {line.get("split"): line for line in read_json_lines(p)} for p in (folder.evaluation, folder.before)
     )
-    row = row_of(run, folder, after, split)
+    row = row_of(run, folder, after, split, groups)
     alike = [record for record in (after[split], before.get(split, {})) if record.get("images") != 0]
     if stamp is not None and any(stamp_of(record) != stamp for record in alike):
         raise RecordError(
@@ -82,7 +84,7 @@ def _row(run: RunSpec, folder: RunFolder, split: str, stamp: str | None) -> dict
             "landscape: run the sweep's command again"
         )
     try:
-        row |= {f"before_{name}": value for name, value in measured_columns(before, split).items()}
+        row |= {f"before_{name}": value for name, value in measured_columns(before, split, groups).items()}
         return row | _gain_errors(known_parts(before[split]), known_parts(after[split]))
     except (KeyError, AttributeError) as error:
         raise RecordError(f"{folder.before} is damaged: {remake(folder.path)}") from error

@@ -16,7 +16,9 @@ from ratescape.records.attempts import verdicts
 from ratescape.records.enough import sentences, verdict
 from ratescape.records.files import read_json_lines, remake
 from ratescape.records.folders import RunFolder, SweepFolder
+from ratescape.records.layers import compact, group_values, layer_values, long
 from ratescape.records.trained import TrainingFacts, training_facts
+from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import RunSpec, TargetSpec
 from ratescape.specs.sweep import SweepSpec
 
@@ -49,6 +51,20 @@ class Table:
     stamp: str | None = None
     """What decided its numbers: they compare with those of a record of the same :func:`stamp_of` alone. None where
     nothing was measured."""
+    model: ModelSpec = dataclasses.field(default_factory=ModelSpec)
+    """The network of all models."""
+    groups: tuple[int, ...] = ()
+    """Group of each layer, top first, numbered from 0: layers of a group share one beta."""
+
+    @property
+    def compact(self) -> pd.DataFrame:
+        """``rows`` as they are written and shown: with more than 8 layers in fewer groups, without single layers."""
+        return compact(self.rows, self.groups)
+
+    @property
+    def layers(self) -> pd.DataFrame:
+        """One row for each model and layer: see :func:`ratescape.records.layers.long`."""
+        return long(self.rows, self.model, self.groups)
 
     @property
     def undertrained(self) -> list[str]:
@@ -63,9 +79,10 @@ def read_table(folder: SweepFolder) -> Table:
     chosen on ``rate_L .. rate_1, rate`` (total), ``distortion`` (nats per image), ``loss`` (distortion + sum of
     beta x rate), ``nelbo`` (-ELBO), ``psnr`` (dB), ``active_L .. active_1``, and any further metric found in the
     records; standard errors of these as ``se_...`` (``se_psnr``, ``se_rate_2``); and the same measured on test as
-    ``test_...`` (``test_psnr``, ``test_se_psnr``). ``status`` is ``ok``, or ``diverged`` for a training
-    that broke down: such rows carry no numbers. ``trained`` is the verdict of :func:`ratescape.records.enough.verdict`;
-    the column is missing where the records of no model tell.
+    ``test_...`` (``test_psnr``, ``test_se_psnr``). Where layers share betas, also of their G groups, top first,
+    ``beta_group_G .. beta_group_1``, and ``rate_group_...`` and ``active_group_...``, sums over the group's layers.
+    ``status`` is ``ok``, or ``diverged`` for a training that broke down: such rows carry no numbers. ``trained`` is
+    the verdict of :func:`ratescape.records.enough.verdict`; the column is missing where the records of no model tell.
 
     Raises:
         RecordError: the folder is not a sweep.
@@ -81,7 +98,8 @@ def read_table(folder: SweepFolder) -> Table:
             continue
         try:
             records = {record.get("split"): record for record in read_json_lines(one.evaluation)}
-            read.append((row_of(run, one, records, spec.selection_split), records[spec.selection_split]))
+            row = row_of(run, one, records, spec.selection_split, spec.grouping())
+            read.append((row, records[spec.selection_split]))
         except RecordError as error:
             broken.append(str(error))
     kept, others = _measured_alike(read)
@@ -93,7 +111,8 @@ def read_table(folder: SweepFolder) -> Table:
     images, stamp = (None, None) if measured is None else (measured.get("images"), stamp_of(measured))
     parts = {row["run"]: known_parts(record) for row, record in kept}
     split = spec.selection_split
-    return Table(rows, missing, (*broken, *others), split, absent, retrained, images, parts, trained, stamp)
+    own = Table(rows, missing, (*broken, *others), split, absent, retrained, images, parts, trained, stamp)
+    return dataclasses.replace(own, model=spec.model, groups=spec.grouping())
 
 
 def known_parts(record: Mapping[str, Any]) -> dict[str, list[float]]:
@@ -166,13 +185,22 @@ def _absent(reasons: Mapping[tuple[str, str], int], models: int) -> tuple[str, .
     )
 
 
-def fine_columns(records: list[dict[str, Any]]) -> pd.DataFrame:
-    """The table of the fine landscape from its records: see :attr:`SweepFolder.fine`."""
-    return pd.DataFrame([_columns({"metrics": record}) for record in records])
+def fine_columns(records: list[dict[str, Any]], groups: Sequence[int] = ()) -> pd.DataFrame:
+    """The table of the fine landscape from its records: see :attr:`SweepFolder.fine`.
+
+    Args:
+        groups: group of each layer, top first, for the columns of groups.
+    """
+    return pd.DataFrame([_columns({"metrics": record}, groups) for record in records])
 
 
-def row_of(run: RunSpec, folder: RunFolder, records: Mapping[Any, Any], split: str) -> dict[str, Any]:
+def row_of(
+    run: RunSpec, folder: RunFolder, records: Mapping[Any, Any], split: str, groups: Sequence[int] = ()
+) -> dict[str, Any]:
     """One row of the table, of a model whose measurements are given by split: see :func:`read_table`.
+
+    Args:
+        groups: group of each layer, top first, for the columns of groups.
 
     Raises:
         RecordError: something is missing of what was recorded.
@@ -183,10 +211,10 @@ def row_of(run: RunSpec, folder: RunFolder, records: Mapping[Any, Any], split: s
     row: dict[str, Any] = {"run": folder.path.name, "seed": run.seed}
     try:
         row["status"] = epochs[-1]["status"]
-        row |= _by_layer("beta", list(records[split]["betas"]))
+        row |= _by_layer("beta", list(records[split]["betas"]), groups, {})
         if run.target is not None:
             row |= _requested(run.target, records[split]["targets"])
-        row |= measured_columns(records, split)
+        row |= measured_columns(records, split, groups)
     except (KeyError, AttributeError) as error:
         raise RecordError(f"{folder.path} has a record without {error}: {remake(folder.path)}") from error
     return row
@@ -202,26 +230,33 @@ def _requested(target: TargetSpec, outcomes: list[dict[str, Any]]) -> dict[str, 
     }
 
 
-def measured_columns(records: Mapping[Any, Any], split: str) -> dict[str, Any]:
-    """The measurements of one model, given by split, as columns: plain those of ``split``, and ``test_...``."""
-    columns = _columns(records[split])
+def measured_columns(records: Mapping[Any, Any], split: str, groups: Sequence[int] = ()) -> dict[str, Any]:
+    """The measurements of one model, given by split, as columns: plain those of ``split``, and ``test_...``.
+
+    Args:
+        groups: group of each layer, top first, for the columns of groups.
+    """
+    columns = _columns(records[split], groups)
     if split != "test":
-        columns |= {f"test_{name}": value for name, value in _columns(records["test"]).items()}
+        columns |= {f"test_{name}": value for name, value in _columns(records["test"], groups).items()}
     return columns
 
 
-def _columns(record: dict[str, Any]) -> dict[str, Any]:
+def _columns(record: dict[str, Any], groups: Sequence[int]) -> dict[str, Any]:
     """The measurements of one record as flat columns."""
-    columns: dict[str, Any] = {}
+    columns, parts = dict[str, Any](), known_parts(record)
     errors = {f"se_{name}": value for name, value in record.get("errors", {}).items()}
     for name, value in (record["metrics"] | errors).items():
-        columns |= _by_layer(name.removesuffix("s"), value) if isinstance(value, list) else {name: value}
+        flat = isinstance(value, list)
+        columns |= _by_layer(name.removesuffix("s"), value, groups, parts) if flat else {name: value}
     return columns
 
 
-def _by_layer(name: str, values: list[Any]) -> dict[str, Any]:
-    """One column for each layer, top first: ``name_L .. name_1``."""
-    return {f"{name}_{len(values) - index}": value for index, value in enumerate(values)}
+def _by_layer(
+    name: str, values: list[Any], groups: Sequence[int], parts: Mapping[str, Sequence[float]]
+) -> dict[str, Any]:
+    """One column for each layer, and for each group where these are others."""
+    return layer_values(name, values) | group_values(name, values, groups, parts)
 
 
 def read_fine(folder: SweepFolder) -> pd.DataFrame | None:
@@ -244,7 +279,11 @@ def read_fine(folder: SweepFolder) -> pd.DataFrame | None:
         table = pd.read_csv(io.StringIO(text), dtype=str).astype(float)  # pandas' own reading may lose the last digit
     except (OSError, ValueError) as error:
         raise damaged from error
-    whole = text.endswith("\n") and list(table.columns) == [*betas, *rates, "rate", "distortion", "nelbo", "psnr"]
+    single = ["rate", "distortion", "nelbo", "psnr"]
+    whole = text.endswith("\n") and [name for name in table if "_group_" not in str(name)] == [*betas, *rates, *single]
     if not whole or table[betas].to_numpy().tolist() != [list(point) for point in points]:
         raise damaged
-    return table.replace([math.inf, -math.inf], math.nan)
+    table = table.replace([math.inf, -math.inf], math.nan)
+    lists = {"betas": table[betas].to_numpy().tolist(), "rates": table[rates].to_numpy().tolist()}
+    records = pd.DataFrame(lists | {name: table[name] for name in single}).to_dict("records")
+    return fine_columns([{str(name): value for name, value in record.items()} for record in records], spec.grouping())

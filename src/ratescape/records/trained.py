@@ -84,7 +84,8 @@ def losses(log: Log, row: Mapping[str, Any]) -> list[float]:
     A network's is a mean over betas drawn for each image, weighted by what models lose there: in relative terms, all
     betas count alike. A model's own is taken at the betas that it ended with, whatever they were meanwhile.
     """
-    betas = [row[name] for name in sorted((n for n in row if n.startswith("beta_")), key=_layer, reverse=True)]
+    names = [name for name in row if name.removeprefix("beta_").isdigit()]  # of layers, not of groups
+    betas = [row[name] for name in sorted(names, key=_layer, reverse=True)]
     if "attempt" in log[-1]:
         return [float(record["loss"]) for record in log]
     return [r["distortion"] + sum(b * rate for b, rate in zip(betas, r["rates"], strict=True)) for r in log]

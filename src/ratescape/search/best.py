@@ -9,11 +9,12 @@ import pandas as pd
 from ratescape import selection
 from ratescape.records.enough import sentences
 from ratescape.records.folders import RunFolder, SweepFolder
+from ratescape.records.lines import betas_text
 from ratescape.records.table import Table
 from ratescape.records.trained import excess
 from ratescape.search.limits import Limits
 from ratescape.search.refined import Refined, offered
-from ratescape.search.shown import betas_text, card, metric_text
+from ratescape.search.shown import card, metric_text
 from ratescape.selection import Choice
 
 if TYPE_CHECKING:  # to choose a model takes no torch, until one is loaded

@@ -10,12 +10,13 @@ from ratescape import checkpoint, selection
 from ratescape.evaluation.grid import grid_table, seen_images
 from ratescape.metrics import Metric, layer_columns
 from ratescape.model.hierarchy import HVAE
+from ratescape.records.lines import betas_text
 from ratescape.records.table import read_fine
 from ratescape.search.by_rates import betas_for
 from ratescape.search.compass import Point, compass_search
 from ratescape.search.ground import Ground
 from ratescape.search.limits import TRIES, Limits
-from ratescape.search.shown import betas_text, card, metric_text
+from ratescape.search.shown import card, metric_text
 from ratescape.selection import Choice
 from ratescape.specs.rate_targets import RateTarget
 
@@ -138,7 +139,9 @@ class _Search:
 
     def __init__(self, ground: Ground, choice: Choice, limits: Limits) -> None:
         self.ground, self.choice, self.limits = ground, choice, limits
-        grid = sorted({beta for run in ground.folder.spec().runs() for beta in run.betas})
+        runs = ground.folder.spec().runs()
+        # Points that are scattered have betas of all sizes; those of the diagonal are spaced as a grid's.
+        grid = sorted({beta for run in runs if len({*run.betas}) == 1 for beta in run.betas})
         self.box = math.log(grid[0]), math.log(grid[-1])
         self.wanted = frozenset({choice.metric.column, *limits.demands, "rate"})
         fine = read_fine(ground.folder)
@@ -188,10 +191,13 @@ class _Search:
         return None if within.empty else within.loc[score.idxmax()]
 
     def _using_up(self, max_rate: float, like: pd.Series) -> tuple[float, ...]:
-        """Betas at which the total rate is the largest accepted, divided among the layers as in a row."""
-        share = max_rate * (1 - BUDGET) / like["rate"]
-        layers = len(self.choice.betas)
-        wanted = [RateTarget((n,), share * max(like[f"rate_{n}"], LEAST)) for n in range(layers, 0, -1)]
+        """Betas at which the total rate is the largest accepted, divided among the groups of layers as in a row."""
+        groups, share = self.ground.network.groups, max_rate * (1 - BUDGET) / like["rate"]
+        wanted: list[RateTarget] = []
+        for group in dict.fromkeys(groups):
+            own = tuple(len(groups) - index for index, of in enumerate(groups) if of == group)
+            rate = float(sum(like[f"rate_{layer}"] for layer in own))
+            wanted.append(RateTarget(own, share * max(rate, LEAST)))
         images = seen_images(self.ground.network, self.ground.data)
         return betas_for(self.ground.network, images, wanted, tolerance=BUDGET).betas
 

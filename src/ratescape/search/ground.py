@@ -41,7 +41,7 @@ class Ground:
     def row(self, model: HVAE, betas: tuple[float, ...]) -> pd.Series:
         """All measurements of a model on all splits, as a row of the landscape's table."""
         lines = suite.measure(Subject(model, self.data, betas, self.evaluation, self.judge))
-        return pd.Series(measured_columns({line["split"]: line for line in lines}, self.split))
+        return pd.Series(measured_columns({line["split"]: line for line in lines}, self.split, self.network.groups))
 
     def of_images(self, model: HVAE, betas: tuple[float, ...], column: str) -> Tensor | None:
         """What each image of the split that models are chosen on adds to a metric, ``[N]``; None if it is no mean.
@@ -74,4 +74,4 @@ class Ground:
             for measurement in suite.MEASUREMENTS:
                 if names & {name for column in measurement.columns for name in (column, column.removesuffix("s"))}:
                     found |= view.once(measurement.measure).metrics
-        return fine_columns([found]).iloc[0]
+        return fine_columns([found], self.network.groups).iloc[0]

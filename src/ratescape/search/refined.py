@@ -6,9 +6,9 @@ import math
 import pandas as pd
 
 from ratescape import selection
+from ratescape.records.lines import betas_text
 from ratescape.records.table import Table
 from ratescape.search.limits import Limits
-from ratescape.search.shown import betas_text
 from ratescape.selection import Choice, difference_error
 
 
@@ -72,7 +72,7 @@ class Refined:
         spent = f"for {self._spent()}"
         if self.of_choice:
             return f"Refined {spent}"
-        return f"Better still: betas ({', '.join(f'{beta:.4g}' for beta in self.betas)}), refined {spent}"
+        return f"Better still: betas {betas_text(self.betas)}, refined {spent}"
 
 
 def offered(refined: Table, choice: Choice, base: pd.Series, limits: Limits) -> Refined | None:

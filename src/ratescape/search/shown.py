@@ -2,7 +2,7 @@
 
 import base64
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -11,11 +11,6 @@ from ratescape.selection import Choice
 
 LARGEST = 300_000
 """Bytes of the largest picture that is put into a notebook."""
-
-
-def betas_text(betas: Sequence[float]) -> str:
-    """Betas, top layer first, such as ``(0.1, 2.5)``."""
-    return "(" + ", ".join(f"{beta:.4g}" for beta in betas) + ")"
 
 
 def metric_text(choice: Choice, row: pd.Series) -> str:

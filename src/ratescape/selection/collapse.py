@@ -18,7 +18,7 @@ class Dead(NamedTuple):
     no_unit: bool
     """Whether it has no active unit: none whose mean varies over the images."""
     priced: bool
-    """Whether its own beta is above every other layer's: a beta that large is what it pays for."""
+    """Whether its beta is above that of every layer that has another: a beta that large is what it pays for."""
 
 
 def dead_layers(row: pd.Series) -> list[Dead]:
@@ -27,7 +27,7 @@ def dead_layers(row: pd.Series) -> list[Dead]:
     betas = by_layer(row, "beta")
     for layer, rate in by_layer(row, "rate").items():
         no_unit = bool(row.get(f"active_{layer}", 1) == 0)
-        others = [beta for other, beta in betas.items() if other != layer]  # of a point that is searched, none
+        others = [beta for beta in betas.values() if beta != betas[layer]]  # layers of its group have the same
         if rate < ACTIVE_RATE or no_unit:
             found.append(Dead(layer, rate, no_unit, bool(others) and betas[layer] > max(others)))
     return found

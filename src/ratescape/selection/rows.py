@@ -7,6 +7,7 @@ from pandas.api.types import is_float_dtype
 
 from ratescape.errors import SpecError
 from ratescape.metrics import layer_columns
+from ratescape.records import lines
 from ratescape.records.table import Table
 
 
@@ -64,4 +65,4 @@ def by_layer(row: pd.Series, name: str) -> dict[int, float]:
 
 def betas_text(row: pd.Series) -> str:
     """Betas of a row as they are written, top layer first."""
-    return "(" + ", ".join(f"{beta:.3g}" for beta in betas_of(row)) + ")"
+    return lines.betas_text(betas_of(row), 3)

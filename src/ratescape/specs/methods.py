@@ -191,7 +191,7 @@ class Targeted:
 
     target_rates: tuple[Request, ...] = ()
     """Requests of rates, one model each, in nats per image: such as 2=20,1=40 (layer=rate, the top of two layers is 2),
-    2=30bits, total=60, total=60,2=25%, 3+2=20 (together)."""
+    2=30bits, total=60, total=60,2=25%, 3+2=20 (together), 9-5=20 (layers 9 to 5), r14=30 (layers of a resolution)."""
     control: ControlSpec = dataclasses.field(default_factory=ControlSpec)
     """How betas are controlled."""
 
@@ -204,11 +204,11 @@ class Targeted:
         """Refuse requests that cannot be read, or that the model cannot be asked for."""
         require(bool(self.target_rates), "target_rates", self.target_rates, "one or more with method targeted")
         for request in self.target_rates:
-            check_targets(requested(request_text(request), model.layers), model)
+            check_targets(requested(request_text(request), model.layers, model.resolutions), model)
 
     def grouping(self, model: ModelSpec) -> tuple[int, ...]:
-        """Each layer is reported by itself, whatever layers a request asks for together."""
-        return tuple(range(model.layers))
+        """Each layer, or each resolution, is reported by itself, whatever layers a request asks for together."""
+        return model.usual_groups if model.family == "deep" else tuple(range(model.layers))
 
     def resolved(self, model: ModelSpec) -> "Targeted":
         """Nothing is left open."""
@@ -216,8 +216,8 @@ class Targeted:
 
     def runs(self, base: RunSpec, seeds: tuple[int, ...]) -> list[RunSpec]:
         """One run for every seed and request, as of :meth:`Dedicated.runs`."""
-        layers = base.model.layers
-        targets = [TargetSpec(requested(request_text(request), layers), self.control) for request in self.target_rates]
+        asked = [requested(request_text(one), base.model.layers, base.model.resolutions) for one in self.target_rates]
+        targets = [TargetSpec(rates, self.control) for rates in asked]
         return [dataclasses.replace(base, seed=seed, target=target) for seed in seeds for target in targets]
 
     def networks(self, base: RunSpec, seeds: tuple[int, ...]) -> list[NetworkSpec]:

@@ -79,6 +79,12 @@ class ModelSpec:
         return USUAL_BLOCKS if self.blocks is None else tuple(level.blocks for level in levels(self.blocks))
 
     @property
+    def resolutions(self) -> tuple[int, ...]:
+        """Resolution of each layer of a deep network, top first; none of others, or where blocks are left open."""
+        chosen = () if self.blocks is None else levels(self.blocks)
+        return tuple(level.resolution for level in chosen for _ in range(level.blocks))
+
+    @property
     def usual_groups(self) -> tuple[int, ...]:
         """Group of each layer, top first, unless told otherwise: layers of a group share one beta.
 
@@ -92,6 +98,21 @@ class ModelSpec:
         blocks = self.blocks_of_levels
         joined = max(len(blocks) - MOST_AXES, 0)
         return tuple(max(level - joined, 0) for level, count in enumerate(blocks) for _ in range(count))
+
+    def top(self, count: int) -> int:
+        """How many layers the top so many of :attr:`usual_groups` have.
+
+        Example::
+
+            ModelSpec(family="deep", blocks="1x1,7x2,14x2").top(2)  # 3
+
+        Raises:
+            SpecError: there are not so many groups.
+        """
+        groups = self.usual_groups
+        most = max(groups) + 1
+        require(1 <= count <= most, "groups", count, f"from 1 to {most}, the groups of layers that the model has")
+        return sum(group < count for group in groups)
 
     @property
     def tunable(self) -> bool:

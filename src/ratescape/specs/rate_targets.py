@@ -1,8 +1,9 @@
-"""Rates that are asked for: ``2=20,1=40``, ``total=60``, ``3+2=20bits``."""
+"""Rates that are asked for: ``2=20,1=40``, ``total=60``, ``3+2=20bits``, ``r1-7=10,r14=30``."""
 
 import dataclasses
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
 from ratescape.errors import SpecError
 from ratescape.specs.checks import require
@@ -18,8 +19,12 @@ UNITS = {"nats": 1.0, "nat": 1.0, "bits": math.log(2), "bit": math.log(2)}
 
 HOW = (
     "write LAYERS=RATE, several joined by commas: 2=20,1=40 (nats per image), 2=30bits, 3+2=20 (layers 3 and 2 "
-    "together), total=60, total=60,2=25% (a share of the total)"
+    "together), 9-5=20 (layers 9 to 5), r14=30 or r1-7=10 (the layers of these resolutions), total=60, total=60,2=25% "
+    "(a share of the total)"
 )
+
+RUN = 4
+"""Layers in a row that are written as a range, such as ``9-5``, if there are so many."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +42,24 @@ class RateTarget:
         require(self.rate > 0 and math.isfinite(self.rate), "target.rate", self.rate, "above 0 and finite")
 
     def __str__(self) -> str:
-        return f"{'+'.join(map(str, self.layers))}={self.rate:.10g}"
+        return f"{layers_text(self.layers)}={self.rate:.10g}"
+
+
+def layers_text(layers: Sequence[int]) -> str:
+    """Layers as requests name them, such as ``3+2``, or ``9-5`` for a row of four or more.
+
+    Example::
+
+        layers_text((9, 8, 7, 6, 3))  # "9-6+3"
+    """
+    rows: list[list[int]] = []
+    for layer in layers:
+        if rows and rows[-1][-1] == layer + 1:
+            rows[-1].append(layer)
+        else:
+            rows.append([layer])
+    texts = [f"{row[0]}-{row[-1]}" if len(row) >= RUN else "+".join(map(str, row)) for row in rows]
+    return "+".join(texts)
 
 
 Request = str | Mapping[int, float]
@@ -49,12 +71,16 @@ def request_text(request: Request) -> str:
     return request if isinstance(request, str) else ",".join(f"{layer}={rate!r}" for layer, rate in request.items())
 
 
-def requested(text: str, layers: int) -> tuple[RateTarget, ...]:
+def requested(text: str, layers: int, resolutions: Sequence[int] = ()) -> tuple[RateTarget, ...]:
     """The targets of a request, such as ``2=20,1=40``, for a model of so many layers.
 
-    Layers joined by ``+`` are to have a rate together, by one common beta. ``total`` is all layers: with nothing else,
-    they share one beta and split the rate freely; layers that are named beside it have their own, as a rate or as a
-    share in per cent of the total, and those that are not share what is left.
+    Layers joined by ``+``, or in a range such as ``9-5``, are to have a rate together, by one common beta. ``r14`` is
+    all layers at a resolution of 14, ``r1-7`` those from 1 to 7: with an r, since layers have numbers, too. ``total``
+    is all layers: with nothing else, they share one beta and split the rate freely; layers that are named beside it
+    have their own, as a rate or as a share in per cent of the total, and those that are not share what is left.
+
+    Args:
+        resolutions: of each layer of a deep network, top first; none of other networks.
 
     Returns:
         Disjoint targets, those with the top layers first.
@@ -74,7 +100,8 @@ def requested(text: str, layers: int) -> tuple[RateTarget, ...]:
                 raise SpecError(f"target_rates is {text!r}: it names the total twice")
             total = _nats(rate, text)
             continue
-        group = tuple(sorted((_layer(word, layers, text) for word in name.split("+")), reverse=True))
+        words = (word for one in name.split("+") for word in _layers(one.strip(), layers, resolutions, text))
+        group = tuple(sorted(words, reverse=True))
         if len({*group, *(layer for other in named for layer in other)}) < len(group) + sum(map(len, named)):
             raise SpecError(f"target_rates is {text!r}: it names a layer twice")
         named[group] = rate
@@ -98,12 +125,23 @@ def _rest(targets: list[RateTarget], total: float | None, layers: int, text: str
     return [RateTarget(others, left)] if others else []
 
 
-def _layer(word: str, layers: int, text: str) -> int:
-    if not word.isdigit():
+def _layers(word: str, layers: int, resolutions: Sequence[int], text: str) -> list[int]:
+    """The layers of one word: ``3``, ``9-5`` or ``5-9``, ``r14``, ``r1-7``."""
+    read = re.fullmatch(r"(r?)(\d+)(?:-(\d+))?", word)
+    if read is None:
         raise SpecError(f"target_rates is {text!r}: {HOW}")
-    if not 1 <= int(word) <= layers:
-        raise SpecError(f"target_rates is {text!r}: there is no layer {word}, the layers are {layers} (top) to 1")
-    return int(word)
+    low, high = sorted((int(read[2]), int(read[3] or read[2])))
+    known = resolutions if read[1] else range(1, layers + 1)
+    missing = [end for end in (low, high) if end not in known]
+    if missing and read[1]:
+        theirs = ", ".join(map(str, dict.fromkeys(resolutions)))
+        has = f"it has {theirs}" if resolutions else "give model.blocks of a deep network, or name layers by number"
+        raise SpecError(f"target_rates is {text!r}: the network has no resolution {missing[0]}; {has}")
+    if missing:
+        raise SpecError(f"target_rates is {text!r}: there is no layer {missing[0]}, the layers are {layers} (top) to 1")
+    if read[1]:
+        return [layers - index for index, resolution in enumerate(resolutions) if low <= resolution <= high]
+    return list(range(low, high + 1))
 
 
 def _part(rate: str, total: float | None, text: str) -> float:

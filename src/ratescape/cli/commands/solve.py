@@ -20,7 +20,8 @@ class Solve:
     """Folder of a landscape mapped by --method conditioned."""
     rates: Annotated[tuple[str, ...], arg(metavar="LAYER=RATE ...")]
     """Rates in nats per image, such as 2=20 1=40: 20 nats in the top of two layers, 40 in the one below; also 2=30bits,
-    total=60, total=60 2=25%, 3+2=20 (together)."""
+    total=60, total=60 2=25%, 3+2=20 (together), 9-5=20 (layers 9 to 5), r14=30 r1-7=10 (layers at these resolutions)
+    of a deep network."""
     tolerance: float = 0.03
     """Largest relative error that counts as reached."""
     strict: bool = False
@@ -37,7 +38,8 @@ class Solve:
         request = ",".join(self.rates)
         folder = SweepFolder(self.landscape)
         folder.networks()  # what cannot be done is refused before torch is imported
-        requested(request, folder.spec().model.layers)
+        model = folder.spec().model
+        requested(request, model.layers, model.resolutions)
         from ratescape.landscape import Landscape
         from ratescape.models import save
 
