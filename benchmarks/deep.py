@@ -3,28 +3,26 @@ r"""Deep networks: what a training step costs, and what they come to in the time
     python benchmarks/deep.py --cost
     RATESCAPE_DATA=FOLDER python benchmarks/deep.py --compare OUT --data mnist --seconds 900
 
-``--cost`` prints time and peak memory of a step against layers and image side, with and without gradient checkpointing, each
-in a process of its own on one thread: random colour images, float32.
+``--cost`` prints time and peak memory of a step against layers and image side, with and without gradient
+checkpointing, each in a process of its own on one thread: random colour images, float32.
 
-``--compare`` trains the paper's GHVAE (batch 256, as by default) and the deep network of the preset ``mnist-deep-small``
-(or ``--preset``), each at three learning rates, for equal processor time on one thread, and prints -ELBO on test of the
-learning rate that is best on validation. How many epochs fit is timed first, the two by turns, and kept in ``OUT/plan.json``. The
-same command takes up what was interrupted and trains nothing twice; ``nohup ... > OUT.log 2>&1 &`` lets it run by itself.
+``--compare`` trains the paper's GHVAE (batch 256, as by default) and the deep network of the preset
+``mnist-deep-small`` (or ``--preset``), each at three learning rates, for equal processor time on one thread, and
+prints -ELBO on test; the learning rate that is best on validation is marked. How many epochs fit is timed first, the
+two by turns, and kept in ``OUT/plan.json``. The same command takes up what was interrupted and trains nothing twice;
+``nohup ... > OUT.log 2>&1 &`` lets it run by itself.
 """
 
 import argparse
 import dataclasses
 import json
-import resource
 import statistics
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
-from measures import WARM, network, random_images, step_seconds
+from measures import WARM
 
 import ratescape as rs
 from ratescape.cli.config import preset
@@ -162,7 +160,9 @@ def compare(options: argparse.Namespace) -> None:
     both = contestants(options.preset)
     epochs = planned(out, both, data, options.seconds)
     rows = [trained(one, lr, epochs[one.name], data, out) for one in both for lr in one.learning_rates]
-    print("\n| network | parameters | learning rate | steps | processor s | -ELBO validation | test | rates, top first |")
+    print(
+        "\n| network | parameters | learning rate | steps | processor s | -ELBO validation | test | rates, top first |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     for row in rows:
         own = [other["validation"] for other in rows if other["name"] == row["name"]]

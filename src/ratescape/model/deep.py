@@ -17,6 +17,7 @@ with a strided convolution to half the image's sides, and the decoder ends with 
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +29,7 @@ from ratescape.model.hierarchy import HVAE
 from ratescape.model.latents import LatentSource
 from ratescape.model.numerics import SMALLEST_SIGMA, inverse_softplus, positive
 from ratescape.model.parts import resolved_sizes, same
+from ratescape.model.recomputing import recomputed
 from ratescape.specs.blocks import Level, fitting, sizes
 from ratescape.specs.model import ModelSpec
 
@@ -137,7 +139,9 @@ class DeepTower(nn.Module):
         for resolution, blocks in zip(self.chain, self.blocks, strict=True):
             if resolution != self.chain[0]:
                 x = functional.avg_pool2d(x, 2, ceil_mode=True)
-            x = found[resolution] = blocks(x)
+            for block in cast(nn.Sequential, blocks):
+                x = recomputed(block, "forward", x)
+            found[resolution] = x
         return [found[one] for one, count in zip(self.resolutions, self.blocks_of, strict=True) for _ in range(count)]
 
 
@@ -231,7 +235,7 @@ def deep(spec: ModelSpec, image_shape: tuple[int, int, int]) -> HVAE:
     outputs = pixels.output_channels(channels)
     last = to_image(width, outputs, image_size) if halves else same(width, outputs)
     decoder = nn.Sequential(*_growing(width, inner, each[-1], worked), nn.GELU(), last)
-    return HVAE(encoder, layers, decoder, pixels, image_shape, spec, adapted=("layers", "decoder.0"))
+    return HVAE(encoder, layers, decoder, pixels, image_shape, spec, adapted=("layers", "decoder.1"))
 
 
 def _growing(width: int, inner: int, finest: Size, chain: dict[int, Size]) -> list[nn.Module]:

@@ -21,6 +21,7 @@ from ratescape.model.latents import (
     PriorSample,
     Watched,
 )
+from ratescape.model.recomputing import recomputed
 from ratescape.model.taking import NOT_CALLED, as_generator, as_inputs, as_latents, line_of, whole
 from ratescape.specs.model import ModelSpec
 
@@ -162,8 +163,9 @@ class HVAE(nn.Module):
         posteriors: list[Gaussian] = []
         state: Tensor | None = None
         for index, layer in enumerate(self._layers()):
-            prior = layer.prior(state)
-            posterior = None if evidence is None else layer.posterior(evidence[index], state, prior)
+            part = self.layers[index]
+            prior = recomputed(part, "prior", state)
+            posterior = None if evidence is None else recomputed(part, "posterior", evidence[index], state, prior)
             z = source(index, prior, posterior)
             if posterior is not None:
                 exact = layer.closed_form
@@ -171,8 +173,8 @@ class HVAE(nn.Module):
                 posteriors.append(posterior)
             latents.append(z)
             priors.append(prior)
-            state = layer.advance(state, z)
-        output = at_least_float32(self.decoder(state)) if decode else latents[0].new_empty(0)
+            state = recomputed(part, "advance", state, z)
+        output = at_least_float32(recomputed(self.decoder, "forward", state)) if decode else latents[0].new_empty(0)
         if images is None:
             return Pass(latents, output, output.new_empty(0, len(latents)), output.new_empty(0), priors, posteriors)
         distortion = self.likelihood.distortion(output, images) if decode else output
