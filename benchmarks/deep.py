@@ -15,24 +15,30 @@ two by turns, and kept in ``OUT/plan.json``. The same command takes up what was 
 
 import argparse
 import dataclasses
+import itertools
 import json
+import resource
 import statistics
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
-from measures import WARM
+from measures import network, random_images
 
 import ratescape as rs
 from ratescape.cli.config import preset
 from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.execution.progress.observers import Epoch
+from ratescape.model.hierarchy import HVAE
 from ratescape.model.registry import build, resolved_model
 from ratescape.models import train_spec
 from ratescape.records.files import read_json_lines, write_atomically
 from ratescape.records.folders import RunFolder
+from ratescape.specs.blocks import levels
 from ratescape.specs.codec import from_dict, read_mapping
 from ratescape.specs.data import DataSpec
 from ratescape.specs.evaluation import EvaluationSpec
@@ -48,9 +54,11 @@ LAYERS = {2: "1x1,16x1", 8: "1x1,8x3,16x4", 20: "1x2,8x8,16x10", 40: "1x4,8x16,1
 """Blocks by their number, on images of 32 pixels."""
 SIDES = {28: "1x1,7x3,14x4", 32: "1x1,8x3,16x4", 64: "1x1,16x3,32x4", 128: "1x1,32x3,64x4"}
 """Eight layers at the same fractions of the image's side."""
+COST_BATCH, WARM = 32, 2
+"""Images of a step, and steps before the clock starts."""
 LEAN = EvaluationSpec(samples=0, information=False, probes="none", draws=4, pictures=8)
-ROUNDS = 5
-"""Timings of each network before the trainings begin; the median counts."""
+STEPS, ROUNDS = 5, 5
+"""Steps that are timed; and how often each network's are before the trainings begin. Medians count."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,11 +83,16 @@ def contestants(name: str) -> list[Contestant]:
 
 
 class Clock(rs.Silent):
-    """Writes the processor seconds of every epoch that it sees from its beginning to its end."""
+    """Writes the processor seconds of every epoch that it sees from its beginning to its end.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: of the file.
+        resumed: whether the first epoch was begun by another process.
+    """
+
+    def __init__(self, path: Path, resumed: bool) -> None:
         self.path = path
-        self.mark: float | None = None
+        self.mark = None if resumed else time.process_time()
 
     def epoch(self, epoch: Epoch) -> None:
         now = time.process_time()
@@ -90,8 +103,8 @@ class Clock(rs.Silent):
         print(f"  epoch {epoch.epoch}: loss {epoch.loss:.2f}", flush=True)
 
 
-def image_seconds(one: Contestant, data: ImageData, steps: int = 8) -> float:
-    """Processor seconds of the real training loop for each image."""
+def step_seconds(model: HVAE, images: Images, recipe: TrainingSpec, *, checkpointing: bool = False) -> float:
+    """Processor seconds of a step of the real training loop: the median over an epoch of the images but its first."""
     marks: list[float] = []
 
     class Marks:
@@ -100,13 +113,17 @@ def image_seconds(one: Contestant, data: ImageData, steps: int = 8) -> float:
 
         def epoch(self, records: object) -> None: ...
 
-    batch, binary = one.training.batch, bool(data.spec.binary)
-    images = Images(data.train.pixels[: batch * (steps + WARM)], binary)
-    model = build(resolved_model(one.model, data.shape, binary), data.shape)
-    recipe = dataclasses.replace(one.training, epochs=1, steps=None)
     policy = FixedBetas(torch.ones(1, len(model.latent_shapes)), 0)
-    train(recipe, model, images, policy, 1, 0, context=TrainingContext(listener=Marks()))
-    return (marks[-1] - marks[WARM - 1]) / ((len(marks) - WARM) * batch)
+    context = TrainingContext(listener=Marks(), checkpointing=checkpointing)
+    train(dataclasses.replace(recipe, epochs=1, steps=None), model, images, policy, 1, 0, context=context)
+    return statistics.median(after - before for before, after in itertools.pairwise(marks[WARM - 1 :]))
+
+
+def image_seconds(one: Contestant, data: ImageData) -> float:
+    """Processor seconds of training for each image."""
+    batch, binary = one.training.batch, bool(data.spec.binary)
+    images = Images(data.train.pixels[: batch * (STEPS + WARM)], binary)
+    return step_seconds(build(resolved_model(one.model, data.shape, binary), data.shape), images, one.training) / batch
 
 
 def planned(out: Path, both: list[Contestant], data: ImageData, seconds: float) -> dict[str, int]:
@@ -130,7 +147,7 @@ def trained(one: Contestant, lr: float, epochs: int, data: ImageData, out: Path)
     recipe = dataclasses.replace(one.training, epochs=epochs, steps=None, learning_rate=lr)
     run = RunSpec(data.spec, one.model, recipe)
     print(f"{path.name}: {epochs} epochs", flush=True)
-    clock = Clock(out / f"{path.name}.seconds.jsonl")
+    clock = Clock(out / f"{path.name}.seconds.jsonl", path.exists())
     how = ExecutionSpec(engine="in-process", checkpoint_seconds=60)
     folder = RunFolder(path)
     if not folder.evaluation.exists():
@@ -143,7 +160,7 @@ def trained(one: Contestant, lr: float, epochs: int, data: ImageData, out: Path)
         "name": one.name,
         "lr": lr,
         "steps": steps,
-        "seconds": statistics.mean(seconds) * epochs if seconds else float("nan"),
+        "seconds": statistics.mean(seconds) * epochs,
         "parameters": sum(p.numel() for p in model.parameters()),
         "validation": records["validation"]["nelbo"],
         "test": records["test"]["nelbo"],
@@ -175,17 +192,58 @@ def compare(options: argparse.Namespace) -> None:
     write_atomically(out / "results.json", json.dumps(rows, indent=1))
 
 
+def cost_of(blocks: str, side: int, checkpointing: bool, steps: int) -> dict[str, float]:
+    """Seconds and peak bytes of a step, in this process, which has done nothing else."""
+    shape = (3, side, side)
+    model = network(ModelSpec(family="deep", blocks=blocks), shape, torch.device("cpu"))
+    images = random_images((WARM + steps) * COST_BATCH, shape, torch.device("cpu"))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    seconds = step_seconds(model, images, TrainingSpec(batch=COST_BATCH), checkpointing=checkpointing)
+    peak = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    return {"seconds": seconds, "bytes": peak, "parameters": sum(p.numel() for p in model.parameters())}
+
+
+def cost(options: argparse.Namespace) -> None:
+    """Print a line for each network, measured in a process of its own, with and without checkpointing."""
+    cases = [(32, blocks) for blocks in LAYERS.values()] + list(SIDES.items())
+    print("| side | blocks | layers | parameters | s a step | MiB | checkpointing: s | x | MiB | x |")
+    print("|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+    for side, blocks in dict.fromkeys(cases):
+        words = [sys.executable, __file__, "--one", blocks, "--side", str(side), "--steps", str(options.steps)]
+        plain, again = (
+            json.loads(subprocess.run([*words, *more], check=True, capture_output=True, text=True).stdout)
+            for more in ([], ["--checkpointing"])
+        )
+        print(
+            f"| {side} | {blocks} | {sum(level.blocks for level in levels(blocks))} | {plain['parameters']:,} | "
+            f"{plain['seconds']:.2f} | {plain['bytes'] / 2**20:.0f} | "
+            f"{again['seconds']:.2f} | {again['seconds'] / plain['seconds']:.2f} | "
+            f"{again['bytes'] / 2**20:.0f} | {again['bytes'] / plain['bytes']:.2f} |",
+            flush=True,
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--cost", action="store_true")
     what.add_argument("--compare", type=Path, metavar="OUT")
+    what.add_argument("--one", metavar="BLOCKS", help=argparse.SUPPRESS)
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--side", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--checkpointing", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--data", default="mnist")
     parser.add_argument("--limit", type=int)
     parser.add_argument("--preset", default="mnist-deep-small")
     parser.add_argument("--seconds", type=float, default=900.0)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    compare(options)
+    if options.one:
+        print(json.dumps(cost_of(options.one, options.side, options.checkpointing, options.steps)))
+    elif options.cost:
+        cost(options)
+    else:
+        compare(options)
 
 
 if __name__ == "__main__":
