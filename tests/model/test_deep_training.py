@@ -21,8 +21,8 @@ from ratescape.training.context import TrainingContext
 from ratescape.training.loop import train
 from ratescape.training.state import Trained
 
-SPEC = TrainingSpec(epochs=1, batch=16, learning_rate=3e-3, ema=0.99, skip=10.0)
-"""Ten steps on 150 images."""
+SPEC = TrainingSpec(epochs=1, batch=50, learning_rate=3e-3, ema=0.99, skip=10.0)
+"""Three steps on 150 images."""
 
 
 def network(blocks: str, seed: int = 0, likelihood: LikelihoodName = "bernoulli") -> HVAE:
@@ -44,12 +44,12 @@ def trained(
 
 def test_forty_layers_train_at_three_seeds() -> None:
     """Ten steps; benchmarks/deep.py --stable takes 200."""
-    result = trained("1x2,2x4,4x16,8x18", seeds=3)
+    result = trained("1x2,2x4,4x16,8x18", dataclasses.replace(SPEC, epochs=2, batch=32), seeds=3)
     assert result.diverged == [False] * 3
-    for (record,) in result.history:
-        assert record["skipped"] == 0 and len(record["rates"]) == 40
-        assert record["loss"] == pytest.approx(record["distortion"] + sum(record["rates"]), rel=1e-4)  # betas are 1
-        assert record["loss"] < 256 * torch.tensor(2.0).log()  # better than an image of fair coins
+    for first, last in result.history:
+        assert last["skipped"] == 0 and len(last["rates"]) == 40
+        assert last["loss"] == pytest.approx(last["distortion"] + sum(last["rates"]), rel=1e-4)  # betas are 1
+        assert last["loss"] < first["loss"]
     assert all(bool(weights.isfinite().all()) for weights in result.parameters.values())
 
 
