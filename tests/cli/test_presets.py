@@ -1,14 +1,17 @@
 """Presets of deep networks: what map and train make of them, on the images that they are for."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
 from helpers.commands import Run
 
 from ratescape.cli import commands
+from ratescape.model.recomputing import recomputing
 from ratescape.model.registry import build, resolved_model
 from ratescape.specs.groups import resolved_groups
 from ratescape.specs.methods import Conditioned
+from ratescape.training import loop
 
 SHAPES = {
     "mnist-deep-small": (1, 28, 28),
@@ -30,8 +33,22 @@ def test_a_preset_of_a_deep_network_fits_its_images(name: str) -> None:
     assert training.spec.training.ema is not None and training.spec.training.skip is not None
 
 
-def test_a_preset_trains(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["train", "map"])
+def test_a_preset_works_and_so_does_checkpointing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    seen: list[bool] = []
+
+    def noted(active: bool) -> contextlib.AbstractContextManager[None]:
+        seen.append(active)
+        return recomputing(active)
+
+    monkeypatch.setattr(loop, "recomputing", noted)
     few = ["--data.name", "mnist-5k", "--data.limit", "64", "--training.epochs", "1", "--model.channels", "4"]
     lean = ["--evaluation.samples", "0", "--evaluation.probes", "none", "--evaluation.no-information"]
-    code, _, error = run("train", "--config", "mnist-deep-small", *few, *lean, "--out", tmp_path / "one", "--quiet")
-    assert code == 0, error
+    how = ["--execution.engine", "in-process", "--execution.checkpointing", "--quiet", "--out", tmp_path / "out"]
+    small = ["--grid.steps", "2", "--conditioning.fine", "0", "--conditioning.refine-recommended", "0"]
+    more = small if command == "map" else []
+    outcome = run(command, "--config", "mnist-deep-small", *few, *lean, *how, *more)
+    assert outcome.status == 0, outcome.err
+    assert seen and all(seen)
