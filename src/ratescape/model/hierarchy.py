@@ -157,19 +157,17 @@ class HVAE(nn.Module):
 
     def _descend(self, source: LatentSource, evidence: Any, images: Tensor | None, *, decode: bool = True) -> Pass:
         """From the top layer to the pixels."""
-        latents: list[Tensor] = []
-        rates: list[Tensor] = []
-        priors: list[Gaussian] = []
-        posteriors: list[Gaussian] = []
+        latents, rates = list[Tensor](), list[Tensor]()
+        priors, posteriors = list[Gaussian](), list[Gaussian]()
         state: Tensor | None = None
-        for index, layer in enumerate(self._layers()):
-            part = self.layers[index]
+        for index, (layer, part) in enumerate(zip(self._layers(), self.layers, strict=True)):
             prior = recomputed(part, "prior", state)
             posterior = None if evidence is None else recomputed(part, "posterior", evidence[index], state, prior)
             z = source(index, prior, posterior)
             if posterior is not None:
-                exact = layer.closed_form
-                rates.append(posterior.kl(prior) if exact else posterior.log_density(z) - prior.log_density(z))
+                rates.append(
+                    posterior.kl(prior) if layer.closed_form else posterior.log_density(z) - prior.log_density(z)
+                )
                 posteriors.append(posterior)
             latents.append(z)
             priors.append(prior)
