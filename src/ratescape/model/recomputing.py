@@ -5,7 +5,6 @@ Source: Chen et al., "Training deep nets with sublinear memory cost" (2016).
 
 import contextlib
 from collections.abc import Iterator
-from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -13,7 +12,17 @@ from torch import nn
 from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 
-_active: ContextVar[bool] = ContextVar("recomputing", default=False)
+
+class _Mode:
+    """Whether passes are made so now; plain, since torch.compile cannot trace a ContextVar.
+
+    Threads share it: what one of them asks for changes the memory of another's training, never its numbers.
+    """
+
+    active = False
+
+
+_mode = _Mode()
 
 
 @contextlib.contextmanager
@@ -26,16 +35,16 @@ def recomputing(active: bool) -> Iterator[None]:
             result = pack_pass(model, tensors, source, images)
         torch.autograd.grad(result.distortion.sum(), list(tensors.values()))  # computes each part once more
     """
-    before = _active.set(active)
+    before, _mode.active = _mode.active, active
     try:
         yield
     finally:
-        _active.reset(before)
+        _mode.active = before
 
 
 def is_recomputing() -> bool:
     """Whether passes are made so now."""
-    return _active.get()
+    return _mode.active
 
 
 def recomputed(part: nn.Module, method: str, *inputs: Any) -> Any:
@@ -48,7 +57,7 @@ def recomputed(part: nn.Module, method: str, *inputs: Any) -> Any:
         method: its name, such as ``forward``.
         inputs: tensors, or what holds them.
     """
-    if not (_active.get() and torch.is_grad_enabled()):
+    if not (_mode.active and torch.is_grad_enabled()):
         return getattr(part, method)(*inputs) if method != "forward" else part(*inputs)
     bound = _Bound(part, method)
     # In the backward pass the functional call is over, so that the part holds other weights: these are given again.
