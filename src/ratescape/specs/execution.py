@@ -29,9 +29,9 @@ class ExecutionSpec:
     """Have PyTorch compile the training step: fewer passes over memory, but a minute or two before the first step of
     every pack. Needs a C++ compiler."""
     checkpointing: bool = False
-    """Gradient checkpointing: compute what layers hold a second time in the backward pass, in place of keeping it. A deep
-    network of 20 layers took 0.6 of the memory and 1.4 of the time; members of a pack train one after the other. It
-    does not go with execution.compile."""
+    """Gradient checkpointing: compute what layers hold a second time in the backward pass, in place of keeping it. A
+    deep network of 20 layers took 0.6 of the memory and 1.4 of the time; members of a pack train one after the other.
+    It does not go with execution.compile."""
     checkpoint_seconds: float = 60.0
     """Seconds between checkpoints of a training in progress."""
     address: str | None = None
