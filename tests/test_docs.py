@@ -165,6 +165,8 @@ def test_presets_that_are_named_come_with_the_package() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`(?:--config )?((?:mnist|svhn|cifar10)-(?:ghvae|lvae)(?:-small)?)`", readme))
     assert len(named) == 4 and all(preset(name).exists() and preset(f"{name}-small").exists() for name in named)
+    deep = set(re.findall(r"`([a-z0-9]+-deep(?:-small)?)`", readme))
+    assert len(deep) == 4 and all(preset(name).exists() for name in deep)
 
 
 # docs/structure.md

@@ -120,7 +120,10 @@ def _attempt(
     saving = Saving(folder.checkpoint_of(number), workspace.execution.checkpoint_seconds, identity)
     reporter = Reporter(tell, [key(spec)], number)
     with deferred() as asked:
-        context = TrainingContext(saving, reporter, workspace.execution.compile, Inspection(last, lives), asked)
+        how = workspace.execution
+        context = TrainingContext(
+            saving, reporter, how.compile, how.checkpointing, inspection=Inspection(last, lives), stop=asked
+        )
         return train(recipe, network, images, policy, 1, spec.seed, context=context)
 
 

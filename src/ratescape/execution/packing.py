@@ -109,7 +109,7 @@ def pack_size(spec: SweepSpec, data: ImageData, execution: ExecutionSpec) -> int
     device = chosen_device(execution.device)
     together, models = spec.models(), len(spec.runs())
     processes = max(1, min(workers(execution, device), models))
-    each, free = member_bytes(spec, data), memory.free_bytes(device)
+    each, free = member_bytes(spec, data, execution.checkpointing), memory.free_bytes(device)
     wanted, fitting = min(execution.pack or 1, together), int(MEMORY_SHARE * free / processes / each)
     if fitting < wanted:
         smaller = f"set execution.pack to at most {fitting}, or take" if fitting else "take"
@@ -123,13 +123,13 @@ def pack_size(spec: SweepSpec, data: ImageData, execution: ExecutionSpec) -> int
     return max(1, min(fast, fitting, together, -(-models // processes)))
 
 
-def member_bytes(spec: SweepSpec | RunSpec | NetworkSpec, data: ImageData) -> int:
+def member_bytes(spec: SweepSpec | RunSpec | NetworkSpec, data: ImageData, checkpointing: bool = False) -> int:
     """Memory that training takes for each member of a pack."""
     dtype = FLOAT[spec.training.precision]
     few = Images(data.train.pixels[: spec.training.batch], bool(data.spec.binary), dtype=dtype)
     model = build(spec.model, data.shape).to(dtype)
     with mixed_precision(spec.training.precision, few.device):
-        return training_bytes(model, few.take(torch.arange(len(few))))
+        return training_bytes(model, few.take(torch.arange(len(few))), checkpointing)
 
 
 def workers(execution: ExecutionSpec, device: torch.device) -> int:

@@ -93,9 +93,7 @@ def network_step(spec: NetworkSpec, workspace: Workspace) -> float:
     policy, _ = network_policy(spec, network, images)
     return seconds_of_steps(
         workspace.device,
-        lambda watch: train(
-            spec.training, network, images, policy, 1, spec.seed, context=TrainingContext(listener=watch)
-        ),
+        lambda watch: train(spec.training, network, images, policy, 1, spec.seed, context=_watched(watch, workspace)),
     )
 
 
@@ -109,10 +107,14 @@ def member_step(pack: Pack, workspace: Workspace) -> float:
     step = seconds_of_steps(
         workspace.device,
         lambda watch: train(
-            spec.training, model, images, policy, members, spec.seed, context=TrainingContext(listener=watch)
+            spec.training, model, images, policy, members, spec.seed, context=_watched(watch, workspace)
         ),
     )
     return step / members
+
+
+def _watched(watch: _Stopwatch, workspace: Workspace) -> TrainingContext:
+    return TrainingContext(listener=watch, checkpointing=workspace.execution.checkpointing)
 
 
 def judge_step(recipe: JudgeSpec, workspace: Workspace) -> float:

@@ -194,7 +194,7 @@ def _pack_context(
 ) -> TrainingContext:
     identity = "-".join([workspace.data.fingerprint, *map(key, work.runs)])
     saving = Saving(work.checkpoint, workspace.execution.checkpoint_seconds, identity)
-    return TrainingContext(saving, reporter, workspace.execution.compile, stop=asked)
+    return TrainingContext(saving, reporter, workspace.execution.compile, workspace.execution.checkpointing, stop=asked)
 
 
 @contextmanager

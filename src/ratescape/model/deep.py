@@ -10,10 +10,14 @@ its resolution,
 then x goes to the next resolution, if that is another: every cell is repeated, and a learned map is added. What keeps
 40 such layers stable: the prior's last convolution starts at zero; W and the last convolution of every residual body
 start smaller by the root of the number of blocks; no batch norm, which would couple the images of a batch.
+
+The image's own resolution is the dearest, so nothing but latents is worked out there: without any, the encoder begins
+with a strided convolution to half the image's sides, and the decoder ends with a transposed one from there.
 """
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +29,7 @@ from ratescape.model.hierarchy import HVAE
 from ratescape.model.latents import LatentSource
 from ratescape.model.numerics import SMALLEST_SIGMA, inverse_softplus, positive
 from ratescape.model.parts import resolved_sizes, same
+from ratescape.model.recomputing import recomputed
 from ratescape.specs.blocks import Level, fitting, sizes
 from ratescape.specs.model import ModelSpec
 
@@ -101,19 +106,28 @@ class DeepTower(nn.Module):
         width: channels of its maps.
         inner: channels of bottlenecks.
         chosen: the levels of latents, the coarsest first.
-        chain: size of every resolution, the image's first.
+        chain: size of every resolution that it works at, the finest first; if that is not the image's own, it is half.
+        halves: whether the stem halves the image's sides.
     """
 
-    def __init__(self, channels: int, width: int, inner: int, chosen: Sequence[Level], chain: dict[int, Size]) -> None:
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        inner: int,
+        chosen: Sequence[Level],
+        chain: dict[int, Size],
+        *,
+        halves: bool,
+    ) -> None:
         super().__init__()
         self.blocks_of = [level.blocks for level in chosen]
         self.resolutions = [level.resolution for level in chosen]
-        self.stem = same(channels, width)
+        self.stem = nn.Conv2d(channels, width, 5, 2, 2) if halves else same(channels, width)
         wanted = {level.resolution: min(level.blocks, MOST_ENCODER_BLOCKS) for level in chosen}
         self.chain = [resolution for resolution in chain if resolution >= chosen[0].resolution]
-        # The image's own resolution is the dearest: no block unless it has latents.
-        counts = [wanted.get(one, int(one != self.chain[0])) for one in self.chain]
-        depth = max(sum(counts), 1)
+        counts = [wanted.get(one, 1) for one in self.chain]
+        depth = sum(counts)
         self.blocks = nn.ModuleList(
             nn.Sequential(*(Residual(width, inner, chain[resolution], depth) for _ in range(count)))
             for resolution, count in zip(self.chain, counts, strict=True)
@@ -125,7 +139,9 @@ class DeepTower(nn.Module):
         for resolution, blocks in zip(self.chain, self.blocks, strict=True):
             if resolution != self.chain[0]:
                 x = functional.avg_pool2d(x, 2, ceil_mode=True)
-            x = found[resolution] = blocks(x)
+            for block in cast(nn.Sequential, blocks):
+                x = recomputed(block, "forward", x)
+            found[resolution] = x
         return [found[one] for one, count in zip(self.resolutions, self.blocks_of, strict=True) for _ in range(count)]
 
 
@@ -213,15 +229,26 @@ def deep(spec: ModelSpec, image_shape: tuple[int, int, int]) -> HVAE:
         for index, (count, own, after) in enumerate(zip(latents, each, below, strict=True))
     ]
     pixels = likelihood(spec)
-    encoder = DeepTower(channels, width, inner, chosen, chain)
-    decoder = _decoder(width, inner, each[-1], chain, pixels.output_channels(channels))
-    return HVAE(encoder, layers, decoder, pixels, image_shape, spec, adapted=("layers", "decoder.0"))
+    image_size, halves = (height, width_), each[-1] != (height, width_)
+    worked = {resolution: size for resolution, size in chain.items() if size != image_size or not halves}
+    encoder = DeepTower(channels, width, inner, chosen, worked, halves=halves)
+    outputs = pixels.output_channels(channels)
+    last = to_image(width, outputs, image_size) if halves else same(width, outputs)
+    decoder = nn.Sequential(*_growing(width, inner, each[-1], worked), nn.GELU(), last)
+    return HVAE(encoder, layers, decoder, pixels, image_shape, spec, adapted=("layers", "decoder.1"))
 
 
-def _decoder(width: int, inner: int, finest: Size, chain: dict[int, Size], outputs: int) -> nn.Sequential:
-    """The state below the last layer to likelihood parameters ``[B, outputs, H, W]``."""
+def _growing(width: int, inner: int, finest: Size, chain: dict[int, Size]) -> list[nn.Module]:
+    """The state below the last layer to maps of the finest resolution that is worked at."""
     above = [size for size in reversed(chain.values()) if max(size) > max(finest)]
-    parts: list[nn.Module] = []
-    for size in above:
-        parts += [Grow(width, size), Residual(width, inner, size, len(above))]
-    return nn.Sequential(*parts, nn.GELU(), same(width, outputs))
+    parts = [(Grow(width, size), Residual(width, inner, size, len(above))) for size in above]
+    return [part for pair in parts for part in pair]
+
+
+def to_image(width: int, outputs: int, size: Size) -> nn.ConvTranspose2d:
+    """Transposed convolution from half the image's sides (rounded up) to the image's ``size``."""
+    even = (1 - size[0] % 2, 1 - size[1] % 2)
+    layer = nn.ConvTranspose2d(width, outputs, 5, 2, 2, output_padding=even)
+    with torch.no_grad():  # PyTorch scales by the outputs; what a pixel sums is a quarter of the kernel over the width
+        layer.weight.mul_(math.sqrt(4 * outputs / width))
+    return layer

@@ -13,6 +13,7 @@ from ratescape.compute.precision import at_least_float32
 from ratescape.errors import SpecError
 from ratescape.model.distributions import Bernoulli, Gaussian, Likelihood
 from ratescape.model.latents import Given, LatentSource, PosteriorMode, PosteriorSample, PriorMode, PriorSample, Watched
+from ratescape.model.recomputing import recomputed
 from ratescape.model.taking import NOT_CALLED, as_generator, as_inputs, as_latents, line_of, whole
 from ratescape.specs.model import ModelSpec
 
@@ -148,23 +149,22 @@ class HVAE(nn.Module):
 
     def _descend(self, source: LatentSource, evidence: Any, images: Tensor | None, *, decode: bool = True) -> Pass:
         """From the top layer to the pixels."""
-        latents: list[Tensor] = []
-        rates: list[Tensor] = []
-        priors: list[Gaussian] = []
-        posteriors: list[Gaussian] = []
+        latents, rates = list[Tensor](), list[Tensor]()
+        priors, posteriors = list[Gaussian](), list[Gaussian]()
         state: Tensor | None = None
-        for index, layer in enumerate(self._layers()):
-            prior = layer.prior(state)
-            posterior = None if evidence is None else layer.posterior(evidence[index], state, prior)
+        for index, (layer, part) in enumerate(zip(self._layers(), self.layers, strict=True)):
+            prior = recomputed(part, "prior", state)
+            posterior = None if evidence is None else recomputed(part, "posterior", evidence[index], state, prior)
             z = source(index, prior, posterior)
             if posterior is not None:
-                exact = layer.closed_form
-                rates.append(posterior.kl(prior) if exact else posterior.log_density(z) - prior.log_density(z))
+                rates.append(
+                    posterior.kl(prior) if layer.closed_form else posterior.log_density(z) - prior.log_density(z)
+                )
                 posteriors.append(posterior)
             latents.append(z)
             priors.append(prior)
-            state = layer.advance(state, z)
-        output = at_least_float32(self.decoder(state)) if decode else latents[0].new_empty(0)
+            state = recomputed(part, "advance", state, z)
+        output = at_least_float32(recomputed(self.decoder, "forward", state)) if decode else latents[0].new_empty(0)
         if images is None:
             return Pass(latents, output, output.new_empty(0, len(latents)), output.new_empty(0), priors, posteriors)
         distortion = self.likelihood.distortion(output, images) if decode else output

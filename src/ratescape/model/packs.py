@@ -14,6 +14,7 @@ from torch.func import functional_call, vmap
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE, Pass
 from ratescape.model.latents import LatentSource, PosteriorSample
+from ratescape.model.recomputing import is_recomputing, recomputing
 
 Parameters = dict[str, Tensor]
 """Tensors by name, of a model or, with a leading axis P, of a pack: parameters, then buffers."""
@@ -73,20 +74,25 @@ def pack_pass(
         return functional_call(model, tensors, (source, images, *conditions))
 
     conditions = () if betas is None else (betas,)
-    if next(iter(tensors.values())).shape[0] == 1:
-        return _with_axis(one({name: t[0] for name, t in tensors.items()}, tuple(b[0] for b in conditions)))
-    return vmap(one)(tensors, conditions)
+    members = len(next(iter(tensors.values())))
+    if members > 1 and not is_recomputing():
+        return vmap(one)(tensors, conditions)
+    # What is computed again in the backward pass cannot be mapped over a stack: there, one member after the other.
+    return _stacked(
+        [one({name: t[i] for name, t in tensors.items()}, tuple(b[i] for b in conditions)) for i in range(members)]
+    )
 
 
-def _with_axis(value: Any) -> Any:
-    """Every tensor of a nested structure with a leading axis of length 1."""
-    if isinstance(value, Tensor):
-        return value.unsqueeze(0)
-    items: Iterable[Any] = (_with_axis(item) for item in value)
-    return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+def _stacked(values: Sequence[Any]) -> Any:
+    """Nested structures of one form as one: their tensors with a leading axis."""
+    first = values[0]
+    if isinstance(first, Tensor):
+        return torch.stack(list(values)) if len(values) > 1 else first.unsqueeze(0)
+    items: Iterable[Any] = (_stacked(alike) for alike in zip(*values, strict=True))
+    return type(first)(*items) if hasattr(first, "_fields") else type(first)(items)
 
 
-def training_bytes(model: HVAE, images: Tensor) -> int:
+def training_bytes(model: HVAE, images: Tensor, checkpointing: bool = False) -> int:
     """Bytes that training holds for one member and one batch of so many images, measured on two small batches.
 
     Counts what the backward pass keeps of the forward pass, and as much again for the gradients in flight, four
@@ -94,8 +100,10 @@ def training_bytes(model: HVAE, images: Tensor) -> int:
 
     Args:
         images: ``[B, C, H, W]``; the first is passed through the network, 4 and 8 times.
+        checkpointing: whether activations are computed again in the backward pass.
     """
-    few, more = (_kept(model, images[:1].repeat(count, 1, 1, 1)) for count in (4, 8))
+    with recomputing(checkpointing):
+        few, more = (_kept(model, images[:1].repeat(count, 1, 1, 1)) for count in (4, 8))
     each = (more - few) / 4
     fixed = more - 8 * each  # weights in another precision, say
     return int(2 * (fixed + each * len(images))) + 4 * sum(p.nbytes for p in model.parameters())

@@ -96,6 +96,9 @@ class TrainingContext:
     listener: TrainingListener | None = None
     compiled: bool = False
     """Have the pass compiled by ``torch.compile``: once for full batches, once for the last, smaller one."""
+    checkpointing: bool = False
+    """Keep of the pass only what goes in and out of each part, and compute the rest again in the backward pass; members
+    of a pack then pass one after the other."""
     inspection: Inspection | None = None
     """Not carried out where all members have diverged."""
     stop: Callable[[], bool] | None = None

@@ -12,6 +12,7 @@ from ratescape.data.batches import Images, stream
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE, Pass, PosteriorSample
 from ratescape.model.packs import Parameters, pack_pass, stack
+from ratescape.model.recomputing import recomputing
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.policy import BetaPolicy, weighted
 from ratescape.training.context import Inspection, TrainingContext, TrainingListener
@@ -91,7 +92,7 @@ def _take_steps(
         noise = model.noise(len(batch), generator.manual_seed(stream(seed, "noise", state.step)))
         betas = policy.draw(state.step, len(batch))
 
-        with mixed_precision(spec.precision, images.device):
+        with mixed_precision(spec.precision, images.device), recomputing(context.checkpointing):
             result = run_pass(model, state.parameters, PosteriorSample(noise), batch, betas.conditions)
         rates, distortion = result.rates.detach(), result.distortion.detach()  # [P, B, L], [P, B]
         loss = result.distortion + weighted(result.rates, betas.betas)  # [P, B]

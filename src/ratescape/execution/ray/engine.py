@@ -188,7 +188,7 @@ class _Work:
 
     def _member_bytes(self, spec: RunSpec | NetworkSpec) -> int:
         if self.each is None:
-            self.each = member_bytes(spec, self.job.workspace.data)
+            self.each = member_bytes(spec, self.job.workspace.data, self.job.workspace.execution.checkpointing)
         return self.each
 
     def _network_of(self, run: RunSpec) -> Any:
