@@ -2,6 +2,7 @@
 
 import { data } from "./data.js";
 import { element, make } from "./dom.js";
+import { shapes } from "./shapes.js";
 import { drawSurfaceNote } from "./surface.js";
 
 export function drawFixed() {
@@ -14,7 +15,9 @@ export function drawFixed() {
 function drawFacts() {
   let depth = "many";
   if (data.layers === 1) depth = "one";
-  if (data.layers === 2) depth = data.fine ? "fine" : "two";
+  else if (data.layers === 2) depth = data.fine ? "fine" : "two";
+  else if (data.axes === 2) depth = "pair";
+  else if (data.many) depth = "groups";
   document.body.classList.add(depth);
   element("facts").textContent = data.facts.join(" · ");
   const count = data.warnings.length;
@@ -39,7 +42,7 @@ function drawProvenance() {
 }
 
 function drawNotes() {
-  const further = { total: data.layers === 2, ceiling: Boolean(data.ceiling_plane), surface: Boolean(data.surface) };
+  const further = { total: "total" in shapes, ceiling: Boolean(data.ceiling_plane), surface: Boolean(data.surface) };
   for (const [name, drawn] of Object.entries(further)) element(`${name}-figure`).hidden = !drawn;
   const count = Object.values(further).filter(Boolean).length;
   element("more").hidden = count === 0;
@@ -47,6 +50,11 @@ function drawNotes() {
   element("more").classList.toggle("three", count === 3);
   element("fine-note").hidden = !data.fine;
   element("fine-note").textContent = data.fine?.note ?? "";
+  element("many").hidden = !data.many;
+  const right = Object.keys(shapes).includes("total") ? (data.many?.simplex?.note ?? "") : data.total_plane.note;
+  element("right-note").textContent = data.many ? right : "";
+  document.body.style.setProperty("--panels", data.many ? data.groups.length - 1 : 1);
+  element("plots").classList.toggle("large", data.many !== null && data.groups.length > 4);
   element("total-note").textContent = data.total_plane.note;
   element("ceiling-note").textContent = data.ceiling_plane?.note ?? "";
   drawSurfaceNote();

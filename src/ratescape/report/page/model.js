@@ -2,6 +2,7 @@
 
 import { data, isBetaVae, metricOf } from "./data.js";
 import { element, fillTable, make } from "./dom.js";
+import { collapsedTexts } from "./hover.js";
 import { shownWithError } from "./numbers.js";
 import { drawPictures } from "./pictures.js";
 import { select, state } from "./state.js";
@@ -33,7 +34,7 @@ function badges(run) {
     list.push([`on the hull of ${state.metric.name}`, "hull"]);
   }
   if (run.flag) list.push(["an accuracy on samples is above its ceiling", "warn"]);
-  for (const layer of run.collapsed) list.push([`${data.names.latents[data.layers - layer]} has collapsed`, "warn"]);
+  list.push(...collapsedTexts(run).map((text) => [text, "warn"]));
   return list.map(([text, name]) => make("li", text, name));
 }
 

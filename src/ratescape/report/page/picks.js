@@ -58,7 +58,7 @@ function pickEntry(label, key, metric, className) {
 
 /** Mark the buttons of the selected model. */
 export function drawPressed(key) {
-  for (const button of document.querySelectorAll(".pick button, #table1 button")) {
+  for (const button of document.querySelectorAll(".pick button, #table1 button, #brushed button")) {
     button.setAttribute("aria-pressed", String(button.dataset.run === key));
   }
 }

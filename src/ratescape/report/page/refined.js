@@ -11,8 +11,8 @@ const { refined } = data;
 
 /** Traces of the refined models over "betas" or "rates" of two layers, and the ways that they went. */
 export function refinedTraces(plane, range, look) {
-  if (!refined.length || !plane || data.layers !== 2) return [];
-  const after = refined.map((one) => (plane === "betas" ? one.betas : one.values[state.split].rates));
+  if (!refined.length || !plane || data.axes !== 2) return [];
+  const after = refined.map((one) => (plane === "betas" ? groupBetas(one) : one.values[state.split].group_rates));
   const marks = {
     ...{ x: after.map(([x]) => x), y: after.map(([, y]) => y) },
     ...{ name: "refined", type: "scatter", mode: "markers", ...hoverTexts(refined.map(refinedText)) },
@@ -28,9 +28,14 @@ export function refinedTraces(plane, range, look) {
   return plane === "betas" ? [marks] : [way(after, look), marks];
 }
 
+/** The beta of each group. */
+function groupBetas(one) {
+  return data.groups.map((group) => one.betas[data.layers - group.layers[0]]);
+}
+
 /** Lines from the rates before to those after. */
 function way(after, look) {
-  const before = refined.map((one) => one.before[state.split].rates);
+  const before = refined.map((one) => one.before[state.split].group_rates);
   const along = (axis) => after.flatMap((rates, index) => [before[index][axis], rates[axis], null]);
   const how = { name: "refining", type: "scatter", mode: "lines", hoverinfo: "skip" };
   return { x: along(0), y: along(1), ...how, line: { width: 1.6, color: look.ink } };
