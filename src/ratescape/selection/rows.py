@@ -1,5 +1,6 @@
 """The rows of a landscape's table that can be chosen from."""
 
+import itertools
 import re
 
 import pandas as pd
@@ -9,6 +10,9 @@ from ratescape.errors import SpecError
 from ratescape.metrics import layer_columns
 from ratescape.records.table import Table
 
+NAMED_BETAS = 4
+"""Betas up to which each layer's is written, though others may be the same."""
+
 
 def measured(table: Table) -> pd.DataFrame:
     """The rows that carry numbers (those that did not diverge), their measurements as floats."""
@@ -17,7 +21,8 @@ def measured(table: Table) -> pd.DataFrame:
     rows = table.rows[table.rows["status"] == "ok"].reset_index(drop=True)
     labels = {"run", "seed", "status", "trained", "flag", "request", "outcome", "origin"}
     numbers = [name for name in rows.columns if re.sub("^(before_)?(test_)?", "", name) not in labels]
-    return rows.astype({name: float for name in numbers if not is_float_dtype(rows.dtypes[name])})
+    kinds = rows.dtypes
+    return rows.astype({name: float for name in numbers if not is_float_dtype(kinds[name])})
 
 
 def finished(table: Table) -> pd.DataFrame:
@@ -63,5 +68,8 @@ def by_layer(row: pd.Series, name: str) -> dict[int, float]:
 
 
 def betas_text(row: pd.Series) -> str:
-    """Betas of a row as they are written, top layer first."""
-    return "(" + ", ".join(f"{beta:.3g}" for beta in betas_of(row)) + ")"
+    """Betas of a row as they are written, top layer first; of many layers, equal ones once: ``(10 ×3, 0.1 ×2)``."""
+    betas = [f"{beta:.3g}" for beta in betas_of(row)]
+    if len(betas) > NAMED_BETAS:
+        betas = [f"{beta} ×{len(list(alike))}" for beta, alike in itertools.groupby(betas)]
+    return f"({', '.join(betas)})"

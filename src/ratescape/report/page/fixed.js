@@ -5,6 +5,8 @@ import { element, make } from "./dom.js";
 import { shapes } from "./shapes.js";
 import { drawSurfaceNote } from "./surface.js";
 
+const WARNINGS = 8; // of many more, the rest is folded away
+
 export function drawFixed() {
   drawFacts();
   drawWarnings();
@@ -31,7 +33,12 @@ function drawWarnings() {
   element("alarms").hidden = data.alarms.length === 0;
   element("alarms").append(...data.alarms.map((line) => make("li", line)));
   element("warnings").hidden = data.warnings.length === 0;
-  element("warning-list").append(...data.warnings.map((line) => make("li", line)));
+  const items = data.warnings.map((line) => make("li", line));
+  const shown = items.length > WARNINGS + 2 ? WARNINGS : items.length;
+  element("warning-list").append(...items.slice(0, shown));
+  element("more-warnings").hidden = shown === items.length;
+  element("more-warnings-title").textContent = `${items.length - shown} more`;
+  element("more-warning-list").append(...items.slice(shown));
 }
 
 function drawProvenance() {

@@ -19,7 +19,7 @@ export function drawModel() {
   element("chooser").value = String(state.selected);
   element("badges").replaceChildren(...badges(run));
   drawPictures(run);
-  fillTable(element("layers"), [`layer, on ${state.split}`, ...data.names.latents], layerRows(run));
+  drawLayers(run);
   fillTable(element("values"), ["measured on", ...data.splits], valueRows(run));
   element("python").textContent = run.python;
   element("shell").textContent = run.shell;
@@ -54,6 +54,47 @@ function valueRows(run) {
 /** "17.25 ± 0.04": a metric of one model on one split. */
 function measured(values, metric) {
   return shownWithError(metric, values[metric.column], values.errors[metric.column]);
+}
+
+/** A column for each of few layers; else a row for each group, and one for each layer that is folded away. */
+function drawLayers(run) {
+  const few = data.layers <= data.few_layers && [1, data.layers].includes(data.groups.length);
+  element("all-layers").hidden = few;
+  if (few) {
+    fillTable(element("layers"), [`layer, on ${state.split}`, ...data.names.latents], layerRows(run));
+    return;
+  }
+  fillTable(
+    element("layers"),
+    [`group, on ${state.split}`, "layers", "β", "rate (nats)", "active units"],
+    groupRows(run),
+  );
+  element("all-layers-title").textContent = `All ${data.layers} layers`;
+  const [betas, ...rows] = layerRows(run);
+  const headings = [betas, ...rows].map(([name]) => name);
+  const layers = data.names.latents.map((name, index) => [name, ...[betas, ...rows].map((row) => row[1 + index])]);
+  fillTable(element("layer-rows"), ["layer", ...headings], layers);
+}
+
+/** Betas, rates and active units of the groups, a row for each. */
+function groupRows(run) {
+  const values = run.values[state.split];
+  return data.groups.map((group, index) => {
+    const column = `rate_group_${data.groups.length - index}`;
+    const rate = shownWithError({ percent: false }, values.group_rates[index], values.errors[column]);
+    return [group.name, layersText(run, group), run.group_betas[index], rate, activeUnits(values, group)];
+  });
+}
+
+/** The layers of a group, and how many of them have collapsed. */
+function layersText(run, { latents, layers }) {
+  const dead = run.collapsed.filter((layer) => layers.includes(layer)).length;
+  return dead ? `${latents} (${dead} of ${layers.length} collapsed)` : latents;
+}
+
+function activeUnits({ active }, { layers }) {
+  const units = layers.map((layer) => active[data.layers - layer]);
+  return units.every(Number.isFinite) ? String(units.reduce((sum, one) => sum + one, 0)) : "–";
 }
 
 /** Betas, rates and metrics of single layers, a column for each layer. */

@@ -19,7 +19,6 @@ from ratescape.report.page.planes import Splits
 from ratescape.report.paper.table import caption, flags_of, table1, winners
 from ratescape.selection import best, beta_vaes, betas_of, collapsed_layers, finished, metric_for, plain_vaes
 
-
 FEW_LAYERS = 6
 """Layers up to which each has a column in a model's card, and a best model by each metric."""
 
@@ -64,6 +63,7 @@ def _model(
         "collapsed": collapsed_layers(row),
         "reconstructions": picture(path / "reconstructions.png"),
         "samples": picture(path / "samples.png"),
+        "by_group": [picture(path / f"{name}_by_group.png") for name in ("reconstructions", "samples")],
         "shell": f"ratescape evaluate {shlex.quote(str(path))}",
         "python": f"ratescape.load({json.dumps(str(path))})",
     }
@@ -79,7 +79,7 @@ def values_of(row: pd.Series, prefix: str, metrics: Sequence[Metric], groups: Se
     }
     ceilings = [name for kind in ("ceiling_rate", "ceiling_information") for name in layer_columns(one, kind)]
     shown = ["rate", *(metric.column for metric in metrics), *ceilings]
-    errors = _errors(row, prefix, [*shown, *layer_columns(one, "rate")])
+    errors = _errors(row, prefix, [*shown, *layer_columns(one, "rate"), *layer_columns(one, "rate_group")])
     known = {name: number(row.get(prefix + name)) for name in shown}
     return known | by_layer | {"group_rates": rates, "errors": errors}
 

@@ -5,13 +5,13 @@ import { allModels, data } from "./data.js";
 import { element } from "./dom.js";
 import { mixed } from "./fine.js";
 import { modelText } from "./hover.js";
-import { axisParts, placeAxis } from "./parallel_axis.js";
+import { axisParts, nameHeight, placeAxis } from "./parallel_axis.js";
 import { measuredOf, select, state } from "./state.js";
 import { svg } from "./svg.js";
 import { hideTip, showTip } from "./tip.js";
 
 const LEAST = 96; // CSS pixels from axis to axis: where there is less room, the plot scrolls
-const MARGIN = { top: 62, bottom: 22, left: 52, right: 44 };
+const MARGIN = { bottom: 22, left: 60, right: 60 };
 const NEAR = 10; // CSS pixels within which the mouse finds a line
 const GRAB = 14; // and an axis
 const axes = data.many?.parallel ?? [];
@@ -37,7 +37,14 @@ function places() {
   const height = node.parentElement.clientHeight;
   const step = (room - MARGIN.left - MARGIN.right) / (axes.length - 1);
   const x = axes.map((_, index) => MARGIN.left + step * index);
-  return { x, step, room, height, top: MARGIN.top, bottom: height - MARGIN.bottom };
+  return {
+    x,
+    step,
+    room,
+    height,
+    top: Math.max(...axes.map((axis) => nameHeight(axis, step))),
+    bottom: height - MARGIN.bottom,
+  };
 }
 
 /** The height of a value on an axis, and the value at a height. */

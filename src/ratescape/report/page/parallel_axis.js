@@ -6,6 +6,7 @@ import { state } from "./state.js";
 import { setAll, svg } from "./svg.js";
 
 const HIT = 28; // width of what a finger or the mouse takes an axis by, in CSS pixels
+const ABOVE = 14; // from the last line of a name to its axis
 const LINE = 15; // height of a line of a name
 const LETTERS = 7.2; // CSS pixels of a letter of a name, about
 const ENDS = ["lower end", "upper end"];
@@ -68,11 +69,25 @@ function placeEnd(node, axis, value, height) {
 
 /** The name above an axis, in as many lines as it needs, and its unit. */
 function nameLines(axis, step, top) {
-  const unit = axis.percent ? "%" : axis.unit;
+  const lines = namesOf(axis, step);
+  return lines.map((text, index) => {
+    const y = top - ABOVE - LINE * (lines.length - 1 - index);
+    return svg("tspan", { x: 0, y, class: text === unitOf(axis) ? "unit" : "" }, text);
+  });
+}
+
+/** CSS pixels that the name of an axis needs above it. */
+export function nameHeight(axis, step) {
+  return ABOVE + LINE * namesOf(axis, step).length;
+}
+
+function namesOf(axis, step) {
   const lines = wrapped(axis.title, Math.max(8, Math.floor((step - 6) / LETTERS)));
-  const first = top - 14 - LINE * (lines.length - 1) - (unit ? LINE : 0);
-  const all = lines.map((line, index) => svg("tspan", { x: 0, y: first + LINE * index }, line));
-  return unit ? [...all, svg("tspan", { x: 0, y: top - 14, class: "unit" }, unit)] : all;
+  return unitOf(axis) ? [...lines, unitOf(axis)] : lines;
+}
+
+function unitOf(axis) {
+  return axis.percent ? "%" : axis.unit;
 }
 
 /** A text in lines of at most so many letters, broken between words. */

@@ -45,7 +45,7 @@ function appendEntries(block, pick, metric) {
 function pickEntry(label, key, metric, className) {
   const run = data.runs[indexOfRun(key)];
   const values = run.values[reported];
-  const betas = run.equal && data.layers > 1 ? `all ${run.beta_texts[0]}` : run.beta_texts.join(", ");
+  const betas = run.equal && data.layers > 1 ? `all ${run.beta_texts[0]}` : run.group_betas.join(", ");
   const layer = metric.layer === null ? "" : data.names.latents[data.layers - metric.layer];
   const button = modelButton(key, () => select(indexOfRun(key)), undefined, className);
   button.append(
