@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from ratescape.metrics import ACTIVE_RATE, Metric
+from ratescape.metrics import ACTIVE_RATE, Metric, layer_columns
 from ratescape.report.groups import Group, axes_of, group_rates
 from ratescape.report.page.axes import extent, limits
 from ratescape.report.page.names import column, metric_data, number, numbers
@@ -45,7 +45,9 @@ def groups_data(
     if axes_of(rows, groups) < 3:
         return None
     rates = {split: group_rates(rows, groups, prefix) for split, prefix in splits.items()}
+    single = len(groups) == len(layer_columns(rows, "rate"))
     return {
+        "noun": "layers" if single else "groups",
         "limits": {split: [limits(numbers(rate), from_zero=True) for rate in found] for split, found in rates.items()},
         "simplex": _simplex(rows, groups, splits, rates) if len(groups) == 3 else None,
         "parallel": [_rate_axis(index, group, rates) for index, group in enumerate(groups)]

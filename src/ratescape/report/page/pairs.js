@@ -15,7 +15,15 @@ export function pairsShape(colour) {
   const panels = rates.flatMap((y, row) => rates.slice(0, row).map((x, column) => panelOf({ x, y }, row, column)));
   const { points } = panels[Number(element("left").dataset.panel ?? 0)];
   const few = data.groups.length <= MARKED_GROUPS;
-  return { title: "Rates of every two groups", panels, points, colour, layout: pairsLayout, plain: !few, x: {} };
+  return {
+    title: `Rates of every two ${data.many.noun}`,
+    panels,
+    points,
+    colour,
+    layout: pairsLayout,
+    plain: !few,
+    x: {},
+  };
 }
 
 function panelOf(points, row, column) {

@@ -128,9 +128,11 @@ function nearest(x, y) {
 /** A drag along an axis draws a range; a click selects the nearest line; a double click clears an axis. */
 function connectMouse(node) {
   let drag = null;
+  let dragged = false; // whether the click that comes now is the end of a drag, which selects nothing
   node.addEventListener("pointerdown", (event) => {
     const { x, y } = pointOf(node, event);
     const axis = axisAt(x);
+    dragged = false;
     if (!axis || event.button !== 0) return;
     drag = { axis, from: fixedEnd(axis, y), moved: false, start: y };
     node.setPointerCapture(event.pointerId);
@@ -141,17 +143,17 @@ function connectMouse(node) {
     else hover(node, event, x, y);
   });
   const end = () => {
-    if (drag?.moved) setRange(drag.axis.id, state.ranges.get(drag.axis.id) ?? null);
-    setTimeout(() => {
-      drag = null; // the click that ends a drag selects nothing
-    });
+    const ended = drag;
+    drag = null;
+    dragged = Boolean(ended?.moved);
+    if (dragged) setRange(ended.axis.id, state.ranges.get(ended.axis.id));
   };
   node.addEventListener("pointerup", end);
   node.addEventListener("pointercancel", end);
   node.addEventListener("pointerleave", hideTip);
   node.addEventListener("click", (event) => {
     const { x, y } = pointOf(node, event);
-    const index = drag?.moved ? null : nearest(x, y);
+    const index = dragged ? null : nearest(x, y);
     if (index !== null) select(index);
   });
   node.addEventListener("dblclick", (event) => {

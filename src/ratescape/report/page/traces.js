@@ -1,6 +1,6 @@
 // What is drawn in a plot, from back to front.
 
-import { opacities } from "./brush.js";
+import { isWithin, opacities } from "./brush.js";
 import { allModels, data, isBetaVae } from "./data.js";
 import { fineTraces } from "./fine.js";
 import { answerText, hoverTexts, modelText } from "./hover.js";
@@ -56,7 +56,8 @@ function models(shape, size, look) {
 /** Bars of one standard error up and down; nothing where none was measured. */
 function errorBars({ errors }, look) {
   if (!errors?.some((error) => error !== null)) return {};
-  return { error_y: { type: "data", array: errors, thickness: 1.2, width: 3, color: look.quiet } };
+  const array = errors.map((error, index) => (isWithin(index) ? (error ?? undefined) : undefined));
+  return { error_y: { type: "data", array, thickness: 1.2, width: 3, color: look.quiet } };
 }
 
 /** The line around a mark. Models on the surface have its colours: a line tells them from it. */
@@ -100,7 +101,12 @@ function rings(shape, size, hull, look) {
   const betaVaes = allModels.filter((index) => isBetaVae(data.runs[index]));
   const vaes = allModels.filter((index) => data.runs[index].vae);
   const round = (name, indices, wider, colour) =>
-    ring(name, pointsAt(shape, indices), { symbol: "circle-open", size: base + wider, colour, width: 2 }, look);
+    ring(
+      name,
+      pointsAt(shape, indices.filter(isWithin)),
+      { symbol: "circle-open", size: base + wider, colour, width: 2 },
+      look,
+    );
   const chosen = shape.seeds ? { symbol: "square-open", size } : { symbol: "circle-open", size: base + 16 };
   const selected = ring(
     "selected",
