@@ -23,7 +23,7 @@ export function drawBrushed() {
 }
 
 function countText(count) {
-  const where = state.ranges.size === 1 ? "in the range" : `in all ${state.ranges.size} ranges`;
+  const where = ["", "in the range", "in both ranges"][state.ranges.size] ?? `in all ${state.ranges.size} ranges`;
   const best = count ? " The best of them, by the number alone, where models are chosen:" : "";
   return `${count} of ${data.runs.length} models ${count === 1 ? "is" : "are"} ${where}.${best}`;
 }

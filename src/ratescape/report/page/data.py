@@ -10,6 +10,7 @@ from ratescape.metrics import Metric, layer_columns, measured_metrics
 from ratescape.records.answers import answers
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import Table
+from ratescape.report.deciding import uses_of
 from ratescape.report.fine import fine_of
 from ratescape.report.groups import axes_of, groups_of
 from ratescape.report.page.asked import answer_data, asked_note
@@ -23,7 +24,6 @@ from ratescape.report.page.models import (
     picture,
     picture_width,
     table1_data,
-    uses_of,
 )
 from ratescape.report.page.names import column, group_data, layer_names, metric_data, numbers, shades
 from ratescape.report.page.notes import alarms, facts, provenance, warnings

@@ -7,23 +7,15 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from ratescape.metrics import ACTIVE_RATE, Metric, layer_columns
+from ratescape.report.deciding import along
 from ratescape.report.groups import Group, axes_of, group_rates
 from ratescape.report.page.axes import extent, limits
 from ratescape.report.page.names import column, metric_data, number, numbers
 from ratescape.report.page.planes import Splits
 from ratescape.report.plots.geometry import SIMPLEX, in_simplex, simplex_lines
 
-WHOLE = ("rate", "distortion", "psnr")
-"""Metrics of the whole model that parallel coordinates show, beside those that decide for a use."""
-
 _TICKS = 5
 """Numbers along an axis of parallel coordinates, at most."""
-
-
-def _along(metrics: Sequence[Metric], uses: Mapping[str, str]) -> list[Metric]:
-    """The metrics that get an axis: of the whole model, then what decides for each use."""
-    known = {metric.column: metric for metric in metrics}
-    return [known[name] for name in dict.fromkeys([*WHOLE, *uses]) if name in known]
 
 
 def groups_data(
@@ -51,7 +43,7 @@ def groups_data(
         "limits": {split: [limits(numbers(rate), from_zero=True) for rate in found] for split, found in rates.items()},
         "simplex": _simplex(rows, groups, splits, rates) if len(groups) == 3 else None,
         "parallel": [_rate_axis(index, group, rates) for index, group in enumerate(groups)]
-        + [_metric_axis(rows, metric, splits) for metric in _along(metrics, uses)],
+        + [_metric_axis(rows, metric, splits) for metric in along(metrics, uses)],
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from ratescape.errors import NoWinner, SpecError
-from ratescape.metrics import USES, Metric, layer_columns
+from ratescape.metrics import Metric, layer_columns
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import Table
 from ratescape.report.groups import Group, group_betas, group_rates
@@ -95,19 +95,6 @@ def picture(path: Path) -> str | None:
     if not path.exists():
         return None
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
-
-
-def uses_of(table: Table) -> dict[str, str]:
-    """The column that decides for each use, and the use, where it was measured; of the layer that is best for it."""
-    found: dict[str, str] = {}
-    for use in USES:
-        try:
-            found[best(table, use).metric.column] = use
-        except NoWinner:
-            found[metric_for(finished(table), use).column] = use
-        except SpecError:  # not measured: the page does without
-            continue
-    return found
 
 
 def picture_width(folder: SweepFolder, rows: pd.DataFrame) -> int | None:
