@@ -93,7 +93,7 @@ def _pair(axes: Axes, rows: pd.DataFrame, x: pd.Series, y: pd.Series, metric: Me
     axes.set_xlim(_from_zero(x))
     axes.set_ylim(_from_zero(y))
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         axis.set_major_formatter(NUMBER)
     axes.grid(color=GRID, lw=0.6)
 

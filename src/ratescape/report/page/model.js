@@ -5,6 +5,7 @@ import { element, fillTable, make } from "./dom.js";
 import { collapsedTexts } from "./hover.js";
 import { shownWithError } from "./numbers.js";
 import { drawPictures } from "./pictures.js";
+import { betterThan } from "./refined.js";
 import { select, state } from "./state.js";
 
 export function connectModel() {
@@ -21,8 +22,16 @@ export function drawModel() {
   drawPictures(run);
   drawLayers(run);
   fillTable(element("values"), ["measured on", ...data.splits], valueRows(run));
+  element("better").replaceChildren(...betterThan(state.selected).flatMap(refinedUse));
   element("python").textContent = run.python;
   element("shell").textContent = run.shell;
+}
+
+/** How to use the model as it was refined, and that what follows is the one before. */
+function refinedUse({ text, python }) {
+  const code = make("pre", undefined, "use");
+  code.append(make("code", python));
+  return [make("p", text, "quiet"), code, make("p", "The model of the grid, before:", "quiet")];
 }
 
 /** What is worth saying of a model in a word. */

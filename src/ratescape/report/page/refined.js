@@ -69,6 +69,15 @@ export function refinements(run, column, split) {
   return found.map((one) => `${epochs(one)}: ${beforeAfter(one, metricOf(column), split)}${kept(one)}`);
 }
 
+/** The refined models that are better than the model of the grid that they come from, as text and what loads each. */
+export function betterThan(index) {
+  const better = refined.filter((one) => one.origin === index && one.improved.length > 0);
+  return better.map((one) => {
+    const names = one.improved.map((column) => metricOf(column).name);
+    return { text: `It was ${epochs(one)}, and is then better by ${names.join(", ")}:`, python: one.python };
+  });
+}
+
 export function drawRefined(split) {
   element("refined-card").hidden = refined.length === 0;
   if (!refined.length) return;
