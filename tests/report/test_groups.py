@@ -1,6 +1,5 @@
 """Landscapes of more than two betas: what their groups are called, and what page and figures hold of them."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
 
-from ratescape.metrics import METRICS
+from ratescape.metrics import METRICS, measured_metrics
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import Table, read_table
 from ratescape.report import figures
@@ -20,6 +19,8 @@ from ratescape.report.deciding import along, uses_of
 from ratescape.report.groups import Group, group_betas, group_rates, groups_of
 from ratescape.report.many import pairs_figure, parallel_figure
 from ratescape.report.page import page_data
+from ratescape.report.page.groups import groups_data
+from ratescape.report.page.models import models_data, picks_data
 from ratescape.selection import best, finished
 
 PSNR = METRICS["psnr"]
@@ -27,8 +28,8 @@ PSNR = METRICS["psnr"]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> SweepFolder:
-    """Five layers at three resolutions, 20 models of which 18 have numbers."""
-    return sweep(tmp_path_factory.mktemp("deep"), blocks="1x1,7x2,14x2", points=20, labels=True, pictures=False)
+    """Five layers at three resolutions, 16 models of which 14 have numbers."""
+    return sweep(tmp_path_factory.mktemp("deep"), blocks="1x1,7x2,14x2", points=16, labels=True, pictures=False)
 
 
 @pytest.fixture(scope="module")
@@ -124,11 +125,12 @@ def test_a_point_of_the_simplex_is_the_shares_of_its_model(data: dict[str, Any])
             assert others[which] == pytest.approx(share)
 
 
-def test_a_model_that_carries_nothing_is_not_in_the_simplex(folder: SweepFolder, table: Table) -> None:
-    rows = table.rows.copy()
-    rates = [name for name in rows if name.removeprefix("test_").startswith("rate")]
-    rows.loc[rows["run"] == finished(table)["run"].iloc[2], rates] = 0.001
-    simplex = page_data(folder, dataclasses.replace(table, rows=rows))["many"]["simplex"]
+def test_a_model_that_carries_nothing_is_not_in_the_simplex(table: Table, groups: list[Group]) -> None:
+    rows = finished(table)
+    rows.loc[2, [name for name in rows if name.startswith("rate")]] = 0.001
+    many = groups_data(rows, groups, {"validation": ""}, [], {})
+    assert many is not None
+    simplex = many["simplex"]
     assert simplex["splits"]["validation"]["points"]["x"][2] is None
     assert "Not shown: 1 of less than 0.1 nats" in simplex["note"]
 
@@ -150,9 +152,9 @@ def test_parallel_axes_are_rates_then_the_whole_then_what_decides_for_uses(data:
 
 
 def test_of_many_layers_the_best_is_picked_and_not_each(tmp_path: Path) -> None:
-    folder = sweep(tmp_path, blocks="1x2,7x3,14x3", points=12, labels=True, pictures=False)
+    folder = sweep(tmp_path, blocks="1x2,7x3,14x2", points=9, labels=True, pictures=False)
     table = read_table(folder)
-    picks = page_data(folder, table)["picks"]
+    picks = picks_data(table, measured_metrics(finished(table)), uses_of(table))
     (knn,) = [pick for pick in picks if pick["metric"].startswith("accuracy_knn")]
     chosen = best(table, "accuracy_knn")
     assert (knn["metric"], knn["best"]) == (chosen.metric.column, chosen.run)
@@ -161,15 +163,13 @@ def test_of_many_layers_the_best_is_picked_and_not_each(tmp_path: Path) -> None:
 
 
 def test_pictures_by_group_are_shown_where_they_are(folder: SweepFolder, table: Table) -> None:
-    run = str(finished(table)["run"].iloc[1])
-    path = folder.path / "runs" / run / "samples_by_group.png"
+    rows = finished(table).head(2)
+    path = folder.path / "runs" / str(rows["run"].iloc[1]) / "samples_by_group.png"
     strip(rows=3, blur=0).save(path)
-    try:
-        shown = {one["run"]: one["by_group"] for one in page_data(folder, table)["runs"]}
-    finally:
-        path.unlink()
-    assert shown[run][0] is None and shown[run][1].startswith("data:image/png")
-    assert sum(one != [None, None] for one in shown.values()) == 1
+    without, shown = models_data(folder, rows, {"validation": ""}, [], groups_of(folder.spec()))
+    path.unlink()
+    assert without["by_group"] == [None, None]
+    assert shown["by_group"][0] is None and shown["by_group"][1].startswith("data:image/png")
 
 
 # ---- figures
@@ -203,7 +203,7 @@ def test_parallel_lines_cross_each_axis_at_their_number(table: Table, groups: li
     figure, rows = parallel_figure(table, groups, PSNR), finished(table)
     (lines,) = [one for one in figure.axes[0].collections if isinstance(one, LineCollection)]
     drawn = np.array([np.asarray(line)[:, 1] for line in lines.get_segments()])  # [N, axes]
-    shown = along(list(METRICS.values()), uses_of(table))
+    shown = along(measured_metrics(rows), uses_of(table))
     columns = [*group_rates(rows, groups), *(rows[one.column] for one in shown)]
     for values, heights in zip(columns, drawn.T, strict=True):
         np.testing.assert_allclose(heights, (values - values.min()) / (values.max() - values.min()))

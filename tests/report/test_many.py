@@ -11,13 +11,19 @@ from helpers.sweep_on_disk import sweep
 from ratescape.report.page import write_page
 
 COUNT = "[...document.querySelectorAll('#parallel .line')]"
+TWELVE: dict[str, Any] = {
+    "blocks": "1x2,4x2,7x3,14x5",
+    "groups": ("1", "4", "7", "14"),
+    "points": 20,
+    "pictures": False,
+}
 OVERFLOW = "[document.documentElement.scrollWidth, innerWidth]"
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of 20 deep models, of which 18 have numbers, over three betas."""
-    return write_page(sweep(tmp_path_factory.mktemp("deep"), blocks="1x1,7x2,14x2", points=20, labels=True))
+    """The page of 16 deep models, of which 14 have numbers, over three betas."""
+    return write_page(sweep(tmp_path_factory.mktemp("deep"), blocks="1x1,7x2,14x2", points=16, labels=True))
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +110,7 @@ def ranges_of(browser: Chromium) -> dict[str, tuple[float, float]]:
 @pytest.mark.browser
 def test_a_click_in_any_view_marks_the_model_in_all(desktop: Chromium, data: dict[str, Any]) -> None:
     values = [run["values"]["validation"]["group_rates"] for run in data["runs"]]
-    for side, panel, index in (("left", 0, 3), ("left", 2, 12), ("right", 0, 7)):
+    for side, panel, index in (("left", 0, 3), ("left", 2, 11), ("right", 0, 7)):
         choose(desktop, 0)
         place = desktop.evaluate(
             f"""(() => {{
@@ -144,7 +150,7 @@ def test_ranges_by_mouse_narrow_all_views_and_name_the_best_within(desktop: Chro
     inside = within(data, ranges)
     assert 0 < len(inside) < len(data["runs"])
     note = desktop.evaluate("document.getElementById('brush-note').textContent")
-    assert note.startswith(f"{len(inside)} of 18 models {'is' if len(inside) == 1 else 'are'} in both ranges.")
+    assert note.startswith(f"{len(inside)} of 14 models {'is' if len(inside) == 1 else 'are'} in both ranges.")
     for side in ("left", "right", "total"):
         desktop.wait(f"Array.isArray({models(side)}[0].marker.opacity)")
         opacity = desktop.evaluate(f"{models(side)}[0].marker.opacity")
@@ -175,7 +181,7 @@ def test_ranges_by_keys(desktop: Chromium, data: dict[str, Any]) -> None:
     assert ranges_of(desktop)["group 1"] == pytest.approx((low + 0.12 * (high - low), high))
     inside = within(data, {1: (low + 0.12 * (high - low), high)})
     text = desktop.evaluate("document.getElementById('brush-note').textContent")
-    assert text.startswith(f"{len(inside)} of 18 models are in the range.")
+    assert text.startswith(f"{len(inside)} of 14 models are in the range.")
     spoken = desktop.evaluate("document.activeElement.getAttribute('aria-valuetext')")
     assert spoken.endswith("nats") and " to " in spoken
     desktop.press("Escape")
@@ -186,7 +192,7 @@ def test_ranges_by_keys(desktop: Chromium, data: dict[str, Any]) -> None:
 def test_many_layers_are_folded_and_nothing_is_clipped_on_a_phone(browser: Chromium, tmp_path: Path) -> None:
     """Twelve layers in four groups: a row for each group, the layers below."""
     browser.open(
-        write_page(sweep(tmp_path, blocks="1x2,4x2,7x3,14x5", points=18, labels=True, pictures=False)),
+        write_page(sweep(tmp_path, **TWELVE)),
         420,
         900,
         phone=True,
