@@ -192,7 +192,7 @@ def test_ranges_by_keys(desktop: Chromium, data: dict[str, Any]) -> None:
 def test_many_layers_are_folded_and_nothing_is_clipped_on_a_phone(browser: Chromium, tmp_path: Path) -> None:
     """Twelve layers in four groups: a row for each group, the layers below."""
     browser.open(
-        write_page(sweep(tmp_path, **TWELVE)),
+        write_page(sweep(tmp_path, **TWELVE, pictures=False)),
         420,
         900,
         phone=True,
