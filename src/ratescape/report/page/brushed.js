@@ -7,7 +7,8 @@ import { withUnit } from "./numbers.js";
 import { select, state } from "./state.js";
 
 const HOW =
-  "Drag along an axis to keep the models in a range, or move its ends with the arrow keys; a double click, or Escape, clears it.";
+  "Drag along an axis to keep the models in a range, or move its ends with the arrow keys; " +
+  "a double click, or Escape, clears it.";
 
 export function connectBrushed() {
   element("clear").addEventListener("click", clearRanges);

@@ -11,7 +11,7 @@ const LINE = 15; // height of a line of a name
 const LETTERS = 7.2; // CSS pixels of a letter of a name, about
 const ENDS = ["lower end", "upper end"];
 
-/** The elements of an axis; `moveEnd(axis, end, key)` moves an end of its range and tells whether the key means that. */
+/** Elements of an axis; `moveEnd(axis, end, key)` moves an end of its range, and tells whether the key does that. */
 export function axisParts(axis, moveEnd) {
   const ends = ENDS.map((name, end) => handle(axis, name, (key) => moveEnd(axis, end, key)));
   const parts = {
