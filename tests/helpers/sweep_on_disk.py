@@ -45,7 +45,7 @@ def sweep(
     """Write a sweep whose rates fall smoothly with the betas; run ``diverged`` broke down, ``missing`` is not done.
 
     With ``labels`` all that needs a label is measured too; the accuracy of run ``flagged`` is above its ceiling.
-    A ``conditioned`` sweep has a fine landscape. With ``blocks`` its models are deep ones, and scattered over ``points``
+    A ``conditioned`` sweep has a fine landscape. With ``blocks`` its models are deep ones, scattered over ``points``
     betas.
     """
     model = ModelSpec(family="residual", latents=latents) if latents else ModelSpec()
