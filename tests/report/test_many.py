@@ -11,12 +11,7 @@ from helpers.sweep_on_disk import sweep
 from ratescape.report.page import write_page
 
 COUNT = "[...document.querySelectorAll('#parallel .line')]"
-TWELVE: dict[str, Any] = {
-    "blocks": "1x2,4x2,7x3,14x5",
-    "groups": ("1", "4", "7", "14"),
-    "points": 20,
-    "pictures": False,
-}
+TWELVE: dict[str, Any] = {"blocks": "1x2,4x2,7x3,14x5", "groups": ("1", "4", "7", "14"), "points": 20}
 OVERFLOW = "[document.documentElement.scrollWidth, innerWidth]"
 
 
