@@ -14,6 +14,7 @@ from helpers.sweeps import sweep_spec
 from ratescape.records.files import to_json_lines, write_atomically
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.table import fine_columns
+from ratescape.specs.blocks import levels
 from ratescape.specs.data import DataSpec
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.model import ModelSpec
@@ -28,10 +29,12 @@ def sweep(
     *,
     steps: int = 5,
     latents: tuple[int, ...] | None = None,
+    blocks: str | None = None,
+    points: int = 64,
     name: str = "mnist-5k",
     validation: float = 0.1,
     seeds: tuple[int, ...] = (0,),
-    groups: tuple[int, ...] | None = None,
+    groups: tuple[int | str, ...] | None = None,
     diverged: int | None = 1,
     missing: int | None = 2,
     pictures: bool = True,
@@ -42,13 +45,17 @@ def sweep(
     """Write a sweep whose rates fall smoothly with the betas; run ``diverged`` broke down, ``missing`` is not done.
 
     With ``labels`` all that needs a label is measured too; the accuracy of run ``flagged`` is above its ceiling.
-    A ``conditioned`` sweep has a fine landscape.
+    A ``conditioned`` sweep has a fine landscape. With ``blocks`` its models are deep ones, scattered over ``points``
+    betas.
     """
     model = ModelSpec(family="residual", latents=latents) if latents else ModelSpec()
+    if blocks:
+        layers = sum(level.blocks for level in levels(blocks))
+        model = ModelSpec(family="deep", blocks=blocks, latents=(4,) * layers)
     spec = sweep_spec(
         data=DataSpec(name=name, validation=validation),
         model=model,
-        grid=BetaGrid(steps=steps),
+        grid=BetaGrid(steps=steps, points=points),
         seeds=seeds,
         groups=groups,
         method="conditioned" if conditioned else "dedicated",

@@ -110,4 +110,4 @@ def test_a_model_that_diverged_has_rows_without_numbers() -> None:
 
 def test_betas_of_many_layers_are_written_once_for_a_row_of_equal_ones() -> None:
     assert betas_text([0.1, 0.1, 2.5]) == "(0.1, 0.1, 2.5)"
-    assert betas_text([0.1] * 3 + [2.5] * 5 + [1.23456]) == "(0.1 x 3, 2.5 x 5, 1.235)"
+    assert betas_text([0.1] * 3 + [2.5] * 5 + [1.23456]) == "(0.1 ×3, 2.5 ×5, 1.235)"

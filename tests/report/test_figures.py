@@ -83,12 +83,12 @@ def test_the_hull_is_joined_over_the_total_rate_alone(tmp_path: Path, table: Tab
     assert [line for axes in figure.axes for line in axes.lines if line.get_color() == palette.HULL] == []
     assert "on the hull of PSNR over total rate" in [text.get_text() for text in figure.legends[0].get_texts()]
     three = read_table(sweep(tmp_path, latents=(8, 8, 8), steps=2, diverged=None, missing=None, pictures=False))
-    over_total, plane = figures.landscape_figure(three, PSNR).axes[:2]
+    over_total, simplex = figures.landscape_figure(three, PSNR).axes[:2]
     (line,) = (line for line in over_total.lines if line.get_color() == palette.HULL)
     np.testing.assert_allclose(
         np.asarray(line.get_xydata()), measured(three).loc[hull_of(measured(three), PSNR), ["rate", "psnr"]]
     )
-    assert not [line for line in plane.lines if line.get_color() == palette.HULL]
+    assert not [line for line in simplex.lines if line.get_color() == palette.HULL]
 
 
 def test_diagonals_have_the_total_rate_they_are_labelled_with(figure: Figure) -> None:
@@ -140,8 +140,7 @@ def test_other_numbers_of_layers_show_the_metric_over_the_total_rate(
     if len(latents) > 2:
         top = f"rate_{len(latents)}"
         np.testing.assert_allclose(np.asarray(points.get_array()), (rows[top] / rows["rate"]).fillna(0))
-        (right,) = collections(figure.axes[1])
-        np.testing.assert_allclose(offsets(right)[:, 1], rows["rate"] - rows[top])
+    assert len(figure.axes) == (1 if len(latents) > 3 else 2)
 
 
 def test_one_shared_beta_is_drawn_over_beta(tmp_path: Path) -> None:

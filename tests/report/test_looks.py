@@ -10,6 +10,7 @@ from helpers.chromium import Chromium
 from helpers.sweep_on_disk import refine_on_disk, sweep
 
 from ratescape.records.folders import SweepFolder
+from ratescape.records.refined import read_refined
 from ratescape.records.table import read_table
 from ratescape.report.page import page_data, render, write_page
 
@@ -153,6 +154,18 @@ def test_the_table_of_refined_models_is_whole_at_1200_pixels(browser: Chromium, 
     refine_on_disk(folder, (0.1, 10.0), 2.0)
     browser.open(write_page(folder), 1200)
     assert browser.evaluate("document.querySelectorAll('#refined tbody tr').length") == 1
+    known = page_data(folder, read_table(folder), read_refined(folder, read_table(folder)).rows)
+    (refined,) = known["refined"]
+    assert "nelbo" in refined["improved"]
+    choose = (
+        "(() => {{ const chooser = document.getElementById('chooser'); chooser.value = '{}'; "
+        "chooser.dispatchEvent(new Event('change')); }})()"
+    )
+    browser.evaluate(choose.format(refined["origin"]))  # its card offers the better one first, and says so
+    assert browser.evaluate("document.querySelector('#better code').textContent") == refined["python"]
+    assert "better by −ELBO" in text(browser, "better").replace("PSNR, ", "")
+    browser.evaluate(choose.format((refined["origin"] + 1) % len(known["runs"])))
+    assert text(browser, "better") == ""
     wide, place = browser.evaluate(
         "(() => { const t = document.getElementById('refined'); return [t.scrollWidth, t.parentNode.clientWidth]; })()"
     )

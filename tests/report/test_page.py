@@ -208,7 +208,10 @@ def test_layers_are_named_top_down(tmp_path: Path) -> None:
         "rates": ["R(z₃)", "R(z₂|z₃)", "R(z₁|z₂,…)"],
     }
     assert data["runs"][1]["title"] == "β₃ = 0.1, β₂ = 0.1, β₁ = 10"
-    assert data["rate_plane"]["y_title"] == "R(z₂, z₁|z₃), nats per image"
+    assert data["rate_plane"] is None  # three betas are no plane
+    shared = sweep(tmp_path / "shared", latents=(4, 4, 4), groups=(0, 0, 0), steps=2, pictures=False)
+    plane = page_data(shared, read_table(shared))["rate_plane"]
+    assert plane["y_title"] == "R(z₂, z₁|z₃), nats per image"
 
 
 # ---- the browser

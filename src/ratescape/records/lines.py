@@ -37,22 +37,22 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-SHORT = 8
+SHORT = 4
 """Betas up to which each is written by itself."""
 
 
 def betas_text(betas: Sequence[float], digits: int = 4) -> str:
-    """Betas, top layer first: ``(0.1, 2.5)``; of more than eight, equal ones in a row once: ``(0.1 x 3, 2.5 x 6)``.
+    """Betas, top layer first: ``(0.1, 2.5)``; of more than four, equal ones in a row once: ``(0.1 ×3, 2.5 ×6)``.
 
     Args:
         digits: significant ones.
 
     Example::
 
-        betas_text([0.1] * 3 + [2.5] * 6)  # "(0.1 x 3, 2.5 x 6)"
+        betas_text([0.1] * 3 + [2.5] * 6)  # "(0.1 ×3, 2.5 ×6)"
     """
     texts = [f"{beta:.{digits}g}" for beta in betas]
     if len(texts) > SHORT:
         rows = [(text, len(list(row))) for text, row in itertools.groupby(texts)]
-        texts = [text if count == 1 else f"{text} x {count}" for text, count in rows]
+        texts = [text if count == 1 else f"{text} ×{count}" for text, count in rows]
     return f"({', '.join(texts)})"

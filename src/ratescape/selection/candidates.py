@@ -97,13 +97,14 @@ def candidates(
     single = rows["seed"].nunique() == 1
     own = [parts.get(str(run), {}) if single else {} for run in rows["run"]]
     betas = rows[layer_columns(rows, "beta")].to_numpy().tolist()
+    models = [row for _, row in rows.iterrows()]
     for metric in metrics:
         known = rows[metric.column].notna() & rows["rate"].notna()
         errors, on_test = (standard_errors(rows, metric, prefix).tolist() for prefix in ("", "test_"))
         dead = have_collapsed(rows, metric.layer).tolist()
         found += [
             Candidate(row, metric, errors[i], on_test[i], tuple(betas[i]), dead[i], own[i].get(metric.column, ()))
-            for i, (_, row) in enumerate(rows.iterrows())
+            for i, row in enumerate(models)
             if known.iloc[i]
         ]
     return sorted(found, key=lambda one: (-one.score, one.rate, one.run))

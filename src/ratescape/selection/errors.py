@@ -20,7 +20,8 @@ def standard_errors(rows: pd.DataFrame, metric: Metric, prefix: str = "") -> pd.
     """
     missing = pd.Series(math.nan, rows.index)
     values, errors = rows.get(prefix + metric.column, missing), rows.get(f"{prefix}se_{metric.column}", missing)
-    alike = values.groupby([rows[column] for column in layer_columns(rows, "beta")])
+    betas = rows[layer_columns(rows, "beta")].to_numpy()  # [N, L]
+    alike = values.groupby(np.unique(betas, axis=0, return_inverse=True)[1].ravel())
     over_seeds = alike.transform("std") / np.sqrt(alike.transform("count"))  # NaN for a single seed
     return pd.Series(np.fmax(errors.astype(float), over_seeds.astype(float)), rows.index)
 

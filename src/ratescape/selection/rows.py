@@ -18,7 +18,8 @@ def measured(table: Table) -> pd.DataFrame:
     rows = table.rows[table.rows["status"] == "ok"].reset_index(drop=True)
     labels = {"run", "seed", "status", "trained", "flag", "request", "outcome", "origin"}
     numbers = [name for name in rows.columns if re.sub("^(before_)?(test_)?", "", name) not in labels]
-    return rows.astype({name: float for name in numbers if not is_float_dtype(rows.dtypes[name])})
+    kinds = rows.dtypes
+    return rows.astype({name: float for name in numbers if not is_float_dtype(kinds[name])})
 
 
 def finished(table: Table) -> pd.DataFrame:

@@ -10,12 +10,22 @@ from ratescape.metrics import Metric, layer_columns, measured_metrics
 from ratescape.records.answers import answers
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import Table
+from ratescape.report.deciding import uses_of
 from ratescape.report.fine import fine_of
+from ratescape.report.groups import axes_of, groups_of
 from ratescape.report.page.asked import answer_data, asked_note
 from ratescape.report.page.axes import extent, limits
 from ratescape.report.page.between import COLUMNS, fine_data, layer_rates, with_loss
-from ratescape.report.page.models import models_data, picks_data, picture, picture_width, table1_data, uses_of
-from ratescape.report.page.names import column, layer_names, metric_data, numbers, shades
+from ratescape.report.page.groups import groups_data
+from ratescape.report.page.models import (
+    FEW_LAYERS,
+    models_data,
+    picks_data,
+    picture,
+    picture_width,
+    table1_data,
+)
+from ratescape.report.page.names import column, group_data, layer_names, metric_data, numbers, shades
 from ratescape.report.page.notes import alarms, facts, provenance, warnings
 from ratescape.report.page.planes import Splits, beta_plane, ceiling_plane, rate_plane, total_plane
 from ratescape.report.page.refined import refined_data
@@ -42,6 +52,7 @@ def page_data(folder: SweepFolder, table: Table, refined: pd.DataFrame | None = 
         page_data(folder, read_table(folder))["runs"][0]["values"]["test"]["psnr"]
     """
     rows, spec, fine = finished(table), folder.spec(), fine_of(folder)
+    groups = groups_of(spec)
     between = None if fine is None else with_loss(fine)
     layers, known = len(layer_columns(rows, "rate")), _known(refined)
     metrics, uses = measured_metrics(rows) + ([] if between is None else layer_rates()), uses_of(table)
@@ -52,23 +63,27 @@ def page_data(folder: SweepFolder, table: Table, refined: pd.DataFrame | None = 
         "facts": facts(spec.model, table),
         "layers": layers,
         "names": layer_names(layers),
+        "few_layers": FEW_LAYERS,
+        "axes": axes_of(rows, groups),
+        "groups": [group_data(group) for group in groups],
         "chosen_on": table.split,
         "splits": list(splits),
         "metrics": [metric_data(metric, layers, uses) for metric in metrics],
         "colours": shades("viridis"),
         "picture_width": picture_width(folder, rows),
-        "runs": models_data(folder, rows, splits, metrics),
+        "runs": models_data(folder, rows, splits, metrics, groups),
         "selected": next((pick["best"] for pick in picks if pick["best"]), str(rows["run"].iloc[0])),
         "hulls": _by_metric(metrics, splits, lambda metric, prefix: hull_of(rows, metric, prefix)),
         "ranges": _by_metric(metrics, splits, lambda metric, prefix: extent(_values(rows, between, metric, prefix))),
         "limits": _by_metric(metrics, splits, lambda metric, prefix: limits(column(rows, prefix + metric.column))),
-        "rate_plane": rate_plane(rows, splits, found, _rates(between, known) if layers == 2 else None),
-        "beta_plane": beta_plane(table.rows, rows),
-        "total_plane": total_plane(rows, splits),
+        "rate_plane": rate_plane(rows, splits, found, groups, _rates(between, known) if layers == 2 else None),
+        "beta_plane": beta_plane(table.rows, rows, groups),
+        "many": groups_data(rows, groups, splits, metrics, uses),
+        "total_plane": total_plane(rows, splits, groups),
         "ceiling_plane": ceiling_plane(rows, splits),
         "surface": _surface(rows, uses),
         "fine": None if between is None else fine_data(between, rows, metrics, table.split),
-        "refined": refined_data(folder, known, rows, splits, metrics),
+        "refined": refined_data(folder, known, rows, splits, metrics, groups),
         "answers": [answer_data(answer) for answer in found],
         "asked_note": asked_note(found, table.split),
         "control": picture(folder.path / "figures" / "control.png"),

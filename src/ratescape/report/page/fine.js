@@ -119,7 +119,7 @@ function wholeCells() {
 }
 
 /** A colour of a scale, part of the way along it. */
-function mixed(colours, along) {
+export function mixed(colours, along) {
   const place = along * (colours.length - 1);
   const first = Math.min(colours.length - 2, Math.floor(place));
   const channels = [1, 3, 5].map((from) => {

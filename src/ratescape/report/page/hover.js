@@ -4,6 +4,7 @@ import { data } from "./data.js";
 import { withUnit, written } from "./numbers.js";
 import { state } from "./state.js";
 
+const NAMED = 3; // collapsed layers named one by one
 const TEMPLATE = "%{text}<extra></extra>";
 
 /** The part of a trace that shows a text for each of its points. */
@@ -20,7 +21,7 @@ export function modelText(run) {
     ...hoverMetrics().map(
       (metric) => `${metric.name} ${withUnit(metric, values[metric.column], values.errors[metric.column])}`,
     ),
-    ...run.collapsed.map((layer) => `${data.names.latents[data.layers - layer]} has collapsed`),
+    ...collapsedTexts(run),
   ];
   if (run.flag) lines.push("an accuracy on samples is above its ceiling");
   return lines.join("<br>");
@@ -29,8 +30,23 @@ export function modelText(run) {
 function ratesLine(values) {
   const total = written(values.rate);
   if (data.layers === 1) return `rate ${total} nats`;
-  const rates = values.rates.map((rate, index) => `${data.names.rates[index]} ${written(rate)}`);
-  return `${rates.join(" · ")} · total ${total} nats`;
+  const rates = data.layers > 2 && data.groups.length > 1 ? groupRates(values) : layerRates(values);
+  return [...rates, `total ${total} nats`].join(" · ");
+}
+
+function groupRates(values) {
+  return data.groups.map(({ name }, index) => `${name}: ${written(values.group_rates[index])}`);
+}
+
+function layerRates(values) {
+  if (data.layers > data.few_layers) return [];
+  return values.rates.map((rate, index) => `${data.names.rates[index]} ${written(rate)}`);
+}
+
+/** What has collapsed of a model: the layers by name, or how many of many. */
+export function collapsedTexts({ collapsed }) {
+  if (collapsed.length > NAMED) return [`${collapsed.length} of ${data.layers} layers have collapsed`];
+  return collapsed.map((layer) => `${data.names.latents[data.layers - layer]} has collapsed`);
 }
 
 /** The metric that is shown, those that decide for a use, and -ELBO. */

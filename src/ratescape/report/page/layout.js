@@ -41,7 +41,7 @@ function sharesOneScale({ x, y, least_fill: least }, width, height) {
   return least <= filled && filled <= 1 / least;
 }
 
-function axisLayout({ log, limits, ticks, percent }, text, look) {
+export function axisLayout({ log, limits, ticks, percent }, text, look) {
   const axis = {
     title: { text, font: { size: 13 }, standoff: 8 },
     gridcolor: look.grid,

@@ -1,11 +1,13 @@
 // Draws the landscape and shows the selected model.
 
 import { drawAsked } from "./asked.js";
+import { connectBrushed, drawBrushed } from "./brushed.js";
 import { connectControls, drawControls } from "./controls.js";
 import { data } from "./data.js";
 import { drawFixed } from "./fixed.js";
 import { drawKey } from "./key.js";
 import { connectModel, drawModel } from "./model.js";
+import { connectParallel, drawParallel } from "./parallel.js";
 import { drawPicks, drawPressed, reported } from "./picks.js";
 import { fitPictures } from "./pictures.js";
 import { drawPlots } from "./plots.js";
@@ -17,6 +19,8 @@ import { drawTable1 } from "./table1.js";
 function drawAll() {
   drawControls();
   drawKey();
+  drawParallel();
+  drawBrushed();
   drawPlots(drawSurface);
   drawModel();
   drawPressed(data.runs[state.selected].run);
@@ -24,6 +28,7 @@ function drawAll() {
 
 /** Everything that depends on the size of the window or on its colours. */
 function drawAgain() {
+  drawParallel();
   drawPlots(drawSurface);
 }
 
@@ -45,6 +50,10 @@ drawAsked();
 drawRefined(reported);
 connectControls();
 connectModel();
+if (data.many) {
+  connectParallel();
+  connectBrushed();
+}
 drawAll();
 onChange(drawAll);
 connectWindow();

@@ -2,8 +2,10 @@
 
 import { data, isBetaVae, metricOf } from "./data.js";
 import { element, fillTable, make } from "./dom.js";
+import { collapsedTexts } from "./hover.js";
 import { shownWithError } from "./numbers.js";
 import { drawPictures } from "./pictures.js";
+import { betterThan } from "./refined.js";
 import { select, state } from "./state.js";
 
 export function connectModel() {
@@ -18,10 +20,18 @@ export function drawModel() {
   element("chooser").value = String(state.selected);
   element("badges").replaceChildren(...badges(run));
   drawPictures(run);
-  fillTable(element("layers"), [`layer, on ${state.split}`, ...data.names.latents], layerRows(run));
+  drawLayers(run);
   fillTable(element("values"), ["measured on", ...data.splits], valueRows(run));
+  element("better").replaceChildren(...betterThan(state.selected).flatMap(refinedUse));
   element("python").textContent = run.python;
   element("shell").textContent = run.shell;
+}
+
+/** How to use the model as it was refined, and that what follows is the one before. */
+function refinedUse({ text, python }) {
+  const code = make("pre", undefined, "use");
+  code.append(make("code", python));
+  return [make("p", text, "quiet"), code, make("p", "The model of the grid, before:", "quiet")];
 }
 
 /** What is worth saying of a model in a word. */
@@ -33,7 +43,7 @@ function badges(run) {
     list.push([`on the hull of ${state.metric.name}`, "hull"]);
   }
   if (run.flag) list.push(["an accuracy on samples is above its ceiling", "warn"]);
-  for (const layer of run.collapsed) list.push([`${data.names.latents[data.layers - layer]} has collapsed`, "warn"]);
+  list.push(...collapsedTexts(run).map((text) => [text, "warn"]));
   return list.map(([text, name]) => make("li", text, name));
 }
 
@@ -53,6 +63,47 @@ function valueRows(run) {
 /** "17.25 ± 0.04": a metric of one model on one split. */
 function measured(values, metric) {
   return shownWithError(metric, values[metric.column], values.errors[metric.column]);
+}
+
+/** A column for each of few layers; else a row for each group, and one for each layer that is folded away. */
+function drawLayers(run) {
+  const few = data.layers <= data.few_layers && [1, data.layers].includes(data.groups.length);
+  element("all-layers").hidden = few;
+  if (few) {
+    fillTable(element("layers"), [`layer, on ${state.split}`, ...data.names.latents], layerRows(run));
+    return;
+  }
+  fillTable(
+    element("layers"),
+    [`group, on ${state.split}`, "layers", "β", "rate (nats)", "active units"],
+    groupRows(run),
+  );
+  element("all-layers-title").textContent = `All ${data.layers} layers`;
+  const [betas, ...rows] = layerRows(run);
+  const headings = [betas, ...rows].map(([name]) => name);
+  const layers = data.names.latents.map((name, index) => [name, ...[betas, ...rows].map((row) => row[1 + index])]);
+  fillTable(element("layer-rows"), ["layer", ...headings], layers);
+}
+
+/** Betas, rates and active units of the groups, a row for each. */
+function groupRows(run) {
+  const values = run.values[state.split];
+  return data.groups.map((group, index) => {
+    const column = `rate_group_${data.groups.length - index}`;
+    const rate = shownWithError({ percent: false }, values.group_rates[index], values.errors[column]);
+    return [group.name, layersText(run, group), run.group_betas[index], rate, activeUnits(values, group)];
+  });
+}
+
+/** The layers of a group, and how many of them have collapsed. */
+function layersText(run, { latents, layers }) {
+  const dead = run.collapsed.filter((layer) => layers.includes(layer)).length;
+  return dead ? `${latents} (${dead} of ${layers.length} collapsed)` : latents;
+}
+
+function activeUnits({ active }, { layers }) {
+  const units = layers.map((layer) => active[data.layers - layer]);
+  return units.every(Number.isFinite) ? String(units.reduce((sum, one) => sum + one, 0)) : "–";
 }
 
 /** Betas, rates and metrics of single layers, a column for each layer. */

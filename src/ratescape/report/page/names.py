@@ -11,6 +11,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 from ratescape.metrics import SUBSCRIPTS, Metric
+from ratescape.report.groups import Group, latents
 from ratescape.report.plots.palette import colours_of
 
 USE_MARKS = {"reconstruction": "▲", "generation": "★", "representation": "◆"}
@@ -45,6 +46,11 @@ def _rate_name(layer: int, layers: int) -> str:
         return f"R({latent(layer)})"
     further = ",…" if layers - layer > 1 else ""
     return f"R({latent(layer)}|{latent(layer + 1)}{further})"
+
+
+def group_data(group: Group) -> dict[str, Any]:
+    """A group of layers as the page names it: itself, its beta, and the latents of its layers."""
+    return {"name": group.name, "beta": group.beta, "layers": list(group.layers), "latents": latents(group.layers)}
 
 
 def metric_data(metric: Metric, layers: int, uses: Mapping[str, str]) -> dict[str, Any]:

@@ -8,7 +8,9 @@ const DIRECTIONS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], Ar
 export function selectOnClick(node) {
   node.on("plotly_click", (event) => {
     const point = event.points.find((candidate) => typeof candidate.customdata === "number");
-    if (point) select(point.customdata);
+    if (!point) return;
+    if (point.data.meta !== undefined) node.dataset.panel = point.data.meta; // arrow keys step in this one
+    select(point.customdata);
   });
 }
 

@@ -45,7 +45,7 @@ function appendEntries(block, pick, metric) {
 function pickEntry(label, key, metric, className) {
   const run = data.runs[indexOfRun(key)];
   const values = run.values[reported];
-  const betas = run.equal && data.layers > 1 ? `all ${run.beta_texts[0]}` : run.beta_texts.join(", ");
+  const betas = run.equal && data.layers > 1 ? `all ${run.beta_texts[0]}` : run.group_betas.join(", ");
   const layer = metric.layer === null ? "" : data.names.latents[data.layers - metric.layer];
   const button = modelButton(key, () => select(indexOfRun(key)), undefined, className);
   button.append(
@@ -58,7 +58,7 @@ function pickEntry(label, key, metric, className) {
 
 /** Mark the buttons of the selected model. */
 export function drawPressed(key) {
-  for (const button of document.querySelectorAll(".pick button, #table1 button")) {
+  for (const button of document.querySelectorAll(".pick button, #table1 button, #brushed button")) {
     button.setAttribute("aria-pressed", String(button.dataset.run === key));
   }
 }

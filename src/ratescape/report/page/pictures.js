@@ -4,17 +4,36 @@ import { data } from "./data.js";
 import { element, make } from "./dom.js";
 
 const SIDE = 96; // CSS pixels that an image is at least wide, where there is room
+const FEW_GROUPS = 4;
 const LEAST_SIDE = 80; // and where that puts all images into one line
 
 export function drawPictures(run) {
-  const shown = [
+  const figures = figuresOf([
     [run.reconstructions, "Originals above, their reconstructions below"],
     [run.samples, "Samples from the prior"],
-  ].filter(([address]) => address);
-  const figures = shown.map(([address, caption]) => pictureFigure(address, caption));
+  ]);
   if (!figures.length) figures.push(make("p", "No pictures of this model were kept.", "quiet"));
   element("pictures").replaceChildren(...figures);
+  drawByGroup(run);
   fitPictures();
+}
+
+/** What each group of layers adds: open at first where there are few. */
+function drawByGroup(run) {
+  const rows = data.groups.map(({ name }, index) => (index ? `with ${name}` : `${name} alone`)).join("; ");
+  const [reconstructions, samples] = run.by_group;
+  const figures = figuresOf([
+    [reconstructions, `Rows: originals; reconstructions from ${rows}; the groups below at their prior's mode`],
+    [samples, `Rows: samples drawn from ${rows}; the groups below at their prior's mode`],
+  ]);
+  const fold = element("by-group");
+  if (fold.hidden) fold.open = data.groups.length <= FEW_GROUPS;
+  fold.hidden = figures.length === 0;
+  element("group-pictures").replaceChildren(...figures);
+}
+
+function figuresOf(shown) {
+  return shown.filter(([address]) => address).map(([address, caption]) => pictureFigure(address, caption));
 }
 
 function pictureFigure(address, caption) {
@@ -40,7 +59,7 @@ function lineOf(image) {
 function fitLines(lines) {
   const first = lines.querySelector("img");
   if (!first.naturalWidth) return; // not loaded yet
-  const room = element("pictures").clientWidth;
+  const room = element("pictures").clientWidth; // also of those that are folded away
   const side = data.picture_width ?? first.naturalWidth;
   const scale = factor(side, first.naturalWidth, room);
   const count = Math.round(first.naturalWidth / side);
@@ -72,5 +91,5 @@ function copyOf(image) {
 }
 
 export function fitPictures() {
-  for (const lines of document.querySelectorAll("#pictures .lines")) fitLines(lines);
+  for (const lines of document.querySelectorAll(".pictures .lines")) fitLines(lines);
 }

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ratescape.metrics import layer_columns, measured_metrics
 from ratescape.records.answers import Answer
+from ratescape.report.groups import Group, group_rates
 from ratescape.report.page.axes import beta_ticks, extent, grid_axis, limits, log_axis, rate_frame
 from ratescape.report.page.names import column, latent, layer_names, metric_data, numbers
 from ratescape.report.paper.table import flags_of
@@ -33,34 +34,44 @@ _CROSS_NOTE = " ×: a sample above its ceiling, a defect."
 
 
 def rate_plane(
-    rows: pd.DataFrame, splits: Splits, answers: Sequence[Answer], others: pd.DataFrame | None = None
+    rows: pd.DataFrame,
+    splits: Splits,
+    answers: Sequence[Answer],
+    groups: Sequence[Group],
+    others: pd.DataFrame | None = None,
 ) -> dict[str, Any] | None:
-    """Rate of the top layer against that of all layers below; None with one layer.
+    """Rate of the upper of two groups against that of the lower; None with one layer, and with more groups.
+
+    Where all layers share one beta, it is the rate of the top layer against that of all layers below.
 
     Args:
         rows: the models.
         splits: what they were measured on.
         answers: rates asked for, and those found.
+        groups: the layers that share a beta.
         others: further points of two layers for which there must be room, by ``rate_2`` and ``rate_1``.
     """
     layers = len(layer_columns(rows, "rate"))
-    if layers == 1:
+    if layers == 1 or len(groups) > 2:
         return None
+    upper = groups[0].layers if len(groups) == 2 else (layers,)
+    asked = answers if layers == 2 else []
+    points = {split: _rate_points(rows, prefix, upper, asked, others) for split, prefix in splits.items()}
+    return _rate_titles(layers, groups) | {"own_scale": f"; {OWN_SCALE}", "splits": points}
+
+
+def _rate_titles(layers: int, groups: Sequence[Group]) -> dict[str, str]:
     top, below = latent(layers), ", ".join(latent(layer) for layer in range(layers - 1, 0, -1))
     title = "Over the layer rates" if layers == 2 else "Division of the rate: top layer and all below"
-    return {
-        "title": title,
-        "x_title": f"R({top}), nats per image",
-        "y_title": f"R({below}|{top}), nats per image",
-        "own_scale": f"; {OWN_SCALE}",
-        "splits": {split: _rate_points(rows, prefix, layers, answers, others) for split, prefix in splits.items()},
-    }
+    if len(groups) == 2 and layers > 2:
+        title, top, below = "Over the group rates", *(group.name for group in groups)
+    return {"title": title, "x_title": f"R({top}), nats per image", "y_title": f"R({below}|{top}), nats per image"}
 
 
 def _rate_points(
-    rows: pd.DataFrame, prefix: str, layers: int, answers: Sequence[Answer], others: pd.DataFrame | None
+    rows: pd.DataFrame, prefix: str, upper: Sequence[int], answers: Sequence[Answer], others: pd.DataFrame | None
 ) -> dict[str, Any]:
-    top = rows[f"{prefix}rate_{layers}"]
+    top = rows[[f"{prefix}rate_{layer}" for layer in upper]].sum(axis=1, skipna=False)
     x, y = numbers(top), numbers(rows[f"{prefix}rate"] - top)
     asked = [one for index, answer in enumerate(answers) if (one := _asked(index, answer)) is not None]
     shown = []
@@ -89,21 +100,31 @@ def _point(rates: Sequence[float | None]) -> tuple[float, float] | None:
     return (known[0], sum(known[1:])) if len(known) == len(rates) else None
 
 
-def beta_plane(asked: pd.DataFrame, rows: pd.DataFrame) -> dict[str, Any] | None:
+def beta_plane(asked: pd.DataFrame, rows: pd.DataFrame, groups: Sequence[Group]) -> dict[str, Any] | None:
     """The plane of two betas, or the axis of the one that all layers share; None for more betas.
 
     Args:
         asked: all rows of the table, those that diverged too.
         rows: the rows with numbers.
+        groups: the layers that share a beta.
     """
-    names = layer_columns(rows, "beta")
+    names = [f"beta_{group.layers[0]}" for group in groups]
     if beta_vaes(rows).all():
         x = numbers(rows[names[0]])
         axis = {"log": True, "ticks": beta_ticks(sorted(rows[names[0]].unique()))}
         return {"title": "Over β", "x_title": "β, the price of a nat", "points": {"x": x}, "x": axis}
-    if len(names) > 2:
+    own = len(layer_columns(rows, "beta"))
+    if len(names) > 2 or ("request" in rows and own > 2):  # betas that were found are those of single layers
         return None
-    plane = {"title": "Over the multipliers β", **BETA_TITLES}
+    titles = (
+        BETA_TITLES
+        if own == 2
+        else {
+            f"{axis}_title": f"{group.beta}, the price of a nat in {group.name}"
+            for axis, group in zip("xy", groups, strict=True)
+        }
+    )
+    plane = {"title": "Over the multipliers β", **titles}
     if "request" in rows:  # betas that were found lie on no grid
         x, y = (rows[name].tolist() for name in names)
         return plane | {"points": {"x": x, "y": y}, "x": log_axis(x), "y": log_axis(y)}
@@ -128,10 +149,14 @@ def _cells(asked: pd.DataFrame, rows: pd.DataFrame, top: str, below: str) -> dic
     }
 
 
-def total_plane(rows: pd.DataFrame, splits: Splits) -> dict[str, Any]:
-    """Any metric over the total rate; colour: the share of the top layer, or beta of the only one."""
+def total_plane(rows: pd.DataFrame, splits: Splits, groups: Sequence[Group]) -> dict[str, Any]:
+    """Any metric over the total rate; colour: the share of the top group, or beta of the only layer.
+
+    Where all layers share one beta, it is the share of the top layer.
+    """
     layers = len(layer_columns(rows, "rate"))
-    several, top = layers > 1, latent(layers)
+    upper = groups[0] if len(groups) > 1 else Group(latent(layers), (layers,))
+    several, top = layers > 1, upper.name
     ticks = beta_ticks(sorted(rows["beta_1"].unique()))
     ticks["tickvals"] = [math.log10(value) for value in ticks["tickvals"]]
     return {
@@ -139,13 +164,14 @@ def total_plane(rows: pd.DataFrame, splits: Splits) -> dict[str, Any]:
         "x_title": "total rate, nats per image" if several else "rate, nats per image",
         "bar": {"text": f"share of {top}"} if several else {"text": "β", "ticks": ticks},
         "note": _HULL_NOTE + (_ERROR_NOTE if any(name.startswith("se_") for name in rows) else ""),
-        "splits": {split: _total_points(rows, prefix, layers) for split, prefix in splits.items()},
+        "splits": {split: _total_points(rows, prefix, upper) for split, prefix in splits.items()},
     }
 
 
-def _total_points(rows: pd.DataFrame, prefix: str, layers: int) -> dict[str, Any]:
+def _total_points(rows: pd.DataFrame, prefix: str, upper: Group) -> dict[str, Any]:
     total = rows[f"{prefix}rate"]
-    share = rows[f"{prefix}rate_{layers}"] / total.clip(lower=1e-9)
+    layers = len(layer_columns(rows, "rate"))
+    share = group_rates(rows, [upper], prefix)[0] / total.clip(lower=1e-9)
     colour = numbers(share if layers > 1 else np.log10(rows["beta_1"]))
     colour_range = (0.0, extent(colour)[1]) if layers > 1 else extent(colour)
     return {

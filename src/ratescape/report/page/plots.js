@@ -32,14 +32,23 @@ function drawPlot(side) {
   const node = element(side);
   const fresh = !node.classList.contains("js-plotly-plot");
   const shape = shapes[side]();
-  const layout = plotLayout(shape, look, node);
+  const layout = (shape.layout ?? plotLayout)(shape, look, node);
   const { name } = shape.metric ?? state.metric;
   element(`${side}-title`).textContent = shape.metric ? shape.title : titleWith(state.metric, shape.title);
   node.setAttribute("aria-label", `Plot of ${name}, ${shape.title}. Arrow keys move the selection.`);
-  Plotly.react(node, traces(shape, markerSize(shape, layout), look), layout, PLOT_OPTIONS);
+  Plotly.react(node, allTraces(shape, markerSize(shape, layout), look), layout, PLOT_OPTIONS);
   if (!fresh) return;
   selectOnClick(node);
   selectByArrows(node, shapes[side]);
+}
+
+/** The traces of a plot, or of each of its panels. */
+function allTraces(shape, size, look) {
+  if (!shape.panels) return traces(shape, size, look);
+  const small = shape.plain ? 6 : size - 3;
+  return shape.panels.flatMap(({ points, axes }, meta) =>
+    traces({ ...shape, points }, small, look).map((trace) => ({ ...trace, ...axes, meta })),
+  );
 }
 
 /** Size of a mark in pixels: a cell of the grid, or a point that leaves room for its neighbours. */

@@ -11,8 +11,8 @@ const { refined } = data;
 
 /** Traces of the refined models over "betas" or "rates" of two layers, and the ways that they went. */
 export function refinedTraces(plane, range, look) {
-  if (!refined.length || !plane || data.layers !== 2) return [];
-  const after = refined.map((one) => (plane === "betas" ? one.betas : one.values[state.split].rates));
+  if (!refined.length || !plane || data.axes !== 2) return [];
+  const after = refined.map((one) => (plane === "betas" ? groupBetas(one) : one.values[state.split].group_rates));
   const marks = {
     ...{ x: after.map(([x]) => x), y: after.map(([, y]) => y) },
     ...{ name: "refined", type: "scatter", mode: "markers", ...hoverTexts(refined.map(refinedText)) },
@@ -28,9 +28,14 @@ export function refinedTraces(plane, range, look) {
   return plane === "betas" ? [marks] : [way(after, look), marks];
 }
 
+/** The beta of each group. */
+function groupBetas(one) {
+  return data.groups.map((group) => one.betas[data.layers - group.layers[0]]);
+}
+
 /** Lines from the rates before to those after. */
 function way(after, look) {
-  const before = refined.map((one) => one.before[state.split].rates);
+  const before = refined.map((one) => one.before[state.split].group_rates);
   const along = (axis) => after.flatMap((rates, index) => [before[index][axis], rates[axis], null]);
   const how = { name: "refining", type: "scatter", mode: "lines", hoverinfo: "skip" };
   return { x: along(0), y: along(1), ...how, line: { width: 1.6, color: look.ink } };
@@ -62,6 +67,15 @@ export function refinements(run, column, split) {
   const found = refined.filter((one) => one.origin === origin);
   const kept = (one) => (one.improved.includes(column) ? "" : " (not kept: no better where models are chosen)");
   return found.map((one) => `${epochs(one)}: ${beforeAfter(one, metricOf(column), split)}${kept(one)}`);
+}
+
+/** The refined models that are better than the model of the grid that they come from, as text and what loads each. */
+export function betterThan(index) {
+  const better = refined.filter((one) => one.origin === index && one.improved.length > 0);
+  return better.map((one) => {
+    const names = one.improved.map((column) => metricOf(column).name);
+    return { text: `It was ${epochs(one)}, and is then better by ${names.join(", ")}:`, python: one.python };
+  });
 }
 
 export function drawRefined(split) {

@@ -9,13 +9,19 @@ import pandas as pd
 
 from ratescape.metrics import Metric
 from ratescape.records.folders import SweepFolder
+from ratescape.report.groups import Group
 from ratescape.report.page.models import model_titles, values_of
 from ratescape.report.page.planes import Splits
 from ratescape.selection import betas_of, difference_error
 
 
 def refined_data(
-    folder: SweepFolder, refined: pd.DataFrame, rows: pd.DataFrame, splits: Splits, metrics: Sequence[Metric]
+    folder: SweepFolder,
+    refined: pd.DataFrame,
+    rows: pd.DataFrame,
+    splits: Splits,
+    metrics: Sequence[Metric],
+    groups: Sequence[Group],
 ) -> list[dict[str, Any]]:
     """Each refined model: betas, epochs, numbers on every split before and after, and how to use it.
 
@@ -25,6 +31,7 @@ def refined_data(
         rows: the models of the landscape.
         splits: what was measured on.
         metrics: those of the page.
+        groups: the layers that share a beta.
     """
     positions = {str(run): position for position, run in enumerate(rows["run"])}
     return [
@@ -33,12 +40,14 @@ def refined_data(
             "epochs": int(row["epochs"]),
             "origin": positions.get(str(row["origin"])),
             "betas": list(betas_of(row)),
-            "values": {split: values_of(row, prefix, metrics) for split, prefix in splits.items()},
-            "before": {split: values_of(row, f"before_{prefix}", metrics) for split, prefix in splits.items()},
+            "values": {split: values_of(row, prefix, metrics, groups) for split, prefix in splits.items()},
+            "before": {split: values_of(row, f"before_{prefix}", metrics, groups) for split, prefix in splits.items()},
             "improved": [metric.column for metric in metrics if _improved(row, metric)],
             "python": f"ratescape.load({json.dumps(str(folder.path / 'refined' / str(row['run'])))})",
         }
-        for (_, row), title in zip(refined.iterrows(), model_titles(refined) if len(refined) else [], strict=True)
+        for (_, row), title in zip(
+            refined.iterrows(), model_titles(refined, groups) if len(refined) else [], strict=True
+        )
     ]
 
 

@@ -4,6 +4,7 @@
 
 import { data, metricOf } from "./data.js";
 import { surfaceIsColoured } from "./fine.js";
+import { pairsShape, simplexShape } from "./pairs.js";
 import { errorOf, measuredOf, state } from "./state.js";
 
 function metricColour() {
@@ -41,7 +42,7 @@ function betaShape() {
 
 /** Whether the models are drawn as cells of a grid of betas. */
 export function hasCells() {
-  return data.layers <= 2 && Boolean(betaShape().seeds);
+  return Boolean(data.beta_plane && betaShape().seeds);
 }
 
 /** The metric over the total rate, with its standard errors. */
@@ -61,12 +62,26 @@ function ceilingShape() {
   return { ...plane, ...here, y, metric: metricOf(plane.metric), colour: ownColour(plane, here), joined: true };
 }
 
+const colouredPairs = () => pairsShape(metricColour());
+const colouredSimplex = () => simplexShape(metricColour());
+
+/** The plots of landscapes of one or two betas that are seen first. */
+function fewBetas() {
+  const two = data.layers === 2 || data.axes === 2;
+  if (!two) return { left: totalShape, right: data.layers > 2 ? rateShape : betaShape };
+  return data.beta_plane
+    ? { left: rateShape, right: betaShape, total: totalShape }
+    : { left: rateShape, right: totalShape };
+}
+
+function manyBetas() {
+  return data.many.simplex
+    ? { left: colouredPairs, right: colouredSimplex, total: totalShape }
+    : { left: colouredPairs, right: totalShape };
+}
+
 /** What each plot of this page shows, by the id of its element. */
-export const shapes = {
-  left: data.layers === 2 ? rateShape : totalShape,
-  right: data.layers > 2 ? rateShape : betaShape,
-};
-if (data.layers === 2) shapes.total = totalShape;
+export const shapes = data.many ? manyBetas() : fewBetas();
 if (data.ceiling_plane) shapes.ceiling = ceilingShape;
 
 /** "PSNR: over the layer rates", of a title that begins with a capital letter. */

@@ -6,6 +6,7 @@ export const state = {
   metric: data.metrics[0],
   split: data.splits[0],
   selected: indexOfRun(data.selected),
+  ranges: new Map(), // those drawn on parallel coordinates: [low, high] by the id of their axis
 };
 
 const listeners = [];
@@ -15,7 +16,7 @@ export function onChange(listener) {
   listeners.push(listener);
 }
 
-/** Change the metric, the split or the selected model. */
+/** Change the metric, the split, the selected model or the ranges. */
 export function change(update) {
   Object.assign(state, update);
   for (const listener of listeners) listener();

@@ -1,5 +1,6 @@
 // What is drawn in a plot, from back to front.
 
+import { isWithin, opacities } from "./brush.js";
 import { allModels, data, isBetaVae } from "./data.js";
 import { fineTraces } from "./fine.js";
 import { answerText, hoverTexts, modelText } from "./hover.js";
@@ -44,7 +45,7 @@ function models(shape, size, look) {
     cmin: range[0],
     cmax: range[1],
     colorscale: plotlyScale(colours),
-    opacity: 1,
+    opacity: opacities(),
     line: markLine(shape, look),
   };
   if (bar) Object.assign(marker, { showscale: true, colorbar: colourBar(bar) });
@@ -55,7 +56,8 @@ function models(shape, size, look) {
 /** Bars of one standard error up and down; nothing where none was measured. */
 function errorBars({ errors }, look) {
   if (!errors?.some((error) => error !== null)) return {};
-  return { error_y: { type: "data", array: errors, thickness: 1.2, width: 3, color: look.quiet } };
+  const array = errors.map((error, index) => (isWithin(index) ? (error ?? undefined) : undefined));
+  return { error_y: { type: "data", array, thickness: 1.2, width: 3, color: look.quiet } };
 }
 
 /** The line around a mark. Models on the surface have its colours: a line tells them from it. */
@@ -99,13 +101,25 @@ function rings(shape, size, hull, look) {
   const betaVaes = allModels.filter((index) => isBetaVae(data.runs[index]));
   const vaes = allModels.filter((index) => data.runs[index].vae);
   const round = (name, indices, wider, colour) =>
-    ring(name, pointsAt(shape, indices), { symbol: "circle-open", size: base + wider, colour, width: 2 }, look);
-  const selected = shape.seeds ? { symbol: "square-open", size } : { symbol: "circle-open", size: base + 16 };
+    ring(
+      name,
+      pointsAt(shape, indices.filter(isWithin)),
+      { symbol: "circle-open", size: base + wider, colour, width: 2 },
+      look,
+    );
+  const chosen = shape.seeds ? { symbol: "square-open", size } : { symbol: "circle-open", size: base + 16 };
+  const selected = ring(
+    "selected",
+    pointsAt(shape, [state.selected]),
+    { ...chosen, colour: look.accent, width: 3 },
+    look,
+  );
+  if (shape.plain) return selected;
   return [
     ...round("hull", hull, 9, look.hull),
     ...round("beta-VAE", betaVaes, 2, look["beta-vae"]),
     ...round("VAE", vaes, 2, look.vae),
-    ...ring("selected", pointsAt(shape, [state.selected]), { ...selected, colour: look.accent, width: 3 }, look),
+    ...selected,
   ];
 }
 

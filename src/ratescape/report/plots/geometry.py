@@ -1,5 +1,6 @@
 """Where things lie in the planes of rates and of betas: numbers only, the same for figures and page."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -77,3 +78,37 @@ def cell_slice(beta: float, step: float, index: int, count: int) -> Limits:
     """
     low, high = beta * step ** (np.array([index, index + 1]) / count - 0.5)
     return float(low), float(high)
+
+
+SIMPLEX = ((0.5, 3**0.5 / 2), (0.0, 0.0), (1.0, 0.0))
+"""Corners of the simplex of three shares, x and y: all in the first on top, in the second left, in the third right."""
+
+
+def in_simplex(shares: Sequence[pd.Series]) -> tuple[pd.Series, pd.Series]:
+    """Where three shares of a whole lie in the simplex, x and y.
+
+    Example::
+
+        in_simplex([pd.Series([1.0]), pd.Series([0.0]), pd.Series([0.0])])  # x 0.5, y 0.87: the top
+    """
+    one, _, three = shares
+    return three + one / 2, one * SIMPLEX[0][1]
+
+
+def simplex_lines(steps: int = 4) -> list[tuple[float, int, tuple[float, float], tuple[float, float]]]:
+    """Lines of equal share across the simplex: the share, which of the three has it, and both ends.
+
+    A line begins on the side where its number is written.
+    """
+    lines: list[tuple[float, int, tuple[float, float], tuple[float, float]]] = []
+    for which in range(3):
+        for share in (step / steps for step in range(1, steps)):
+            ends = [_mixed(which, share, other) for other in ((which + 1) % 3, (which + 2) % 3)]
+            lines.append((share, which, ends[0], ends[1]))
+    return lines
+
+
+def _mixed(one: int, share: float, other: int) -> tuple[float, float]:
+    """The point of the simplex where one has a share and another all the rest."""
+    (a, b), (c, d) = SIMPLEX[one], SIMPLEX[other]
+    return share * a + (1 - share) * c, share * b + (1 - share) * d

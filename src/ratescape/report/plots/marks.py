@@ -24,21 +24,29 @@ _HALO = 2.5
 
 
 def draw_points(
-    axes: Axes, x: pd.Series, y: pd.Series, colour: pd.Series, colours: str | Colormap, scale: Normalize
+    axes: Axes,
+    x: pd.Series,
+    y: pd.Series,
+    colour: pd.Series,
+    colours: str | Colormap,
+    scale: Normalize,
+    area: float | None = None,
 ) -> PathCollection:
-    """One point a model, above grid and diagonals."""
-    size = _size(len(x))
+    """One point a model, above grid and diagonals; its area is in square typographic points."""
+    size = area or _size(len(x))
     return axes.scatter(x, y, c=colour, s=size, cmap=colours, norm=scale, edgecolors="#00000055", lw=0.5, zorder=3)
 
 
-def draw_rings(axes: Axes, x: pd.Series, y: pd.Series, rows: pd.DataFrame, hull: list[int]) -> None:
-    """Rings around beta-VAEs, plain VAEs and hull models, all on halos."""
+def draw_rings(
+    axes: Axes, x: pd.Series, y: pd.Series, rows: pd.DataFrame, hull: list[int], area: float | None = None
+) -> None:
+    """Rings around beta-VAEs, plain VAEs and hull models, all on halos; ``area`` is that of the points."""
     vae = plain_vaes(rows)
     equal = beta_vaes(rows) & ~vae & ("beta_2" in rows)  # with one layer every model is one
     ringed = ((rows.index.isin(hull), HULL, _HULL_RING), (equal, BETA_VAE, _RING), (vae, VAE, _RING))
     at = np.concatenate([np.flatnonzero(chosen) for chosen, _, _ in ringed])
     counts = [int(np.count_nonzero(chosen)) for chosen, _, _ in ringed]
-    sizes = np.repeat([size * _size(len(x)) for _, _, size in ringed], counts)
+    sizes = np.repeat([size * (area or _size(len(x))) for _, _, size in ringed], counts)
     colours = [colour for (_, colour, _), count in zip(ringed, counts, strict=True) for _ in range(count)]
     twice, widths = np.tile(at, 2), np.repeat([_HALO, 1.4], len(at))  # halos first, rings upon them
     edges = ["white"] * len(at) + colours
