@@ -194,4 +194,4 @@ def described_network(spec: ModelSpec, data: ImageData) -> str:
     parameters = sum(parameter.numel() for parameter in build(spec, data.shape).parameters())
     sizes = ", ".join(map(str, spec.latents or ()))
     layers = f"{spec.layers} layer{'s' * (spec.layers > 1)}" + (f" (latents {sizes})" if sizes else "")
-    return f"{spec.family} of {layers}, {spec.likelihood} likelihood, {parameters:,} parameters"
+    return f"{spec.title} of {layers}, {spec.likelihood} likelihood, {parameters:,} parameters"

@@ -43,7 +43,7 @@ class Dedicated:
         if not model.tunable and ((self.groups is None and self.grid.steps > 1) or len(set(groups)) > 1):
             one = (0,) * model.layers
             raise SpecError(
-                f"groups is {self.groups}: a {model.family} sweep needs one beta for all layers, since its layer rates "
+                f"groups is {self.groups}: a {model.title} sweep needs one beta for all layers, since its layer rates "
                 f"cannot be tuned one by one (Sec. 3.1 of the paper): add --groups {' '.join(map(str, one))} "
                 f"(in Python groups={one})"
             )
@@ -235,7 +235,7 @@ MOST_GROUPS = 3
 
 def usual_annealing(model: ModelSpec) -> AnnealingName:
     """How the betas of a network are annealed unless told otherwise: as keeps its layers (docs/results/one-run.md)."""
-    return "staggered" if model.family == "ghvae" else "balanced"
+    return "staggered" if model.title == "ghvae" else "balanced"
 
 
 class Default(NamedTuple):
@@ -266,20 +266,20 @@ def default_method(
     Raises:
         SpecError: ``training`` says how betas are annealed, which a conditioned network would not heed.
     """
-    count = len(set(resolved_groups(groups, model)))
+    count = 0 if model.is_open else len(set(resolved_groups(groups, model)))  # 0: not counted yet
     if not model.tunable:
-        why = f"the layer rates of a {model.family} model cannot be tuned one by one"
+        why = f"the layer rates of a {model.title} model cannot be tuned one by one"
     elif grid.steps == 1:
         why = "there is one beta point"
     elif count > MOST_GROUPS:
         why = f"one network was tried with up to {MOST_GROUPS} betas (--method conditioned takes more)"
     else:
         _refuse_annealing(training, annealing)
-        points = len(grid.combinations(count))
+        points = f"there are {len(grid.combinations(count))} of them, " if count else ""
         return Default(
             Conditioned,
-            f"method conditioned: one network gives the models of all beta points, since there are {points} of them, "
-            f"the layer rates of a {model.family} model can be tuned one by one, and one network was tried with up to "
+            f"method conditioned: one network gives the models of all beta points, since {points}"
+            f"the layer rates of a {model.title} model can be tuned one by one, and one network was tried with up to "
             f"{MOST_GROUPS} betas (--method dedicated: each model is trained alone)",
         )
     return Default(Dedicated, f"method dedicated: each model is trained alone, since {why}")

@@ -1,0 +1,142 @@
+"""Networks that a factory of the user's builds: called, and examined before anything is trained."""
+
+import dataclasses
+import functools
+import json
+import math
+from typing import Any
+
+from ratescape.errors import SpecError
+from ratescape.model.distributions import Likelihood, likelihood
+from ratescape.model.examining import Check, examined
+from ratescape.model.hierarchy import HVAE
+from ratescape.specs.factories import Factory, allow, factory_of, reason_of, source_of
+from ratescape.specs.model import ModelSpec
+
+ImageShape = tuple[int, int, int]
+"""(C, H, W)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Examination:
+    """What is known of a factory's network once it was built: its layers, and what the checks said."""
+
+    latents: tuple[int, ...]
+    """How many numbers each layer has, top first."""
+    tied: bool
+    """Whether the rates of its layers cannot be tuned one by one, since a layer sees the samples of those below."""
+    checks: tuple[Check, ...]
+
+    def note(self, name: str) -> str | None:
+        """Why something does not work with this network that others can do; None where it does."""
+        return next((check.said for check in self.checks if check.name == name and check.state != "ok"), None)
+
+
+def built(spec: ModelSpec, image_shape: ImageShape, factory: Factory | None = None) -> HVAE:
+    """The network of a spec's factory, its weights drawn from PyTorch's global generator.
+
+    Args:
+        spec: with a factory, and a likelihood.
+        factory: in place of the one that the spec names, whatever its source.
+
+    Raises:
+        SpecError: the factory cannot be had, its source is another than that of the spec, it fails, or returns
+            something else than a network for these images.
+
+    Example::
+
+        built(ModelSpec(factory="nets:mixer", options={"width": 32}, likelihood="bernoulli"), (1, 28, 28))
+    """
+    if factory is None:
+        factory = factory_of(spec.factory)
+        refuse_changed_source(spec)
+    observed = likelihood(spec)
+    model = _called(spec, factory, image_shape, observed)
+    _refuse_other(spec, model, image_shape, observed)
+    model.spec = spec
+    return model
+
+
+def refuse_changed_source(spec: ModelSpec) -> None:
+    """Refuse a spec whose factory has another source than it had; raises :class:`SpecError`."""
+    now = source_of(spec.factory)
+    if spec.source not in (None, now):
+        raise SpecError(
+            f"the source of {spec.factory} has changed since (digest {spec.source}, now {now}), so that its networks "
+            "are other ones: restore it, or train anew into another folder; factory=FUNCTION in Python takes it as it is"
+        )
+
+
+def _called(spec: ModelSpec, factory: Factory, image_shape: ImageShape, observed: Likelihood) -> Any:
+    options = json.loads(spec.options or "{}")
+    try:
+        return factory(image_shape, observed, **options)
+    except Exception as error:  # it is the user's code, which may raise anything
+        given = ", ".join([str(image_shape), type(observed).__name__, *(f"{k}={v!r}" for k, v in options.items())])
+        raise SpecError(
+            f"model.factory is {spec.factory!r}, which failed when called with {given} ({reason_of(error)}): correct "
+            "it, or model.options"
+        ) from error
+
+
+def _refuse_other(spec: ModelSpec, model: Any, image_shape: ImageShape, observed: Likelihood) -> None:
+    """Refuse what a factory returned if it is no network for these images."""
+    found = None
+    if not isinstance(model, HVAE):
+        found = f"returned {'a ' if model is not None else ''}{type(model).__name__}: return ratescape.HVAE(...)"
+    elif tuple(model.image_shape) != image_shape or model.likelihood is not observed:
+        found = "made its HVAE of another image_shape or likelihood than it was called with: hand both on"
+    elif spec.latents not in (None, sizes := _sizes(model)):
+        found = f"made layers of {sizes} numbers, and not of {spec.latents}: restore it, or train anew"
+    if found:
+        raise SpecError(f"model.factory is {spec.factory!r}, which {found}")
+
+
+def _sizes(model: HVAE) -> tuple[int, ...]:
+    return tuple(math.prod(shape) for shape in model.latent_shapes)
+
+
+def resolved(spec: ModelSpec, image_shape: ImageShape) -> ModelSpec:
+    """The spec with what is known once its network was built and has passed all checks.
+
+    To ask for it is to allow the factory to be imported: it is for specs that the user gave.
+
+    Raises:
+        SpecError: as of :func:`built`, or a check failed.
+
+    Example::
+
+        resolved(ModelSpec(factory="nets:mixer", likelihood="bernoulli"), (1, 28, 28)).layers
+    """
+    allow(spec.factory)
+    refuse_changed_source(spec)
+    found = examination(spec, image_shape)
+    for check in found.checks:
+        if check.state == "failed":
+            raise SpecError(f"model.factory is {spec.factory!r}, whose network fails the check of {check}")
+    return dataclasses.replace(spec, latents=found.latents, source=source_of(spec.factory), tied=found.tied)
+
+
+def examination(spec: ModelSpec, image_shape: ImageShape) -> Examination:
+    """What the checks say of a factory's network; made once a process for each spec and shape.
+
+    Args:
+        spec: with a factory, and a likelihood; resolved or not.
+
+    Example::
+
+        for check in examination(spec, (1, 28, 28)).checks:
+            print(check)
+    """
+    open_spec = dataclasses.replace(spec, latents=None, source=None, tied=False)
+    return _examination(open_spec, image_shape, factory_of(spec.factory))
+
+
+@functools.lru_cache(maxsize=16)
+def _examination(spec: ModelSpec, image_shape: ImageShape, factory: Factory) -> Examination:
+    def build() -> HVAE:
+        return built(spec, image_shape, factory)
+
+    model = build()
+    tied = not all(getattr(layer, "closed_form", True) for layer in model.layers)
+    return Examination(_sizes(model), tied, tuple(examined(build)))
