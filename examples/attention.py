@@ -41,26 +41,13 @@ class Encoder(nn.Module):
 
     def __init__(self, channels: int, patch: int, tokens: int, width: int, lower: int) -> None:
         super().__init__()
-        self.cut, self.lower = nn.PixelUnshuffle(patch), lower
-        self.embed = nn.Linear(channels * patch**2, width)
+        self.embed, self.lower = nn.Conv2d(channels, width, patch, patch), lower
         self.positions = nn.Parameter(0.1 * torch.randn(tokens, width))
         self.block = Block(width)
 
     def forward(self, images: Tensor, source: LatentSource) -> list[Tensor]:
-        tokens = self.block(self.embed(self.cut(images).flatten(2).transpose(1, 2)) + self.positions)
+        tokens = self.block(self.embed(images).flatten(2).transpose(1, 2) + self.positions)
         return [tokens.mean(1), *[tokens] * self.lower]
-
-
-class Decoder(nn.Module):
-    """Tokens to the likelihood's parameters, ``[B, T, W] -> [B, K, H, W]``."""
-
-    def __init__(self, width: int, outputs: int, patch: int, grid: tuple[int, int]) -> None:
-        super().__init__()
-        self.cells, self.grid = nn.Linear(width, outputs * patch**2), grid
-        self.join = nn.PixelShuffle(patch)
-
-    def forward(self, state: Tensor) -> Tensor:
-        return self.join(self.cells(state).transpose(1, 2).unflatten(2, self.grid))
 
 
 class Top(TopLayer):
@@ -68,9 +55,8 @@ class Top(TopLayer):
 
     def __init__(self, size: int, tokens: int, width: int) -> None:
         super().__init__(size, width)
-        self.spread = nn.Linear(size, width)
+        self.spread, self.block = nn.Linear(size, width), Block(width)
         self.positions = nn.Parameter(0.1 * torch.randn(tokens, width))
-        self.block = Block(width)
 
     def advance(self, state: Tensor | None, latents: Tensor) -> Tensor:
         return self.block(self.spread(latents).unsqueeze(1) + self.positions)
@@ -95,17 +81,19 @@ class Tokens(nn.Module):
         return self.block(state + self.add(latents))
 
 
+class Turned(nn.Module):
+    """``[B, T, W] -> [B, W, T]``."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.transpose(1, 2)
+
+
 def tokens(
-    shape: tuple[int, int, int],
-    likelihood: Likelihood,
-    width: int = 32,
-    patch: int = 4,
-    latents: Sequence[int] = (8, 1),
+    shape: tuple[int, int, int], likelihood: Likelihood, width: int = 32, patch: int = 4, sizes: Sequence[int] = (8, 1)
 ) -> HVAE:
     """The factory: the shape (C, H, W) of an image, the likelihood, and the options by name."""
-    channels, rows, columns = shape[0], shape[1] // patch, shape[2] // patch
-    count, (top, *lower) = rows * columns, latents
-    layers = [Top(top, count, width), *(Tokens(size, count, width) for size in lower)]
-    encoder = Encoder(channels, patch, count, width, len(lower))
-    decoder = Decoder(width, likelihood.output_channels(channels), patch, (rows, columns))
-    return HVAE(encoder, layers, decoder, likelihood, shape, adapted=("layers",))
+    rows, columns, (top, *lower) = shape[1] // patch, shape[2] // patch, sizes
+    layers = [Top(top, rows * columns, width), *(Tokens(size, rows * columns, width) for size in lower)]
+    cells = nn.Linear(width, likelihood.output_channels(shape[0]) * patch**2)
+    decoder = nn.Sequential(cells, Turned(), nn.Unflatten(2, (rows, columns)), nn.PixelShuffle(patch))
+    return HVAE(Encoder(shape[0], patch, rows * columns, width, len(lower)), layers, decoder, likelihood, shape)

@@ -62,8 +62,8 @@ def refuse_changed_source(spec: ModelSpec) -> None:
     now = source_of(spec.factory)
     if spec.source not in (None, now):
         raise SpecError(
-            f"the source of {spec.factory} has changed since (digest {spec.source}, now {now}), so that its networks "
-            "are other ones: restore it, or train anew into another folder; factory=FUNCTION in Python takes it as it is"
+            f"the source of {spec.factory} has changed since (digest {spec.source}, now {now}), so that its "
+            "networks are other ones: restore it, or train anew into another folder (factory=FUNCTION takes it)"
         )
 
 

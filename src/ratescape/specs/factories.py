@@ -143,8 +143,8 @@ def _imported(name: str) -> _Known:
 def _callable(name: str, factory: Any) -> Factory:
     if not callable(factory):
         raise SpecError(
-            f"model.factory is {name!r}, of type {type(factory).__name__}, which cannot be called: name a function that "
-            "returns an HVAE"
+            f"model.factory is {name!r}, of type {type(factory).__name__}, which cannot be called: name a "
+            "function that returns an HVAE"
         )
     return factory
 
