@@ -18,6 +18,7 @@ from ratescape.model.hierarchy import HVAE, Pass
 from ratescape.model.latents import LatentSource
 from ratescape.model.modulation import BetaFeatures, Film, as_arguments, attach, detach, merge
 from ratescape.model.registry import build
+from ratescape.specs.factories import Factory
 from ratescape.specs.given import Betas, as_betas
 from ratescape.specs.runs import NetworkSpec
 
@@ -119,12 +120,13 @@ class Conditioned(nn.Module):
             )
 
 
-def conditioned(spec: NetworkSpec, shape: tuple[int, int, int]) -> Conditioned:
+def conditioned(spec: NetworkSpec, shape: tuple[int, int, int], factory: Factory | None = None) -> Conditioned:
     """The untrained network of a spec.
 
     Args:
         spec: its structure, box and groups; how it is trained means nothing here.
         shape: of one image, ``(C, H, W)``.
+        factory: of the model, in place of the one that the spec names.
 
     Raises:
         SpecError: as :func:`ratescape.model.registry.build`.
@@ -133,5 +135,5 @@ def conditioned(spec: NetworkSpec, shape: tuple[int, int, int]) -> Conditioned:
 
         conditioned(NetworkSpec(), (1, 28, 28))
     """
-    model = build(spec.model, shape)
+    model = build(spec.model, shape, factory)
     return Conditioned(model, spec.low, spec.high, spec.width, spec.groups, spec.rank, spec.knots)

@@ -75,6 +75,7 @@ def _noise(model: HVAE) -> list[Tensor]:
     return model.noise(COUNT, torch.Generator().manual_seed(2))
 
 
+@torch.no_grad()
 def _passed(model: HVAE, images: Tensor) -> Pass:
     """A pass of a copy, since a pass may change buffers."""
     return copy.deepcopy(model)(PosteriorSample(_noise(model)), images)
@@ -85,6 +86,7 @@ def _numbers(result: Pass, items: slice = slice(None)) -> list[Tensor]:
     return [result.rates[items], result.distortion[items], result.output[items], *(z[items] for z in result.latents)]
 
 
+@torch.no_grad()
 def _differ(one: list[Tensor], other: list[Tensor]) -> bool:
     scales = [max(1.0, float(a.abs().max())) for a in one]
     return any(float((a - b).abs().max()) > CLOSE * s for a, b, s in zip(one, other, scales, strict=True))
@@ -115,13 +117,12 @@ def _shapes(build: Build) -> str:
     if not model.latent_shapes:
         raise _FailedError("the network has no layers: give HVAE one at least")
     try:
-        with torch.no_grad():
-            _check_shapes(model, model(PriorMode()), 0, drawn=1)  # first: it needs least to be right
-            _check_shapes(model, model(PosteriorMode(), _images(model)), COUNT)
-            _check_shapes(model, _passed(model, _images(model)), COUNT)
-            _check_shapes(model, model(PriorSample(_noise(model))), 0)
-            alone = Given([_noise(model)[0][:1]], PriorMode())
-            _check_shapes(model, model(alone), 0, drawn=1)
+        _check_shapes(model, model(PriorMode()), 0, drawn=1)  # first: it needs least to be right
+        _check_shapes(model, model(PosteriorMode(), _images(model)), COUNT)
+        _check_shapes(model, _passed(model, _images(model)), COUNT)
+        _check_shapes(model, model(PriorSample(_noise(model))), 0)
+        alone = Given([_noise(model)[0][:1]], PriorMode())
+        _check_shapes(model, model(alone), 0, drawn=1)
     except (_FailedError, SpecError) as error:
         raise _FailedError(str(error)) from error
     except Exception as error:  # it is the user's code, which may raise anything
@@ -154,8 +155,7 @@ def _expect(what: str, given: Tensor, shape: list[int], why: str = "") -> None:
 
 def _finite(build: Build) -> str:
     model = build()
-    with torch.no_grad():
-        result = _passed(model, _images(model))
+    result = _passed(model, _images(model))
     for parts, what in ((result.priors, "prior"), (result.posteriors, "posterior")):
         for index, part in enumerate(parts):
             if not bool((part.sigma > 0).all()):

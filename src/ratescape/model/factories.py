@@ -8,9 +8,9 @@ from typing import Any
 
 from ratescape.errors import SpecError
 from ratescape.model.distributions import Likelihood, likelihood
-from ratescape.model.examining import Check, examined
+from ratescape.model.examining import BETAS, PACKS, Check, examined
 from ratescape.model.hierarchy import HVAE
-from ratescape.specs.factories import Factory, allow, factory_of, reason_of, source_of
+from ratescape.specs.factories import Factory, allow_factories, factory_of, is_taken_as_it_is, reason_of, source_of
 from ratescape.specs.model import ModelSpec
 
 ImageShape = tuple[int, int, int]
@@ -47,6 +47,8 @@ def built(spec: ModelSpec, image_shape: ImageShape, factory: Factory | None = No
 
         built(ModelSpec(factory="nets:mixer", options={"width": 32}, likelihood="bernoulli"), (1, 28, 28))
     """
+    if spec.factory is None:
+        raise SpecError(f"factory is given, but the network is of family {spec.family}: leave it out")
     if factory is None:
         factory = factory_of(spec.factory)
         refuse_changed_source(spec)
@@ -60,7 +62,7 @@ def built(spec: ModelSpec, image_shape: ImageShape, factory: Factory | None = No
 def refuse_changed_source(spec: ModelSpec) -> None:
     """Refuse a spec whose factory has another source than it had; raises :class:`SpecError`."""
     now = source_of(spec.factory)
-    if spec.source not in (None, now):
+    if spec.source not in (None, now) and not is_taken_as_it_is(spec.factory):
         raise SpecError(
             f"the source of {spec.factory} has changed since (digest {spec.source}, now {now}), so that its "
             "networks are other ones: restore it, or train anew into another folder (factory=FUNCTION takes it)"
@@ -108,13 +110,25 @@ def resolved(spec: ModelSpec, image_shape: ImageShape) -> ModelSpec:
 
         resolved(ModelSpec(factory="nets:mixer", likelihood="bernoulli"), (1, 28, 28)).layers
     """
-    allow(spec.factory)
+    allow_factories([spec.factory])
     refuse_changed_source(spec)
     found = examination(spec, image_shape)
     for check in found.checks:
         if check.state == "failed":
             raise SpecError(f"model.factory is {spec.factory!r}, whose network fails the check of {check}")
     return dataclasses.replace(spec, latents=found.latents, source=source_of(spec.factory), tied=found.tied)
+
+
+def refuse_unconditioned(spec: ModelSpec, image_shape: ImageShape) -> None:
+    """Refuse a factory's network that cannot be conditioned on betas; raises :class:`SpecError`."""
+    why = examination(spec, image_shape).note(BETAS) if spec.factory else None
+    if why:
+        raise SpecError(f"model.factory is {spec.factory!r}: {why}, so add --method dedicated")
+
+
+def alone_because(spec: ModelSpec, image_shape: ImageShape) -> str | None:
+    """Why the models of a factory train one by one; None where several can train at once."""
+    return examination(spec, image_shape).note(PACKS) if spec.factory else None
 
 
 def examination(spec: ModelSpec, image_shape: ImageShape) -> Examination:

@@ -196,6 +196,6 @@ def build(spec: ModelSpec, image_shape: ImageShape, factory: Factory | None = No
     Raises:
         SpecError: the spec leaves sizes or likelihood open, or as of :func:`ratescape.model.factories.built`.
     """
-    if spec.factory is not None:
+    if spec.factory is not None or factory is not None:
         return factories.built(spec, image_shape, factory)
     return _family(spec.family).build(spec, image_shape)

@@ -37,8 +37,12 @@ _REGISTERED = re.compile(r"[\w.-]+")
 
 @dataclasses.dataclass(frozen=True)
 class _Known:
+    """A factory, and the digest of the source of its module."""
+
     factory: Factory
     source: str
+    as_it_is: bool = False
+    """Whether it stands for the factory that a file names, whatever its source."""
 
 
 _known: dict[str, _Known] = {}
@@ -68,22 +72,35 @@ def register(name: str, factory: Factory) -> None:
     _known[name] = _Known(_callable(name, factory), _source_of(name, factory, inspect.getmodule(factory)))
 
 
-def allow(names: Iterable[str] | str) -> None:
+def allow_factories(names: Iterable[str]) -> None:
     """Allow factories to be imported by name, for as long as this process lives; raises :class:`SpecError` for others.
 
     Example::
 
-        allow(["package.module:function"])
+        allow_factories(["package.module:function"])
     """
     for name in [names] if isinstance(names, str) else names:
         _allowed.add(factory_name(name))
 
 
 def pass_for(name: str | None, factory: Factory) -> None:
-    """Take a function for the factory that a landscape or file names; raises :class:`SpecError` where it names none."""
+    """Take a function for the factory that a landscape names, for as long as this process lives.
+
+    Raises:
+        SpecError: it names none, or the function cannot be called.
+
+    Example::
+
+        pass_for("nets:mixer", mixer)
+    """
     if name is None:
-        raise SpecError("factory is given, but the network is of a family, which needs none: leave it out")
-    _known[name] = _Known(_callable(name, factory), _source_of(name, factory, inspect.getmodule(factory)))
+        raise SpecError("factory is given, but the networks are of a family: leave it out")
+    _known[name] = _Known(_callable(name, factory), _source_of(name, factory, inspect.getmodule(factory)), True)
+
+
+def is_taken_as_it_is(name: str) -> bool:
+    """Whether a function was given for the factory of this name, whatever its source."""
+    return name in _known and _known[name].as_it_is
 
 
 def is_importable(name: str) -> bool:
