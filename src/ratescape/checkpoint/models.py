@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from ratescape.checkpoint.files import load, save
 from ratescape.errors import CheckpointError, SpecError
-from ratescape.model.conditioning import Conditioned, conditioned
+from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
-from ratescape.model.registry import build
+from ratescape.model.registry import build, conditioned
 from ratescape.specs.codec import from_dict, to_dict
 from ratescape.specs.data import DataSpec
 from ratescape.specs.factories import Factory

@@ -1,8 +1,8 @@
 """Networks of the user's own at a terminal: which factories may be imported, and from where."""
 
-import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 from tyro.conf import arg
@@ -20,8 +20,9 @@ def importable(names: Sequence[str | None]) -> list[str]:
         importable(["nets:mixer"])
     """
     given = [name for name in names if name is not None]
-    if given and os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
+    here = str(Path.cwd())
+    if given and here not in sys.path:
+        sys.path.append(here)
     return given
 
 

@@ -42,8 +42,8 @@ def adapted(execution: ExecutionSpec, model: ModelSpec, data: ImageData) -> Exec
     elsewhere = execution.engine == "ray" or workers(execution, chosen_device(execution.device)) > 0
     if elsewhere and not is_importable(model.factory):
         raise SpecError(
-            f"model.factory is {model.factory!r}, which this process alone knows: set execution.engine to in-process, or "
-            "write the factory into a module and name it as package.module:function, so that others can import it"
+            f"model.factory is {model.factory!r}, which this process alone knows: set execution.engine to in-process, "
+            "or write the factory into a module and name it as package.module:function, so that others can import it"
         )
     return execution if alone_because(model, data.shape) is None else dataclasses.replace(execution, pack=1)
 

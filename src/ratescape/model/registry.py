@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from ratescape.errors import SpecError
 from ratescape.model import factories
+from ratescape.model.conditioning import Conditioned
 from ratescape.model.deep import deep
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.paper import bottom_up, ghvae, lvae
@@ -16,6 +17,7 @@ from ratescape.specs.blocks import fitting, usual, written
 from ratescape.specs.factories import Factory
 from ratescape.specs.families import FamilyFacts, facts_of, register_facts
 from ratescape.specs.model import LikelihoodName, ModelSpec
+from ratescape.specs.runs import NetworkSpec
 
 ImageShape = tuple[int, int, int]
 """(C, H, W)."""
@@ -199,3 +201,22 @@ def build(spec: ModelSpec, image_shape: ImageShape, factory: Factory | None = No
     if spec.factory is not None or factory is not None:
         return factories.built(spec, image_shape, factory)
     return _family(spec.family).build(spec, image_shape)
+
+
+def conditioned(spec: NetworkSpec, shape: tuple[int, int, int], factory: Factory | None = None) -> Conditioned:
+    """The untrained network of a spec.
+
+    Args:
+        spec: its structure, box and groups; how it is trained means nothing here.
+        shape: of one image, ``(C, H, W)``.
+        factory: of the model, in place of the one that the spec names.
+
+    Raises:
+        SpecError: as :func:`build`.
+
+    Example::
+
+        conditioned(NetworkSpec(), (1, 28, 28))
+    """
+    model = build(spec.model, shape, factory)
+    return Conditioned(model, spec.low, spec.high, spec.width, spec.groups, spec.rank, spec.knots)
