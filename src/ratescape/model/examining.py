@@ -1,6 +1,7 @@
 """What a network from outside the package is checked for, by passing a few images of noise through it."""
 
 import copy
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
@@ -241,10 +242,12 @@ def _packed(build: Build) -> str:
     changing = dict(models[0].named_buffers())
     tensors = {name: tensor.detach() if name in changing else tensor for name, tensor in tensors.items()}
     try:
-        result = pack_pass(models[0], tensors, source, images)
-        torch.autograd.grad(
-            result.distortion.sum() + result.rates.sum(), [t for t in tensors.values() if t.requires_grad]
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of operations that vmap does one member after the other
+            result = pack_pass(models[0], tensors, source, images)
+            torch.autograd.grad(
+                result.distortion.sum() + result.rates.sum(), [t for t in tensors.values() if t.requires_grad]
+            )
     except Exception as error:  # whatever vmap cannot do
         raise _FailedError(f"models train one by one: torch.func.vmap fails ({reason_of(error)})") from error
     for index, model in enumerate(models):

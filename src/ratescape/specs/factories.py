@@ -5,6 +5,7 @@ training, or in the call that loads a file. What a file says is never enough.
 """
 
 import dataclasses
+import functools
 import hashlib
 import importlib
 import inspect
@@ -69,7 +70,7 @@ def register(name: str, factory: Factory) -> None:
     """
     if not isinstance(name, str) or not _REGISTERED.fullmatch(name):
         raise SpecError(f"name is {name!r}: give letters, digits, - and . alone (module:function needs no registering)")
-    _known[name] = _Known(_callable(name, factory), _source_of(name, factory, inspect.getmodule(factory)))
+    _known[name] = _Known(_callable(name, factory), _source_of(name, factory))
 
 
 def allow_factories(names: Iterable[str]) -> None:
@@ -95,7 +96,7 @@ def pass_for(name: str | None, factory: Factory) -> None:
     """
     if name is None:
         raise SpecError("factory is given, but the networks are of a family: leave it out")
-    _known[name] = _Known(_callable(name, factory), _source_of(name, factory, inspect.getmodule(factory)), True)
+    _known[name] = _Known(_callable(name, factory), _source_of(name, factory), True)
 
 
 def is_taken_as_it_is(name: str) -> bool:
@@ -166,18 +167,24 @@ def _callable(name: str, factory: Any) -> Factory:
     return factory
 
 
-def _source_of(name: str, factory: Factory, module: ModuleType | None) -> str:
-    """Digest of the source of the module that defines a factory; of the function alone where it is a notebook's."""
-    own = sys.modules.get(getattr(factory, "__module__", ""), module) if inspect.isroutine(factory) else module
+def _source_of(name: str, factory: Factory, named: ModuleType | None = None) -> str:
+    """Digest of the source of the module that a factory is named in, and of that which defines it if it is another.
+
+    Of a function that no file defines, such as a notebook's, it is the digest of the function's own source.
+    """
+    inner = factory
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    modules = dict.fromkeys(one for one in (named, inspect.getmodule(inner)) if hasattr(one, "__file__"))
     try:
-        file = None if own is None or not hasattr(own, "__file__") else inspect.getsourcefile(own)
-        text = inspect.getsource(factory).encode() if file is None else Path(file).read_bytes()
+        files = [inspect.getsourcefile(module) for module in modules if module is not None]
+        texts = [Path(file).read_bytes() for file in files if file] or [inspect.getsource(inner).encode()]
     except (OSError, TypeError) as error:
         raise SpecError(
             f"model.factory is {name!r}, whose source cannot be read, by which its networks are told apart: write it "
             "into a .py file"
         ) from error
-    return hashlib.sha256(text).hexdigest()[:12]
+    return hashlib.sha256(b"".join(texts)).hexdigest()[:12]
 
 
 def factory_name(given: Any) -> str:
