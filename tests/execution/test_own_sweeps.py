@@ -18,23 +18,27 @@ from helpers.own_modules import NET, Write
 from helpers.own_modules import forgotten as forgotten
 from helpers.own_modules import written as written
 from helpers.own_networks import three
-from helpers.sweeps import HERE, LEAN, Watcher, small_sweep, swept, wait_for
+from helpers.sweeps import HERE, LEAN, small_sweep, swept, wait_for
 
 import ratescape as rs
+from ratescape.cli import commands
 from ratescape.data.catalog import ImageData
 from ratescape.errors import RecordError, SpecError
 from ratescape.execution import work
 from ratescape.execution.engines import adapted
 from ratescape.execution.sweep import run_sweep
-from ratescape.landscape import Landscape
+from ratescape.execution.timing import Timing
+from ratescape.landscape import Landscape, map_spec
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import read_table
+from ratescape.specs import factories
 from ratescape.specs.conditioning import ConditioningSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
+from ratescape.training import loop
 
 TOKENS = ModelSpec(factory="attention:tokens", options={"width": 6, "sizes": [2, 1]})
 THREE = ModelSpec(factory="helpers.own_networks:three")
@@ -55,22 +59,28 @@ def spec_of(model: ModelSpec, data: ImageData, method: str = "dedicated", **fiel
 
 @pytest.mark.parametrize("model", [TOKENS, THREE], ids=["attention", "convolutional"])
 def test_models_are_taken_from_one_network_resumed_solved_and_reported(
-    model: ModelSpec, data: ImageData, tmp_path: Path
+    model: ModelSpec, data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = spec_of(model, data, "conditioned", training=dataclasses.replace(ONE_EPOCH, epochs=2))
     whole = swept(spec, data, tmp_path / "whole")
-    steps: list[int] = []
+    steps = 0
+    before = loop.pack_pass
 
-    def interrupt(progress: Any) -> None:
-        steps.append(progress.steps)
-        if progress.steps == 3:
+    def dies(*given: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        if steps == 3:
             raise KeyboardInterrupt
+        return before(*given)
 
+    monkeypatch.setattr(loop, "pack_pass", dies)
+    often = dataclasses.replace(HERE, checkpoint_seconds=0.0)
     with pytest.raises(KeyboardInterrupt):
-        swept(spec, data, tmp_path / "cut", dataclasses.replace(HERE, checkpoint_seconds=0.0), Watcher(interrupt))
+        swept(spec, data, tmp_path / "cut", often)
     assert list((tmp_path / "cut").glob("networks/*/checkpoint.safetensors"))
-    again = swept(spec, data, tmp_path / "cut", HERE, Watcher(lambda progress: steps.append(progress.steps)))
-    assert again.table.read_bytes() == whole.table.read_bytes() and 0 < steps[4] >= 3
+    again = swept(spec, data, tmp_path / "cut", often)
+    assert again.table.read_bytes() == whole.table.read_bytes()
+    assert steps == 1 + 2 * -(-len(data.train.pixels) // 32)  # none was taken twice but the one that died
     assert list(read_table(whole).rows["status"]) == ["ok"] * 4
     landscape = Landscape(whole.path)
     layers = landscape.network().latent_shapes
@@ -107,7 +117,8 @@ def test_a_pack_equals_its_members_alone(model: ModelSpec, data: ImageData, tmp_
 def test_rates_are_controlled(data: ImageData, tmp_path: Path) -> None:
     spec = small_sweep(data, "targeted", model=THREE, training=ONE_EPOCH, target_rates=("3=1,2+1=2",))
     folder = swept(spec, data, tmp_path / "out")
-    assert [answer.achieved is not None for answer in Landscape(folder.path).answers()] == [True]
+    (answer,) = Landscape(folder.path).answers()
+    assert [outcome.layers for outcome in answer.outcomes] == [(3,), (2, 1)] and len(set(answer.betas)) == 2
 
 
 def test_what_vmap_cannot_do_is_trained_in_packs_of_one_and_said(
@@ -121,13 +132,12 @@ def test_what_vmap_cannot_do_is_trained_in_packs_of_one_and_said(
         return train(*given, **named)
 
     monkeypatch.setattr(work, "train", watched)
+    monkeypatch.setattr(Timing, "speeds", lambda *given: None)
     model = ModelSpec(factory="helpers.own_networks:branching")
-    spec = small_sweep(data, model=model, training=ONE_EPOCH, groups=(0, 0, 1), grid=BetaGrid(steps=2))
+    spec = small_sweep(data, model=model, training=ONE_EPOCH, groups=(0, 0, 0), grid=BetaGrid(steps=2))
     told: list[str] = []
-    from ratescape.landscape.mapping import map_spec
-
     map_spec(spec, data, dataclasses.replace(HERE, pack=4), tmp_path / "out", announce=lambda o: told.append(str(o)))
-    assert members == [1, 1, 1, 1]
+    assert members == [1, 1]
     (said,) = told
     assert len(re.findall(r"^packs     models train one by one: torch\.func\.vmap fails", said, re.MULTILINE)) == 1
     members.clear()
@@ -153,7 +163,7 @@ def test_in_python_a_function_or_a_registered_name_serves(images: np.ndarray, tm
     rs.register("mine", lambda shape, likelihood, width: three(shape, likelihood, width))
     named = {"factory": "mine", "options": {"width": 2}}
     with pytest.raises(SpecError, match=r"'mine', which this process alone knows: set execution\.engine to in-process"):
-        rs.train(images, model=named, out=tmp_path / "three", **quick | {"execution": {"engine": "workers"}})
+        rs.map_landscape(images, model=named, out=tmp_path / "three", **quick | {"execution": {"engine": "workers"}})
     assert not (tmp_path / "three").exists()
     for engine in ("workers", "ray", "auto"):
         with pytest.raises(SpecError, match="this process alone knows"):
@@ -163,11 +173,11 @@ def test_in_python_a_function_or_a_registered_name_serves(images: np.ndarray, tm
 
 def test_a_changed_source_is_a_new_model_and_resuming_says_so(written: Write, data: ImageData, tmp_path: Path) -> None:
     model = ModelSpec(factory=written())
-    spec = spec_of(model, data, groups=TWO_GROUPS)
+    spec = spec_of(model, data, grid=BetaGrid(1.0, 1.0, 1))
     folder = swept(spec, data, tmp_path / "out")
     before = folder.table.read_bytes()
     written(NET + "# a change\n")
-    changed = spec_of(model, data, groups=TWO_GROUPS)
+    changed = spec_of(model, data, grid=BetaGrid(1.0, 1.0, 1))
     assert changed.model.source != spec.model.source
     assert not {folder.run(run).path for run in spec.runs()} & {folder.run(run).path for run in changed.runs()}
     line = (
@@ -183,8 +193,6 @@ def test_a_changed_source_is_a_new_model_and_resuming_says_so(written: Write, da
 def test_a_landscape_imports_nothing_without_permission(
     written: Write, data: ImageData, tmp_path: Path, run: Run
 ) -> None:
-    from ratescape.specs import factories
-
     name = written()
     folder = swept(spec_of(ModelSpec(factory=name), data, "conditioned", groups=TWO_GROUPS), data, tmp_path / "out")
 
@@ -257,8 +265,6 @@ def test_workers_import_the_factory_and_a_killed_sweep_is_taken_up(
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-    from ratescape.cli import commands
-
     assert commands.main([*map(str, words), *execution, "--out", "out"]) == 0
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
