@@ -36,7 +36,7 @@ def own(name: str, **options: Any) -> ModelSpec:
 
 def checks(name: str) -> dict[str, tuple[str, str]]:
     spec = ModelSpec(factory=f"helpers.own_networks:{name}", likelihood="bernoulli")
-    allow_factories([spec.factory])
+    allow_factories([f"helpers.own_networks:{name}"])
     return {check.name: (check.state, check.said) for check in factories.examination(spec, SHAPE).checks}
 
 

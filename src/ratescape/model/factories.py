@@ -47,10 +47,9 @@ def built(spec: ModelSpec, image_shape: ImageShape, factory: Factory | None = No
 
         built(ModelSpec(factory="nets:mixer", options={"width": 32}, likelihood="bernoulli"), (1, 28, 28))
     """
-    if spec.factory is None:
-        raise SpecError(f"factory is given, but the network is of family {spec.family}: leave it out")
+    name = _name(spec)
     if factory is None:
-        factory = factory_of(spec.factory)
+        factory = factory_of(name)
         refuse_changed_source(spec)
     observed = likelihood(spec)
     model = _called(spec, factory, image_shape, observed)
@@ -59,12 +58,20 @@ def built(spec: ModelSpec, image_shape: ImageShape, factory: Factory | None = No
     return model
 
 
+def _name(spec: ModelSpec) -> str:
+    """The name of a spec's factory; raises :class:`SpecError` where its network is of a family."""
+    if spec.factory is None:
+        raise SpecError(f"factory is given, but the network is of family {spec.family}: leave it out")
+    return spec.factory
+
+
 def refuse_changed_source(spec: ModelSpec) -> None:
     """Refuse a spec whose factory has another source than it had; raises :class:`SpecError`."""
-    now = source_of(spec.factory)
-    if spec.source not in (None, now) and not is_taken_as_it_is(spec.factory):
+    name = _name(spec)
+    now = source_of(name)
+    if spec.source not in (None, now) and not is_taken_as_it_is(name):
         raise SpecError(
-            f"the source of {spec.factory} has changed since (digest {spec.source}, now {now}), so that its "
+            f"the source of {name} has changed since (digest {spec.source}, now {now}), so that its "
             "networks are other ones: restore it, or train anew into another folder (factory=FUNCTION takes it)"
         )
 
@@ -110,13 +117,14 @@ def resolved(spec: ModelSpec, image_shape: ImageShape) -> ModelSpec:
 
         resolved(ModelSpec(factory="nets:mixer", likelihood="bernoulli"), (1, 28, 28)).layers
     """
-    allow_factories([spec.factory])
+    name = _name(spec)
+    allow_factories([name])
     refuse_changed_source(spec)
     found = examination(spec, image_shape)
     for check in found.checks:
         if check.state == "failed":
-            raise SpecError(f"model.factory is {spec.factory!r}, whose network fails the check of {check}")
-    return dataclasses.replace(spec, latents=found.latents, source=source_of(spec.factory), tied=found.tied)
+            raise SpecError(f"model.factory is {name!r}, whose network fails the check of {check}")
+    return dataclasses.replace(spec, latents=found.latents, source=source_of(name), tied=found.tied)
 
 
 def refuse_unconditioned(spec: ModelSpec, image_shape: ImageShape) -> None:
@@ -143,7 +151,7 @@ def examination(spec: ModelSpec, image_shape: ImageShape) -> Examination:
             print(check)
     """
     open_spec = dataclasses.replace(spec, latents=None, source=None, tied=False)
-    return _examination(open_spec, image_shape, factory_of(spec.factory))
+    return _examination(open_spec, image_shape, factory_of(_name(spec)))
 
 
 @functools.lru_cache(maxsize=16)
