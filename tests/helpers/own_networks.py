@@ -117,6 +117,20 @@ def broadcast(shape: Shape, likelihood: Likelihood) -> HVAE:
     return model
 
 
+class Shapeless(Maps):
+    """Lacks what the protocol of layers asks for."""
+
+    def __init__(self, size: int, state: Shape) -> None:
+        super().__init__(size, state)
+        del self.shape
+
+
+def shapeless(shape: Shape, likelihood: Likelihood) -> HVAE:
+    model = three(shape, likelihood)
+    model.layers[1] = Shapeless(2, (4, shape[1] // 4, shape[2] // 4))
+    return model
+
+
 def unlucky(shape: Shape, likelihood: Likelihood) -> HVAE:
     model = three(shape, likelihood)
     with torch.no_grad():

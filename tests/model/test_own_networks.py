@@ -75,6 +75,7 @@ def test_a_spec_is_resolved_by_building_its_network() -> None:
             r"output has shape \[1, 2, 16, 16\]: it must be \[1, 1, 16, 16\], the parameters of Bern",
         ),
         ("broadcast", "shapes", r"the prior of z2 has shape \[1, 2, 4, 4\]: it must be \[1, 3, 3\]"),
+        ("shapeless", "shapes", r"3 images cannot be passed through the network \(AttributeError: .*'shape'\)"),
         ("unlucky", "weights", r"draw all weights by PyTorch's global generator"),
         ("forgetful", "buffers", r"encoder\.mean changes in training but is not kept"),
     ],

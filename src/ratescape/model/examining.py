@@ -8,7 +8,6 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ratescape.errors import SpecError
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.distributions import Bernoulli
 from ratescape.model.hierarchy import HVAE, Pass
@@ -58,12 +57,20 @@ def examined(build: Build) -> Iterator[Check]:
     with torch.random.fork_rng(devices=[]):
         for name, check in _CHECKS.items():
             torch.manual_seed(0)
-            try:
-                yield Check(name, "ok", check(build))
-            except _FailedError as error:
-                yield Check(name, "note" if name in (PACKS, BETAS) else "failed", str(error))
-                if name not in (PACKS, BETAS):
-                    return
+            found = _checked(name, check, build)
+            yield found
+            if found.state == "failed":
+                return
+
+
+def _checked(name: str, check: Callable[[Build], str], build: Build) -> Check:
+    try:
+        return Check(name, "ok", check(build))
+    except _FailedError as error:
+        return Check(name, "note" if name in (PACKS, BETAS) else "failed", str(error))
+    except Exception as error:  # it is the user's code, which may raise anything
+        said = f"{COUNT} images cannot be passed through the network ({reason_of(error)}): correct it"
+        return Check(name, "failed", said)
 
 
 def _images(model: HVAE, seed: int = 1) -> Tensor:
@@ -117,17 +124,11 @@ def _shapes(build: Build) -> str:
     model = build()
     if not model.latent_shapes:
         raise _FailedError("the network has no layers: give HVAE one at least")
-    try:
-        _check_shapes(model, model(PriorMode()), 0, drawn=1)  # first: it needs least to be right
-        _check_shapes(model, model(PosteriorMode(), _images(model)), COUNT)
-        _check_shapes(model, _passed(model, _images(model)), COUNT)
-        _check_shapes(model, model(PriorSample(_noise(model))), 0)
-        alone = Given([_noise(model)[0][:1]], PriorMode())
-        _check_shapes(model, model(alone), 0, drawn=1)
-    except (_FailedError, SpecError) as error:
-        raise _FailedError(str(error)) from error
-    except Exception as error:  # it is the user's code, which may raise anything
-        raise _FailedError(f"a pass over {COUNT} images fails ({reason_of(error)}): correct the network") from error
+    _check_shapes(model, model(PriorMode()), 0, drawn=1)  # first: it needs least to be right
+    _check_shapes(model, model(PosteriorMode(), _images(model)), COUNT)
+    _check_shapes(model, _passed(model, _images(model)), COUNT)
+    _check_shapes(model, model(PriorSample(_noise(model))), 0)
+    _check_shapes(model, model(Given([_noise(model)[0][:1]], PriorMode())), 0, drawn=1)
     return ", ".join(f"z{len(model.layers) - i} {list(shape)}" for i, shape in enumerate(model.latent_shapes))
 
 
@@ -174,7 +175,7 @@ def _finite(build: Build) -> str:
 
 def _gradients(build: Build) -> str:
     model = build()
-    result = _passed_in_place(model)
+    result = model(PosteriorSample(_noise(model)), _images(model))
     loss = (result.distortion + result.rates.sum(1)).mean()
     named = dict(model.named_parameters())
     try:
@@ -187,10 +188,6 @@ def _gradients(build: Build) -> str:
     if not all(bool(gradient.isfinite().all()) for gradient in gradients if gradient is not None):
         raise _FailedError("some gradients of new weights are not finite: look for sqrt, log or division at 0")
     return f"every one of {len(named)} tensors has one"
-
-
-def _passed_in_place(model: HVAE) -> Pass:
-    return model(PosteriorSample(_noise(model)), _images(model))
 
 
 def _repeatable(build: Build) -> str:
@@ -227,7 +224,7 @@ def _why_dependent(model: HVAE) -> str:
 def _buffers(build: Build) -> str:
     model = build()
     kept = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    _passed_in_place(model)
+    model(PosteriorSample(_noise(model)), _images(model))
     changed = [name for name, buffer in model.named_buffers() if not torch.equal(buffer, kept.get(name, buffer[:0]))]
     lost = [name for name in changed if name not in model.state_dict()]
     if lost:
@@ -251,14 +248,10 @@ def _packed(build: Build) -> str:
     except Exception as error:  # whatever vmap cannot do
         raise _FailedError(f"models train one by one: torch.func.vmap fails ({reason_of(error)})") from error
     for index, model in enumerate(models):
-        together = [tensor[index] for tensor in _numbers_of_pack(result)]
+        together = [tensor[index] for tensor in _numbers(result)]
         if _differ(_numbers(_passed(model, images)), together):
             raise _FailedError("models train one by one: under torch.func.vmap a member gives other numbers than alone")
     return "several models train at once (torch.func.vmap)"
-
-
-def _numbers_of_pack(result: Pass) -> list[Tensor]:
-    return [result.rates, result.distortion, result.output, *result.latents]
 
 
 def _conditioned(build: Build) -> str:

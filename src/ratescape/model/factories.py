@@ -102,7 +102,7 @@ def _refuse_other(spec: ModelSpec, model: Any, image_shape: ImageShape, observed
 
 
 def _sizes(model: HVAE) -> tuple[int, ...]:
-    return tuple(math.prod(shape) for shape in model.latent_shapes)
+    return tuple(math.prod(getattr(layer, "shape", ())) for layer in model.layers)  # one without fails a check
 
 
 def resolved(spec: ModelSpec, image_shape: ImageShape) -> ModelSpec:
@@ -159,6 +159,6 @@ def _examination(spec: ModelSpec, image_shape: ImageShape, factory: Factory) -> 
     def build() -> HVAE:
         return built(spec, image_shape, factory)
 
-    model = build()
+    model, checks = build(), tuple(examined(build))
     tied = not all(getattr(layer, "closed_form", True) for layer in model.layers)
-    return Examination(_sizes(model), tied, tuple(examined(build)))
+    return Examination(_sizes(model), tied, checks)
