@@ -15,8 +15,9 @@ from typing import Any
 import psutil
 import pytest
 import torch
+from helpers import own_networks
 from helpers.commands import TINY
-from helpers.own_modules import NET, Write
+from helpers.own_modules import Write
 from helpers.own_modules import forgotten as forgotten
 from helpers.own_modules import written as written
 from helpers.sweeps import Recorder, Watcher, assert_all_was_seen, small_sweep, wait_for
@@ -230,15 +231,15 @@ def test_a_machine_without_the_package_is_named_with_the_remedy(
 def test_machines_import_the_factory_of_a_users_network_or_say_that_they_cannot(
     machines: Machines, data: ImageData, written: Write, tmp_path: Path
 ) -> None:
-    name, module = written(), tmp_path / "own_net.py"
+    text = Path(own_networks.__file__).read_text(encoding="utf-8") + "\n\nnet = three\n"
+    name = written(text)
     spec = small_sweep(data, "conditioned", model=ModelSpec(factory=name), groups=(0, 0, 1), conditioning=SMALL_NETWORK)
-    module.unlink()  # this process has imported it
-    with machines.added():
+    with machines.added() as machine:
         with pytest.raises(ResourceError) as caught:
             run_sweep(spec, data, SweepFolder(tmp_path / "none"), on(machines))
         line = f"machine 127.0.0.1 of the Ray cluster: model.factory is '{name}': own_net cannot be imported (Module"
         assert str(caught.value).startswith(line) and "\n" not in str(caught.value)
-        module.write_text(NET)
+        (machine.place / "own_net.py").write_text(text)
         folder = SweepFolder(tmp_path / "sweep")
         run_sweep(spec, data, folder, on(machines))
     assert folder.table.read_bytes() == serial(spec, data, tmp_path / "serial")
