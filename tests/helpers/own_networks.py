@@ -131,6 +131,17 @@ def shapeless(shape: Shape, likelihood: Likelihood) -> HVAE:
     return model
 
 
+class Failing(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            raise RuntimeError("never looked at")
+        return x
+
+
+def unlooked(shape: Shape, likelihood: Likelihood) -> HVAE:
+    return assembled(shape, likelihood, 4, (3, 2, 1), Failing())
+
+
 def unlucky(shape: Shape, likelihood: Likelihood) -> HVAE:
     model = three(shape, likelihood)
     with torch.no_grad():

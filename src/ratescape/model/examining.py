@@ -69,8 +69,7 @@ def _checked(name: str, check: Callable[[Build], str], build: Build) -> Check:
     except _FailedError as error:
         return Check(name, "note" if name in (PACKS, BETAS) else "failed", str(error))
     except Exception as error:  # it is the user's code, which may raise anything
-        said = f"{COUNT} images cannot be passed through the network ({reason_of(error)}): correct it"
-        return Check(name, "failed", said)
+        return Check(name, "failed", f"{COUNT} images cannot be passed through it ({reason_of(error)}): correct it")
 
 
 def _images(model: HVAE, seed: int = 1) -> Tensor:
@@ -122,7 +121,13 @@ def _weights(build: Build) -> str:
 
 def _shapes(build: Build) -> str:
     model = build()
-    if not model.latent_shapes:
+    for layer in model.layers:
+        lacking = [
+            part for part in ("shape", "closed_form", "prior", "posterior", "advance") if not hasattr(layer, part)
+        ]
+        if lacking:
+            raise _FailedError(f"a layer, {type(layer).__name__}, has no {', '.join(lacking)}: see docs/own-network.md")
+    if not len(model.layers):
         raise _FailedError("the network has no layers: give HVAE one at least")
     _check_shapes(model, model(PriorMode()), 0, drawn=1)  # first: it needs least to be right
     _check_shapes(model, model(PosteriorMode(), _images(model)), COUNT)
@@ -205,8 +210,7 @@ def _items(build: Build) -> str:
         model = build().train(training)
         images, others = _images(model), _images(model, seed=3)
         others[0] = images[0]
-        first = slice(0, 1)
-        if _differ(_numbers(_passed(model, images), first), _numbers(_passed(model, others), first)):
+        if _differ(*(_numbers(_passed(model, batch), slice(0, 1)) for batch in (images, others))):
             raise _FailedError(_why_dependent(model))
     return "what an image gives does not depend on the others of its batch"
 
@@ -271,8 +275,7 @@ def _conditioned(build: Build) -> str:
     except Exception as error:  # a map without a bias, say, or the user's own code
         raise _FailedError(f"the network cannot be conditioned on betas ({reason_of(error)}): {other}") from error
     for index, result in enumerate(alone):
-        item = slice(index, index + 1)
-        if _differ(_numbers(together, item), _numbers(result, item)):
+        if _differ(*(_numbers(one, slice(index, index + 1)) for one in (together, result))):
             raise _FailedError(
                 "what betas do to a linear map cannot be merged into its weights, as it is used otherwise than by "
                 f"calling its module with the images along the first axis (nn.MultiheadAttention does so): {other}"
