@@ -86,7 +86,7 @@ def test_models_are_taken_from_one_network_resumed_solved_and_reported(
     layers = landscape.network().latent_shapes
     solved = landscape.at_rates("total=2", images=50)
     assert len(solved.answer.betas) == len(layers)
-    assert spec.model.factory in landscape.report().read_text(encoding="utf-8")
+    assert str(spec.model.factory) in landscape.report().read_text(encoding="utf-8")
     assert f"{spec.model.factory}, {len(layers)} layers" in landscape._repr_html_()
 
 
@@ -162,8 +162,9 @@ def test_in_python_a_function_or_a_registered_name_serves(images: np.ndarray, tm
         rs.train(images, model={"factory": three}, betas=(1, 2), out=tmp_path / "two", **quick)
     rs.register("mine", lambda shape, likelihood, width: three(shape, likelihood, width))
     named = {"factory": "mine", "options": {"width": 2}}
+    elsewhere: dict[str, Any] = quick | {"execution": {"engine": "workers"}}
     with pytest.raises(SpecError, match=r"'mine', which this process alone knows: set execution\.engine to in-process"):
-        rs.map_landscape(images, model=named, out=tmp_path / "three", **quick | {"execution": {"engine": "workers"}})
+        rs.map_landscape(images, model=named, out=tmp_path / "three", **elsewhere)
     assert not (tmp_path / "three").exists()
     for engine in ("workers", "ray", "auto"):
         with pytest.raises(SpecError, match="this process alone knows"):

@@ -113,7 +113,7 @@ def misshapen(shape: Shape, likelihood: Likelihood) -> HVAE:
 
 def broadcast(shape: Shape, likelihood: Likelihood) -> HVAE:
     model = three(shape, likelihood)
-    model.layers[1].shape = (3, 3)  # pyright: ignore[reportArgumentType, reportAttributeAccessIssue]
+    model.layers[1].shape = (3, 3)  # pyright: ignore[reportArgumentType]
     return model
 
 
