@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ratescape.specs.data import DataSpec as DataSpec
     from ratescape.specs.evaluation import EvaluationSpec as EvaluationSpec
     from ratescape.specs.execution import ExecutionSpec as ExecutionSpec
+    from ratescape.specs.factories import register as register
     from ratescape.specs.grid import BetaGrid as BetaGrid
     from ratescape.specs.methods import Conditioned as Conditioned
     from ratescape.specs.methods import Dedicated as Dedicated
@@ -66,6 +67,7 @@ _HOMES = {
     "ratescape.specs.data": ["DataSpec"],
     "ratescape.specs.evaluation": ["EvaluationSpec"],
     "ratescape.specs.execution": ["ExecutionSpec"],
+    "ratescape.specs.factories": ["register"],
     "ratescape.specs.grid": ["BetaGrid"],
     "ratescape.specs.methods": ["Conditioned", "Dedicated", "Targeted"],
     "ratescape.specs.model": ["ModelSpec"],
@@ -106,6 +108,7 @@ __all__ = [
     "load",
     "load_data",
     "map_landscape",
+    "register",
     "save",
     "train",
 ]

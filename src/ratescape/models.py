@@ -1,7 +1,7 @@
 """The Python face of one model: train it, load it, keep it, measure it anew."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,14 @@ from ratescape.execution.sweep import default_folder, resolved_run, run_single
 from ratescape.judges.cache import judge_of_results
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
+from ratescape.model.registry import resolved_model
 from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder
 from ratescape.records.ownership import is_ours
 from ratescape.specs.codec import from_dict
 from ratescape.specs.data import DataSpec
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
+from ratescape.specs.factories import Factory, allow_factories
 from ratescape.specs.given import Betas, Fields, as_betas, as_path, as_seed, as_spec, is_empty, required_path
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import RunSpec
@@ -69,12 +71,15 @@ def train(
         z2, z1 = model.encode(images)
     """
     network, recipe = as_spec(ModelSpec, model, "model"), as_spec(TrainingSpec, training, "training")
-    chosen = () if is_empty(betas) else as_betas(betas, network.layers)
+    chosen = () if is_empty(betas) or network.is_open else as_betas(betas, network.layers)
     how, measured = as_spec(ExecutionSpec, execution, "execution"), as_spec(EvaluationSpec, evaluation, "evaluation")
     own, folder = as_seed(seed), as_path(out, "out")
     images = load_data(data, labels, progress=progress is True)
+    if network.is_open:  # its layers are counted by building it
+        network = resolved_model(network, images.shape, bool(images.spec.binary))
+        chosen = () if is_empty(betas) else as_betas(betas, network.layers)
+    run = RunSpec(images.spec, network, recipe, chosen, own)
     with observer_of(progress, observer) as seen:
-        run = RunSpec(images.spec, network, recipe, chosen, own)
         return load(train_spec(run, images, how, folder, seen, measured, announced_by(progress)).path)
 
 
@@ -98,14 +103,17 @@ def train_spec(
     return folder
 
 
-def load(path: str | Path, device: str = "cpu") -> HVAE:
-    """Load a trained model.
+def load(path: str | Path, device: str = "cpu", *, factory: Factory | None = None, allow: Sequence[str] = ()) -> HVAE:
+    """Load a trained model; no code is imported for it unless ``factory`` or ``allow`` say so.
 
     Args:
         path: the folder of a run, or its weights file.
+        factory: of your own network: builds it, whatever its source is now.
+        allow: factories that may be imported, such as ``["package.module:function"]``.
 
     Raises:
         CheckpointError: the file is missing or damaged.
+        SpecError: it wants a factory that is not allowed (names it), or that has changed.
 
     Example::
 
@@ -113,7 +121,8 @@ def load(path: str | Path, device: str = "cpu") -> HVAE:
         images = model.sample(16)
     """
     given = required_path(path)
-    return checkpoint.load_model(RunFolder(given).weights if given.is_dir() else given, device)[0]
+    allow_factories(allow)
+    return checkpoint.load_model(RunFolder(given).weights if given.is_dir() else given, device, factory)[0]
 
 
 def save(model: HVAE, path: str | Path, *, landscape: str | Path | None = None, betas: Betas = None) -> None:
@@ -156,6 +165,8 @@ def evaluate(
     extrapolate: bool = False,
     data: Source | None = None,
     progress: Progressing = False,
+    factory: Factory | None = None,
+    allow: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Measure a trained model anew on the validation and test images it belongs to; writes nothing.
 
@@ -170,6 +181,7 @@ def evaluate(
         data: the images, for a file that does not say which it belongs to.
         progress: True shows how many of the measurements are made; a function is called with each
             :class:`Progress`, whose steps are measurements.
+        factory: as of :func:`load`, and so is ``allow``.
 
     Returns:
         One record a split: see :func:`ratescape.evaluation.suite.measure`. Those at betas outside the box of a
@@ -184,17 +196,16 @@ def evaluate(
         test["metrics"]["psnr"]
     """
     chosen = chosen_device(device)
-    measured = _opened(required_path(path), chosen, betas, extrapolate)
+    allow_factories(allow)
+    measured = _opened(required_path(path), chosen, betas, extrapolate, factory)
     owner = measured.owner
     usual = SweepFolder(owner.path).spec().evaluation if measured.of_landscape else EvaluationSpec()
     settings = usual if evaluation is None else as_spec(EvaluationSpec, evaluation, "evaluation")
     with observer_of(progress) as seen:
         images = _images_of(measured, path, data, data_folder)
         judge = judge_of_results(owner, images, settings, chosen)
-        lines = suite.measure(
-            Subject(measured.model, images, measured.betas, settings, judge),
-            measured_by(seen),
-        )
+        subject = Subject(measured.model, images, measured.betas, settings, judge)
+        lines = suite.measure(subject, measured_by(seen))
     return [line | {"extrapolated": True} for line in lines] if measured.extrapolated else lines
 
 
@@ -234,13 +245,13 @@ def _images_of(measured: _Measured, path: str | Path, data: Source | None, folde
     return images
 
 
-def _opened(path: Path, device: torch.device, betas: Betas, extrapolate: bool) -> _Measured:
+def _opened(path: Path, device: torch.device, betas: Betas, extrapolate: bool, factory: Factory | None) -> _Measured:
     """The model of a path: see :func:`evaluate`."""
     if path.is_file():
         if path.name == "weights.safetensors" and is_ours(path.parent):
-            return _opened(path.parent, device, betas, extrapolate)
+            return _opened(path.parent, device, betas, extrapolate, factory)
         _refuse_betas(path, betas, extrapolate)
-        return _of_file(path, device)
+        return _of_file(path, device, factory)
     folder = RunFolder(path)
     if (path / "runs").is_dir() and (path / "spec.yaml").exists():
         raise SpecError(
@@ -251,10 +262,10 @@ def _opened(path: Path, device: torch.device, betas: Betas, extrapolate: bool) -
     if (path / "spec.yaml").exists() or not folder.weights.exists():
         run = folder.spec()
         _refuse_betas(path, betas, extrapolate)
-        model, header = checkpoint.load_model(folder.weights, device)
+        model, header = checkpoint.load_model(folder.weights, device, factory)
         own, source, outside = tuple(header["betas"]), run.data, False
     else:
-        network, header = checkpoint.load_network(folder.weights, device)
+        network, header = checkpoint.load_network(folder.weights, device, factory)
         if betas is None:
             raise SpecError(f"{path} is a network conditioned on betas: say which by --betas, one for each layer")
         own = as_betas(betas, len(network.latent_shapes))
@@ -268,9 +279,9 @@ def _refuse_betas(path: Path, betas: Betas, extrapolate: bool) -> None:
         raise SpecError(f"{path} is a model of its own betas: leave out betas and extrapolate")
 
 
-def _of_file(path: Path, device: torch.device) -> _Measured:
+def _of_file(path: Path, device: torch.device, factory: Factory | None) -> _Measured:
     """A model in a file of its own, of a landscape that may be gone."""
-    model, header = checkpoint.load_model(path, device)
+    model, header = checkpoint.load_model(path, device, factory)
     landscape = ResultsFolder(Path(header.get("landscape", "")))
     there = "landscape" in header and (landscape.path / "spec.yaml").exists()
     owner = landscape if there else ResultsFolder(path.parent)

@@ -15,8 +15,12 @@ from typing import Any
 import psutil
 import pytest
 import torch
+from helpers import own_networks
 from helpers.commands import TINY
-from helpers.sweeps import Recorder, Watcher, assert_all_was_seen, wait_for
+from helpers.own_modules import Write
+from helpers.own_modules import forgotten as forgotten
+from helpers.own_modules import written as written
+from helpers.sweeps import Recorder, Watcher, assert_all_was_seen, small_sweep, wait_for
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # clusters listen on 127.0.0.1 alone; read when Ray is imported
@@ -33,8 +37,10 @@ from ratescape.execution.ray import failures, tasks  # noqa: E402
 from ratescape.execution.ray.store import Store  # noqa: E402
 from ratescape.execution.sweep import resolved_sweep, run_sweep  # noqa: E402
 from ratescape.records.folders import SweepFolder  # noqa: E402
+from ratescape.specs.conditioning import ConditioningSpec  # noqa: E402
 from ratescape.specs.evaluation import EvaluationSpec  # noqa: E402
 from ratescape.specs.execution import ExecutionSpec  # noqa: E402
+from ratescape.specs.model import ModelSpec  # noqa: E402
 from ratescape.specs.sweep import SweepSpec  # noqa: E402
 
 # Ray leaves files and sockets open when it starts clusters and when they end.
@@ -42,6 +48,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pyte
 
 SMALL = [*TINY, "--method", "dedicated", "--grid.steps", "2", "--training.epochs", "20"]
 """Four models of a second or so."""
+
+SMALL_NETWORK = ConditioningSpec(width=8, fine=0, restarts=0, refine_recommended=0)
 
 TRAINING_LOOP = """
 import importlib.abc, importlib.util, os, sys, time
@@ -218,6 +226,23 @@ def test_a_machine_without_the_package_is_named_with_the_remedy(
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith("machine 127.0.0.1 of the Ray cluster lacks what ratescape needs (No module")
     assert 'pip install "ratescape[ray]' in str(caught.value)
+
+
+def test_machines_import_the_factory_of_a_users_network_or_say_that_they_cannot(
+    machines: Machines, data: ImageData, written: Write, tmp_path: Path
+) -> None:
+    text = Path(own_networks.__file__).read_text(encoding="utf-8") + "\n\nnet = three\n"
+    name = written(text)
+    spec = small_sweep(data, "conditioned", model=ModelSpec(factory=name), groups=(0, 0, 1), conditioning=SMALL_NETWORK)
+    with machines.added() as machine:
+        with pytest.raises(ResourceError) as caught:
+            run_sweep(spec, data, SweepFolder(tmp_path / "none"), on(machines))
+        line = f"machine 127.0.0.1 of the Ray cluster: model.factory is '{name}': own_net cannot be imported (Module"
+        assert str(caught.value).startswith(line) and "\n" not in str(caught.value)
+        (machine.place / "own_net.py").write_text(text)
+        folder = SweepFolder(tmp_path / "sweep")
+        run_sweep(spec, data, folder, on(machines))
+    assert folder.table.read_bytes() == serial(spec, data, tmp_path / "serial")
 
 
 def test_networks_judge_and_models_travel_and_are_fetched_from_the_store(

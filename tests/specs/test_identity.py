@@ -110,6 +110,10 @@ DEFAULTS: dict[str, Any] = {
     "run.model.likelihood": None,
     "run.model.sigma": 0.71,
     "run.model.mixtures": 5,
+    "run.model.factory": None,
+    "run.model.options": None,
+    "run.model.source": None,
+    "run.model.tied": False,
     "run.training.epochs": None,
     "run.training.steps": None,
     "run.training.batch": 256,
@@ -141,6 +145,10 @@ DEFAULTS: dict[str, Any] = {
     "network.model.likelihood": None,
     "network.model.sigma": 0.71,
     "network.model.mixtures": 5,
+    "network.model.factory": None,
+    "network.model.options": None,
+    "network.model.source": None,
+    "network.model.tied": False,
     "network.training.epochs": None,
     "network.training.steps": None,
     "network.training.batch": 256,
@@ -178,6 +186,10 @@ DEFAULTS: dict[str, Any] = {
     "sweep.model.likelihood": None,
     "sweep.model.sigma": 0.71,
     "sweep.model.mixtures": 5,
+    "sweep.model.factory": None,
+    "sweep.model.options": None,
+    "sweep.model.source": None,
+    "sweep.model.tied": False,
     "sweep.training.epochs": None,
     "sweep.training.steps": None,
     "sweep.training.batch": 256,
@@ -298,6 +310,8 @@ def changed(spec: Any) -> list[tuple[str, Any]]:
             found += [(where + name, dataclasses.replace(spec, **{field.name: new})) for name, new in changed(value)]
             continue
         if field.name == "blocks":  # for a deep network alone: see below
+            continue
+        if field.name in ("factory", "options", "source", "tied"):  # in place of a family: see test_factories.py
             continue
         if field.name in options:
             new = options[field.name]

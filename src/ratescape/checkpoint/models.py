@@ -1,6 +1,7 @@
 """Networks on disk: weights and buffers, with the spec that they are built from, ready to use when read."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -8,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from ratescape.checkpoint.files import load, save
-from ratescape.errors import CheckpointError
-from ratescape.model.conditioning import Conditioned, conditioned
+from ratescape.errors import CheckpointError, SpecError
+from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
-from ratescape.model.registry import build
+from ratescape.model.registry import build, conditioned
 from ratescape.specs.codec import from_dict, to_dict
 from ratescape.specs.data import DataSpec
+from ratescape.specs.factories import Factory
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import NetworkSpec
 
@@ -49,37 +51,65 @@ def save_alone(path: Path, model: HVAE) -> None:
     save(path, model.state_dict(), {"model": to_dict(model.spec), "image_shape": model.image_shape})
 
 
-def load_network(path: Path, device: torch.device | str = "cpu") -> tuple[Conditioned, dict[str, Any]]:
+def load_network(
+    path: Path, device: torch.device | str = "cpu", factory: Factory | None = None
+) -> tuple[Conditioned, dict[str, Any]]:
     """Read a network that is conditioned on betas, ready to use, and its header, with its spec under ``network``.
+
+    Args:
+        factory: as of :func:`load_model`.
 
     Raises:
         CheckpointError: as :func:`load`, or the file holds no such network.
+        SpecError: as :func:`load_model`.
     """
     tensors, header = load(path)
     try:
         spec = from_dict(NetworkSpec, header["network"])
-        loaded = _with_weights(conditioned(spec, tuple(header["image_shape"])), tensors, device)
+        with _naming(path, spec.model):
+            network = conditioned(spec, tuple(header["image_shape"]), factory)
+        loaded = _with_weights(network, tensors, device)
     except (KeyError, RuntimeError, StopIteration) as error:
         raise CheckpointError(f"{path} holds no conditioned network ({error}): check the path") from error
     return loaded, header | {"network": spec}
 
 
-def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[HVAE, dict[str, Any]]:
+def load_model(
+    path: Path, device: torch.device | str = "cpu", factory: Factory | None = None
+) -> tuple[HVAE, dict[str, Any]]:
     """Read a model, ready to use, and the header it was saved with.
+
+    Args:
+        factory: builds the network, whatever the source of the factory that the file names; without it, that one must
+            be allowed (:func:`ratescape.specs.factories.allow_factories`): the file alone imports nothing.
 
     Raises:
         CheckpointError: as :func:`load`, or the weights do not fit the model the file describes.
-        SpecError: the family of the model is not registered in this process.
+        SpecError: the family of the model is not registered in this process, or its factory is not allowed, cannot be
+            imported, fails or has changed.
     """
     tensors, header = load(path)
     if "network" in header:
         raise CheckpointError(f"{path} is a network conditioned on betas: open its landscape, and ask .network()")
     try:
-        model = build(from_dict(ModelSpec, header["model"]), tuple(header["image_shape"]))
+        spec = from_dict(ModelSpec, header["model"])
+        with _naming(path, spec):
+            model = build(spec, tuple(header["image_shape"]), factory)
         loaded = _with_weights(model, tensors, device)
     except (KeyError, RuntimeError, StopIteration) as error:
         raise CheckpointError(f"{path} holds no model, or one of another shape ({error}): check the path") from error
     return loaded, header
+
+
+@contextlib.contextmanager
+def _naming(path: Path, spec: ModelSpec) -> Iterator[None]:
+    """Errors about a file's factory name the file."""
+    try:
+        yield
+    except SpecError as error:
+        if spec.factory is None:
+            raise
+        raise SpecError(f"{path}: {error}") from error
 
 
 def _with_weights(network: Network, tensors: Mapping[str, Tensor], device: torch.device | str) -> Network:

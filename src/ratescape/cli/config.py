@@ -79,7 +79,8 @@ def from_config(command: type[T], path: Path) -> T:
     values = read_mapping(path)
     _refuse_other_formats(values, path)
     options: Any = typing.get_type_hints(command)[FLAT]
-    own = {field.name for field in dataclasses.fields(typing.cast(Any, command))} - {FLAT}
+    typed = {FLAT, "allow_factory"}  # the latter counts only where a person types it
+    own = {field.name for field in dataclasses.fields(typing.cast(Any, command))} - typed
     flat = {name: value for name, value in values.items() if name not in own}
     beside = {name: value for name, value in values.items() if name in own}
     try:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import tyro
 
 from ratescape.cli.config import UsageError, with_config
+from ratescape.cli.factories import refuse_factory_of_file
 from ratescape.cli.output import say
 from ratescape.cli.words import listed_numbers, nearest, options, without_commas
 from ratescape.version import __version__
@@ -41,13 +42,16 @@ def parse(words: list[str], commands: Commands[T]) -> T:
     if name not in commands:
         raise UsageError(f"unknown command {name!r}: it must be one of {', '.join(commands)}")
     default, rest = with_config(commands[name], rest, commands)
-    return _with_options(commands[name], name, rest, default)
+    command = _with_options(commands[name], name, rest, default)
+    if default is not None:
+        refuse_factory_of_file(command, default, rest)
+    return command
 
 
 def overview(commands: Commands[Any]) -> str:
     """What `ratescape --help` prints."""
     lines = ["usage: ratescape COMMAND [OPTIONS]", ""]
-    lines += [f"  {name:10} {(command.__doc__ or '').splitlines()[0]}" for name, command in commands.items()]
+    lines += [f"  {name:14} {(command.__doc__ or '').splitlines()[0]}" for name, command in commands.items()]
     lines += [
         "",
         "map and train also take --config with a YAML file or the name of a preset; options override its values.",

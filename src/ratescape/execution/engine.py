@@ -27,6 +27,12 @@ class Job:
     tracker: Tracker
     """To be told how far the work is."""
 
+    @property
+    def factory(self) -> str | None:
+        """What builds all networks, where a factory of the user's does: other processes are to import it, too."""
+        first = self.networks[0] if self.networks else self.packs[0].runs[0]
+        return first.model.factory
+
 
 class Engine(Protocol):
     """Carries out the packs of a sweep: in this process, in worker processes, on a cluster."""

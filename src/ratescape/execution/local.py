@@ -29,6 +29,7 @@ from ratescape.records.files import waited_for
 from ratescape.records.folders import SweepFolder
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
+from ratescape.specs.factories import allow_factories
 from ratescape.specs.identity import key
 from ratescape.specs.runs import NetworkSpec
 from ratescape.specs.sweep import SweepSpec
@@ -104,6 +105,8 @@ class _Order:
     folder: Path
     evaluation: EvaluationSpec
     execution: ExecutionSpec
+    factory: str | None
+    """Of the networks: the user, who gave it, has allowed it."""
 
     def teller(self, name: str) -> Tell:
         return Notes.teller(SweepFolder(self.folder).packs, name)
@@ -113,7 +116,7 @@ def _by_workers(job: Job, count: int) -> None:
     """Carry out a job by so many worker processes of one thread each."""
     workspace = job.workspace
     images = hand_over(workspace.data, job.folder)
-    order = _Order(images, job.folder.path, workspace.evaluation, workspace.execution)
+    order = _Order(images, job.folder.path, workspace.evaluation, workspace.execution, job.factory)
     judges = [_Piece(Call(_obtain_judge, (order,)))] if workspace.judge_digest is None else []
     each = max(1, count // max(1, len(job.networks)))  # a single network shall not leave cores idle
     networks = [_Piece(Call(_train_network, (order, network, each))) for network in job.networks]
@@ -150,6 +153,7 @@ def _have_done(pool: Pool, waiting: list[_Piece], folder: SweepFolder) -> None:
 @functools.lru_cache(maxsize=1)
 def _workspace(order: _Order) -> Workspace:
     """Images and judge, loaded once a process."""
+    allow_factories([order.factory] if order.factory else [])
     return Workspace(read_prepared(order.images), SweepFolder(order.folder), order.evaluation, order.execution)
 
 

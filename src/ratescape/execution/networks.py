@@ -16,8 +16,9 @@ from ratescape.execution.interrupts import deferred
 from ratescape.execution.progress.messages import Reporter, Tell, told
 from ratescape.execution.work import shortage_named
 from ratescape.execution.workspace import Workspace
-from ratescape.model.conditioning import Conditioned, conditioned
+from ratescape.model.conditioning import Conditioned
 from ratescape.model.packs import Parameters, member
+from ratescape.model.registry import conditioned
 from ratescape.records.attempts import Attempt, GroupRate, read_attempts, records_of, write_attempts
 from ratescape.records.files import to_json_lines, write_atomically
 from ratescape.records.folders import NetworkFolder

@@ -14,6 +14,7 @@ from ratescape.execution.savings import Saving, savings
 from ratescape.execution.timing import Speeds, Timing
 from ratescape.execution.work import trained_steps
 from ratescape.execution.workspace import Workspace, is_trained
+from ratescape.model.factories import alone_because
 from ratescape.model.registry import build
 from ratescape.records.spans import span
 from ratescape.specs.identity import key
@@ -49,6 +50,8 @@ class Outlook:
     """What each phase has to do."""
     overlapping: bool = False
     """Whether the judge and the networks come about at the same time."""
+    alone: str | None = None
+    """Why models of the user's own network train one by one; None where several can train at once."""
     savings: tuple[Saving, ...] = ()
     """What would make it cheaper, the largest saving first."""
 
@@ -64,6 +67,7 @@ class Outlook:
     def __str__(self) -> str:
         total = self.seconds
         lines = [f"data      {self.data}", f"network   {self.network}", f"method    {self.method}"]
+        lines += [f"packs     {self.alone}"] if self.alone else []
         for index, (phase, load) in enumerate(self.loads.items()):
             about = "" if load.seconds is None else f"  about {span(load.seconds)}"
             lines.append(f"{'' if index else 'work':9} {f'{phase}: {amount(phase, load)}':42}{about}".rstrip())
@@ -107,6 +111,7 @@ def sweep_outlook(spec: SweepSpec, job: Job, engine: Engine, is_timed: bool) -> 
         f"{spec.method.kind}: {METHODS[spec.method.kind]}",
         device,
         loads,
+        alone=alone_because(spec.model, workspace.data.shape),
         overlapping=side_by_side > 1 and bool(job.networks),
         savings=() if speeds is None else savings(spec, loads, speeds),
     )
@@ -194,4 +199,4 @@ def described_network(spec: ModelSpec, data: ImageData) -> str:
     parameters = sum(parameter.numel() for parameter in build(spec, data.shape).parameters())
     sizes = ", ".join(map(str, spec.latents or ()))
     layers = f"{spec.layers} layer{'s' * (spec.layers > 1)}" + (f" (latents {sizes})" if sizes else "")
-    return f"{spec.family} of {layers}, {spec.likelihood} likelihood, {parameters:,} parameters"
+    return f"{spec.title} of {layers}, {spec.likelihood} likelihood, {parameters:,} parameters"

@@ -17,7 +17,7 @@ from ratescape.errors import DataError, RecordError
 from ratescape.evaluation.comparable import REVISION
 from ratescape.evaluation.grid import grid_table, seen_images
 from ratescape.execution.engine import Job
-from ratescape.execution.engines import entered
+from ratescape.execution.engines import adapted, entered
 from ratescape.execution.outlook import Outlook, run_outlook, sweep_outlook
 from ratescape.execution.packing import planned
 from ratescape.execution.progress.messages import told
@@ -27,6 +27,7 @@ from ratescape.execution.provenance import device_name
 from ratescape.execution.session import Session, session
 from ratescape.execution.work import PackWork, complete_pack, trained_steps
 from ratescape.execution.workspace import Workspace, hand_over, is_trained
+from ratescape.model.factories import refuse_unconditioned
 from ratescape.model.registry import resolved_model
 from ratescape.records.files import read_json_lines, write_atomically, write_changed
 from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder, refuse_differences
@@ -58,13 +59,16 @@ def resolved_sweep(spec: SweepSpec, data: ImageData) -> SweepSpec:
     """The spec with every field that was left open filled in for these images.
 
     Raises:
-        SpecError: the network cannot take them.
+        SpecError: the network cannot take them, or cannot be conditioned on betas where that is asked for.
         DataError: there are too few.
     """
     training = resolved_training(spec.training, len(data.train.pixels), spec.method.effort)
     run = resolved_run(RunSpec(model=spec.model, training=training), data)
     method = spec.method.resolved(run.model)
-    return dataclasses.replace(spec, data=data.spec, model=run.model, training=run.training, method=method)
+    whole = dataclasses.replace(spec, data=data.spec, model=run.model, training=run.training, method=method)
+    if whole.networks():
+        refuse_unconditioned(whole.model, data.shape)
+    return whole
 
 
 def resolved_run(run: RunSpec, data: ImageData) -> RunSpec:
@@ -126,6 +130,7 @@ def complete_sweep(
     data = own.data
     _refuse_other_images(folder, data)
     folder.check(spec)
+    execution = adapted(execution, spec.model, data)
     workspace = Workspace(data, folder, spec.evaluation, execution)
     networks = [network for network in spec.networks() if not folder.network(network).weights.exists()]
     if networks or not all(workspace.is_complete(folder.run(run)) for run in spec.runs()):

@@ -3,17 +3,30 @@
 What needs torch is imported where it is used: to read a landscape and choose from it takes none.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ratescape.errors import SpecError
 from ratescape.records.folders import SweepFolder
+from ratescape.specs.factories import Factory, allow_factories, pass_for
 
 if TYPE_CHECKING:
     from ratescape.data.batches import Images
     from ratescape.data.catalog import ImageData
     from ratescape.model.conditioning import Conditioned
     from ratescape.search.ground import Ground
+
+
+def permit(folder: SweepFolder, factory: Factory | None, names: Sequence[str]) -> None:
+    """Let the landscape's networks be built by a factory that is given, or is imported by name.
+
+    Raises:
+        SpecError: a factory is given but the networks are of a family, or a name is none.
+    """
+    allow_factories(names)
+    if factory is not None:
+        pass_for(folder.spec().model.factory, factory)
 
 
 def network_of(folder: SweepFolder, seed: int | None, device: str) -> "Conditioned":

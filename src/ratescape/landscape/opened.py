@@ -1,14 +1,14 @@
 """A landscape that is mapped: choose from it, search between its points, refine, ask it for rates, report."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from ratescape import selection
-from ratescape.landscape.contents import data_of, ground_of, held_out, network_of
+from ratescape.landscape.contents import data_of, ground_of, held_out, network_of, permit
 from ratescape.landscape.shown import html_of, line_of
 from ratescape.records import answers
 from ratescape.records.answers import Answer
@@ -19,6 +19,7 @@ from ratescape.search.best import Best
 from ratescape.search.limits import TOLERANCE, TRIES, Limits
 from ratescape.specs.checks import require
 from ratescape.specs.execution import ExecutionSpec
+from ratescape.specs.factories import Factory
 from ratescape.specs.given import Betas, Fields, Points, as_betas, as_points, as_spec, required_path
 from ratescape.specs.rate_targets import Request, request_text, requested
 
@@ -35,6 +36,7 @@ class Landscape:
 
     Args:
         path: the folder of a sweep.
+        factory: builds its networks, where a factory of your own did; as of :func:`ratescape.load`, like ``allow``.
 
     Raises:
         RecordError: the folder is not a sweep, damaged, or of another format.
@@ -56,8 +58,9 @@ class Landscape:
         best.refine(4).load()  # trained on alone, from the network's weights
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, factory: Factory | None = None, allow: Sequence[str] = ()) -> None:
         self.folder: SweepFolder = SweepFolder(required_path(path))
+        permit(self.folder, factory, allow)
         self.records: Table = read_table(self.folder)
 
     @property
@@ -270,11 +273,7 @@ class Landscape:
         return Solved(found, network.at(found.betas))
 
     def answers(self) -> list[Answer]:
-        """What was found for rates asked for: by models trained for them, and by requests that were kept.
-
-        Raises:
-            RecordError: a record is missing or damaged.
-        """
+        """What was found for rates asked for, by training or by requests kept; :class:`RecordError` if damaged."""
         return answers.answers(self.folder)
 
     def keep(self, answer: Answer) -> None:

@@ -23,7 +23,7 @@ def html_of(folder: SweepFolder, table: Table, warnings: Sequence[str] = ()) -> 
     facts: dict[str, object] = {
         "folder": folder.path,
         "images": spec.data.name,
-        "network": f"{spec.model.family}, {spec.model.layers} layer{'s' if spec.model.layers > 1 else ''}",
+        "network": f"{spec.model.title}, {spec.model.layers} layer{'s' if spec.model.layers > 1 else ''}",
         "method": spec.method.kind,
         "models": _models(table),
     }

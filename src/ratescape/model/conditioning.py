@@ -17,9 +17,7 @@ from ratescape.errors import SpecError
 from ratescape.model.hierarchy import HVAE, Pass
 from ratescape.model.latents import LatentSource
 from ratescape.model.modulation import BetaFeatures, Film, as_arguments, attach, detach, merge
-from ratescape.model.registry import build
 from ratescape.specs.given import Betas, as_betas
-from ratescape.specs.runs import NetworkSpec
 
 SLACK = 1 + 1e-6
 """By so much betas may leave a box, for rounding."""
@@ -117,21 +115,3 @@ class Conditioned(nn.Module):
                 f"betas is {betas}, outside the box {self.low:.4g} to {self.high:.4g}{grouped} that this model was "
                 "trained on: choose betas inside it, or ask for extrapolation"
             )
-
-
-def conditioned(spec: NetworkSpec, shape: tuple[int, int, int]) -> Conditioned:
-    """The untrained network of a spec.
-
-    Args:
-        spec: its structure, box and groups; how it is trained means nothing here.
-        shape: of one image, ``(C, H, W)``.
-
-    Raises:
-        SpecError: as :func:`ratescape.model.registry.build`.
-
-    Example::
-
-        conditioned(NetworkSpec(), (1, 28, 28))
-    """
-    model = build(spec.model, shape)
-    return Conditioned(model, spec.low, spec.high, spec.width, spec.groups, spec.rank, spec.knots)

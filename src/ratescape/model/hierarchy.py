@@ -71,7 +71,7 @@ class HVAE(nn.Module):
         decoder: state below the last layer ``[B, ...]`` to likelihood parameters ``[B, K, H, W]``.
         likelihood: distribution of the pixels.
         image_shape: (C, H, W).
-        spec: what the parts were built from.
+        spec: what the parts were built from; of a factory's network it is filled in where the factory is called.
         adapted: names of the modules (or their parents) whose linear maps carry low-rank adapters once the network is
             conditioned on betas; default: the layers of latents.
 
@@ -90,7 +90,7 @@ class HVAE(nn.Module):
         decoder: nn.Module,
         likelihood: Likelihood,
         image_shape: tuple[int, int, int],
-        spec: ModelSpec,
+        spec: ModelSpec | None = None,
         adapted: tuple[str, ...] = ("layers",),
     ) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class HVAE(nn.Module):
         self.decoder = decoder
         self.likelihood = likelihood
         self.image_shape = image_shape
-        self.spec = spec
+        self.spec = ModelSpec() if spec is None else spec
         self.adapted = adapted
         missing = [name for name in adapted if name not in dict(self.named_modules())]
         if missing:
@@ -296,4 +296,4 @@ class HVAE(nn.Module):
         """In one line; each part shows its modules, as in ``print(model.decoder)``."""
         likelihood = self.spec.likelihood or type(self.likelihood).__name__
         count = sum(weights.numel() for weights in self.parameters())
-        return f"HVAE({line_of(self.spec.family, self.latent_shapes, likelihood, self.image_shape, count)})"
+        return f"HVAE({line_of(self.spec.title, self.latent_shapes, likelihood, self.image_shape, count)})"

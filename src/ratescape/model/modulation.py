@@ -180,16 +180,19 @@ def as_arguments(model: nn.Module, settings: Settings) -> Settings:
 
 
 def _modulate(layer: nn.Module, inputs: object, output: Tensor) -> Tensor:
-    """Forward hook of a modulated layer with output ``[B, C, ...]``, or ``[B, C + rank, ...]`` with adapters."""
+    """Forward hook of a modulated layer with output ``[B, C, ...]``, or ``[B, C + rank, ...]`` with adapters.
+
+    A fully connected layer has its outputs along the last axis: ``[B, ..., C]``.
+    """
     gain, shift, scale, up = (cast(Tensor | None, getattr(layer, buffer)) for buffer in BUFFERS)
     if gain is None or shift is None:
         return output
+    axis = -1 if isinstance(layer, nn.Linear) else 1
     if scale is not None and up is not None:
-        output, adapters = output.split([gain.shape[1], scale.shape[1]], 1)
-        scaled, up = adapters * _across(scale, adapters), up.to(output.dtype)
-        is_map = output.ndim > 2
-        output = output + (functional.conv2d(scaled, up[:, :, None, None]) if is_map else scaled @ up.T)
-    return output * _across(gain, output) + _across(shift, output)
+        output, adapters = output.split([gain.shape[1], scale.shape[1]], axis)
+        scaled, up = adapters * _across(scale, adapters, axis), up.to(output.dtype)
+        output = output + (scaled @ up.T if axis == -1 else functional.conv2d(scaled, up[:, :, None, None]))
+    return output * _across(gain, output, axis) + _across(shift, output, axis)
 
 
 @torch.no_grad()
@@ -233,9 +236,11 @@ def _bias(name: str, layer: Modulated) -> Tensor:
     return layer.bias
 
 
-def _across(values: Tensor, like: Tensor) -> Tensor:
-    """``[B, C]`` against ``like [B, C, ...]``."""
-    return values.reshape(*values.shape, *(1 for _ in like.shape[2:])).to(like.dtype)
+def _across(values: Tensor, like: Tensor, axis: int) -> Tensor:
+    """``[B, C]`` against ``like``, whose C lies along an axis: ``[B, C, ...]`` for 1, ``[B, ..., C]`` for -1."""
+    others = [1] * (like.ndim - 2)
+    shape = [len(values), *others, values.shape[1]] if axis == -1 else [*values.shape, *others]
+    return values.reshape(shape).to(like.dtype)
 
 
 def _undotted(name: str) -> str:

@@ -1,16 +1,23 @@
-"""Families of networks by name: how each is built, and what fits it. Nothing else knows which families there are."""
+"""Families of networks by name: how each is built, and what fits it. Nothing else knows which families there are.
+
+Networks of the user's own factories go through the same two doors, :func:`resolved_model` and :func:`build`.
+"""
 
 import dataclasses
 from collections.abc import Callable
 
 from ratescape.errors import SpecError
+from ratescape.model import factories
+from ratescape.model.conditioning import Conditioned
 from ratescape.model.deep import deep
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.paper import bottom_up, ghvae, lvae
 from ratescape.model.residual import residual
 from ratescape.specs.blocks import fitting, usual, written
+from ratescape.specs.factories import Factory
 from ratescape.specs.families import FamilyFacts, facts_of, register_facts
-from ratescape.specs.model import ModelSpec
+from ratescape.specs.model import LikelihoodName, ModelSpec
+from ratescape.specs.runs import NetworkSpec
 
 ImageShape = tuple[int, int, int]
 """(C, H, W)."""
@@ -135,8 +142,12 @@ def resolved_model(spec: ModelSpec, image_shape: ImageShape, binary: bool) -> Mo
         binary: whether the pixels are thresholded to 0 and 1.
 
     Raises:
-        SpecError: the family cannot take images of this size, or the likelihood does not fit the pixels.
+        SpecError: the family cannot take images of this size, or the likelihood does not fit the pixels; or the
+            factory fails, or its network fails a check.
     """
+    if spec.factory is not None:
+        _check_likelihood(spec, binary)
+        return factories.resolved(dataclasses.replace(spec, likelihood=_likelihood(spec, binary)), image_shape)
     family = _family(spec.family)
     family.images.check(spec.family, image_shape)
     _check_likelihood(spec, binary)
@@ -147,8 +158,12 @@ def resolved_model(spec: ModelSpec, image_shape: ImageShape, binary: bool) -> Mo
         spec,
         channels=spec.channels or sizes.channels,
         latents=spec.latents or sizes.latents,
-        likelihood=spec.likelihood or ("bernoulli" if binary else "gaussian"),
+        likelihood=_likelihood(spec, binary),
     )
+
+
+def _likelihood(spec: ModelSpec, binary: bool) -> LikelihoodName:
+    return spec.likelihood or ("bernoulli" if binary else "gaussian")
 
 
 def _with_blocks(spec: ModelSpec, usual_sizes: Sizes, image_shape: ImageShape) -> ModelSpec:
@@ -167,7 +182,7 @@ def _check_likelihood(spec: ModelSpec, binary: bool) -> None:
         raise SpecError("model.likelihood is 'logistic-mixture' but the pixels are binary: set data.binary to false")
 
 
-def build(spec: ModelSpec, image_shape: ImageShape) -> HVAE:
+def build(spec: ModelSpec, image_shape: ImageShape, factory: Factory | None = None) -> HVAE:
     """The network of a resolved spec, with PyTorch's default initialisation.
 
     Example::
@@ -178,8 +193,30 @@ def build(spec: ModelSpec, image_shape: ImageShape) -> HVAE:
     Args:
         spec: as returned by :func:`resolved_model`.
         image_shape: (C, H, W).
+        factory: in place of the one that the spec names.
 
     Raises:
-        SpecError: the spec leaves sizes or likelihood open.
+        SpecError: the spec leaves sizes or likelihood open, or as of :func:`ratescape.model.factories.built`.
     """
+    if spec.factory is not None or factory is not None:
+        return factories.built(spec, image_shape, factory)
     return _family(spec.family).build(spec, image_shape)
+
+
+def conditioned(spec: NetworkSpec, shape: tuple[int, int, int], factory: Factory | None = None) -> Conditioned:
+    """The untrained network of a spec.
+
+    Args:
+        spec: its structure, box and groups; how it is trained means nothing here.
+        shape: of one image, ``(C, H, W)``.
+        factory: of the model, in place of the one that the spec names.
+
+    Raises:
+        SpecError: as :func:`build`.
+
+    Example::
+
+        conditioned(NetworkSpec(), (1, 28, 28))
+    """
+    model = build(spec.model, shape, factory)
+    return Conditioned(model, spec.low, spec.high, spec.width, spec.groups, spec.rank, spec.knots)

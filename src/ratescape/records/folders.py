@@ -23,6 +23,11 @@ def refuse_differences(folder: Path, fields: list[str]) -> None:
     Raises:
         RecordError: there are any.
     """
+    if "model.source" in fields and "model.factory" not in fields:
+        raise RecordError(
+            f"{folder}: the source of its model.factory has changed since it was begun, so that its networks are new "
+            "ones: choose another folder with --out to train them anew, or restore the source"
+        )
     if fields:
         raise RecordError(
             f"{folder} was made by another spec (it differs in {', '.join(fields)}): choose another folder with --out, "

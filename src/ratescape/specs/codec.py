@@ -14,6 +14,7 @@ import yaml
 
 from ratescape.errors import SpecError
 from ratescape.specs.checks import require
+from ratescape.specs.factories import CONVERTED
 
 T = TypeVar("T")
 
@@ -133,6 +134,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if isinstance(value, str) and str in others:  # a number or a text, as a group of layers
             return value
         return _convert(first, value, where)
+    if hint in CONVERTED:
+        return CONVERTED[hint](value)
     if origin is Literal:
         require(value in arguments, where, value, f"one of {', '.join(map(str, arguments))}")
         return value

@@ -46,7 +46,7 @@ class Dedicated:
         if not model.tunable and ((self.groups is None and self.grid.steps > 1) or len(set(groups)) > 1):
             one = (0,) * model.layers
             raise SpecError(
-                f"groups is {self.groups}: a {model.family} sweep needs one beta for all layers, since its layer rates "
+                f"groups is {self.groups}: a {model.title} sweep needs one beta for all layers, since its layer rates "
                 f"cannot be tuned one by one (Sec. 3.1 of the paper): add --groups {' '.join(map(str, one))} "
                 f"(in Python groups={one})"
             )
@@ -238,4 +238,4 @@ Method: TypeAlias = Dedicated | Conditioned | Targeted
 
 def usual_annealing(model: ModelSpec) -> AnnealingName:
     """How the betas of a network are annealed unless told otherwise: as keeps its layers (docs/results/one-run.md)."""
-    return "staggered" if model.family == "ghvae" else "balanced"
+    return "staggered" if model.title == "ghvae" else "balanced"

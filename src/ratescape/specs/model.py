@@ -4,9 +4,11 @@ import dataclasses
 import math
 from typing import Literal
 
+from ratescape.errors import SpecError
 from ratescape.specs.blocks import USUAL_BLOCKS, levels
 from ratescape.specs.checks import require
 from ratescape.specs.codec import convert_fields
+from ratescape.specs.factories import FactoryName, Options, factory_name, options_text
 from ratescape.specs.families import DEFAULT_LAYERS, FamilyFacts, facts_of
 
 MOST_AXES = 3
@@ -44,11 +46,21 @@ class ModelSpec:
     """Standard deviation of the gaussian likelihood, in pixel units (range 0 to 1), as in the paper."""
     mixtures: int = 5
     """Components of the logistic-mixture likelihood."""
+    factory: FactoryName | None = None
+    """Builds a network of your own, in place of a family: package.module:function, called with the shape of an image,
+    the likelihood, and model.options by name; or a name that was registered."""
+    options: Options | None = None
+    """What the factory is called with besides: a JSON object, such as '{"width": 64}'."""
+    source: str | None = None
+    """Digest of the source of the factory's module: filled in when its network is built, as are the latents."""
+    tied: bool = False
+    """Whether the rates of the factory's layers cannot be tuned one by one: filled in when its network is built."""
 
     def __post_init__(self) -> None:
         convert_fields(self, "model.")
+        _check_factory(self)
         require(self.channels is None or self.channels > 0, "model.channels", self.channels, "positive")
-        facts = facts_of(self.family)
+        facts = FamilyFacts(self.factory) if self.factory else facts_of(self.family)
         if self.latents is not None:
             require(
                 len(self.latents) > 0 and all(size > 0 for size in self.latents),
@@ -68,10 +80,22 @@ class ModelSpec:
 
     @property
     def layers(self) -> int:
-        """Number L of latent layers."""
+        """Number L of latent layers; raises :class:`SpecError` for a factory whose network is not built yet."""
+        if self.is_open:
+            raise SpecError(f"the layers of {self.title} are counted when its network is built: resolve the spec first")
         if self.family == "deep":
             return sum(self.blocks_of_levels)
         return len(self.latents) if self.latents is not None else facts_of(self.family).layers or DEFAULT_LAYERS
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its layers are not known yet, since its factory has not built it."""
+        return self.factory is not None and self.latents is None
+
+    @property
+    def title(self) -> str:
+        """What its networks are called: by their family, or by the name of their factory."""
+        return self.factory or self.family
 
     @property
     def blocks_of_levels(self) -> tuple[int, ...]:
@@ -89,10 +113,13 @@ class ModelSpec:
         """Group of each layer, top first, unless told otherwise: layers of a group share one beta.
 
         Each layer is its own; of a deep network each resolution, of which the coarsest are taken together where there
-        are more than three; one for all where layers cannot be tuned one by one.
+        are more than three; of a factory's with more than three layers each third; one for all where layers cannot be
+        tuned one by one.
         """
         if not self.tunable:
             return (0,) * self.layers
+        if self.factory is not None and self.layers > MOST_AXES:
+            return tuple(index * MOST_AXES // self.layers for index in range(self.layers))
         if self.family != "deep":
             return tuple(range(self.layers))
         blocks = self.blocks_of_levels
@@ -117,7 +144,7 @@ class ModelSpec:
     @property
     def tunable(self) -> bool:
         """Whether the rates of its layers can be tuned one by one (Sec. 3.1 of the paper)."""
-        return facts_of(self.family).tunable
+        return not self.tied if self.factory else facts_of(self.family).tunable
 
 
 def _check_depth(latents: tuple[int, ...], facts: FamilyFacts) -> None:
@@ -126,3 +153,19 @@ def _check_depth(latents: tuple[int, ...], facts: FamilyFacts) -> None:
         sizes = {1: "one size", 2: "two sizes"}.get(facts.layers, f"{facts.layers} sizes")
         expected = f"{sizes} for {facts.name} (the residual family takes any number of layers)"
         require(len(latents) == facts.layers, "model.latents", latents, expected)
+
+
+def _check_factory(spec: ModelSpec) -> None:
+    """Write factory and options as texts, and refuse what means nothing with a factory, or without one."""
+    if spec.factory is not None:
+        object.__setattr__(spec, "factory", factory_name(spec.factory))
+        for field in ("family", "channels", "blocks", "bottleneck"):
+            given, usual = getattr(spec, field), ModelSpec.__dataclass_fields__[field].default
+            require(given == usual, f"model.{field}", given, "left out beside model.factory: give model.options")
+        alone = spec.latents is None or spec.source is not None
+        require(alone, "model.latents", spec.latents, "left out beside model.factory: give model.options")
+    else:
+        for field in ("options", "source", "tied"):
+            given = getattr(spec, field)
+            require(not given, f"model.{field}", given, "left out without model.factory")
+    object.__setattr__(spec, "options", options_text(spec.options))

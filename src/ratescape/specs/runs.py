@@ -131,11 +131,14 @@ def check_betas(betas: tuple[float, ...], model: ModelSpec) -> None:
         SpecError: a wrong number of betas, a beta that is not positive and finite, or unequal betas for a
             bottom-up model, whose layer rates have no meaning of their own (Sec. 3.1).
     """
-    require(len(betas) == model.layers, "betas", betas, f"one number for each of the {model.layers} layers, top first")
+    if not model.is_open:
+        require(
+            len(betas) == model.layers, "betas", betas, f"one number for each of the {model.layers} layers, top first"
+        )
     require(all(beta > 0 and math.isfinite(beta) for beta in betas), "betas", betas, "all above 0 and finite")
     if not model.tunable and len(set(betas)) > 1:
         raise SpecError(
-            f"betas is {betas!r}: a {model.family} model takes equal betas only, since q(z2|z1) sees no data but "
+            f"betas is {betas!r}: a {model.title} model takes equal betas only, since q(z2|z1) sees no data but "
             "through z1 and so its layer rates cannot be tuned one by one (Sec. 3.1 of the paper); use ghvae or lvae"
         )
 
@@ -144,6 +147,6 @@ def check_targets(targets: tuple[RateTarget, ...], model: ModelSpec) -> None:
     """Refuse rates that a model cannot be asked for; raises :class:`SpecError`."""
     if not model.tunable and len(targets[0].layers) < model.layers:
         raise SpecError(
-            f"target_rates: a {model.family} model can be asked for its total rate only (total=60), since its layer "
+            f"target_rates: a {model.title} model can be asked for its total rate only (total=60), since its layer "
             "rates cannot be tuned one by one (Sec. 3.1 of the paper); use ghvae or lvae"
         )

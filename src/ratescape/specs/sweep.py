@@ -39,7 +39,8 @@ class SweepSpec:
         require(fine, "seeds", self.seeds, "distinct numbers, at least 0")
         chosen = "Dedicated(...), Conditioned(...) or Targeted(...)"
         require(isinstance(self.method, Method), "method", self.method, chosen)
-        self.method.check(self.model)
+        if not self.model.is_open:
+            self.method.check(self.model)
 
     @property
     def selection_split(self) -> str:

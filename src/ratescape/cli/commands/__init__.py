@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from ratescape.cli import parsing
+from ratescape.cli.commands.check_network import CheckNetwork
 from ratescape.cli.commands.data import Data
 from ratescape.cli.commands.evaluate import Evaluate
 from ratescape.cli.commands.ls import Ls
@@ -19,7 +20,7 @@ from ratescape.cli.config import UsageError
 from ratescape.cli.output import complain
 from ratescape.errors import RatescapeError
 
-Command: TypeAlias = Map | Train | Evaluate | Report | Recommend | Solve | Status | Ls | Data
+Command: TypeAlias = Map | Train | Evaluate | Report | Recommend | Solve | Status | Ls | Data | CheckNetwork
 
 COMMANDS: dict[str, type[Command]] = {
     "map": Map,
@@ -31,6 +32,7 @@ COMMANDS: dict[str, type[Command]] = {
     "status": Status,
     "ls": Ls,
     "data": Data,
+    "check-network": CheckNetwork,
 }
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Positional
 
+from ratescape.cli.factories import AllowFactory, importable
 from ratescape.cli.options import section
 from ratescape.cli.records import print_records
 from ratescape.specs.evaluation import EvaluationSpec
@@ -39,6 +40,8 @@ class Evaluate:
     json: bool = False
     """Print JSON lines at a terminal, too: one for each split."""
     data: Annotated[Images, section(Images)] = dataclasses.field(default_factory=Images)
+    allow_factory: AllowFactory = ()
+    """Factories of your own networks that may be imported, as package.module:function; a file alone imports nothing."""
     data_folder: Path | None = None
     """Where to look first for the files of a known data set, and for a path that has moved."""
     device: str = "cpu"
@@ -55,5 +58,6 @@ class Evaluate:
             betas=self.betas,
             extrapolate=self.extrapolate,
             data=self.data.name,
+            allow=importable(self.allow_factory),
         )
         print_records(records, self.json)

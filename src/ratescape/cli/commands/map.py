@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
+from ratescape.cli.factories import AllowFactory, importable
 from ratescape.cli.options import SweepOptions, section
 from ratescape.cli.output import bar, is_watched, note, say, summary
 from ratescape.specs.execution import ExecutionSpec
@@ -25,6 +26,8 @@ class Map:
     """Folder for the results; default: one named after the data and the spec. The same command again resumes it."""
     data_folder: Path | None = None
     """Where to look first for the files of a known data set, and for a path that has moved."""
+    allow_factory: AllowFactory = ()
+    """Factory that a --config file names and that may be imported; one given as --model.factory may be, anyway."""
     quiet: bool = False
     """Print nothing but the report's path: no plan, no progress, no summary."""
 
@@ -60,6 +63,7 @@ def mapped(
     from ratescape.landscape import map_spec
 
     data = load_data(sweep.data, folder=data_folder, progress=is_watched(quiet))
+    importable([sweep.model.factory])
     sweep = resolved_sweep(sweep, data)
     if reason is not None and not quiet:
         say(reason)

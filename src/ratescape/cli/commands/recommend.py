@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
+from ratescape.cli.factories import AllowFactory, importable
 from ratescape.cli.output import bar, refuse_to_overwrite, say
 from ratescape.errors import RatescapeError, SpecError
 from ratescape.specs.checks import require
@@ -40,6 +41,8 @@ class Recommend:
     """File to write the model to (.safetensors)."""
     force: bool = False
     """Overwrite that file if it exists."""
+    allow_factory: AllowFactory = ()
+    """Factories of your own networks that may be imported, as package.module:function; a file alone imports nothing."""
     data_folder: Path | None = None
     """Where to look first for the files of a known data set, and for a path that has moved, to search between the grid
     points or to refine."""
@@ -50,7 +53,7 @@ class Recommend:
         self._check()
         from ratescape.landscape import Landscape
 
-        landscape = Landscape(self.landscape)
+        landscape = Landscape(self.landscape, allow=importable(self.allow_factory))
         best = self._best(landscape)
         if self.refine:
             with bar(self.quiet) as observer:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from ratescape.cli.factories import AllowFactory, importable
 from ratescape.cli.output import refuse_to_overwrite, say
 from ratescape.errors import SpecError
 from ratescape.records.folders import SweepFolder
@@ -30,6 +31,8 @@ class Solve:
     """File to write the model to (.safetensors)."""
     force: bool = False
     """Overwrite that file if it exists."""
+    allow_factory: AllowFactory = ()
+    """Factories of your own networks that may be imported, as package.module:function; a file alone imports nothing."""
     data_folder: Path | None = None
     """Where to look first for the files of a known data set, and for a path that has moved."""
 
@@ -43,7 +46,7 @@ class Solve:
         from ratescape.landscape import Landscape
         from ratescape.models import save
 
-        landscape = Landscape(self.landscape)
+        landscape = Landscape(self.landscape, allow=importable(self.allow_factory))
         solved = landscape.at_rates(request, tolerance=self.tolerance, data_folder=self.data_folder)
         landscape.keep(solved.answer)
         for line in landscape.warnings:

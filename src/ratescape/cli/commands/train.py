@@ -7,6 +7,7 @@ from typing import Annotated
 from tyro.conf import arg
 
 from ratescape.cli.commands.map import mapped
+from ratescape.cli.factories import AllowFactory, importable
 from ratescape.cli.options import RunOptions, section
 from ratescape.cli.output import bar, is_watched, note, say
 from ratescape.cli.records import print_records
@@ -30,6 +31,8 @@ class Train:
     """Folder for the results; default: one named after the data and the spec. The same command again resumes it."""
     data_folder: Path | None = None
     """Where to look first for the files of a known data set, and for a path that has moved."""
+    allow_factory: AllowFactory = ()
+    """Factory that a --config file names and that may be imported; one given as --model.factory may be, anyway."""
     quiet: bool = False
     """Print nothing but the model's folder: no plan, no progress, no numbers."""
 
@@ -58,6 +61,7 @@ class Train:
         from ratescape.records.files import read_json_lines
 
         data = load_data(spec.data, folder=self.data_folder, progress=is_watched(self.quiet))
+        importable([spec.model.factory])
         with bar(self.quiet) as observer:
             announce = None if self.quiet else note
             folder = train_spec(spec, data, self.execution, self.out, observer, self.evaluation, announce)

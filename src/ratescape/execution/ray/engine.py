@@ -16,11 +16,11 @@ from ray.exceptions import RayError
 from ratescape.data.catalog import ImageData
 from ratescape.errors import RecordError, ResourceError
 from ratescape.execution.engine import Job
-from ratescape.execution.packing import Pack, member_bytes, pack_size
+from ratescape.execution.packing import Pack, member_bytes
 from ratescape.execution.ray.board import Board
 from ratescape.execution.ray.failures import Piece, instead, plain_error, smaller
 from ratescape.execution.ray.store import Files, read_files, write_files
-from ratescape.execution.ray.tasks import LAST_WORDS, Order, judge_task, network_task, pack_task
+from ratescape.execution.ray.tasks import LAST_WORDS, Order, judge_task, network_task, pack_task, size_task
 from ratescape.execution.workspace import is_trained
 from ratescape.records.files import write_atomically
 from ratescape.specs.execution import ExecutionSpec
@@ -70,7 +70,7 @@ class RayEngine:
         """As of :meth:`ratescape.execution.engine.Engine.pack_size`: as many as fit, and leave no machine idle."""
         alone = dataclasses.replace(self.execution, engine="in-process", address=None, results=None)
         try:
-            fitting: int = ray.get(self.task(pack_size).remote(spec, data, alone))
+            fitting: int = ray.get(self.task(size_task).remote(spec, data, alone))
         except RayError as error:
             raise plain_error(error) from error
         return fitting if execution.pack else min(fitting, math.ceil(len(spec.runs()) / self.processes))
@@ -106,7 +106,7 @@ class _Work:
         self.engine, self.job = engine, job
         self.images = ray.put(job.workspace.data)
         self.board: Any = ray.remote(Board).options(num_cpus=0, max_restarts=-1).remote()
-        self.order = Order(job.workspace.evaluation, engine.execution, self.board)
+        self.order = Order(job.workspace.evaluation, engine.execution, self.board, factory=job.factory)
         self.store = self.order.store(job.workspace.data)
         self.reading: Any = self.board.drain.remote()
         self.networks: dict[NetworkSpec, Any] = {}

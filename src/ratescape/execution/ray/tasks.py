@@ -19,9 +19,9 @@ import torch
 from ray.exceptions import RayError
 
 from ratescape.data.catalog import ImageData
-from ratescape.errors import ResourceError
+from ratescape.errors import ResourceError, SpecError
 from ratescape.execution.networks import complete_network
-from ratescape.execution.packing import Pack
+from ratescape.execution.packing import Pack, pack_size
 from ratescape.execution.progress.messages import Message
 from ratescape.execution.ray.store import Files, Store, read_files, write_files
 from ratescape.execution.work import PackWork, complete_pack
@@ -30,8 +30,10 @@ from ratescape.records.files import waited_for, write_atomically
 from ratescape.records.folders import SweepFolder
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
+from ratescape.specs.factories import allow_factories, factory_of
 from ratescape.specs.identity import key
 from ratescape.specs.runs import NetworkSpec
+from ratescape.specs.sweep import SweepSpec
 from ratescape.version import __version__
 
 LAST_WORDS = 10.0
@@ -48,15 +50,18 @@ class Order:
     """Handle of the :class:`ratescape.execution.ray.board.Board`."""
     judge: tuple[Any, ...] = ()
     """Reference to the judge's file, if there is to be one; to be waited for when it is needed."""
+    factory: str | None = None
+    """What builds the networks, where a factory of the user's does."""
     version: str = __version__
 
     def begin(self) -> None:
-        """Make this process one of one thread; refuse to work with another ratescape than the driver's."""
+        """Make this process one of one thread; refuse to work with another ratescape or factory than the driver's."""
         if self.version != __version__:
             raise ResourceError(
                 f"machine {ray.util.get_node_ip_address()} has ratescape {__version__} and this one {self.version}: "
                 "install the same on all"
             )
+        import_factory(self.factory)
         torch.set_num_threads(1)
 
     def store(self, data: ImageData) -> Store | None:
@@ -72,6 +77,22 @@ class Order:
         if self.judge and not path.exists():
             with contextlib.suppress(RayError):  # the machine that trained it died: this one trains it
                 write_atomically(path, ray.get(self.judge[0]))
+
+
+def import_factory(name: str | None) -> None:
+    """Import the factory that the driver's networks are built by; raises :class:`ResourceError` if it is not here."""
+    try:
+        if name is not None:
+            allow_factories([name])
+            factory_of(name)
+    except SpecError as error:
+        raise ResourceError(f"machine {ray.util.get_node_ip_address()} of the Ray cluster: {error}") from error
+
+
+def size_task(spec: SweepSpec, data: ImageData, execution: ExecutionSpec) -> int:
+    """Members of a pack, as :func:`ratescape.execution.packing.pack_size` finds them on a machine of the cluster."""
+    import_factory(spec.model.factory)
+    return pack_size(spec, data, execution)
 
 
 class Teller:

@@ -34,7 +34,7 @@ def facts(model: ModelSpec, table: Table) -> list[str]:
     """What the models are, and how many of them are shown."""
     asked = len(table.rows) + table.missing + len(table.broken)
     return [
-        _FAMILIES.get(model.family, model.family),
+        _FAMILIES.get(model.title, model.title),
         _count(model.layers, "latent layer"),
         f"{len(finished(table))} of {asked} models shown",
     ]
