@@ -43,8 +43,8 @@ def trained(
 
 
 def test_forty_layers_train_at_three_seeds() -> None:
-    """Ten steps; benchmarks/deep.py --stable takes 200."""
-    result = trained("1x2,2x4,4x16,8x18", dataclasses.replace(SPEC, epochs=2, batch=32), seeds=3)
+    """Six steps; benchmarks/deep.py --stable takes 200."""
+    result = trained("1x2,2x4,4x16,8x18", dataclasses.replace(SPEC, epochs=2), seeds=3)
     assert result.diverged == [False] * 3
     for first, last in result.history:
         assert last["skipped"] == 0 and len(last["rates"]) == 40
