@@ -13,10 +13,11 @@ import ratescape
 from ratescape.errors import SpecError
 from ratescape.specs import factories
 from ratescape.specs.codec import from_dict, to_dict
+from ratescape.specs.default_method import default_method
 from ratescape.specs.given import as_spec
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.identity import key
-from ratescape.specs.methods import Conditioned, Dedicated, Targeted, default_method, usual_annealing
+from ratescape.specs.methods import Conditioned, Dedicated, Targeted, usual_annealing
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import RunSpec
 from ratescape.specs.sweep import SweepSpec
