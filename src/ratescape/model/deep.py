@@ -140,7 +140,7 @@ class DeepTower(nn.Module):
             if resolution != self.chain[0]:
                 x = functional.avg_pool2d(x, 2, ceil_mode=True)
             for block in cast(nn.Sequential, blocks):
-                x = recomputed(block, "forward", x)
+                x = recomputed(block)(x)
             found[resolution] = x
         return [found[one] for one, count in zip(self.resolutions, self.blocks_of, strict=True) for _ in range(count)]
 

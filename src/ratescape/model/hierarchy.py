@@ -150,21 +150,21 @@ class HVAE(nn.Module):
     def _descend(self, source: LatentSource, evidence: Any, images: Tensor | None, *, decode: bool = True) -> Pass:
         """From the top layer to the pixels."""
         latents, rates = list[Tensor](), list[Tensor]()
-        priors, posteriors = list[Gaussian](), list[Gaussian]()
+        priors: list[Gaussian] = []
+        posteriors: list[Gaussian] = []
         state: Tensor | None = None
-        for index, (layer, part) in enumerate(zip(self._layers(), self.layers, strict=True)):
-            prior = recomputed(part, "prior", state)
-            posterior = None if evidence is None else recomputed(part, "posterior", evidence[index], state, prior)
+        for index, layer in enumerate(self._layers()):
+            prior = layer.prior(state)
+            posterior = None if evidence is None else layer.posterior(evidence[index], state, prior)
             z = source(index, prior, posterior)
             if posterior is not None:
-                rates.append(
-                    posterior.kl(prior) if layer.closed_form else posterior.log_density(z) - prior.log_density(z)
-                )
+                exact = layer.closed_form
+                rates.append(posterior.kl(prior) if exact else posterior.log_density(z) - prior.log_density(z))
                 posteriors.append(posterior)
             latents.append(z)
             priors.append(prior)
-            state = recomputed(part, "advance", state, z)
-        output = at_least_float32(recomputed(self.decoder, "forward", state)) if decode else latents[0].new_empty(0)
+            state = layer.advance(state, z)
+        output = at_least_float32(recomputed(self.decoder)(state)) if decode else latents[0].new_empty(0)
         if images is None:
             return Pass(latents, output, output.new_empty(0, len(latents)), output.new_empty(0), priors, posteriors)
         distortion = self.likelihood.distortion(output, images) if decode else output
@@ -176,7 +176,7 @@ class HVAE(nn.Module):
         return [layer.shape for layer in self._layers()]
 
     def _layers(self) -> list[Layer]:
-        return cast(list[Layer], list(self.layers))
+        return cast(list[Layer], [recomputed(layer) for layer in self.layers])
 
     def noise(self, count: int, generator: torch.Generator | None = None) -> list[Tensor]:
         """Standard normal noise for ``count`` images: one ``[count, *shape]`` a layer, on the model's device."""

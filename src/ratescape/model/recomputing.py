@@ -4,8 +4,10 @@ Source: Chen et al., "Training deep nets with sublinear memory cost" (2016).
 """
 
 import contextlib
+import inspect
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
@@ -47,18 +49,40 @@ def is_recomputing() -> bool:
     return _mode.active
 
 
-def recomputed(part: nn.Module, method: str, *inputs: Any) -> Any:
-    """What a method of a part of a network makes of its inputs; within :func:`recomputing`, computed again if needed.
+T = TypeVar("T", bound=nn.Module)
 
-    It must depend on nothing but the part and its inputs: noise is drawn elsewhere.
+
+def recomputed(part: T) -> T:
+    """A part of a network; within :func:`recomputing`, what acts like it but computes again in the backward pass.
+
+    Its methods must depend on nothing but the part and their inputs: noise is drawn elsewhere.
 
     Args:
         part: its weights and buffers may be those of a functional call; they are remembered for the backward pass.
-        method: its name, such as ``forward``.
-        inputs: tensors, or what holds them.
+
+    Example::
+
+        prior = recomputed(layer).prior(state)
     """
-    if not (_mode.active and torch.is_grad_enabled()):
-        return getattr(part, method)(*inputs) if method != "forward" else part(*inputs)
+    return cast(T, _Recomputed(part)) if _mode.active and torch.is_grad_enabled() else part
+
+
+class _Recomputed:
+    """Stands for a part: what is asked of it is the part's own, but that its methods forget what they compute."""
+
+    def __init__(self, part: nn.Module) -> None:
+        self.part = part
+
+    def __call__(self, *inputs: Any) -> Any:
+        return _checkpointed(self.part, "forward", *inputs)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.part, name)
+        return partial(_checkpointed, self.part, name) if inspect.ismethod(found) else found
+
+
+def _checkpointed(part: nn.Module, method: str, *inputs: Any) -> Any:
+    """What a method of a part makes of tensors, or of what holds them."""
     bound = _Bound(part, method)
     # In the backward pass the functional call is over, so that the part holds other weights: these are given again.
     tensors = dict(bound.named_parameters(remove_duplicate=False)) | dict(bound.named_buffers(remove_duplicate=False))
