@@ -151,7 +151,7 @@ def test_pictures_are_enlarged_by_whole_factors_and_show_every_image_once(
 @pytest.mark.browser
 def test_the_table_of_refined_models_is_whole_at_1200_pixels(browser: Chromium, tmp_path: Path) -> None:
     folder = sweep(tmp_path, labels=True, conditioned=True, steps=3, pictures=False)
-    refine_on_disk(folder, (0.1, 10.0), 2.0)
+    refine_on_disk(folder, (10.0, 0.1), 2.0)
     browser.open(write_page(folder), 1200)
     assert browser.evaluate("document.querySelectorAll('#refined tbody tr').length") == 1
     known = page_data(folder, read_table(folder), read_refined(folder, read_table(folder)).rows)
