@@ -90,13 +90,17 @@ def check(command: str, fields: Sequence[tuple[str, str, Any, Any]], *more: str)
         assert (option, operator.attrgetter(path)(parsed)) == (option, value)
 
 
+OF_FACTORIES = ("model.factory", "model.options", "model.source", "model.tied")
+
+
 def options(spec: Any, where: str, outer: str = "") -> list[tuple[str, str, Any, Any]]:
     """Fields of a spec that is found somewhere in a command, for :func:`check`."""
     return [
         (f"{where}.{name}", outer + name.removeprefix("method."), hint, value)
         for name, hint, value in leaves(spec)
-        # The one excludes training.epochs, see the test of it below; the other is of a family of its own: test_groups.
-        if name not in ("training.steps", "model.blocks")
+        # The first excludes training.epochs, see the test of it below; the others are of a family of their own, see
+        # test_groups, and of networks of one's own, see test_factories and test_own_sweeps.
+        if name not in ("training.steps", "model.blocks", *OF_FACTORIES)
     ]
 
 

@@ -32,7 +32,7 @@ class Recommend:
     between: bool = False
     """Search between the grid points of a conditioned landscape for a better model, by what decides for the use."""
     tries: int = 12
-    """Points that this search measures at most. PSNR, rates and -ELBO take moments; of other metrics each costs as much
+    """Points that this search measures at most. PSNR, rates and ELBO take moments; of other metrics each costs as much
     as measuring that metric of one model, and six more measurements tell whether the result is better by chance."""
     refine: int = 0
     """Epochs to train the best model of a conditioned landscape on, alone at its betas, before it is handed over; it
