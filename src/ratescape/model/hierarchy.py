@@ -12,15 +12,7 @@ from torch import Tensor, nn
 from ratescape.compute.precision import at_least_float32
 from ratescape.errors import SpecError
 from ratescape.model.distributions import Bernoulli, Gaussian, Likelihood
-from ratescape.model.latents import (
-    Given,
-    LatentSource,
-    PosteriorMode,
-    PosteriorSample,
-    PriorMode,
-    PriorSample,
-    Watched,
-)
+from ratescape.model.latents import Given, LatentSource, PosteriorMode, PosteriorSample, PriorMode, PriorSample, Watched
 from ratescape.model.recomputing import recomputed
 from ratescape.model.taking import NOT_CALLED, as_generator, as_inputs, as_latents, line_of, whole
 from ratescape.specs.model import ModelSpec
@@ -157,7 +149,8 @@ class HVAE(nn.Module):
 
     def _descend(self, source: LatentSource, evidence: Any, images: Tensor | None, *, decode: bool = True) -> Pass:
         """From the top layer to the pixels."""
-        latents, rates = list[Tensor](), list[Tensor]()
+        latents: list[Tensor] = []
+        rates: list[Tensor] = []
         priors: list[Gaussian] = []
         posteriors: list[Gaussian] = []
         state: Tensor | None = None
