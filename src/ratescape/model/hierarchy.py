@@ -149,7 +149,8 @@ class HVAE(nn.Module):
 
     def _descend(self, source: LatentSource, evidence: Any, images: Tensor | None, *, decode: bool = True) -> Pass:
         """From the top layer to the pixels."""
-        latents, rates = list[Tensor](), list[Tensor]()
+        latents: list[Tensor] = []
+        rates: list[Tensor] = []
         priors: list[Gaussian] = []
         posteriors: list[Gaussian] = []
         state: Tensor | None = None
