@@ -360,7 +360,7 @@ def test_two_sweeps_at_once(
 def test_members_that_diverge_are_recorded_and_the_others_finish(data: ImageData, tmp_path: Path) -> None:
     """A beta of 1e30 makes gradients whose squares no float32 holds."""
     training = dataclasses.replace(TRAINING, annealing=0.0, max_skipped_steps=3)
-    folder = SweepFolder(tmp_path)
+    folder = SweepFolder(tmp_path / "four")
     spec = asked(data, training=training, grid=BetaGrid(low=1.0, high=1e30, steps=2))
     rows = run_sweep(spec, data, folder, dataclasses.replace(HERE, pack=4)).rows
     assert list(rows["status"]) == ["ok", "diverged", "diverged", "diverged"]
