@@ -25,7 +25,7 @@ from ratescape.records.folders import SweepFolder
 from ratescape.records.table import Table, read_fine, read_table
 from ratescape.report import figures
 from ratescape.report.fine import fine_figure, fine_of, over_grid
-from ratescape.report.groups import groups_of
+from ratescape.report.groups import single_layers
 from ratescape.report.page import page_data, write, write_page
 from ratescape.report.page.refined import refined_data
 from ratescape.report.plots import palette
@@ -341,8 +341,8 @@ def test_a_refined_model_without_some_number_is_shown(folder: SweepFolder) -> No
     """The probe of a layer without variance has neither score nor error: JSON's null, before and after."""
     gaps = dict.fromkeys(("accuracy_rbf_2", "before_accuracy_rbf_2", "se_accuracy_rbf_2", "se_psnr", "se_gain_psnr"))
     rows = measured(read_table(folder))
-    refined, metrics = refined_from(folder).astype(object).assign(**gaps), measured_metrics(rows)
-    shown, _ = refined_data(folder, refined, rows, {"validation": ""}, metrics, groups_of(folder.spec()))
+    refined, groups = refined_from(folder).astype(object).assign(**gaps), single_layers(rows)
+    shown, _ = refined_data(folder, refined, rows, {"validation": ""}, measured_metrics(rows), groups)
     assert "psnr" in shown["improved"] and "accuracy_rbf_2" not in shown["improved"]
     assert shown["values"]["validation"].get("accuracy_rbf_2") is None
 

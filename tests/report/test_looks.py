@@ -217,7 +217,7 @@ def test_441_models_stay_light_and_a_click_waits_for_two_plots_alone(browser: Ch
     folder = sweep(tmp_path, labels=True, steps=21, diverged=None, missing=None, pictures=False)
     data = page_data(folder, read_table(folder))
     few = data | {"runs": data["runs"][:1]}
-    assert (len(render(data)) - len(render(few))) / 440 < 2_700  # bytes a model
+    assert (len(render(data)) - len(render(few))) / 440 < 2_600  # bytes a model
     page = write_page(folder)
     browser.open(page)
     browser.wait("document.getElementById('ceiling').data !== undefined")

@@ -2,6 +2,14 @@
 
 export const data = JSON.parse(document.getElementById("data").textContent);
 
+// Python leaves out what would be said twice: groups of single layers have the betas and rates of their layers.
+for (const run of data.runs) run.group_betas ??= run.beta_texts;
+for (const model of [...data.runs, ...data.refined]) {
+  for (const values of [...Object.values(model.values), ...Object.values(model.before ?? {})]) {
+    values.group_rates ??= values.rates;
+  }
+}
+
 export const allModels = data.runs.map((_, index) => index);
 
 const indices = new Map(data.runs.map((run, index) => [run.run, index]));

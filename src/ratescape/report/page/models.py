@@ -53,17 +53,19 @@ def _model(
 ) -> dict[str, Any]:
     path = folder.path / "runs" / str(row["run"])
     betas = betas_of(row)
-    return {
+    own: dict[str, Any] = {} if len(groups) == len(betas) else {"group_betas": group_betas(row, groups)}
+    by_group = [picture(path / f"{name}_by_group.png") for name in ("reconstructions", "samples")]
+    if any(by_group):
+        own["by_group"] = by_group
+    return own | {
         "run": str(row["run"]),
         "seed": int(row["seed"]),
         "betas": list(betas),
         "beta_texts": list(map(short, betas)),
-        "group_betas": group_betas(row, groups),
         "values": {split: values_of(row, prefix, metrics, groups) for split, prefix in splits.items()},
         "collapsed": collapsed_layers(row),
         "reconstructions": picture(path / "reconstructions.png"),
         "samples": picture(path / "samples.png"),
-        "by_group": [picture(path / f"{name}_by_group.png") for name in ("reconstructions", "samples")],
         "shell": f"ratescape evaluate {shlex.quote(str(path))}",
         "python": f"ratescape.load({json.dumps(str(path))})",
     }
@@ -72,7 +74,6 @@ def _model(
 def values_of(row: pd.Series, prefix: str, metrics: Sequence[Metric], groups: Sequence[Group]) -> dict[str, Any]:
     """The numbers of a row on one split, and their standard errors; rates and active units top layer first."""
     one = row.to_frame().T
-    rates = [number(rate.iloc[0]) for rate in group_rates(one, groups, prefix)]
     by_layer = {
         name: [number(row[measured]) for measured in layer_columns(one, prefix + kind)]
         for name, kind in (("rates", "rate"), ("active", "active"))
@@ -81,7 +82,9 @@ def values_of(row: pd.Series, prefix: str, metrics: Sequence[Metric], groups: Se
     shown = ["rate", *(metric.column for metric in metrics), *ceilings]
     errors = _errors(row, prefix, [*shown, *layer_columns(one, "rate"), *layer_columns(one, "rate_group")])
     known = {name: number(row.get(prefix + name)) for name in shown}
-    return known | by_layer | {"group_rates": rates, "errors": errors}
+    if len(groups) != len(by_layer["rates"]):  # else the page takes those of the layers
+        by_layer["group_rates"] = [number(rate.iloc[0]) for rate in group_rates(one, groups, prefix)]
+    return known | by_layer | {"errors": errors}
 
 
 def _errors(row: pd.Series, prefix: str, shown: Iterable[str]) -> dict[str, float]:

@@ -21,7 +21,7 @@ export function drawPictures(run) {
 /** What each group of layers adds: open at first where there are few. */
 function drawByGroup(run) {
   const rows = data.groups.map(({ name }, index) => (index ? `with ${name}` : `${name} alone`)).join("; ");
-  const [reconstructions, samples] = run.by_group;
+  const [reconstructions, samples] = run.by_group ?? [];
   const figures = figuresOf([
     [reconstructions, `Rows: originals; reconstructions from ${rows}; the groups below at their prior's mode`],
     [samples, `Rows: samples drawn from ${rows}; the groups below at their prior's mode`],
