@@ -42,12 +42,3 @@ def test_one_layer_of_all_models_is_told_as_layer_by_layer() -> None:
         one_by_one = [layer in selection.collapsed_layers(row) for _, row in rows.iterrows()]
         assert have_collapsed(rows, layer).tolist() == one_by_one
     assert not have_collapsed(rows, None).any()
-
-
-def test_equal_betas_of_many_layers_are_written_once() -> None:
-    betas = {f"beta_{layer}": 10.0 if layer > 2 else 0.1 for layer in range(1, 6)}
-    assert selection.betas_text(pd.Series(betas)) == "(10 ×3, 0.1 ×2)"
-    assert (
-        selection.betas_text(pd.Series({name: betas[name] for name in ("beta_3", "beta_2", "beta_1")}))
-        == "(10, 0.1, 0.1)"
-    )

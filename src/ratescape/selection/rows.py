@@ -1,6 +1,5 @@
 """The rows of a landscape's table that can be chosen from."""
 
-import itertools
 import re
 
 import pandas as pd
@@ -9,9 +8,6 @@ from pandas.api.types import is_float_dtype
 from ratescape.errors import SpecError
 from ratescape.metrics import layer_columns
 from ratescape.records.table import Table
-
-NAMED_BETAS = 4
-"""Betas up to which each layer's is written, though others may be the same."""
 
 
 def measured(table: Table) -> pd.DataFrame:
@@ -68,8 +64,5 @@ def by_layer(row: pd.Series, name: str) -> dict[int, float]:
 
 
 def betas_text(row: pd.Series) -> str:
-    """Betas of a row as they are written, top layer first; of many layers, equal ones once: ``(10 ×3, 0.1 ×2)``."""
-    betas = [f"{beta:.3g}" for beta in betas_of(row)]
-    if len(betas) > NAMED_BETAS:
-        betas = [f"{beta} ×{len(list(alike))}" for beta, alike in itertools.groupby(betas)]
-    return f"({', '.join(betas)})"
+    """Betas of a row as they are written, top layer first."""
+    return "(" + ", ".join(f"{beta:.3g}" for beta in betas_of(row)) + ")"
