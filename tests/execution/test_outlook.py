@@ -1,5 +1,6 @@
 """What is said before the work: how much there is to do, how long it takes, and what would be cheaper."""
 
+import dataclasses
 import re
 import time
 from pathlib import Path
@@ -24,6 +25,7 @@ from ratescape.specs.conditioning import ConditioningSpec
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.grid import BetaGrid
+from ratescape.specs.methods import Dedicated
 from ratescape.specs.runs import RunSpec
 
 EVERYTHING = EvaluationSpec(samples=20, judge_epochs=2)
@@ -134,6 +136,9 @@ def test_what_saves_most_comes_first() -> None:
         "--evaluation.probes none",
     ]
     assert found[0].seconds == pytest.approx(0.9 * 7.5 * 25) and found[1].seconds == pytest.approx(250 * 16 / 25)
+    grid = BetaGrid(layout="scattered", points=25)
+    found = savings(dataclasses.replace(spec, method=Dedicated(grid)), loads, speeds)
+    assert [one.seconds for one in found if one.option == "--grid.points 12"] == [125]
 
 
 def test_without_times_it_says_so() -> None:

@@ -42,12 +42,17 @@ def _shorter(spec: SweepSpec, seconds: Mapping[PhaseName, float]) -> list[Saving
 
 
 def _coarser(spec: SweepSpec, seconds: Mapping[PhaseName, float]) -> list[Saving]:
-    """Two beta points fewer on each axis."""
-    if isinstance(spec.method, Targeted) or spec.method.grid.steps < 4:
+    """Two beta points fewer on each axis, or half of those that are scattered."""
+    if isinstance(spec.method, Targeted):
         return []
-    steps, axes = spec.method.grid.steps, len(set(spec.grouping()))
-    share = 1 - ((steps - 2) / steps) ** axes
+    grid, axes = spec.method.grid, len(set(spec.grouping()))
     models = seconds.get("training", 0.0) + seconds.get("measuring", 0.0)
+    if grid.is_scattered(axes):
+        return [Saving(f"--grid.points {grid.points // 2}", models / 2)] if grid.points > 1 else []
+    if grid.steps < 4:
+        return []
+    steps = grid.steps
+    share = 1 - ((steps - 2) / steps) ** axes
     return [Saving(f"--grid.steps {steps - 2}", share * models)]
 
 

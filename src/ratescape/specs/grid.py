@@ -59,6 +59,11 @@ class BetaGrid:
         logs = (low + (high - low) * k / (self.steps - 1) for k in range(self.steps))
         return tuple(float(f"{math.exp(log):.10g}") for log in logs)
 
+    def is_scattered(self, axes: int) -> bool:
+        """Whether the points over ``axes`` layers (or groups) are scattered, and no grid."""
+        many = axes >= 3 and self.steps**axes > self.points
+        return self.layout == "scattered" or (self.layout == "auto" and many)
+
     def combinations(self, axes: int) -> list[tuple[float, ...]]:
         """The points over ``axes`` layers (or groups), top first.
 
@@ -66,7 +71,7 @@ class BetaGrid:
             SpecError: a grid of more than :data:`MOST_MODELS` points.
         """
         count = self.steps**axes
-        if self.layout == "full" or (self.layout == "auto" and (axes < 3 or count <= self.points)):
+        if not self.is_scattered(axes):
             fewer = (
                 f"fewer for {axes} betas, which make {self.steps}^{axes} = {count:,} models; or grid.layout scattered"
             )
