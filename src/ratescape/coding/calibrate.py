@@ -1,0 +1,164 @@
+"""Steps and tables of every layer such that the mean code length of each is what was asked for."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ratescape.coding.codec import Codec
+from ratescape.coding.identity import digest_of_model, refuse_bottom_up
+from ratescape.coding.quantise import OCTAVE, LayerCode, by_table, in_units_of, placed
+from ratescape.coding.tables import WIDEST, Tables
+from ratescape.data.batches import stream
+from ratescape.errors import SpecError
+from ratescape.model.distributions import Gaussian
+from ratescape.model.hierarchy import HVAE
+from ratescape.model.latents import PosteriorSample
+from ratescape.specs.rate_targets import Request, request_text, requested
+
+MOST = 2000
+"""Images that a codec is calibrated on, at most; they pass through the network at once."""
+
+ELEMENTS = 20_000_000
+"""Latents of one layer of all these images, at most."""
+
+OWN_TABLES = 512
+"""Up to so many dimensions each has a table of its own; in a larger map the cells of a channel share one."""
+
+FINEST, COARSEST = 0.25, 64.0
+"""Smallest and largest step, in units of the posterior's root mean squared deviation. sqrt(12) gives the error of a
+sample."""
+
+CLOSE = 0.003
+"""Relative error of a length at which the search ends."""
+
+MISSED = 0.03
+"""Relative error above which what was asked for counts as out of reach."""
+
+ROUNDS = 2
+"""Times that tables are measured anew on what they made the best choice; a third changes lengths by less than 0.1 %."""
+
+
+@torch.no_grad()
+def calibrate(model: HVAE, images: Any, rates: Request | None = None, *, seed: int = 0) -> Codec:
+    """The codec of a model: how coarsely each of its layers is rounded, and tables of the symbols.
+
+    Example::
+
+        codec = rs.calibrate(model, data.train, {2: 20, 1: 40})
+        codec.save("digits.codec")
+        data = rs.compress(model, images, codec=codec)
+
+    Args:
+        model: of any family but bottom-up.
+        images: that the model was trained on, as :meth:`ratescape.HVAE.inputs` takes them; 2,000 of them, evenly
+            spaced, are used at most.
+        rates: mean lengths wanted, in nats per image, as of :meth:`ratescape.Landscape.at_rates`; layers that are not
+            named, and the shares of those named together, are as the model has them. Default: the model's own rates.
+        seed: of the latents that the model's own rates are measured at.
+
+    Raises:
+        SpecError: a bottom-up model, rates that cannot be asked for or that the layer cannot have.
+        DataError: images that the model does not take, or for which its posteriors are not finite.
+        ResourceError: the entropy coder is not installed.
+    """
+    refuse_bottom_up(model)
+    seen = _chosen(model.inputs(images), max(math.prod(shape) for shape in model.latent_shapes))
+    noise = model.noise(len(seen), torch.Generator(seen.device).manual_seed(stream(seed, "evaluation")))
+    own = model.passes([PosteriorSample(noise)], seen, decode=False)[0].rates.double().mean(0).tolist()
+    wanted = own if rates is None else _shared_out(rates, own)
+    source = _Calibrating(wanted)
+    model.passes([source], seen, decode=False)
+    return Codec(tuple(source.codes), digest_of_model(model), tuple(wanted), tuple(source.lengths))
+
+
+def _chosen(images: Tensor, dimensions: int) -> Tensor:
+    """So many images as are used, evenly spaced."""
+    count = min(len(images), MOST, max(ELEMENTS // dimensions, 1))
+    return images[torch.linspace(0, len(images) - 1, count).round().long()]
+
+
+def _shared_out(rates: Request, own: Sequence[float]) -> list[float]:
+    """Rates wanted of every layer, top first, nats: those of one target in proportion to the model's."""
+    wanted, layers = list(own), len(own)
+    for target in requested(request_text(rates), layers):
+        rows = [layers - layer for layer in target.layers]
+        total = sum(own[row] for row in rows)
+        for row in rows:
+            wanted[row] = target.rate * (own[row] / total if total > 0 else 1 / len(rows))
+    return wanted
+
+
+class _Calibrating:
+    """Source of quantised latents that calibrates each layer as the pass reaches it, given those above."""
+
+    def __init__(self, wanted: Sequence[float]) -> None:
+        self.wanted = wanted
+        self.codes: list[LayerCode] = []
+        self.lengths: list[float] = []
+
+    def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
+        assert posterior is not None  # calibration has images
+        mean, sigma = in_units_of(prior, posterior)
+        layer = _Layer(tuple(posterior.mean.shape[1:]), mean, sigma)
+        code, symbols = layer.found(self.wanted[index] / math.log(2), len(self.wanted) - index)
+        self.codes.append(code)
+        self.lengths.append(code.bits(symbols.to(torch.int32).cpu().numpy()))
+        return placed(prior, symbols * torch.as_tensor(code.delta, dtype=mean.dtype, device=mean.device))
+
+
+class _Layer:
+    """One layer's posteriors of all images, in the prior's coordinates, and the search for its step."""
+
+    def __init__(self, shape: tuple[int, ...], mean: Tensor, sigma: Tensor) -> None:
+        self.shape = shape
+        self.mean = mean
+        self.sigma = sigma
+        self.tables = math.prod(shape) if math.prod(shape) <= OWN_TABLES or len(shape) == 1 else shape[0]
+        squares = by_table(sigma.square().double().cpu().numpy(), self.tables).mean(0)
+        self.deviation = np.sqrt(squares)
+        spread = by_table(mean.double().cpu().numpy(), self.tables)
+        self.least_step = (spread.max(0) - spread.min(0)) / (WIDEST - 8)
+
+    def at(self, step: float) -> tuple[LayerCode, Tensor, float]:
+        """The code of a step in units of the posterior's deviation, the symbols ``[N, D]``, their mean bits."""
+        delta = np.maximum(step * self.deviation, self.least_step)
+        steps = np.clip(np.ceil(np.log2(delta) * OCTAVE), -(2**15), 2**15 - 1).astype(np.int16)
+        delta = np.repeat(np.exp2(steps / OCTAVE), math.prod(self.shape) // self.tables)
+        symbols = torch.round(self.mean / torch.as_tensor(delta, dtype=self.mean.dtype, device=self.mean.device))
+        # At a step of sqrt(12) deviations lambda is 1: then both terms of the choice rise alike with the step.
+        multiplier = step**2 / 12
+        code = self._coded(steps, symbols, multiplier)
+        for _ in range(ROUNDS):
+            symbols = code.nearest(self.mean, self.sigma)
+            code = self._coded(steps, symbols, multiplier)
+        symbols = code.nearest(self.mean, self.sigma)
+        return code, symbols, code.bits(symbols.to(torch.int32).cpu().numpy())
+
+    def _coded(self, steps: np.ndarray, symbols: Tensor, multiplier: float) -> LayerCode:
+        seen = by_table(symbols.to(torch.int32).cpu().numpy(), self.tables)
+        return LayerCode(self.shape, steps, Tables.fitted(seen), multiplier)
+
+    def found(self, wanted: float, number: int) -> tuple[LayerCode, Tensor]:
+        """The code whose mean length is nearest to the one wanted, bits, by bisection over log step."""
+        low, high = math.log(FINEST), math.log(COARSEST)
+        best, missed, most = None, math.inf, 0.0
+        for _ in range(16):
+            middle = 0.5 * (low + high)
+            code, symbols, bits = self.at(math.exp(middle))
+            most = max(most, bits)
+            if abs(bits - wanted) < missed:
+                best, missed = (code, symbols), abs(bits - wanted)
+            if missed <= max(CLOSE * wanted, 0.01):
+                break
+            low, high = (middle, high) if bits > wanted else (low, middle)
+        assert best is not None  # every length is nearer than infinity
+        if missed > max(MISSED * wanted, 0.1):
+            raise SpecError(
+                f"layer {number} cannot have {wanted * math.log(2):.4g} nats ({wanted:.4g} bits) per image: with the "
+                f"finest steps it has {most * math.log(2):.4g}; ask for less, or take a model of smaller betas"
+            )
+        return best
