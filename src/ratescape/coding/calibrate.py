@@ -9,14 +9,16 @@ import torch
 from torch import Tensor
 
 from ratescape.coding.codec import Codec
-from ratescape.coding.identity import digest_of_model, refuse_bottom_up
 from ratescape.coding.quantise import OCTAVE, LayerCode, by_table, in_units_of, placed
+from ratescape.coding.subject import Subject, subject_of
 from ratescape.coding.tables import WIDEST, Tables
 from ratescape.data.batches import stream
 from ratescape.errors import SpecError
+from ratescape.model.conditioning import Conditioned
 from ratescape.model.distributions import Gaussian
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.latents import PosteriorSample
+from ratescape.specs.given import Betas
 from ratescape.specs.rate_targets import Request, request_text, requested
 
 MOST = 2000
@@ -42,8 +44,9 @@ ROUNDS = 2
 """Times that tables are measured anew on what they made the best choice; a third changes lengths by less than 0.1 %."""
 
 
-@torch.no_grad()
-def calibrate(model: HVAE, images: Any, rates: Request | None = None, *, seed: int = 0) -> Codec:
+def calibrate(
+    model: HVAE | Conditioned, images: Any, rates: Request | None = None, *, betas: Betas = None, seed: int = 0
+) -> Codec:
     """The codec of a model: how coarsely each of its layers is rounded, and tables of the symbols.
 
     Example::
@@ -53,11 +56,12 @@ def calibrate(model: HVAE, images: Any, rates: Request | None = None, *, seed: i
         data = rs.compress(model, images, codec=codec)
 
     Args:
-        model: of any family but bottom-up.
+        model: of any family but bottom-up; or a network that is conditioned on its betas.
         images: that the model was trained on, as :meth:`ratescape.HVAE.inputs` takes them; 2,000 of them, evenly
             spaced, are used at most.
         rates: mean lengths wanted, in nats per image, as of :meth:`ratescape.Landscape.at_rates`; layers that are not
             named, and the shares of those named together, are as the model has them. Default: the model's own rates.
+        betas: of the network.
         seed: of the latents that the model's own rates are measured at.
 
     Raises:
@@ -65,14 +69,20 @@ def calibrate(model: HVAE, images: Any, rates: Request | None = None, *, seed: i
         DataError: images that the model does not take, or for which its posteriors are not finite.
         ResourceError: the entropy coder is not installed.
     """
-    refuse_bottom_up(model)
+    return calibrate_subject(subject_of(model, betas), images, rates, seed=seed)
+
+
+@torch.no_grad()
+def calibrate_subject(subject: Subject, images: Any, rates: Request | None = None, *, seed: int = 0) -> Codec:
+    """As :func:`calibrate`, of a model whose betas are settled."""
+    model = subject.model
     seen = _chosen(model.inputs(images), max(math.prod(shape) for shape in model.latent_shapes))
     noise = model.noise(len(seen), torch.Generator(seen.device).manual_seed(stream(seed, "evaluation")))
     own = model.passes([PosteriorSample(noise)], seen, decode=False)[0].rates.double().mean(0).tolist()
     wanted = own if rates is None else _shared_out(rates, own)
     source = _Calibrating(wanted)
     model.passes([source], seen, decode=False)
-    return Codec(tuple(source.codes), digest_of_model(model), tuple(wanted), tuple(source.lengths))
+    return Codec(tuple(source.codes), subject.digest, tuple(wanted), tuple(source.lengths))
 
 
 def _chosen(images: Tensor, dimensions: int) -> Tensor:

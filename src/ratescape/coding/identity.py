@@ -44,4 +44,3 @@ def refuse_bottom_up(model: HVAE) -> None:
             f"a {model.spec.family} model cannot be coded: its top layer is inferred from the layer below, which a "
             "decoder that begins at the top does not have; take a model of a top-down family, such as ghvae"
         )
-

@@ -1,4 +1,4 @@
-"""Reading bytes that nobody vouches for: every length is checked against what is there before anything is made of it."""
+"""Reading bytes that nobody vouches for: every length is checked before anything is made of it."""
 
 import struct
 import zlib
@@ -46,6 +46,10 @@ class Reader:
         """The next text in UTF-8, after its length in two bytes; raises as :meth:`take`, or if it is no text."""
         (length,) = self.unpack("<H")
         return self.take(length).decode("utf-8")
+
+    def rest(self) -> bytes:
+        """All that is left."""
+        return self.take(len(self.data) - self.position)
 
     def end(self) -> None:
         """Nothing must follow.
