@@ -221,7 +221,7 @@ class Archive:
         if section is None or not self.has(kind, layer):
             raise DataError(f"{self.name} ends before the end of {what}: get a whole copy")
         if not self._is_sound(section):
-            rest = f", or decode the layers above alone, by --layers (in Python layers=)" if kind == LAYER else ""
+            rest = ", or decode the layers above alone, by --layers (in Python layers=)" if kind == LAYER else ""
             raise DataError(f"{self.name} is damaged in {what} (checksum): get a sound copy{rest}")
         position, end = section.offset, section.offset + section.length
         for _ in range(section.blocks):

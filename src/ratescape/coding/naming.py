@@ -1,8 +1,8 @@
 """Names of the images of an archive: packed, read with care, and made into names of files."""
 
+import zlib
 from collections.abc import Sequence
 from pathlib import PurePosixPath
-import zlib
 
 from ratescape.coding.container import NAMES, Archive
 from ratescape.coding.parsing import Reader, inflated, packed_text

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from ratescape.cli import parsing
+from ratescape.cli.commands.compress import Compress
 from ratescape.cli.commands.data import Data
+from ratescape.cli.commands.decompress import Decompress
 from ratescape.cli.commands.evaluate import Evaluate
+from ratescape.cli.commands.info import Info
 from ratescape.cli.commands.ls import Ls
 from ratescape.cli.commands.map import Map
 from ratescape.cli.commands.recommend import Recommend
@@ -19,7 +22,9 @@ from ratescape.cli.config import UsageError
 from ratescape.cli.output import complain
 from ratescape.errors import RatescapeError
 
-Command: TypeAlias = Map | Train | Evaluate | Report | Recommend | Solve | Status | Ls | Data
+Command: TypeAlias = (
+    Map | Train | Evaluate | Report | Recommend | Solve | Compress | Decompress | Info | Status | Ls | Data
+)
 
 COMMANDS: dict[str, type[Command]] = {
     "map": Map,
@@ -28,6 +33,9 @@ COMMANDS: dict[str, type[Command]] = {
     "report": Report,
     "recommend": Recommend,
     "solve": Solve,
+    "compress": Compress,
+    "decompress": Decompress,
+    "info": Info,
     "status": Status,
     "ls": Ls,
     "data": Data,
