@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ratescape.coding.codec import Codec
-from ratescape.coding.quantise import OCTAVE, LayerCode, by_table, in_units_of, placed
+from ratescape.coding.quantise import OCTAVE, LayerCode, by_table, likeliest, placed
 from ratescape.coding.subject import Subject, subject_of
 from ratescape.coding.tables import WIDEST, Tables
 from ratescape.data.batches import stream
@@ -31,8 +31,7 @@ OWN_TABLES = 512
 """Up to so many dimensions each has a table of its own; in a larger map the cells of a channel share one."""
 
 FINEST, COARSEST = 0.25, 64.0
-"""Smallest and largest step, in units of the posterior's root mean squared deviation. sqrt(12) gives the error of a
-sample."""
+"""Smallest and largest step, in units of the likelihood's deviation. sqrt(12) gives the error of a sample."""
 
 CLOSE = 0.003
 """Relative error of a length at which the search ends."""
@@ -112,40 +111,39 @@ class _Calibrating:
 
     def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
         assert posterior is not None  # calibration has images
-        mean, sigma = in_units_of(prior, posterior)
-        layer = _Layer(tuple(posterior.mean.shape[1:]), mean, sigma)
+        target, weight = likeliest(prior, posterior)
+        layer = _Layer(tuple(posterior.mean.shape[1:]), target, weight)
         code, symbols = layer.found(self.wanted[index] / math.log(2), len(self.wanted) - index)
         self.codes.append(code)
         self.lengths.append(code.bits(symbols.to(torch.int32).cpu().numpy()))
-        return placed(prior, symbols * torch.as_tensor(code.delta, dtype=mean.dtype, device=mean.device))
+        return placed(prior, symbols * torch.as_tensor(code.delta, dtype=target.dtype, device=target.device))
 
 
 class _Layer:
-    """One layer's posteriors of all images, in the prior's coordinates, and the search for its step."""
+    """Targets and weights ``[N, D]`` of one layer of all images, and the search for its step."""
 
-    def __init__(self, shape: tuple[int, ...], mean: Tensor, sigma: Tensor) -> None:
+    def __init__(self, shape: tuple[int, ...], target: Tensor, weight: Tensor) -> None:
         self.shape = shape
-        self.mean = mean
-        self.sigma = sigma
+        self.target = target
+        self.weight = weight
         self.tables = math.prod(shape) if math.prod(shape) <= OWN_TABLES or len(shape) == 1 else shape[0]
-        squares = by_table(sigma.square().double().cpu().numpy(), self.tables).mean(0)
-        self.deviation = np.sqrt(squares)
-        spread = by_table(mean.double().cpu().numpy(), self.tables)
+        self.unit = by_table(weight.double().cpu().numpy(), self.tables).mean(0) ** -0.5
+        spread = by_table(target.double().cpu().numpy(), self.tables)
         self.least_step = (spread.max(0) - spread.min(0)) / (WIDEST - 8)
 
     def at(self, step: float) -> tuple[LayerCode, Tensor, float]:
-        """The code of a step in units of the posterior's deviation, the symbols ``[N, D]``, their mean bits."""
-        delta = np.maximum(step * self.deviation, self.least_step)
+        """The code of a step in units of the likelihood's deviation, the symbols ``[N, D]``, their mean bits."""
+        delta = np.maximum(step * self.unit, self.least_step)
         steps = np.clip(np.ceil(np.log2(delta) * OCTAVE), -(2**15), 2**15 - 1).astype(np.int16)
         delta = np.repeat(np.exp2(steps / OCTAVE), math.prod(self.shape) // self.tables)
-        symbols = torch.round(self.mean / torch.as_tensor(delta, dtype=self.mean.dtype, device=self.mean.device))
+        symbols = torch.round(self.target / torch.as_tensor(delta, dtype=self.target.dtype, device=self.target.device))
         # At a step of sqrt(12) deviations lambda is 1: then both terms of the choice rise alike with the step.
         multiplier = step**2 / 12
         code = self._coded(steps, symbols, multiplier)
         for _ in range(ROUNDS):
-            symbols = code.nearest(self.mean, self.sigma)
+            symbols = code.nearest(self.target, self.weight)
             code = self._coded(steps, symbols, multiplier)
-        symbols = code.nearest(self.mean, self.sigma)
+        symbols = code.nearest(self.target, self.weight)
         return code, symbols, code.bits(symbols.to(torch.int32).cpu().numpy())
 
     def _coded(self, steps: np.ndarray, symbols: Tensor, multiplier: float) -> LayerCode:

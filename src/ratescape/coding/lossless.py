@@ -26,8 +26,8 @@ from ratescape.coding.pixels import Levels, pixels_of
 from ratescape.coding.subject import Subject
 from ratescape.errors import DataError, ResourceError
 
-SPARE = 0.9
-"""Share of the bits on the stack that latents of a group may be expected to take."""
+SPARE = 128
+"""Bits that should be left on the stack once the latents of a group are popped."""
 
 PLAIN = 0x80
 """Marks a group whose latents were not popped from the stack but chosen."""
@@ -119,16 +119,16 @@ class Lossless:
     @torch.no_grad()
     def _encoded(self, levels: Levels) -> _Block:
         stack, groups, position = Stack(), bytearray(), len(levels)
-        initial, expected = 0.0, math.inf
+        initial, expected, most = 0.0, math.inf, TOGETHER
         while position:
-            size = int(min(TOGETHER, position, SPARE * stack.bits / expected))
+            size = int(min(most, position, max(stack.bits - SPARE, 0) / expected))
             group, before = levels[position - max(size, 1) : position], stack.copy()
             source = Popped(stack, self.codec, len(group)) if size else Plain(self.codec, len(group))
             output = self._output(group, source)
             if size and stack.ran_dry:  # its latents took more than expected: once more, with fewer
-                stack, expected = before, 2 * expected
+                stack, most = before, size // 2
                 continue
-            expected = max(source.bits / len(group), 1.0)
+            expected, most = max(source.bits / len(group), 1.0), TOGETHER
             initial += 0 if size else source.bits
             self.pixels.push(stack, output, group)
             for k, deviation in reversed(list(zip(source.symbols, self.codec.deviations, strict=True))):

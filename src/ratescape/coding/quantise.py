@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ratescape.coding.entropy import Symbols, queued, unqueued
 from ratescape.coding.tables import Tables
+from ratescape.errors import DataError
 from ratescape.model.distributions import Gaussian
 
 OCTAVE = 256
@@ -39,7 +40,7 @@ class LayerCode:
     """Step of each table ``[R]`` as an exponent: 2^(i / 256), in units of the prior's deviation."""
     tables: Tables
     multiplier: float
-    """lambda: nats of squared error, in units of 2 sigma_q^2, that a nat of length is worth."""
+    """lambda: nats of distortion, over beta, that a nat of length is worth."""
 
     @property
     def dimensions(self) -> int:
@@ -55,22 +56,22 @@ class LayerCode:
         """Step of each dimension ``[D]``."""
         return np.repeat(np.exp2(self.steps / OCTAVE), self.repeats)
 
-    def nearest(self, mean: Tensor, sigma: Tensor) -> Tensor:
-        """Symbols k ``[B, D]`` with the least (k Delta - mean)^2 / (2 sigma^2) + lambda ln 2 bits(k).
+    def nearest(self, target: Tensor, weight: Tensor) -> Tensor:
+        """Symbols k ``[B, D]`` with the least weight (k Delta - target)^2 / 2 + lambda ln 2 bits(k).
 
         Of the whole numbers below and above and 0, as far as the tables have them.
 
         Args:
-            mean: of the posterior ``[B, D]``, in units of the prior's deviation, from its mean.
-            sigma: of the posterior ``[B, D]``, likewise.
+            target: where the likelihood would have the latents ``[B, D]``: see :func:`likeliest`.
+            weight: nats of distortion of a deviation from there, as twice the factor of its square ``[B, D]``.
         """
-        parts = self._tensors(mean)
-        floor = torch.floor(mean / parts["delta"])
+        parts = self._tensors(target)
+        floor = torch.floor(target / parts["delta"])
         best, least = torch.zeros_like(floor), torch.full_like(floor, math.inf)
         for candidate in (floor, floor + 1, torch.zeros_like(floor)):
             k = torch.minimum(torch.maximum(candidate, parts["low"]), parts["high"])
             bits = parts["lengths"][(parts["begin"] + k).long()]
-            cost = 0.5 * ((k * parts["delta"] - mean) / sigma) ** 2 + self.multiplier * math.log(2) * bits
+            cost = 0.5 * weight * (k * parts["delta"] - target) ** 2 + self.multiplier * math.log(2) * bits
             best, least = torch.where(cost < least, k, best), torch.minimum(cost, least)
         return best
 
@@ -121,6 +122,30 @@ def in_units_of(prior: Gaussian, posterior: Gaussian) -> tuple[Tensor, Tensor]:
     return mean.flatten(1), (posterior.sigma / prior.sigma).flatten(1)
 
 
+LEAST_WEIGHT = 0.01
+"""Of a dimension that says nearly nothing: it would carry 0.005 nats."""
+
+FARTHEST = 8.0
+"""Deviations of the prior that a target is at most away from its mean."""
+
+
+def likeliest(prior: Gaussian, posterior: Gaussian) -> tuple[Tensor, Tensor]:
+    """Where the likelihood alone would have the latents, and how much it minds a deviation, each ``[B, D]``.
+
+    In the prior's coordinates the prior is N(0, 1), and a posterior N(e, s^2) is that times a likelihood of precision
+    h = 1 / s^2 - 1 around e / (s^2 h). A code length already holds the prior, so that distances are measured by the
+    likelihood: by the posterior, the prior would count twice, and a layer of little information would come out blurred.
+
+    Raises:
+        DataError: posteriors that are not finite.
+    """
+    mean, sigma = in_units_of(prior, posterior)
+    if not bool(torch.isfinite(mean).all() and torch.isfinite(sigma).all()):
+        raise DataError("images have posteriors that are not finite in this model: train it anew")
+    weight = (sigma**-2 - 1).clamp_min(LEAST_WEIGHT)
+    return (mean / (sigma.square() * weight)).clamp(-FARTHEST, FARTHEST), weight
+
+
 def placed(prior: Gaussian, places: Tensor) -> Tensor:
     """Latents ``[B, *shape]`` at places ``[B, D]`` in the prior's coordinates."""
     return prior.at(places.reshape(len(places), *prior.mean.shape[1:]).to(prior.mean.dtype))
@@ -136,7 +161,7 @@ class Quantised:
     def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
         assert posterior is not None  # images are encoded
         code = self.codes[index]
-        k = code.nearest(*in_units_of(prior, posterior))
+        k = code.nearest(*likeliest(prior, posterior))
         self.symbols.append(k.to(torch.int32))
         return placed(prior, k * torch.as_tensor(code.delta, dtype=k.dtype, device=k.device))
 
