@@ -201,8 +201,12 @@ def decompress(data: bytes | str | Path, model: HVAE | Conditioned, layers: int 
 
 def decoded(archive: Archive, model: HVAE | Conditioned, layers: int | None = None) -> Iterator[Tensor]:
     """The images of an archive, a block at a time, which bounds the memory: as :func:`decompress`."""
+    return decoded_by(archive, subject_for(archive.header, model, archive.name), layers)
+
+
+def decoded_by(archive: Archive, subject: Subject, layers: int | None = None) -> Iterator[Tensor]:
+    """As :func:`decoded`, by a model that is known to be the archive's."""
     header = archive.header
-    subject = subject_for(header, model, archive.name)
     if header.block > _block_size(subject.model) or header.shape != tuple(subject.model.image_shape):
         raise DataError(f"{archive.name} is damaged (its blocks are larger than any of this model): get a sound copy")
     coder = _coder_of(archive, subject)

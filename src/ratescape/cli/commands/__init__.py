@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from ratescape.cli import parsing
+from ratescape.cli.commands.bench_files import BenchFiles
 from ratescape.cli.commands.compress import Compress
 from ratescape.cli.commands.data import Data
 from ratescape.cli.commands.decompress import Decompress
@@ -23,7 +24,7 @@ from ratescape.cli.output import complain
 from ratescape.errors import RatescapeError
 
 Command: TypeAlias = (
-    Map | Train | Evaluate | Report | Recommend | Solve | Compress | Decompress | Info | Status | Ls | Data
+    Map | Train | Evaluate | Report | Recommend | Solve | Compress | Decompress | Info | BenchFiles | Status | Ls | Data
 )
 
 COMMANDS: dict[str, type[Command]] = {
@@ -36,6 +37,7 @@ COMMANDS: dict[str, type[Command]] = {
     "compress": Compress,
     "decompress": Decompress,
     "info": Info,
+    "bench-files": BenchFiles,
     "status": Status,
     "ls": Ls,
     "data": Data,
