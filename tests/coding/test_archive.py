@@ -26,7 +26,7 @@ def test_decoded_images_are_near_the_models_reconstructions(model: HVAE, codec: 
 def test_the_same_symbols_come_out_with_any_batch_precision_and_threads(
     model: HVAE, codec: Codec, fresh: np.ndarray, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
-    data = compress(model, fresh[:60], codec=codec)
+    data = compress(model, fresh[:20], codec=codec)
     usual = decompress(data, model)
     monkeypatch.setattr(lossy, "BATCH", batch)
     threads = torch.get_num_threads()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ratescape
-from ratescape.coding.entropy import REACH, Stack, library
+from ratescape.coding.entropy import NEAR, REACH, Stack, library
 from ratescape.errors import ResourceError
 
 
@@ -19,11 +19,11 @@ def started() -> Stack:
 def test_a_pop_and_the_push_of_its_result_leave_no_trace() -> None:
     stack, random = started(), np.random.default_rng(1)
     before, bits = stack.to_bytes(), stack.bits
-    means, sigmas = random.normal(0, 300, 400), random.uniform(4, 90, 400)
-    symbols = stack.pop_gaussian(means, sigmas)
+    means, sigmas = random.normal(0, 300, 400), random.uniform(2, 16, 400)
+    symbols = stack.pop_sample(means, sigmas)
     assert stack.bits < bits - 400 and not stack.ran_dry
     assert np.abs((symbols - means) / sigmas).max() < 6 and np.std((symbols - means) / sigmas) > 0.8
-    stack.push_gaussian(symbols, means, sigmas)
+    stack.push_sample(symbols, means, sigmas)
     assert stack.to_bytes() == before
 
 
@@ -45,7 +45,7 @@ def test_every_push_has_its_pop_and_costs_what_theory_says() -> None:
 def test_an_empty_stack_says_that_it_ran_dry_and_a_copy_is_its_own() -> None:
     stack = Stack()
     assert stack.is_empty
-    stack.pop_gaussian(np.zeros(10), np.full(10, 9.0))
+    stack.pop_gaussian(np.full(10, 9.0))
     assert stack.ran_dry
     full = started()
     other = full.copy()
@@ -57,16 +57,19 @@ def test_an_empty_stack_says_that_it_ran_dry_and_a_copy_is_its_own() -> None:
 def test_gaussians_that_the_library_would_take_or_panic_at_are_refused(mean: float, sigma: float) -> None:
     stack = started()
     with pytest.raises(ValueError, match="a Gaussian whose mean or deviation"):
-        stack.pop_gaussian(np.array([mean]), np.array([sigma]))
+        stack.pop_sample(np.array([mean]), np.array([sigma]))
     with pytest.raises(ValueError, match="a Gaussian whose mean or deviation"):
-        stack.push_gaussian(np.zeros(1, np.int32), np.array([mean]), np.array([sigma]))
+        stack.push_sample(np.zeros(1, np.int32), np.array([mean]), np.array([sigma]))
 
 
-def test_the_ends_of_the_range_can_be_coded() -> None:
-    stack = started()
-    symbols = np.array([-REACH, REACH], np.int32)
-    stack.push_gaussian(symbols, np.zeros(2), np.full(2, 5.0))
-    assert (stack.pop_gaussian(np.zeros(2), np.full(2, 5.0)) == symbols).all()
+def test_the_ends_of_the_ranges_can_be_coded() -> None:
+    stack, sigmas = started(), np.full(2, 5.0)
+    before, ends = stack.to_bytes(), np.array([-REACH, REACH], np.int32)
+    stack.push_gaussian(ends, sigmas)
+    assert (stack.pop_gaussian(sigmas) == ends).all()
+    means, near = np.array([700.4, -90.6]), np.array([700 + NEAR, -91 - NEAR], np.int32)
+    stack.push_sample(near, means, sigmas)
+    assert (stack.pop_sample(means, sigmas) == near).all() and stack.to_bytes() == before
 
 
 def test_bytes_that_are_no_stack_are_a_value_error() -> None:

@@ -41,14 +41,14 @@ def elbo_bits(model: HVAE, images: torch.Tensor, draws: int = 20) -> float:
 
 
 def test_binary_images_come_back_exactly_at_their_elbo(binary: HVAE) -> None:
-    images = binary.inputs(pictures(300))
+    images = binary.inputs(pictures(200))
     coder = Lossless.prepared(subject_of(binary), images)
     (data,) = coder.encode(images)
-    assert torch.equal(coder.decode([data], 300), images)
-    block = lossless._Block.read(data, 300)
+    assert torch.equal(coder.decode([data], 200), images)
+    block = lossless._Block.read(data, 200)
     net = 8 * len(block.stack) - block.initial
-    assert net / 300 == pytest.approx(elbo_bits(binary, images), rel=0.01)
-    assert 0 < block.initial < 12 * (3 + 2 * 16)  # one image's latents, or a few
+    assert net / 200 == pytest.approx(elbo_bits(binary, images), rel=0.01)
+    assert 0 < block.initial < 3 * 9 * (3 + 2 * 16)  # one image's latents, or a few
 
 
 def test_colour_images_of_256_levels_come_back_exactly_at_their_elbo() -> None:
@@ -63,7 +63,7 @@ def test_colour_images_of_256_levels_come_back_exactly_at_their_elbo() -> None:
     assert net == pytest.approx(elbo_bits(model, model.inputs(images)), rel=0.01)
 
 
-@pytest.mark.parametrize("count", [1, 2, 65, 130])
+@pytest.mark.parametrize("count", [1, 66])
 def test_any_number_of_images_with_any_threads(binary: HVAE, count: int) -> None:
     images = pictures(count, seed=2)
     threads = torch.get_num_threads()
@@ -79,17 +79,17 @@ def test_any_number_of_images_with_any_threads(binary: HVAE, count: int) -> None
 
 
 def test_the_chain_begins_without_bits_back_and_ends_empty(binary: HVAE) -> None:
-    images = binary.inputs(pictures(200))
+    images = binary.inputs(pictures(150))
     coder = Lossless.prepared(subject_of(binary), images)
     block = coder._encoded(coder.pixels.levels(images))
     marks = list(block.groups)
     assert marks[-1] == lossless.PLAIN | 1  # what is coded first is decoded last
-    assert max(marks[:-5]) < lossless.PLAIN and max(mark & 127 for mark in marks) > 4
+    assert max(marks[:-5]) < lossless.PLAIN and max(marks[:-5]) > 4
     bottom = Stack()
     bottom.push_coins(np.ones(64, np.int32), np.full(64, 0.5))
     deeper = dataclasses.replace(block, stack=bottom.to_bytes() + block.stack)
     with pytest.raises(DataError, match="decoded otherwise"):  # bits are left over
-        coder.decode([deeper.to_bytes()], 200)
+        coder.decode([deeper.to_bytes()], 150)
 
 
 def test_a_machine_that_computes_otherwise_is_an_error_and_never_garbage(
@@ -110,7 +110,10 @@ def test_a_machine_that_computes_otherwise_is_an_error_and_never_garbage(
 def test_probabilities_of_levels_are_those_of_the_likelihood() -> None:
     torch.manual_seed(0)
     mixture = LogisticMixture(3)
-    output, levels = torch.randn(1, mixture.output_channels(3), 4, 4).double(), torch.randint(0, 256, (1, 3, 4, 4))
+    output, levels = (
+        0.3 * torch.randn(1, mixture.output_channels(3), 4, 4).double(),
+        torch.randint(0, 256, (1, 3, 4, 4)),
+    )
     pixels = MixturePixels(mixture, 3)
     values = pixels.values(levels.numpy().astype(np.uint8))
     nats = 0.0

@@ -210,7 +210,7 @@ def decoded_by(archive: Archive, subject: Subject, layers: int | None = None) ->
     if header.block > _block_size(subject.model) or header.shape != tuple(subject.model.image_shape):
         raise DataError(f"{archive.name} is damaged (its blocks are larger than any of this model): get a sound copy")
     coder = _coder_of(archive, subject)
-    streams = coder.streams[: layers_there(archive, layers)] if header.mode == LOSSY else coder.streams
+    streams = coder.streams[: layers_there(archive, layers)]
     blocks = [archive.blocks(kind, layer) for kind, layer in streams]
     for number, pieces in enumerate(zip(*blocks, strict=True)):
         try:

@@ -19,7 +19,7 @@ from ratescape.model.distributions import Gaussian
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.latents import PosteriorSample
 from ratescape.specs.given import Betas
-from ratescape.specs.rate_targets import Request, request_text, requested
+from ratescape.specs.rate_targets import RateTarget, Request, request_text, requested
 
 MOST = 2000
 """Images that a codec is calibrated on, at most; they pass through the network at once."""
@@ -78,8 +78,9 @@ def calibrate_subject(subject: Subject, images: Any, rates: Request | None = Non
     seen = _chosen(model.inputs(images), max(math.prod(shape) for shape in model.latent_shapes))
     noise = model.noise(len(seen), torch.Generator(seen.device).manual_seed(stream(seed, "evaluation")))
     own = model.passes([PosteriorSample(noise)], seen, decode=False)[0].rates.double().mean(0).tolist()
-    wanted = own if rates is None else _shared_out(rates, own)
-    source = _Calibrating(wanted)
+    targets = () if rates is None else requested(request_text(rates), len(own))
+    wanted = _shared_out(targets, own)
+    source = _Calibrating(wanted, {layer for target in targets for layer in target.layers})
     model.passes([source], seen, decode=False)
     return Codec(tuple(source.codes), subject.digest, tuple(wanted), tuple(source.lengths))
 
@@ -90,10 +91,10 @@ def _chosen(images: Tensor, dimensions: int) -> Tensor:
     return images[torch.linspace(0, len(images) - 1, count).round().long()]
 
 
-def _shared_out(rates: Request, own: Sequence[float]) -> list[float]:
+def _shared_out(targets: Sequence[RateTarget], own: Sequence[float]) -> list[float]:
     """Rates wanted of every layer, top first, nats: those of one target in proportion to the model's."""
     wanted, layers = list(own), len(own)
-    for target in requested(request_text(rates), layers):
+    for target in targets:
         rows = [layers - layer for layer in target.layers]
         total = sum(own[row] for row in rows)
         for row in rows:
@@ -104,8 +105,10 @@ def _shared_out(rates: Request, own: Sequence[float]) -> list[float]:
 class _Calibrating:
     """Source of quantised latents that calibrates each layer as the pass reaches it, given those above."""
 
-    def __init__(self, wanted: Sequence[float]) -> None:
+    def __init__(self, wanted: Sequence[float], asked: set[int]) -> None:
         self.wanted = wanted
+        self.asked = asked
+        """Numbers of the layers whose rates a user asked for."""
         self.codes: list[LayerCode] = []
         self.lengths: list[float] = []
 
@@ -113,9 +116,13 @@ class _Calibrating:
         assert posterior is not None  # calibration has images
         target, weight = likeliest(prior, posterior)
         layer = _Layer(tuple(posterior.mean.shape[1:]), target, weight)
-        code, symbols = layer.found(self.wanted[index] / math.log(2), len(self.wanted) - index)
+        number = len(self.wanted) - index
+        code, symbols, most = layer.found(self.wanted[index] / math.log(2))
+        length = code.bits(symbols.to(torch.int32).cpu().numpy())
+        if number in self.asked:
+            _refuse_missed(number, self.wanted[index], length * math.log(2), most * math.log(2))
         self.codes.append(code)
-        self.lengths.append(code.bits(symbols.to(torch.int32).cpu().numpy()))
+        self.lengths.append(length)
         return placed(prior, symbols * torch.as_tensor(code.delta, dtype=target.dtype, device=target.device))
 
 
@@ -150,8 +157,8 @@ class _Layer:
         seen = by_table(symbols.to(torch.int32).cpu().numpy(), self.tables)
         return LayerCode(self.shape, steps, Tables.fitted(seen), multiplier)
 
-    def found(self, wanted: float, number: int) -> tuple[LayerCode, Tensor]:
-        """The code whose mean length is nearest to the one wanted, bits, by bisection over log step."""
+    def found(self, wanted: float) -> tuple[LayerCode, Tensor, float]:
+        """The code whose mean length is nearest to the one wanted, bits; its symbols; the most bits of any step tried."""
         low, high = math.log(FINEST), math.log(COARSEST)
         best, missed, most = None, math.inf, 0.0
         for _ in range(16):
@@ -164,9 +171,13 @@ class _Layer:
                 break
             low, high = (middle, high) if bits > wanted else (low, middle)
         assert best is not None  # every length is nearer than infinity
-        if missed > max(MISSED * wanted, 0.1):
-            raise SpecError(
-                f"layer {number} cannot have {wanted * math.log(2):.4g} nats ({wanted:.4g} bits) per image: with the "
-                f"finest steps it has {most * math.log(2):.4g}; ask for less, or take a model of smaller betas"
-            )
-        return best
+        return *best, most
+
+
+def _refuse_missed(number: int, wanted: float, found: float, most: float) -> None:
+    """Refuse a rate that a layer cannot have; a model's own, which may be the same for all images, need not be had."""
+    if abs(found - wanted) > max(MISSED * wanted, 0.07):
+        raise SpecError(
+            f"layer {number} cannot have {wanted:.4g} nats ({wanted / math.log(2):.4g} bits) per image: with the "
+            f"finest steps it has {most:.4g} nats; ask for less, or take a model of smaller betas"
+        )

@@ -10,17 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ratescape.coding.entropy import REACH, Floats, Stack, Symbols
-from ratescape.coding.grid import Grid
+from ratescape.coding.entropy import NEAR, REACH, Floats, Stack, Symbols
+from ratescape.coding.grid import ROUND, Grid
 from ratescape.coding.quantise import in_units_of, placed
 from ratescape.model.distributions import Gaussian
 
 TOGETHER = 64
 """Rows of a batch, always: fewer images are padded, since sums of another batch size are rounded otherwise. As many
 images are coded at once at most."""
-
-ROUND = 2**16
-"""Numbers that a coder sees are rounded to 1 / ROUND, which is coarser than what machines and batches differ by."""
 
 
 class Popped:
@@ -45,7 +42,7 @@ class Popped:
         return _placed(self.symbols[index], prior, self.grid.steps[index])
 
     def _symbols(self, means: Floats, sigmas: Floats) -> Symbols:
-        return self.stack.pop_gaussian(means, sigmas)
+        return self.stack.pop_sample(means, sigmas)
 
 
 class Plain(Popped):
@@ -83,20 +80,19 @@ class Latents:
         return _placed(symbols, prior, step)
 
 
-def in_steps(prior: Gaussian, posterior: Gaussian | None, step: float, count: int) -> tuple[Floats, Floats]:
-    """Means and deviations of the posteriors of the first ``count`` images in steps of the grid, each ``[count * D]``,
-    rounded.
+def in_steps(prior: Gaussian, posterior: Gaussian | None, steps: Floats, count: int) -> tuple[Floats, Floats]:
+    """Means and deviations of the posteriors of the first ``count`` images in steps of the grid ``[D]``, each
+    ``[count * D]``, rounded.
     """
     assert posterior is not None  # only passes over images ask
     mean, sigma = in_units_of(prior, posterior)
-    means = torch.round(mean[:count] / step * ROUND) / ROUND
-    sigmas = torch.round(sigma[:count] / step * ROUND) / ROUND
-    return means.clamp(-REACH, REACH).flatten().numpy(), sigmas.clamp_min(2**-6).flatten().numpy()
+    means, sigmas = (np.rint(one[:count].numpy() / steps * ROUND) / ROUND for one in (mean, sigma))
+    return means.clip(NEAR - REACH, REACH - NEAR).ravel(), sigmas.clip(2**-6).ravel()
 
 
-def _placed(symbols: Symbols, prior: Gaussian, step: float) -> Tensor:
+def _placed(symbols: Symbols, prior: Gaussian, steps: Floats) -> Tensor:
     places = np.zeros((TOGETHER, symbols.shape[1]))
-    places[: len(symbols)] = symbols * step
+    places[: len(symbols)] = symbols * steps
     return placed(prior, torch.from_numpy(places))
 
 

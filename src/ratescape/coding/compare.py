@@ -1,4 +1,4 @@
-"""What other formats make of the same images: single files, one tiled sheet, and general compressors of the whole set."""
+"""What other formats make of the same images: single files, a tiled sheet, general compressors of the whole set."""
 
 import bz2
 import dataclasses

@@ -19,8 +19,12 @@ DRY = 64
 """Bits: a stack that holds fewer after a pop may have run out in between, when its symbols mean nothing."""
 
 REACH = 8191
-"""Largest symbol of a Gaussian, and smallest but for the sign: 2^14 symbols lose 0.002 bit each to 24-bit
+"""Largest symbol of a wide Gaussian, and smallest but for the sign: 2^14 symbols lose 0.002 bit each to 24-bit
 probabilities."""
+
+NEAR = 128
+"""The same of a narrow Gaussian. Every symbol has a probability of 2^-24 at least, so that one in 2^24 / 257 pops is
+any of them, however far from the mean: a sample of a posterior needs a short range."""
 
 
 def library() -> Any:
@@ -71,8 +75,8 @@ class Stack:
     Example::
 
         stack = Stack()
-        stack.push_gaussian(symbols, means, sigmas)
-        stack.pop_gaussian(means, sigmas)  # the symbols; stack.is_empty
+        stack.push_sample(symbols, means, sigmas)
+        stack.pop_sample(means, sigmas)  # the symbols; stack.is_empty
 
     Args:
         data: what :meth:`to_bytes` gave; empty for an empty stack.
@@ -88,7 +92,8 @@ class Stack:
         stack = library().stream.stack
         self._coder = stack.AnsCoder(words) if len(words) else stack.AnsCoder()
         models = library().stream.model
-        self._gaussian = models.QuantizedGaussian(-REACH, REACH)
+        self._wide = models.QuantizedGaussian(-REACH, REACH)
+        self._narrow = models.QuantizedGaussian(-NEAR, NEAR)
         self._coin = models.Bernoulli(perfect=False)
         self._table = models.Categorical(perfect=False)
 
@@ -114,15 +119,29 @@ class Stack:
         other._coder = self._coder.clone()
         return other
 
-    def push_gaussian(self, symbols: Symbols, means: Floats, sigmas: Floats) -> None:
-        """Push symbols ``[N]`` under Gaussians with bins of width 1."""
+    def push_gaussian(self, symbols: Symbols, sigmas: Floats) -> None:
+        """Push symbols ``[N]`` from -REACH to REACH under Gaussians around 0, with bins of width 1."""
+        means = np.zeros(len(symbols))
         _check_gaussians(means, sigmas)
-        self._coder.encode_reverse(symbols, self._gaussian, means, sigmas)
+        self._coder.encode_reverse(symbols, self._wide, means, sigmas)
 
-    def pop_gaussian(self, means: Floats, sigmas: Floats) -> Symbols:
+    def pop_gaussian(self, sigmas: Floats) -> Symbols:
         """Symbols ``[N]`` of :meth:`push_gaussian`."""
+        means = np.zeros(len(sigmas))
         _check_gaussians(means, sigmas)
-        return self._coder.decode(self._gaussian, means, sigmas)
+        return self._coder.decode(self._wide, means, sigmas)
+
+    def push_sample(self, symbols: Symbols, means: Floats, sigmas: Floats) -> None:
+        """Push symbols ``[N]`` that are at most NEAR from the means, rounded, under Gaussians."""
+        _check_gaussians(means, sigmas)
+        centres = np.rint(means)
+        self._coder.encode_reverse((symbols - centres).astype(np.int32), self._narrow, means - centres, sigmas)
+
+    def pop_sample(self, means: Floats, sigmas: Floats) -> Symbols:
+        """Symbols ``[N]`` of :meth:`push_sample`: of bits that mean nothing, a sample."""
+        _check_gaussians(means, sigmas)
+        centres = np.rint(means)
+        return (self._coder.decode(self._narrow, means - centres, sigmas) + centres).astype(np.int32)
 
     def push_coins(self, symbols: Symbols, probabilities: Floats) -> None:
         """Push bits ``[N]`` that are 1 with the given probabilities."""

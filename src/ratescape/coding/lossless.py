@@ -20,7 +20,7 @@ from torch import Tensor
 from ratescape.coding.chain import TOGETHER, Latents, Plain, Popped, Priors, padded
 from ratescape.coding.container import CHAIN, Header, checksum
 from ratescape.coding.entropy import Stack
-from ratescape.coding.grid import Grid
+from ratescape.coding.grid import ROUND, Grid
 from ratescape.coding.parsing import Reader
 from ratescape.coding.pixels import Levels, pixels_of
 from ratescape.coding.subject import Subject
@@ -96,8 +96,8 @@ class Lossless:
     @classmethod
     def read(cls, subject: Subject, content: bytes, header: Header) -> "Lossless":
         """What decodes an archive with this codec; raises ValueError where the bytes make no sense."""
-        grid = Grid.from_bytes(content)
-        if len(grid.exponents) != len(subject.model.latent_shapes) or grid.digest != header.codec:
+        grid = Grid.from_bytes(content, subject.model.latent_shapes)
+        if grid.digest != header.codec:
             raise ValueError("its grid is of another model")
         return cls(subject, grid, header.versions)
 
@@ -132,7 +132,7 @@ class Lossless:
             initial += 0 if size else source.bits
             self.pixels.push(stack, output, group)
             for k, deviation in reversed(list(zip(source.symbols, self.codec.deviations, strict=True))):
-                stack.push_gaussian(k.ravel(), *_standard(k.size, deviation))
+                stack.push_gaussian(k.ravel(), np.tile(deviation, len(k)))
             groups.append(len(group) | (0 if size else PLAIN))
             position -= len(group)
         checks = b"".join(hashlib.blake2b(image.tobytes(), digest_size=1).digest() for image in levels)
@@ -162,8 +162,7 @@ class Lossless:
     def _popped(self, stack: Stack, size: int, *, is_plain: bool) -> Levels:
         """The next images of the stack."""
         symbols = [
-            stack.pop_gaussian(*_standard(size * math.prod(shape), deviation)).reshape(size, -1)
-            for shape, deviation in zip(self.model.latent_shapes, self.codec.deviations, strict=True)
+            stack.pop_gaussian(np.tile(deviation, size)).reshape(size, -1) for deviation in self.codec.deviations
         ]
         output = _rounded_output(self.model(Priors(symbols, self.codec)).output, size)
         group = self.pixels.pop(stack, output)
@@ -171,7 +170,7 @@ class Lossless:
             source = Latents(symbols, self.codec)
             self._output(group, source)
             for k, (means, sigmas) in reversed(list(zip(symbols, source.posteriors, strict=True))):
-                stack.push_gaussian(k.ravel(), means, sigmas)
+                stack.push_sample(k.ravel(), means, sigmas)
         return group
 
     def _output(self, group: Levels, source: Popped | Plain | Latents) -> Tensor:
@@ -185,17 +184,15 @@ class Lossless:
                 raise DataError(self._otherwise(f"image {position + index + 1} of a block"))
 
     def _otherwise(self, which: str) -> str:
-        made = f" (made by ratescape {self.versions[0]}, torch {self.versions[2]}; this is torch {torch.__version__})"
+        here = f"torch {torch.__version__}"
+        made = (
+            f" (made by ratescape {self.versions[0]}, torch {self.versions[2]}; here {here})" if self.versions else ""
+        )
         return (
-            f"{which} is decoded otherwise than it was encoded, as its checksum shows{made if self.versions else ''}: "
+            f"{which} is decoded otherwise than it was encoded, as its checksum shows{made}: "
             "decode it with the versions that made it, on a machine of that kind"
         )
 
 
-def _standard(count: int, deviation: float) -> tuple[np.ndarray, np.ndarray]:
-    """Means and deviations of the prior in steps of the grid."""
-    return np.zeros(count), np.full(count, deviation)
-
-
 def _rounded_output(output: Tensor, size: int) -> Tensor:
-    return torch.round(output[:size] * 2**16) / 2**16
+    return torch.round(output[:size] * ROUND) / ROUND
