@@ -125,7 +125,7 @@ def test_headers_that_lie_with_a_right_checksum_are_refused(
 def test_sections_of_another_archive_do_not_pass(whole: bytes, model: HVAE, codec: Codec, fresh: np.ndarray) -> None:
     other = compress(model, fresh[40:80], codec=codec)
     (begin, end), (first, last) = sections(whole)[LAYER, 1], sections(other)[LAYER, 1]
-    with pytest.raises(DataError, match="damaged in layer 1|ends before the end of layer 1"):
+    with pytest.raises(DataError, match=r"damaged in layer 1|ends before the end of layer 1"):
         decompress(whole[:begin] + other[first:last] + whole[end:], model, layers=2)
 
 
@@ -139,8 +139,7 @@ def test_compressed_bytes_unpack_to_no_more_than_allowed() -> None:
 @pytest.mark.parametrize("name", ["../a.png", "/etc/a.png", "a/../../b.png", "", ".", "a\nb.png"])
 def test_names_that_leave_the_folder_are_refused(whole: bytes, name: str) -> None:
     out = io.BytesIO()
-    with Archive.opened(whole) as archive:
-        spool = Spool(NAMES)
+    with Archive.opened(whole) as archive, Spool(NAMES) as spool:
         spool.add(packed_names([name, *map(str, range(39))]))
         write(out, archive.header, [spool])
     with Archive.opened(out.getvalue()) as archive, pytest.raises(DataError, match="no name inside a folder"):
@@ -149,9 +148,9 @@ def test_names_that_leave_the_folder_are_refused(whole: bytes, name: str) -> Non
 
 def test_names_become_files_that_differ(whole: bytes) -> None:
     def names(given: list[str]) -> list[str]:
-        out, spool = io.BytesIO(), Spool(NAMES)
-        spool.add(packed_names(given))
-        with Archive.opened(whole) as archive:
+        out = io.BytesIO()
+        with Archive.opened(whole) as archive, Spool(NAMES) as spool:
+            spool.add(packed_names(given))
             write(out, dataclasses.replace(archive.header, count=2), [spool])
         with Archive.opened(out.getvalue()) as archive:
             return names_in(archive)

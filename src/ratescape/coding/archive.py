@@ -1,5 +1,6 @@
 """Images to an archive and back: :func:`compress` and :func:`decompress`, in memory or from file to file."""
 
+import contextlib
 import io
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -131,23 +132,29 @@ def write_archive(
         where: path of the model, for who decodes.
         progress: called with the number of images after each block.
     """
-    spools = [Spool(CODEC), Spool(NAMES), *(Spool(kind, layer) for kind, layer in coder.streams)]
-    spools[0].add(coder.codec.to_bytes())
-    spools[1].add(packed_names(frames.names))
-    size = _block_size(subject.model)
-    for begin in range(0, len(frames), size):
-        end = min(begin + size, len(frames))
-        blocks = coder.encode(subject.model.inputs(frames.take(begin, end)))
-        for spool, block in zip(spools[2:], blocks, strict=True):
-            spool.add(block)
-        if progress is not None:
-            progress(end)
-    header = Header(
+    with contextlib.ExitStack() as open_spools:
+        kinds = [(CODEC, 0), (NAMES, 0), *coder.streams]
+        spools = [open_spools.enter_context(Spool(kind, layer)) for kind, layer in kinds]
+        spools[0].add(coder.codec.to_bytes())
+        spools[1].add(packed_names(frames.names))
+        size = _block_size(subject.model)
+        for begin in range(0, len(frames), size):
+            end = min(begin + size, len(frames))
+            blocks = coder.encode(subject.model.inputs(frames.take(begin, end)))
+            for spool, block in zip(spools[2:], blocks, strict=True):
+                spool.add(block)
+            if progress is not None:
+                progress(end)
+        return container.write(out, _header(subject, coder, len(frames), where), spools)
+
+
+def _header(subject: Subject, coder: Lossy | Lossless, count: int, where: str) -> Header:
+    return Header(
         mode=LOSSLESS if isinstance(coder, Lossless) else LOSSY,
         model=subject.digest,
         codec=coder.codec.digest,
-        count=len(frames),
-        block=size,
+        count=count,
+        block=_block_size(subject.model),
         shape=tuple(subject.model.image_shape),
         is_binary=subject.is_binary,
         layers=len(subject.model.latent_shapes),
@@ -155,8 +162,6 @@ def write_archive(
         versions=(__version__, library_version(), str(torch.__version__)),
         where=where,
     )
-    container.write(out, header, spools)
-    return header
 
 
 def compress_to(path: Path, *arguments: Any, **options: Any) -> Header:

@@ -30,7 +30,7 @@ ELEMENTS = 20_000_000
 OWN_TABLES = 512
 """Up to so many dimensions each has a table of its own; in a larger map the cells of a channel share one."""
 
-FINEST, COARSEST = 0.25, 64.0
+FINEST, COARSEST = 1 / 64, 64.0
 """Smallest and largest step, in units of the likelihood's deviation. sqrt(12) gives the error of a sample."""
 
 CLOSE = 0.003
@@ -158,7 +158,7 @@ class _Layer:
         return LayerCode(self.shape, steps, Tables.fitted(seen), multiplier)
 
     def found(self, wanted: float) -> tuple[LayerCode, Tensor, float]:
-        """The code whose mean length is nearest to the one wanted, bits; its symbols; the most bits of any step tried."""
+        """The code whose mean length is nearest to the one wanted, bits; its symbols; the most bits seen."""
         low, high = math.log(FINEST), math.log(COARSEST)
         best, missed, most = None, math.inf, 0.0
         for _ in range(16):

@@ -123,7 +123,14 @@ def checksum(data: bytes) -> bytes:
 
 
 class Spool:
-    """A section while it is made: in memory, or in a temporary file once it is large."""
+    """A section while it is made: in memory, or in a temporary file once it is large.
+
+    Example::
+
+        with Spool(LAYER, 2) as spool:
+            spool.add(block)
+            spool.copy(out)
+    """
 
     def __init__(self, kind: int, layer: int = 0) -> None:
         self.kind = kind
@@ -131,7 +138,13 @@ class Spool:
         self.blocks = 0
         self.length = 0
         self.hash = hashlib.blake2b(digest_size=CHECK)
-        self.file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 (copy closes it)
+        self.file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 (closed by leaving the spool)
+
+    def __enter__(self) -> "Spool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
 
     def add(self, content: bytes) -> None:
         """Append a block."""
@@ -142,19 +155,20 @@ class Spool:
         self.length += len(framed)
 
     def copy(self, out: IO[bytes]) -> None:
-        """Write it all, and let go of it."""
-        with self.file as file:
-            file.seek(0)
-            while chunk := file.read(COPIED):
-                out.write(chunk)
+        """Write it all."""
+        self.file.seek(0)
+        while chunk := self.file.read(COPIED):
+            out.write(chunk)
 
 
-def write(out: IO[bytes], header: Header, spools: Sequence[Spool]) -> None:
-    """Write an archive: the header, then the sections in their order."""
+def write(out: IO[bytes], header: Header, spools: Sequence[Spool]) -> Header:
+    """Write an archive: the header, then the sections in their order. Returns the header with its sections."""
     offset = len(dataclasses.replace(header, sections=tuple(_placed(spools, 0))).to_bytes())
-    out.write(dataclasses.replace(header, sections=tuple(_placed(spools, offset))).to_bytes())
+    whole = dataclasses.replace(header, sections=tuple(_placed(spools, offset)))
+    out.write(whole.to_bytes())
     for spool in spools:
         spool.copy(out)
+    return whole
 
 
 def _placed(spools: Sequence[Spool], offset: int) -> Iterator[Section]:

@@ -4,7 +4,7 @@ Both take integer tables or numbers rounded to a grid, so that a coder sees exac
 """
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,10 +61,18 @@ def queued(columns: Sequence[Symbols], models: Sequence[Any]) -> bytes:
 
 
 def unqueued(data: bytes, models: Sequence[Any], lengths: Sequence[int]) -> list[Symbols]:
-    """The columns of :func:`queued`; any bytes at all give some symbols, so a checksum must vouch for them."""
+    """The columns of :func:`queued`. Other bytes give some symbols or a ValueError: a checksum must vouch for them."""
     padded = data + bytes(-len(data) % 4 + 8)
     decoder = library().stream.queue.RangeDecoder(np.frombuffer(padded, ">u4").astype(np.uint32))
-    return [decoder.decode(model, length) for model, length in zip(models, lengths, strict=True)]
+    return [_sound(decoder.decode, model, length) for model, length in zip(models, lengths, strict=True)]
+
+
+def _sound(decode: Callable[..., Symbols], *arguments: Any) -> Symbols:
+    """What a decoder gives; raises ValueError where the library finds that no encoder wrote these bytes."""
+    try:
+        return decode(*arguments)
+    except AssertionError as error:
+        raise ValueError("no encoder wrote these bits") from error
 
 
 class Stack:
@@ -129,7 +137,7 @@ class Stack:
         """Symbols ``[N]`` of :meth:`push_gaussian`."""
         means = np.zeros(len(sigmas))
         _check_gaussians(means, sigmas)
-        return self._coder.decode(self._wide, means, sigmas)
+        return _sound(self._coder.decode, self._wide, means, sigmas)
 
     def push_sample(self, symbols: Symbols, means: Floats, sigmas: Floats) -> None:
         """Push symbols ``[N]`` that are at most NEAR from the means, rounded, under Gaussians."""
@@ -141,7 +149,7 @@ class Stack:
         """Symbols ``[N]`` of :meth:`push_sample`: of bits that mean nothing, a sample."""
         _check_gaussians(means, sigmas)
         centres = np.rint(means)
-        return (self._coder.decode(self._narrow, means - centres, sigmas) + centres).astype(np.int32)
+        return (_sound(self._coder.decode, self._narrow, means - centres, sigmas) + centres).astype(np.int32)
 
     def push_coins(self, symbols: Symbols, probabilities: Floats) -> None:
         """Push bits ``[N]`` that are 1 with the given probabilities."""
@@ -149,7 +157,7 @@ class Stack:
 
     def pop_coins(self, probabilities: Floats) -> Symbols:
         """Bits ``[N]`` of :meth:`push_coins`."""
-        return self._coder.decode(self._coin, probabilities)
+        return _sound(self._coder.decode, self._coin, probabilities)
 
     def push_table(self, symbols: Symbols, weights: Floats) -> None:
         """Push symbols ``[N]`` under integer weights ``[N, S]``."""
@@ -157,7 +165,7 @@ class Stack:
 
     def pop_table(self, weights: Floats) -> Symbols:
         """Symbols ``[N]`` of :meth:`push_table`."""
-        return self._coder.decode(self._table, weights)
+        return _sound(self._coder.decode, self._table, weights)
 
 
 def _check_gaussians(means: Floats, sigmas: Floats) -> None:
