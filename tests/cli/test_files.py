@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.commands import SHORT, Run, refused
+from helpers.commands import SHORT, TINY, Run, refused
 from PIL import Image
 
 from ratescape.cli import commands
@@ -24,7 +24,7 @@ def trained(images_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def mapped(images_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A conditioned landscape of binary images, with enough in its layers."""
     out = tmp_path_factory.mktemp("mapped") / "blobs"
-    words = ["map", "--data.name", str(images_file), "--data.binary", *SHORT, "--method", "conditioned"]
+    words = ["map", "--data.name", str(images_file), "--data.binary", "True", *TINY, "--method", "conditioned"]
     words += ["--grid.steps", "2", "--conditioning.fine", "0", "--conditioning.refine-recommended", "0"]
     words += ["--grid.low", "0.01", "--grid.high", "0.1", "--training.epochs", "8"]
     assert commands.main([*words, "--execution.engine", "in-process", "--out", str(out), "--quiet"]) == 0

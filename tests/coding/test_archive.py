@@ -1,14 +1,20 @@
 """Compress and decompress: symbols do not depend on how a machine computes, and arguments that do not go together."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from helpers.coding import pictures
 from helpers.small_networks import conditioned
+from PIL import Image
 
 from ratescape.coding import lossy
 from ratescape.coding.archive import compress, decompress
 from ratescape.coding.codec import Codec
+from ratescape.coding.container import Archive
+from ratescape.coding.frames import frames_of
+from ratescape.coding.naming import names_in
 from ratescape.errors import CheckpointError, DataError, SpecError
 from ratescape.model.hierarchy import HVAE
 
@@ -43,8 +49,8 @@ def test_the_same_symbols_come_out_with_any_batch_precision_and_threads(
 def test_without_a_codec_the_archive_is_calibrated_on_its_own_images(model: HVAE, fresh: np.ndarray) -> None:
     data = compress(model, fresh, rates={2: 4.0, 1: 6.0})
     assert decompress(data, model).shape == (300, 1, 16, 16)
-    single = compress(model, fresh[0])
-    assert decompress(single, model).shape == (1, 1, 16, 16)
+    for single in (fresh[0], fresh[0, 0], torch.from_numpy(fresh[0])):
+        assert decompress(compress(model, single), model).shape == (1, 1, 16, 16)
 
 
 def test_a_network_decodes_at_the_betas_of_the_archive() -> None:
@@ -76,3 +82,26 @@ def test_arguments_that_do_not_go_together_are_refused(model: HVAE, codec: Codec
             decompress(compress(model, fresh[:2], codec=codec), model, layers=layers)
     with pytest.raises(DataError, match="images is empty"):
         compress(model, fresh[:0])
+
+
+def test_images_on_disk_are_compressed_without_reading_them_all(
+    model: HVAE, codec: Codec, fresh: np.ndarray, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "images.npy", fresh)
+    np.savez(tmp_path / "images.npz", images=fresh)
+    (tmp_path / "folder").mkdir()
+    for index, image in enumerate(fresh):
+        Image.fromarray(image[0]).save(tmp_path / "folder" / f"{index:03}.png")
+    data = compress(model, fresh, codec=codec)
+    assert compress(model, tmp_path / "images.npy", codec=codec) == data
+    assert compress(model, str(tmp_path / "images.npz"), codec=codec) == data
+    assert isinstance(frames_of(tmp_path / "images.npy", model.image_shape).take(0, 5), np.memmap)
+    named = compress(model, tmp_path / "folder", codec=codec)
+    assert torch.equal(decompress(named, model), decompress(data, model))
+    with Archive.opened(named) as archive:
+        assert names_in(archive)[7] == "007.png"
+    Image.new("L", (20, 16)).save(tmp_path / "folder" / "150.png")
+    with pytest.raises(DataError, match=r"150\.png has shape \(16, 20\) but .*000\.png has \(16, 16\)"):
+        compress(model, tmp_path / "folder", codec=codec)
+    with pytest.raises(DataError, match=r"2 images are called 000\.png"):
+        compress(model, [tmp_path / "folder" / "000.png"] * 2, codec=codec)

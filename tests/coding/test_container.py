@@ -211,7 +211,7 @@ def test_a_write_that_fails_leaves_the_file_that_was_there(
         raise KeyboardInterrupt
 
     subject = archives.subject_of(model)
-    frames = archives.frames_of(fresh[:10])
+    frames = archives.frames_of(fresh[:10], model.image_shape)
     coder = archives.coder_for(subject, frames, codec, None, lossless=False)
     with pytest.raises(KeyboardInterrupt):
         archives.compress_to(path, subject, frames, coder, "", break_off)

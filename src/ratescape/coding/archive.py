@@ -82,7 +82,8 @@ def compress(
         ResourceError: the entropy coder is not installed.
     """
     out = io.BytesIO()
-    subject, frames = subject_of(model, betas), frames_of(images)
+    subject = subject_of(model, betas)
+    frames = frames_of(images, subject.model.image_shape)
     write_archive(out, subject, frames, coder_for(subject, frames, codec, rates, lossless=lossless))
     return out.getvalue()
 

@@ -88,6 +88,6 @@ def lossless(subject: Subject, levels: Levels) -> Point:
 
 
 def _archive(subject: Subject, levels: Levels, codec: Codec | None) -> bytes:
-    out, frames = io.BytesIO(), ArrayFrames(levels)
+    out, frames = io.BytesIO(), ArrayFrames(levels, subject.model.image_shape)
     write_archive(out, subject, frames, coder_for(subject, frames, codec, None, lossless=codec is None))
     return out.getvalue()

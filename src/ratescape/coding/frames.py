@@ -27,10 +27,16 @@ class Frames(Protocol):
 
 
 class ArrayFrames:
-    """Images of an array or tensor, which has an axis for them."""
+    """Images of an array or tensor, or one of them.
 
-    def __init__(self, images: Any) -> None:
-        self.images = images
+    Args:
+        image_shape: (C, H, W) of the model.
+    """
+
+    def __init__(self, images: Any, image_shape: tuple[int, ...]) -> None:
+        channels, *sides = image_shape
+        single = [image_shape, (*sides, channels), *([tuple(sides)] if channels == 1 else [])]
+        self.images = images[None] if tuple(images.shape) in single else images
         self.names: list[str] = []
 
     def __len__(self) -> int:
@@ -66,30 +72,31 @@ class FileFrames:
         return np.stack(found)
 
 
-def frames_of(images: Any) -> Frames:
+def frames_of(images: Any, image_shape: tuple[int, ...]) -> Frames:
     """Images as a caller has them.
 
     Args:
         images: the path of a folder of image files, of a .npy or .npz file, or of an image; a list of such paths of
             images; or images as :meth:`ratescape.HVAE.inputs` takes them.
+        image_shape: (C, H, W) of the model.
 
     Raises:
         DataError: no images, or files that are missing, damaged, or of the same name.
     """
     if isinstance(images, (str, Path)):
-        return _of_paths([Path(images)])
+        return _of_paths([Path(images)], image_shape)
     is_list = isinstance(images, (list, tuple)) and len(images) > 0
     if is_list and all(isinstance(one, (str, Path)) for one in images):
-        return _of_paths([Path(one) for one in images])
+        return _of_paths([Path(one) for one in images], image_shape)
     array = images if hasattr(images, "shape") and hasattr(images, "__getitem__") else images_of(images, "images")
-    return ArrayFrames(array)
+    return ArrayFrames(array, image_shape)
 
 
-def _of_paths(paths: Sequence[Path]) -> Frames:
+def _of_paths(paths: Sequence[Path], image_shape: tuple[int, ...]) -> Frames:
     if len(paths) == 1 and not paths[0].is_dir() and paths[0].suffix.lower() == ".npy":
-        return ArrayFrames(_mapped(paths[0]))
+        return ArrayFrames(_mapped(paths[0]), image_shape)
     if len(paths) == 1 and paths[0].suffix.lower() == ".npz":
-        return ArrayFrames(images_of(paths[0], "images"))
+        return ArrayFrames(images_of(paths[0], "images"), image_shape)
     files: list[Path] = []
     names: list[str] = []
     for path in paths:

@@ -196,3 +196,8 @@ class Lossless:
 
 def _rounded_output(output: Tensor, size: int) -> Tensor:
     return torch.round(output[:size] * ROUND) / ROUND
+
+
+def initial_bits(block: bytes) -> int:
+    """What the start of the chain of a block cost, bits."""
+    return struct.unpack_from("<II", block)[1]

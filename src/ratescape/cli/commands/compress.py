@@ -48,8 +48,8 @@ class Compress:
 
         library()
         rates = bytes_request(self.bytes_per_image, self.rates)
-        frames = frames_of(self.images)
         opened = open_model(Wanted(self.model, self.use, self.betas, rates, self.data_folder))
+        frames = frames_of(self.images, opened.subject.model.image_shape)
         if self.lossless:
             coder = coder_for(opened.subject, frames, None, None, lossless=True)
         else:
@@ -58,6 +58,6 @@ class Compress:
                 say(f"calibrated a codec, kept in {path}")
             coder = coder_for(opened.subject, frames, codec, None, lossless=False)
         with counted("compressing", len(frames), self.quiet) as progress:
-            header = compress_to(self.out, opened.subject, frames, coder, str(opened.where.absolute()), progress)
+            header = compress_to(self.out, opened.subject, frames, coder, str(opened.where), progress)
         say(size_line(header))
         say(str(self.out))
