@@ -18,7 +18,8 @@ import ratescape as rs
 from ratescape.coding import bench
 from ratescape.coding.archive import compress, decompress
 from ratescape.coding.calibrate import calibrate_subject
-from ratescape.coding.container import CHAIN, Archive
+from ratescape.coding.container import Archive
+from ratescape.coding.header import CHAIN
 from ratescape.coding.lossless import initial_bits
 from ratescape.coding.subject import subject_of
 from ratescape.landscape.contents import data_of

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from ratescape.coding.archive import compress, decompress
-from ratescape.coding.container import checksum
+from ratescape.coding.header import checksum
 from ratescape.errors import RatescapeError
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.registry import build, resolved_model

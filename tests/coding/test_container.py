@@ -14,7 +14,8 @@ import torch
 from ratescape.coding import archive as archives
 from ratescape.coding.archive import compress, decompress
 from ratescape.coding.codec import Codec
-from ratescape.coding.container import CODEC, FORMAT, LAYER, MAGIC, NAMES, Archive, Header, Spool, checksum, write
+from ratescape.coding.container import Archive, Spool, write
+from ratescape.coding.header import CODEC, FORMAT, LAYER, MAGIC, NAMES, Header, checksum
 from ratescape.coding.naming import names_in, packed_names
 from ratescape.coding.parsing import inflated
 from ratescape.coding.report import described

@@ -10,8 +10,9 @@ from helpers.coding import lively, pictures
 
 from ratescape.coding import lossless
 from ratescape.coding.archive import compress, decompress
-from ratescape.coding.container import CHAIN, Archive
+from ratescape.coding.container import Archive
 from ratescape.coding.entropy import Stack
+from ratescape.coding.header import CHAIN
 from ratescape.coding.lossless import Lossless
 from ratescape.coding.pixels import WHOLE, MixturePixels
 from ratescape.coding.subject import subject_of
@@ -63,7 +64,7 @@ def test_colour_images_of_256_levels_come_back_exactly_at_their_elbo() -> None:
     assert net == pytest.approx(elbo_bits(model, model.inputs(images)), rel=0.01)
 
 
-@pytest.mark.parametrize("count", [1, 66])
+@pytest.mark.parametrize("count", [1, 20])
 def test_any_number_of_images_with_any_threads(binary: HVAE, count: int) -> None:
     images = pictures(count, seed=2)
     threads = torch.get_num_threads()

@@ -13,9 +13,10 @@ from torch import Tensor
 from ratescape.coding import container
 from ratescape.coding.calibrate import calibrate_subject
 from ratescape.coding.codec import Codec
-from ratescape.coding.container import CODEC, LOSSLESS, LOSSY, NAMES, Archive, Header, Spool
+from ratescape.coding.container import Archive, Spool
 from ratescape.coding.entropy import library_version
 from ratescape.coding.frames import Frames, frames_of
+from ratescape.coding.header import CODEC, LAYER, LOSSLESS, LOSSY, NAMES, Header
 from ratescape.coding.lossless import Lossless
 from ratescape.coding.lossy import Lossy
 from ratescape.coding.naming import packed_names
@@ -242,7 +243,7 @@ def layers_there(archive: Archive, layers: int | None) -> int:
             raise SpecError(f"layers is {layers}: it must be from 1 to {header.layers}, counted from the top")
         return layers
     numbers = range(header.layers, 0, -1)
-    whole = next((n for n, layer in enumerate(numbers) if not archive.has(container.LAYER, layer)), header.layers)
+    whole = next((n for n, layer in enumerate(numbers) if not archive.has(LAYER, layer)), header.layers)
     return max(whole, 1)  # of none, the section says what is wrong
 
 

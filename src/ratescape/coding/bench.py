@@ -10,8 +10,9 @@ from torch import Tensor
 from ratescape.coding.archive import coder_for, decoded_by, write_archive
 from ratescape.coding.codec import Codec
 from ratescape.coding.compare import Levels, Point
-from ratescape.coding.container import LAYER, Archive
+from ratescape.coding.container import Archive
 from ratescape.coding.frames import ArrayFrames
+from ratescape.coding.header import LAYER
 from ratescape.coding.quantise import Quantised
 from ratescape.coding.subject import Subject
 from ratescape.data.batches import stream

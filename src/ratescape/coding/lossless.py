@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from ratescape.coding.chain import TOGETHER, Latents, Plain, Popped, Priors, padded
-from ratescape.coding.container import CHAIN, Header, checksum
 from ratescape.coding.entropy import Stack
 from ratescape.coding.grid import ROUND, Grid
+from ratescape.coding.header import CHAIN, Header, checksum
 from ratescape.coding.parsing import Reader
 from ratescape.coding.pixels import Levels, pixels_of
 from ratescape.coding.subject import Subject

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from ratescape.coding.codec import Codec
-from ratescape.coding.container import LAYER
 from ratescape.coding.entropy import Symbols
+from ratescape.coding.header import LAYER
 from ratescape.coding.quantise import Dequantised, Quantised
 from ratescape.coding.subject import Subject
 from ratescape.errors import CheckpointError

@@ -4,7 +4,8 @@ import zlib
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from ratescape.coding.container import NAMES, Archive
+from ratescape.coding.container import Archive
+from ratescape.coding.header import NAMES
 from ratescape.coding.parsing import Reader, inflated, packed_text
 from ratescape.errors import DataError
 

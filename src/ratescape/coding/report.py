@@ -4,7 +4,8 @@ import math
 import struct
 
 from ratescape.coding.codec import Codec
-from ratescape.coding.container import CHAIN, CODEC, LAYER, LOSSLESS, NAMES, Archive, Header, Section
+from ratescape.coding.container import Archive
+from ratescape.coding.header import CHAIN, CODEC, LAYER, LOSSLESS, NAMES, Header, Section
 from ratescape.coding.subject import wanted
 from ratescape.records.lines import aligned
 

@@ -4,7 +4,7 @@ import hashlib
 import struct
 from typing import NamedTuple
 
-from ratescape.coding.container import Header
+from ratescape.coding.header import Header
 from ratescape.coding.identity import DIGEST, digest_of_model, refuse_bottom_up
 from ratescape.errors import CheckpointError, SpecError
 from ratescape.model.conditioning import Conditioned
