@@ -68,10 +68,13 @@ def main() -> None:
     images = (np.random.default_rng(0).random((2, 24, 1, 16, 16)) > 0.6).astype(np.uint8) * 255
     lossy, binary = small_model("gaussian"), small_model("bernoulli")
     cases = [
-        (lossy, *(compress(lossy, some) for some in images)),
-        (binary, *(compress(binary, some, lossless=True) for some in images)),
+        (lossy, compress(lossy, images[0]), compress(lossy, images[1])),
+        (binary, compress(binary, images[0], lossless=True), compress(binary, images[1], lossless=True)),
     ]
-    right = [[decompress(cases[0][1], lossy, layers) for layers in (1, 2)], [decompress(cases[1][1], binary)]]
+    right = [
+        [decompress(data, model, layers) for layers in ((1, 2) if model is lossy else (None,))]
+        for model, data, _ in cases
+    ]
     counts, slowest = {"refused": 0, "not in one line": 0, "right images": 0}, 0.0
     for number in range(options.inputs):
         model, data, other = cases[number % 2]

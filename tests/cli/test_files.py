@@ -140,3 +140,14 @@ def test_bad_input_is_refused_in_one_line(run: Run, trained: Path, folder: Path,
     assert run("compress", trained, folder, "--out", path).status == 0
     refused(run("decompress", path, "--model", tmp_path / "gone", "--out", tmp_path / "o"), "there is no checkpoint")
     refused(run("decompress", tmp_path / "no.rsc", "--out", tmp_path / "o"), "no.rsc cannot be read")
+
+
+def test_bench_files_compares_with_other_formats(run: Run, trained: Path, images_file: Path, tmp_path: Path) -> None:
+    outcome = run("bench-files", trained, images_file, "--limit", "8", "--out", tmp_path / "sizes.png")
+    assert outcome.status == 0, outcome
+    lines = outcome.out.splitlines()
+    assert lines[0].startswith("no lossless files: a Gaussian likelihood") and lines[1] == "8 test images"
+    named = {line.split("  ")[0] for line in lines}
+    assert named >= {"ours", "ours, top 1 of 2 layers", "gzip of all", "PNG sheet", "JPEG single", "WebP sheet"}
+    assert (tmp_path / "sizes.png").read_bytes().startswith(b"\x89PNG")
+    refused(run("bench-files", trained, images_file, "--limit", "0"), "limit is 0")

@@ -9,6 +9,7 @@ from helpers.coding import pictures
 from helpers.small_networks import conditioned
 from PIL import Image
 
+from ratescape.coding import archive as archives
 from ratescape.coding import lossy
 from ratescape.coding.archive import compress, decompress
 from ratescape.coding.codec import Codec
@@ -85,7 +86,7 @@ def test_arguments_that_do_not_go_together_are_refused(model: HVAE, codec: Codec
 
 
 def test_images_on_disk_are_compressed_without_reading_them_all(
-    model: HVAE, codec: Codec, fresh: np.ndarray, tmp_path: Path
+    model: HVAE, codec: Codec, fresh: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     np.save(tmp_path / "images.npy", fresh)
     np.savez(tmp_path / "images.npz", images=fresh)
@@ -96,6 +97,8 @@ def test_images_on_disk_are_compressed_without_reading_them_all(
     assert compress(model, tmp_path / "images.npy", codec=codec) == data
     assert compress(model, str(tmp_path / "images.npz"), codec=codec) == data
     assert isinstance(frames_of(tmp_path / "images.npy", model.image_shape).take(0, 5), np.memmap)
+    monkeypatch.setattr(archives, "SOME", 200)  # of more, some are looked at
+    assert decompress(compress(model, tmp_path / "images.npy"), model).shape == (300, 1, 16, 16)
     named = compress(model, tmp_path / "folder", codec=codec)
     assert torch.equal(decompress(named, model), decompress(data, model))
     with Archive.opened(named) as archive:

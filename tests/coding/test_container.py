@@ -6,6 +6,7 @@ import random
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from ratescape.coding import archive as archives
 from ratescape.coding.archive import compress, decompress
 from ratescape.coding.codec import Codec
 from ratescape.coding.container import Archive, Spool, write
-from ratescape.coding.header import CODEC, FORMAT, LAYER, MAGIC, NAMES, Header, checksum
+from ratescape.coding.header import CODEC, FORMAT, LAYER, MAGIC, NAMES, checksum
 from ratescape.coding.naming import names_in, packed_names
 from ratescape.coding.parsing import inflated
 from ratescape.coding.report import described
@@ -35,10 +36,10 @@ def sections(data: bytes) -> dict[tuple[int, int], tuple[int, int]]:
         return {(s.kind, s.layer): (s.offset, s.offset + s.length) for s in archive.header.sections}
 
 
-def with_header(data: bytes, **changes: object) -> bytes:
+def with_header(data: bytes, **changes: Any) -> bytes:
     """The archive with other words in its header, and a checksum that is right."""
     with Archive.opened(data) as archive:
-        header = dataclasses.replace(archive.header, **changes)  # type: ignore[arg-type]
+        header = dataclasses.replace(archive.header, **changes)
         shift = len(header.to_bytes()) - len(archive.header.to_bytes())
         begin = len(archive.header.to_bytes())
     moved = tuple(dataclasses.replace(one, offset=one.offset + shift) for one in header.sections)
@@ -117,7 +118,7 @@ def test_other_files_formats_and_models_are_refused_in_one_line(whole: bytes, mo
     ],
 )
 def test_headers_that_lie_with_a_right_checksum_are_refused(
-    whole: bytes, model: HVAE, changes: dict[str, object], what: str
+    whole: bytes, model: HVAE, changes: dict[str, Any], what: str
 ) -> None:
     with pytest.raises(DataError, match=what):
         decompress(with_header(whole, **changes), model)
@@ -229,4 +230,3 @@ def test_many_blocks_are_one_archive(
         assert archive.header.blocks == 5 and [archive.header.in_block(b) for b in range(5)] == [64] * 4 + [44]
     monkeypatch.undo()
     assert torch.allclose(decompress(several, model), decompress(one, model), atol=1e-5)
-    assert isinstance(Header, type)

@@ -31,7 +31,10 @@ def test_every_push_has_its_pop_and_costs_what_theory_says() -> None:
     stack, random = started(), np.random.default_rng(2)
     before, bits = stack.to_bytes(), stack.bits
     coins, chances = random.integers(0, 2, 500).astype(np.int32), random.uniform(0.05, 0.95, 500)
-    levels, weights = random.integers(0, 256, 60).astype(np.int32), random.integers(1, 9999, (60, 256)) * 1.0
+    levels, weights = (
+        random.integers(0, 256, 60).astype(np.int32),
+        random.integers(1, 9999, (60, 256)).astype(np.float64),
+    )
     stack.push_coins(coins, chances)
     stack.push_table(levels, weights)
     theory = -np.log2(np.where(coins, chances, 1 - chances)).sum()

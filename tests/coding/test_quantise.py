@@ -93,9 +93,9 @@ def test_more_bits_make_smaller_errors(model: HVAE, seen: np.ndarray, fresh: np.
 def test_a_collapsed_layer_costs_nothing(seen: np.ndarray) -> None:
     model = lively(ModelSpec(channels=4, latents=(3, 2)))
     with torch.no_grad():
-        for head in (model.layers[0].heads.mean, model.layers[0].heads.spread):  # type: ignore[union-attr]
-            head.weight.zero_()
-            head.bias.fill_(math.log(math.e - 1) if head is model.layers[0].heads.spread else 0.0)  # type: ignore[union-attr]
+        for name, weights in model.named_parameters():
+            if name.startswith("layers.0.heads"):
+                weights.fill_(math.log(math.e - 1) if name.endswith("spread.bias") else 0.0)
     codec = calibrate(model, seen)
     assert codec.lengths[0] == 0.0
     assert codec.layers[0].to_bytes(np.zeros((50, 3), np.int32)) == b""

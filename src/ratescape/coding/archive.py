@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -108,16 +109,17 @@ def coder_for(
     return Lossy(subject, codec)
 
 
-SOME = 2000
-"""Images that are looked at before the work begins, at most."""
+SOME, SEVERAL = 2000, 100
+"""Images that are looked at before the work begins, at most, and how many neighbours of them at a time."""
 
 
-def _some(frames: Frames) -> Tensor | Any:
+def _some(frames: Frames) -> Any:
     """Images from all over the set."""
     if len(frames) <= SOME:
         return frames.take(0, len(frames))
-    parts = torch.linspace(0, len(frames) - 100, SOME // 100).long().tolist()
-    return torch.cat([torch.as_tensor(frames.take(begin, begin + 100)) for begin in parts])
+    begins = torch.linspace(0, len(frames) - SEVERAL, SOME // SEVERAL).long().tolist()
+    parts = [frames.take(begin, begin + SEVERAL) for begin in begins]
+    return torch.cat(parts) if isinstance(parts[0], Tensor) else np.concatenate(parts)
 
 
 def write_archive(
@@ -166,14 +168,21 @@ def _header(subject: Subject, coder: Lossy | Lossless, count: int, where: str) -
     )
 
 
-def compress_to(path: Path, *arguments: Any, **options: Any) -> Header:
+def compress_to(
+    path: Path,
+    subject: Subject,
+    frames: Frames,
+    coder: Lossy | Lossless,
+    where: str = "",
+    progress: Callable[[int], object] | None = None,
+) -> Header:
     """As :func:`write_archive`, to a file, whole or not at all.
 
     Raises:
         RecordError: the file cannot be written.
     """
     with whole_file(path) as out:
-        return write_archive(out, *arguments, **options)
+        return write_archive(out, subject, frames, coder, where, progress)
 
 
 def _block_size(model: HVAE) -> int:

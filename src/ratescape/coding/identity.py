@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from typing import Any
 
 from torch import Tensor
 
@@ -22,7 +23,7 @@ def digest_of_model(model: HVAE | Conditioned) -> bytes:
         digest_of_model(rs.load("digits/runs/0123456789ab")).hex()
     """
     inner = model.model if isinstance(model, Conditioned) else model
-    facts = {"model": to_dict(inner.spec), "shape": inner.image_shape}
+    facts: dict[str, Any] = {"model": to_dict(inner.spec), "shape": inner.image_shape}
     if isinstance(model, Conditioned):
         facts["box"] = (model.low, model.high, model.groups)
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())

@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,8 @@ from ratescape.coding.entropy import Symbols, queued, unqueued
 from ratescape.coding.tables import Tables
 from ratescape.errors import DataError
 from ratescape.model.distributions import Gaussian
+
+Number = TypeVar("Number", bound=np.generic)
 
 OCTAVE = 256
 """Steps are 2^(i / 256) for whole i: near enough to any, and exact in a file."""
@@ -111,7 +114,7 @@ class LayerCode:
         return np.ascontiguousarray(rows.reshape(count, self.repeats, -1).transpose(0, 2, 1)).reshape(count, -1)
 
 
-def by_table(values: npt.NDArray[np.generic], tables: int) -> npt.NDArray[np.generic]:
+def by_table(values: npt.NDArray[Number], tables: int) -> npt.NDArray[Number]:
     """``[N, D] -> [N * D / R, R]``: what belongs to one of R tables in one column."""
     return values.reshape(len(values), tables, -1).transpose(0, 2, 1).reshape(-1, tables)
 
