@@ -50,7 +50,8 @@ def main() -> None:
         betas = landscape.at_rates(request).answer.betas
         subject = subject_of(network, betas)
         begin = time.perf_counter()
-        codec = calibrate_subject(subject, own.train.pixels, request)
+        held_out = None if own.validation is None else own.validation.pixels
+        codec = calibrate_subject(subject, own.train.pixels, request, held_out=held_out)
         middle = time.perf_counter()
         found = bench.lossy(subject, levels, codec)
         end = time.perf_counter()

@@ -54,6 +54,16 @@ def test_layers_have_the_lengths_asked_for_on_fresh_images(model: HVAE, seen: np
         assert mean_bits(model, codec, fresh) == pytest.approx(wanted, rel=0.08)
 
 
+def test_lengths_are_those_of_images_held_out(model: HVAE, seen: np.ndarray, fresh: np.ndarray) -> None:
+    others = fresh.copy()
+    others[::2] = 0  # half of them are all alike, and cost less
+    rates, images = {2: 3.0, 1: 4.0}, model.inputs(others)
+    codec = calibrate(model, seen, rates, held_out=others)
+    bits = [code.bits(k) for code, k in zip(codec.layers, Lossy(subject_of(model), codec).symbols(images), strict=True)]
+    assert bits == pytest.approx([3 / math.log(2), 4 / math.log(2)], rel=0.02)
+    assert mean_bits(model, codec, seen)[1] > 1.05 * bits[1]
+
+
 def test_a_total_is_shared_as_the_model_has_it(model: HVAE, seen: np.ndarray, codec: Codec) -> None:
     halved = calibrate(model, seen, f"total={sum(codec.wanted) / 2!r}")
     assert halved.wanted == pytest.approx([rate / 2 for rate in codec.wanted])

@@ -62,7 +62,9 @@ class Opened:
             kept = Codec.load(path)
             if kept.model == self.subject.digest:
                 return kept, path, False
-        codec = calibrate_subject(self.subject, self.images().train.pixels, self.request)
+        images = self.images()
+        held_out = None if images.validation is None else images.validation.pixels
+        codec = calibrate_subject(self.subject, images.train.pixels, self.request, held_out=held_out)
         codec.save(path)
         return codec, path, True
 

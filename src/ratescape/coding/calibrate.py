@@ -44,13 +44,19 @@ ROUNDS = 2
 
 
 def calibrate(
-    model: HVAE | Conditioned, images: Any, rates: Request | None = None, *, betas: Betas = None, seed: int = 0
+    model: HVAE | Conditioned,
+    images: Any,
+    rates: Request | None = None,
+    *,
+    held_out: Any = None,
+    betas: Betas = None,
+    seed: int = 0,
 ) -> Codec:
     """The codec of a model: how coarsely each of its layers is rounded, and tables of the symbols.
 
     Example::
 
-        codec = rs.calibrate(model, data.train, {2: 20, 1: 40})
+        codec = rs.calibrate(model, data.train, {2: 20, 1: 40}, held_out=data.validation)
         codec.save("digits.codec")
         data = rs.compress(model, images, codec=codec)
 
@@ -60,6 +66,8 @@ def calibrate(
             spaced, are used at most.
         rates: mean lengths wanted, in nats per image, as of :meth:`ratescape.Landscape.at_rates`; layers that are not
             named, and the shares of those named together, are as the model has them. Default: the model's own rates.
+        held_out: images that the model was not trained on, by which lengths are measured: a model knows the images that
+            it was trained on better than others, most of all if they were few. Default: ``images``.
         betas: of the network.
         seed: of the latents that the model's own rates are measured at.
 
@@ -68,20 +76,25 @@ def calibrate(
         DataError: images that the model does not take, or for which its posteriors are not finite.
         ResourceError: the entropy coder is not installed.
     """
-    return calibrate_subject(subject_of(model, betas), images, rates, seed=seed)
+    return calibrate_subject(subject_of(model, betas), images, rates, held_out=held_out, seed=seed)
 
 
 @torch.no_grad()
-def calibrate_subject(subject: Subject, images: Any, rates: Request | None = None, *, seed: int = 0) -> Codec:
+def calibrate_subject(
+    subject: Subject, images: Any, rates: Request | None = None, *, held_out: Any = None, seed: int = 0
+) -> Codec:
     """As :func:`calibrate`, of a model whose betas are settled."""
     model = subject.model
-    seen = _chosen(model.inputs(images), max(math.prod(shape) for shape in model.latent_shapes))
-    noise = model.noise(len(seen), torch.Generator(seen.device).manual_seed(stream(seed, "evaluation")))
-    own = model.passes([PosteriorSample(noise)], seen, decode=False)[0].rates.double().mean(0).tolist()
+    dimensions = max(math.prod(shape) for shape in model.latent_shapes)
+    fitted = _chosen(model.inputs(images), dimensions)
+    measured = fitted if held_out is None else _chosen(model.inputs(held_out), dimensions)
+    noise = model.noise(len(measured), torch.Generator(fitted.device).manual_seed(stream(seed, "evaluation")))
+    own = model.passes([PosteriorSample(noise)], measured, decode=False)[0].rates.double().mean(0).tolist()
     targets = () if rates is None else requested(request_text(rates), len(own))
     wanted = _shared_out(targets, own)
-    source = _Calibrating(wanted, {layer for target in targets for layer in target.layers})
-    model.passes([source], seen, decode=False)
+    asked = {layer for target in targets for layer in target.layers}
+    source = _Calibrating(wanted, asked, None if held_out is None else len(fitted))
+    model.passes([source], fitted if held_out is None else torch.cat([fitted, measured]), decode=False)
     return Codec(tuple(source.codes), subject.digest, tuple(wanted), tuple(source.lengths))
 
 
@@ -105,20 +118,22 @@ def _shared_out(targets: Sequence[RateTarget], own: Sequence[float]) -> list[flo
 class _Calibrating:
     """Source of quantised latents that calibrates each layer as the pass reaches it, given those above."""
 
-    def __init__(self, wanted: Sequence[float], asked: set[int]) -> None:
+    def __init__(self, wanted: Sequence[float], asked: set[int], fitted: int | None) -> None:
         self.wanted = wanted
         self.asked = asked
         """Numbers of the layers whose rates a user asked for."""
+        self.fitted = fitted
+        """Images that tables are fitted to; the rest tells lengths. None: all do both."""
         self.codes: list[LayerCode] = []
         self.lengths: list[float] = []
 
     def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
         assert posterior is not None  # calibration has images
         target, weight = likeliest(prior, posterior)
-        layer = _Layer(tuple(posterior.mean.shape[1:]), target, weight)
+        layer = _Layer(tuple(posterior.mean.shape[1:]), target, weight, self.fitted)
         number = len(self.wanted) - index
         code, symbols, most = layer.found(self.wanted[index] / math.log(2))
-        length = code.bits(symbols.to(torch.int32).cpu().numpy())
+        length = layer.bits(code, symbols)
         if number in self.asked:
             _refuse_missed(number, self.wanted[index], length * math.log(2), most * math.log(2))
         self.codes.append(code)
@@ -129,8 +144,9 @@ class _Calibrating:
 class _Layer:
     """Targets and weights ``[N, D]`` of one layer of all images, and the search for its step."""
 
-    def __init__(self, shape: tuple[int, ...], target: Tensor, weight: Tensor) -> None:
+    def __init__(self, shape: tuple[int, ...], target: Tensor, weight: Tensor, fitted: int | None) -> None:
         self.shape = shape
+        self.fitted = fitted
         self.target = target
         self.weight = weight
         self.tables = math.prod(shape) if math.prod(shape) <= OWN_TABLES or len(shape) == 1 else shape[0]
@@ -151,10 +167,14 @@ class _Layer:
             symbols = code.nearest(self.target, self.weight)
             code = self._coded(steps, symbols, multiplier)
         symbols = code.nearest(self.target, self.weight)
-        return code, symbols, code.bits(symbols.to(torch.int32).cpu().numpy())
+        return code, symbols, self.bits(code, symbols)
+
+    def bits(self, code: LayerCode, symbols: Tensor) -> float:
+        """Mean length of the images that tell lengths."""
+        return code.bits(symbols[self.fitted or 0 :].to(torch.int32).cpu().numpy())
 
     def _coded(self, steps: np.ndarray, symbols: Tensor, multiplier: float) -> LayerCode:
-        seen = by_table(symbols.to(torch.int32).cpu().numpy(), self.tables)
+        seen = by_table(symbols[: self.fitted].to(torch.int32).cpu().numpy(), self.tables)
         return LayerCode(self.shape, steps, Tables.fitted(seen), multiplier)
 
     def found(self, wanted: float) -> tuple[LayerCode, Tensor, float]:
