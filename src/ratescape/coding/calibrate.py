@@ -33,6 +33,9 @@ OWN_TABLES = 512
 FINEST, COARSEST = 1 / 64, 64.0
 """Smallest and largest step, in units of the likelihood's deviation. sqrt(12) gives the error of a sample."""
 
+ENOUGH = 200
+"""Images held out, at least: of fewer, a mean length is less sure than that of the images of the training is wrong."""
+
 CLOSE = 0.003
 """Relative error of a length at which the search ends."""
 
@@ -67,7 +70,8 @@ def calibrate(
         rates: mean lengths wanted, in nats per image, as of :meth:`ratescape.Landscape.at_rates`; layers that are not
             named, and the shares of those named together, are as the model has them. Default: the model's own rates.
         held_out: images that the model was not trained on, by which lengths are measured: a model knows the images that
-            it was trained on better than others, most of all if they were few. Default: ``images``.
+            it was trained on better than others, most of all if they were few. Default, and if they are fewer than 200:
+            ``images``.
         betas: of the network.
         seed: of the latents that the model's own rates are measured at.
 
@@ -87,14 +91,15 @@ def calibrate_subject(
     model = subject.model
     dimensions = max(math.prod(shape) for shape in model.latent_shapes)
     fitted = _chosen(model.inputs(images), dimensions)
-    measured = fitted if held_out is None else _chosen(model.inputs(held_out), dimensions)
+    others = None if held_out is None or len(held_out) < ENOUGH else _chosen(model.inputs(held_out), dimensions)
+    measured = fitted if others is None else others
     noise = model.noise(len(measured), torch.Generator(fitted.device).manual_seed(stream(seed, "evaluation")))
     own = model.passes([PosteriorSample(noise)], measured, decode=False)[0].rates.double().mean(0).tolist()
     targets = () if rates is None else requested(request_text(rates), len(own))
     wanted = _shared_out(targets, own)
     asked = {layer for target in targets for layer in target.layers}
-    source = _Calibrating(wanted, asked, None if held_out is None else len(fitted))
-    model.passes([source], fitted if held_out is None else torch.cat([fitted, measured]), decode=False)
+    source = _Calibrating(wanted, asked, None if others is None else len(fitted))
+    model.passes([source], fitted if others is None else torch.cat([fitted, others]), decode=False)
     return Codec(tuple(source.codes), subject.digest, tuple(wanted), tuple(source.lengths))
 
 
@@ -198,6 +203,6 @@ def _refuse_missed(number: int, wanted: float, found: float, most: float) -> Non
     """Refuse a rate that a layer cannot have; a model's own, which may be the same for all images, need not be had."""
     if abs(found - wanted) > max(MISSED * wanted, 0.07):
         raise SpecError(
-            f"layer {number} cannot have {wanted:.4g} nats ({wanted / math.log(2):.4g} bits) per image: with the "
-            f"finest steps it has {most:.4g} nats; ask for less, or take a model of smaller betas"
+            f"layer {number} cannot have {wanted:.4g} nats ({wanted / math.log(2):.4g} bits) per image: it "
+            f"has {found:.4g} at the nearest, and {most:.4g} at most; ask for less, or take a model of smaller betas"
         )
