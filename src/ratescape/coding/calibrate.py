@@ -91,7 +91,8 @@ def calibrate_subject(
     model = subject.model
     dimensions = max(math.prod(shape) for shape in model.latent_shapes)
     fitted = _chosen(model.inputs(images), dimensions)
-    others = None if held_out is None or len(held_out) < ENOUGH else _chosen(model.inputs(held_out), dimensions)
+    given = None if held_out is None else model.inputs(held_out)
+    others = None if given is None or len(given) < ENOUGH else _chosen(given, dimensions)
     measured = fitted if others is None else others
     noise = model.noise(len(measured), torch.Generator(fitted.device).manual_seed(stream(seed, "evaluation")))
     own = model.passes([PosteriorSample(noise)], measured, decode=False)[0].rates.double().mean(0).tolist()
