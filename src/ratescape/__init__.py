@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING, Any
 from ratescape.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from ratescape.coding.archive import compress as compress
+    from ratescape.coding.archive import decompress as decompress
+    from ratescape.coding.calibrate import calibrate as calibrate
+    from ratescape.coding.codec import Codec as Codec
     from ratescape.data.catalog import ImageData as ImageData
     from ratescape.data.catalog import load_data as load_data
     from ratescape.errors import CheckpointError as CheckpointError
@@ -43,6 +47,9 @@ if TYPE_CHECKING:
     from ratescape.specs.training import TrainingSpec as TrainingSpec
 
 _HOMES = {
+    "ratescape.coding.archive": ["compress", "decompress"],
+    "ratescape.coding.calibrate": ["calibrate"],
+    "ratescape.coding.codec": ["Codec"],
     "ratescape.data.catalog": ["ImageData", "load_data"],
     "ratescape.errors": [
         "CheckpointError",
@@ -81,6 +88,7 @@ __all__ = [
     "BetaGrid",
     "Between",
     "CheckpointError",
+    "Codec",
     "Conditioned",
     "ConditioningSpec",
     "ControlSpec",
@@ -104,6 +112,9 @@ __all__ = [
     "Targeted",
     "TrainingSpec",
     "__version__",
+    "calibrate",
+    "compress",
+    "decompress",
     "evaluate",
     "load",
     "load_data",

@@ -77,7 +77,13 @@ def test_help_does_not_wait_for_torch() -> None:
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (["mapp"], ["unknown command 'mapp'", "map, train, evaluate, report, recommend, solve, status, ls, data"]),
+        (
+            ["mapp"],
+            [
+                "unknown command 'mapp'",
+                "map, train, evaluate, report, recommend, solve, compress, decompress, info, bench-files, status",
+            ],
+        ),
         (["map", "--nonsense", "3"], ["--nonsense", "ratescape map --help"]),
         (["map", "--training.epoch", "3"], ["--training.epoch", "did you mean --training.epochs?"]),
         (["map", "--epochs", "3"], ["did you mean --training.epochs?"]),

@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +64,26 @@ def bar(quiet: bool) -> "Iterator[Observer]":
         return
     with displayed() as observer:
         yield observer
+
+
+@contextlib.contextmanager
+def counted(what: str, total: int, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A function that is told how many of ``total`` are done, and shows it as a bar at a terminal.
+
+    Example::
+
+        with counted("compressing", 1000, quiet=False) as progress:
+            progress(500)
+    """
+    if not is_watched(quiet):
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True)) as bars:
+        task = bars.add_task(what, total=total)
+        yield lambda done: bars.update(task, completed=done)
 
 
 def summary(landscape: "Landscape") -> list[str]:

@@ -142,6 +142,22 @@ class LogisticMixture(Likelihood):
         weights = torch.softmax(logits, 1).unsqueeze(2)
         return (weights * expected).sum(1).clamp(0, 1)
 
+    def distribution(self, output: Tensor, images: Tensor, channel: int) -> Tensor:
+        """P(level <= j) for j = 0 .. 254 of one channel, given the channels before it: ``[B, H, W, 255]``.
+
+        Args:
+            output: ``[B, K, H, W]``.
+            images: ``[B, C, H, W]`` in [0, 1]; the channel itself and those after it are not looked at.
+        """
+        logits, means, log_scales, couplings = self._parts(output, images.shape[1])
+        conditional = self._conditional_means(means, couplings, images.unsqueeze(1))
+        before = discretised_logistic_log_mass(images.unsqueeze(1), conditional, log_scales)[:, :, :channel].sum(2)
+        weights = torch.softmax(torch.log_softmax(logits, 1) + before, 1)  # [B, K, H, W]
+        edges = (torch.arange(255, dtype=output.dtype, device=output.device) + 0.5) / 255
+        steepness = torch.exp(-log_scales[:, :, channel]).unsqueeze(-1)
+        below = torch.sigmoid((edges - conditional[:, :, channel].unsqueeze(-1)) * steepness)  # [B, K, H, W, 255]
+        return (weights.unsqueeze(-1) * below).sum(1)
+
     def _parts(self, output: Tensor, channels: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Logits ``[B, K, H, W]``, means and log scales ``[B, K, C, H, W]``, couplings ``[B, K, C(C-1)/2, H, W]``."""
         grouped = output.unflatten(1, (self.mixtures, -1))

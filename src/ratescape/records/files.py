@@ -20,18 +20,36 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     Raises:
         RecordError: the file cannot be written (full disk, no permission); an older file stays as it was.
     """
+    with whole_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write to that takes its place only when the block has ended well; else an older one stays as it was.
+
+    Example::
+
+        with whole_file(Path("archive.rsc")) as file:
+            for block in blocks:
+                file.write(block)
+
+    Raises:
+        RecordError: as :func:`write_atomically`.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise unwritable(path, error) from error
 
 
 def write_changed(path: Path, content: str) -> None:

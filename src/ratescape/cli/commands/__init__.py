@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from ratescape.cli import parsing
+from ratescape.cli.commands.bench_files import BenchFiles
 from ratescape.cli.commands.check_network import CheckNetwork
+from ratescape.cli.commands.compress import Compress
 from ratescape.cli.commands.data import Data
+from ratescape.cli.commands.decompress import Decompress
 from ratescape.cli.commands.evaluate import Evaluate
+from ratescape.cli.commands.info import Info
 from ratescape.cli.commands.ls import Ls
 from ratescape.cli.commands.map import Map
 from ratescape.cli.commands.recommend import Recommend
@@ -20,7 +24,22 @@ from ratescape.cli.config import UsageError
 from ratescape.cli.output import complain
 from ratescape.errors import RatescapeError
 
-Command: TypeAlias = Map | Train | Evaluate | Report | Recommend | Solve | Status | Ls | Data | CheckNetwork
+Command: TypeAlias = (
+    Map
+    | Train
+    | Evaluate
+    | Report
+    | Recommend
+    | Solve
+    | Compress
+    | Decompress
+    | Info
+    | BenchFiles
+    | Status
+    | Ls
+    | Data
+    | CheckNetwork
+)
 
 COMMANDS: dict[str, type[Command]] = {
     "map": Map,
@@ -29,6 +48,10 @@ COMMANDS: dict[str, type[Command]] = {
     "report": Report,
     "recommend": Recommend,
     "solve": Solve,
+    "compress": Compress,
+    "decompress": Decompress,
+    "info": Info,
+    "bench-files": BenchFiles,
     "status": Status,
     "ls": Ls,
     "data": Data,

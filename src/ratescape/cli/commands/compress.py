@@ -1,0 +1,62 @@
+"""`ratescape compress`."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from ratescape.cli.output import counted, refuse_to_overwrite, say
+
+
+@dataclasses.dataclass(frozen=True)
+class Compress:
+    """Write images to one small archive (.rsc), by a model; decompress reads it."""
+
+    model: Positional[Path]
+    """Folder of one model or file of one; or a landscape or a network of one, with a use, betas or rates."""
+    images: Positional[tuple[Path, ...]]
+    """A folder of images, a .npy or .npz file, or image files."""
+    out: Annotated[Path, arg(metavar="FILE.rsc")]
+    """File to write."""
+    use: Annotated[str | None, arg(name="for")] = None
+    """Of a landscape, the model that is best for this use: reconstruction, representation, generation or a column."""
+    betas: tuple[float, ...] | None = None
+    """Betas of a conditioned network: one for each layer, top layer first."""
+    rates: Annotated[tuple[str, ...], arg(metavar="LAYER=RATE ...")] = ()
+    """Mean size of each layer in nats per image, such as 2=20 1=40 (2 is the top of two layers), 2=30bits, total=60.
+    Of a conditioned network these also choose the betas. Default: the model's own rates."""
+    bytes_per_image: float | None = None
+    """Mean size of all layers in bytes per image, in place of --rates."""
+    lossless: bool = False
+    """Without loss, by bits-back coding; for models of black and white pixels, and of 256 levels (logistic mixture)."""
+    force: bool = False
+    """Overwrite the file if it exists."""
+    data_folder: Path | None = None
+    """Where to look first for the images that the model was trained on, on which a codec is calibrated once."""
+    quiet: bool = False
+    """Show no progress bar."""
+
+    def run(self) -> None:
+        refuse_to_overwrite(self.out, self.force)
+        from ratescape.cli.opening import Wanted, bytes_request, open_model
+        from ratescape.coding.archive import coder_for, compress_to
+        from ratescape.coding.entropy import library
+        from ratescape.coding.frames import frames_of
+        from ratescape.coding.report import size_line
+
+        library()
+        rates = bytes_request(self.bytes_per_image, self.rates)
+        opened = open_model(Wanted(self.model, self.use, self.betas, rates, self.data_folder))
+        frames = frames_of(self.images, opened.subject.model.image_shape)
+        if self.lossless:
+            coder = coder_for(opened.subject, frames, None, None, lossless=True)
+        else:
+            codec, path, is_new = opened.codec()
+            if is_new:
+                say(f"calibrated a codec, kept in {path}")
+            coder = coder_for(opened.subject, frames, codec, None, lossless=False)
+        with counted("compressing", len(frames), self.quiet) as progress:
+            header = compress_to(self.out, opened.subject, frames, coder, str(opened.where), progress)
+        say(size_line(header))
+        say(str(self.out))

@@ -1,0 +1,44 @@
+"""`ratescape decompress`."""
+
+import dataclasses
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from ratescape.cli.output import counted, note, say
+
+
+@dataclasses.dataclass(frozen=True)
+class Decompress:
+    """Write the images of an archive (.rsc) to a folder, as PNG files."""
+
+    archive: Positional[Path]
+    """File that compress wrote; one that is cut off gives coarser images, as long as its top layer is whole."""
+    out: Path
+    """Folder to write to, new or empty."""
+    layers: int | None = None
+    """Decode this many layers, from the top; the others are at the mode of their prior. Default: all that are there."""
+    model: Path | None = None
+    """Where the model lies now; default: where the archive says."""
+    quiet: bool = False
+    """Show no progress bar."""
+
+    def run(self) -> None:
+        from ratescape.cli.opening import model_of
+        from ratescape.coding.archive import decoded, layers_there
+        from ratescape.coding.container import Archive
+        from ratescape.coding.entropy import library
+        from ratescape.coding.naming import names_in
+        from ratescape.coding.pictures import Pictures, model_path
+
+        library()
+        with Archive.opened(self.archive) as archive:
+            names, layers = names_in(archive), layers_there(archive, self.layers)
+            model = model_of(model_path(archive, self.model))
+            if layers < archive.header.layers and self.layers is None:
+                note(f"{archive.name} is cut off: decoding the top {layers} of {archive.header.layers} layers")
+            with Pictures(self.out) as pictures, counted("decompressing", len(names), self.quiet) as progress:
+                for block in decoded(archive, model, self.layers):
+                    pictures.write(names, block)
+                    progress(pictures.count)
+        say(f"{len(names):,} images in {self.out}")

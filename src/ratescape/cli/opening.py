@@ -1,0 +1,187 @@
+"""The model that a command line names: a run, a file, a landscape and a use or rates, or a network and betas."""
+
+import dataclasses
+import functools
+import hashlib
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ratescape.errors import SpecError
+from ratescape.records.folders import ResultsFolder, RunFolder
+from ratescape.specs.codec import from_dict
+from ratescape.specs.data import DataSpec
+
+if TYPE_CHECKING:
+    from ratescape.coding.codec import Codec
+    from ratescape.coding.subject import Subject
+    from ratescape.data.catalog import ImageData
+    from ratescape.model.conditioning import Conditioned
+    from ratescape.model.hierarchy import HVAE
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """Which model of a path is meant."""
+
+    path: Path
+    use: str | None = None
+    betas: tuple[float, ...] | None = None
+    rates: tuple[str, ...] = ()
+    """As typed, or empty."""
+    data_folder: Path | None = None
+
+    @property
+    def request(self) -> str | None:
+        """The rates asked for, as one text."""
+        return ",".join(self.rates) or None
+
+
+@dataclasses.dataclass(frozen=True)
+class Opened:
+    """A model, where it lies, and how to get at the images that it was trained on."""
+
+    subject: "Subject"
+    where: Path
+    """Path of its run, file or network."""
+    folder: Path
+    """Where its codecs are kept."""
+    images: "Callable[[], ImageData]"
+    request: str | None
+    """Rates that its layers shall have in a file."""
+
+    def codec(self) -> "tuple[Codec, Path, bool]":
+        """The codec for these rates, its file, and whether it was calibrated just now, on the training images."""
+        from ratescape.coding.calibrate import calibrate_subject
+        from ratescape.coding.codec import Codec
+
+        text = self.subject.digest.hex() + (self.request or "")
+        path = self.folder / "codecs" / f"{hashlib.sha256(text.encode()).hexdigest()[:12]}.codec"
+        if path.exists():
+            kept = Codec.load(path)
+            if kept.model == self.subject.digest:
+                return kept, path, False
+        images = self.images()
+        held_out = None if images.validation is None else images.validation.pixels
+        codec = calibrate_subject(self.subject, images.train.pixels, self.request, held_out=held_out)
+        codec.save(path)
+        return codec, path, True
+
+
+def bytes_request(size: float | None, rates: tuple[str, ...]) -> tuple[str, ...]:
+    """Rates as typed, or those of so many bytes for an image.
+
+    Raises:
+        SpecError: both are given, or a size that is not positive.
+    """
+    if size is None:
+        return rates
+    if rates:
+        raise SpecError("rates and bytes_per_image are both given: leave one of them out")
+    if not (size > 0 and math.isfinite(size)):
+        raise SpecError(f"bytes_per_image is {size}: it must be above 0")
+    return (f"total={8 * size!r}bits",)
+
+
+def open_model(wanted: Wanted) -> Opened:
+    """The model that is meant.
+
+    Raises:
+        SpecError: options that mean nothing for this path.
+        RatescapeError: the path holds no model, or a damaged one.
+    """
+    path = wanted.path
+    if (path / "spec.yaml").exists() and (path / "runs").is_dir():
+        return _of_landscape(wanted)
+    if path.parent.name == "networks" and (path.parent.parent / "spec.yaml").exists():
+        return _of_network(dataclasses.replace(wanted, path=path.parent.parent), path.name)
+    if wanted.use is not None or wanted.betas is not None:
+        raise SpecError(f"{path} is one model: leave out for and betas, or name its landscape")
+    return _of_model(path, wanted)
+
+
+def _of_landscape(wanted: Wanted) -> Opened:
+    from ratescape.landscape import Landscape
+
+    if wanted.use is None:
+        if wanted.betas is None and not wanted.rates:
+            raise SpecError(
+                f"{wanted.path} is a landscape: say which model by --for, such as --for reconstruction, or by "
+                "--rates or --betas of its conditioned network"
+            )
+        return _of_network(wanted, None)
+    if wanted.betas is not None:
+        raise SpecError("for and betas are both given: leave one of them out")
+    best = Landscape(wanted.path).best(wanted.use)
+    if best.folder is not None:
+        return _of_model(best.folder.path, wanted)
+    return _of_network(dataclasses.replace(wanted, betas=best.betas), None)
+
+
+def _of_network(wanted: Wanted, key: str | None) -> Opened:
+    """A conditioned network at the betas given, or at those that have the rates wanted."""
+    from ratescape.coding.subject import subject_of
+    from ratescape.landscape import Landscape
+    from ratescape.landscape.contents import data_of
+
+    landscape = Landscape(wanted.path)
+    folder = landscape.folder
+    keys = {folder.network(spec).path.name: seed for seed, spec in folder.networks().items()}
+    chosen = next(iter(keys)) if key is None else key
+    if chosen not in keys:
+        raise SpecError(f"{wanted.path} has no network {chosen}: it has {', '.join(keys)}")
+    network = landscape.network(keys[chosen])
+    betas = wanted.betas
+    if betas is None:
+        if wanted.request is None:
+            raise SpecError(f"{wanted.path} has a network conditioned on betas: say which by --betas, or by --rates")
+        betas = landscape.at_rates(wanted.request, data_folder=wanted.data_folder).answer.betas
+    where = folder.path / "networks" / chosen
+    images = functools.partial(data_of, folder, wanted.data_folder)
+    return Opened(subject_of(network, betas), where, where, images, wanted.request)
+
+
+def _of_model(path: Path, wanted: Wanted) -> Opened:
+    """A run's folder, or a file of one model."""
+    from ratescape import checkpoint
+    from ratescape.coding.subject import subject_of
+
+    weights = RunFolder(path).weights if path.is_dir() else path
+    model, header = checkpoint.load_model(weights)
+    folder = path if path.is_dir() else path.parent
+    images = functools.partial(_images, weights, header, wanted.data_folder)
+    return Opened(subject_of(model), path, folder, images, wanted.request)
+
+
+def _images(weights: Path, header: dict[str, Any], data_folder: Path | None) -> "ImageData":
+    """The images that a model was trained on."""
+    from ratescape.data.reloading import reload_data
+
+    if "data" not in header:
+        raise SpecError(
+            f"{weights} does not say which images it was trained on, to calibrate a codec: name its run, or compress "
+            "by rs.compress(..., codec=rs.calibrate(model, images))"
+        )
+    above = weights.absolute().parent.parent.parent
+    owner = ResultsFolder(
+        Path(header.get("landscape") or (above if (above / "spec.yaml").exists() else weights.parent))
+    )
+    return reload_data(from_dict(DataSpec, header["data"]), owner, header.get("fingerprint"), data_folder)
+
+
+def model_of(path: Path) -> "HVAE | Conditioned":
+    """The model, or the conditioned network, at the path that an archive names, or that of a landscape.
+
+    Raises:
+        CheckpointError: there is none, or a damaged one.
+    """
+    from ratescape import checkpoint
+    from ratescape.landscape import Landscape
+
+    if (path / "spec.yaml").exists() and (path / "runs").is_dir():
+        return Landscape(path).network()
+    weights = RunFolder(path).weights if path.is_dir() else path
+    if path.parent.name == "networks":
+        return checkpoint.load_network(weights)[0]
+    return checkpoint.load_model(weights)[0]

@@ -1,0 +1,209 @@
+"""Steps and tables of every layer such that the mean code length of each is what was asked for."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ratescape.coding.codec import Codec
+from ratescape.coding.quantise import OCTAVE, LayerCode, by_table, likeliest, placed
+from ratescape.coding.subject import Subject, subject_of
+from ratescape.coding.tables import WIDEST, Tables
+from ratescape.data.batches import stream
+from ratescape.errors import SpecError
+from ratescape.model.conditioning import Conditioned
+from ratescape.model.distributions import Gaussian
+from ratescape.model.hierarchy import HVAE
+from ratescape.model.latents import PosteriorSample
+from ratescape.specs.given import Betas
+from ratescape.specs.rate_targets import RateTarget, Request, request_text, requested
+
+MOST = 2000
+"""Images that a codec is calibrated on, at most; they pass through the network at once."""
+
+ELEMENTS = 20_000_000
+"""Latents of one layer of all these images, at most."""
+
+OWN_TABLES = 512
+"""Up to so many dimensions each has a table of its own; in a larger map the cells of a channel share one."""
+
+FINEST, COARSEST = 1 / 64, 64.0
+"""Smallest and largest step, in units of the likelihood's deviation. sqrt(12) gives the error of a sample."""
+
+ENOUGH = 200
+"""Images held out, at least: of fewer, a mean length is less sure than that of the images of the training is wrong."""
+
+CLOSE = 0.003
+"""Relative error of a length at which the search ends."""
+
+MISSED = 0.03
+"""Relative error above which what was asked for counts as out of reach."""
+
+ROUNDS = 2
+"""Times that tables are measured anew on what they made the best choice; a third changes lengths by less than 0.1 %."""
+
+
+def calibrate(
+    model: HVAE | Conditioned,
+    images: Any,
+    rates: Request | None = None,
+    *,
+    held_out: Any = None,
+    betas: Betas = None,
+    seed: int = 0,
+) -> Codec:
+    """The codec of a model: how coarsely each of its layers is rounded, and tables of the symbols.
+
+    Example::
+
+        codec = rs.calibrate(model, data.train, {2: 20, 1: 40}, held_out=data.validation)
+        codec.save("digits.codec")
+        data = rs.compress(model, images, codec=codec)
+
+    Args:
+        model: of any family but bottom-up; or a network that is conditioned on its betas.
+        images: that the model was trained on, as :meth:`ratescape.HVAE.inputs` takes them; 2,000 of them, evenly
+            spaced, are used at most.
+        rates: mean lengths wanted, in nats per image, as of :meth:`ratescape.Landscape.at_rates`; layers that are not
+            named, and the shares of those named together, are as the model has them. Default: the model's own rates.
+        held_out: images that the model was not trained on, by which lengths are measured: a model knows the images that
+            it was trained on better than others, most of all if they were few. Default, and if they are fewer than 200:
+            ``images``.
+        betas: of the network.
+        seed: of the latents that the model's own rates are measured at.
+
+    Raises:
+        SpecError: a bottom-up model, rates that cannot be asked for or that the layer cannot have.
+        DataError: images that the model does not take, or for which its posteriors are not finite.
+        ResourceError: the entropy coder is not installed.
+    """
+    return calibrate_subject(subject_of(model, betas), images, rates, held_out=held_out, seed=seed)
+
+
+@torch.no_grad()
+def calibrate_subject(
+    subject: Subject, images: Any, rates: Request | None = None, *, held_out: Any = None, seed: int = 0
+) -> Codec:
+    """As :func:`calibrate`, of a model whose betas are settled."""
+    model = subject.model
+    dimensions = max(math.prod(shape) for shape in model.latent_shapes)
+    fitted = _chosen(model.inputs(images), dimensions)
+    given = None if held_out is None else model.inputs(held_out)
+    others = None if given is None or len(given) < ENOUGH else _chosen(given, dimensions)
+    measured = fitted if others is None else others
+    noise = model.noise(len(measured), torch.Generator(fitted.device).manual_seed(stream(seed, "evaluation")))
+    own = model.passes([PosteriorSample(noise)], measured, decode=False)[0].rates.double().mean(0).tolist()
+    targets = () if rates is None else requested(request_text(rates), len(own))
+    wanted = _shared_out(targets, own)
+    asked = {layer for target in targets for layer in target.layers}
+    source = _Calibrating(wanted, asked, None if others is None else len(fitted))
+    model.passes([source], fitted if others is None else torch.cat([fitted, others]), decode=False)
+    return Codec(tuple(source.codes), subject.digest, tuple(wanted), tuple(source.lengths))
+
+
+def _chosen(images: Tensor, dimensions: int) -> Tensor:
+    """So many images as are used, evenly spaced."""
+    count = min(len(images), MOST, max(ELEMENTS // dimensions, 1))
+    return images[torch.linspace(0, len(images) - 1, count).round().long()]
+
+
+def _shared_out(targets: Sequence[RateTarget], own: Sequence[float]) -> list[float]:
+    """Rates wanted of every layer, top first, nats: those of one target in proportion to the model's."""
+    wanted, layers = list(own), len(own)
+    for target in targets:
+        rows = [layers - layer for layer in target.layers]
+        total = sum(own[row] for row in rows)
+        for row in rows:
+            wanted[row] = target.rate * (own[row] / total if total > 0 else 1 / len(rows))
+    return wanted
+
+
+class _Calibrating:
+    """Source of quantised latents that calibrates each layer as the pass reaches it, given those above."""
+
+    def __init__(self, wanted: Sequence[float], asked: set[int], fitted: int | None) -> None:
+        self.wanted = wanted
+        self.asked = asked
+        """Numbers of the layers whose rates a user asked for."""
+        self.fitted = fitted
+        """Images that tables are fitted to; the rest tells lengths. None: all do both."""
+        self.codes: list[LayerCode] = []
+        self.lengths: list[float] = []
+
+    def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
+        assert posterior is not None  # calibration has images
+        target, weight = likeliest(prior, posterior)
+        layer = _Layer(tuple(posterior.mean.shape[1:]), target, weight, self.fitted)
+        number = len(self.wanted) - index
+        code, symbols, most = layer.found(self.wanted[index] / math.log(2))
+        length = layer.bits(code, symbols)
+        if number in self.asked:
+            _refuse_missed(number, self.wanted[index], length * math.log(2), most * math.log(2))
+        self.codes.append(code)
+        self.lengths.append(length)
+        return placed(prior, symbols * torch.as_tensor(code.delta, dtype=target.dtype, device=target.device))
+
+
+class _Layer:
+    """Targets and weights ``[N, D]`` of one layer of all images, and the search for its step."""
+
+    def __init__(self, shape: tuple[int, ...], target: Tensor, weight: Tensor, fitted: int | None) -> None:
+        self.shape = shape
+        self.fitted = fitted
+        self.target = target
+        self.weight = weight
+        self.tables = math.prod(shape) if math.prod(shape) <= OWN_TABLES or len(shape) == 1 else shape[0]
+        self.unit = by_table(weight.double().cpu().numpy(), self.tables).mean(0) ** -0.5
+        spread = by_table(target.double().cpu().numpy(), self.tables)
+        self.least_step = (spread.max(0) - spread.min(0)) / (WIDEST - 8)
+
+    def at(self, step: float) -> tuple[LayerCode, Tensor, float]:
+        """The code of a step in units of the likelihood's deviation, the symbols ``[N, D]``, their mean bits."""
+        delta = np.maximum(step * self.unit, self.least_step)
+        steps = np.clip(np.ceil(np.log2(delta) * OCTAVE), -(2**15), 2**15 - 1).astype(np.int16)
+        delta = np.repeat(np.exp2(steps / OCTAVE), math.prod(self.shape) // self.tables)
+        symbols = torch.round(self.target / torch.as_tensor(delta, dtype=self.target.dtype, device=self.target.device))
+        # At a step of sqrt(12) deviations lambda is 1: then both terms of the choice rise alike with the step.
+        multiplier = step**2 / 12
+        code = self._coded(steps, symbols, multiplier)
+        for _ in range(ROUNDS):
+            symbols = code.nearest(self.target, self.weight)
+            code = self._coded(steps, symbols, multiplier)
+        symbols = code.nearest(self.target, self.weight)
+        return code, symbols, self.bits(code, symbols)
+
+    def bits(self, code: LayerCode, symbols: Tensor) -> float:
+        """Mean length of the images that tell lengths."""
+        return code.bits(symbols[self.fitted or 0 :].to(torch.int32).cpu().numpy())
+
+    def _coded(self, steps: np.ndarray, symbols: Tensor, multiplier: float) -> LayerCode:
+        seen = by_table(symbols[: self.fitted].to(torch.int32).cpu().numpy(), self.tables)
+        return LayerCode(self.shape, steps, Tables.fitted(seen), multiplier)
+
+    def found(self, wanted: float) -> tuple[LayerCode, Tensor, float]:
+        """The code whose mean length is nearest to the one wanted, bits; its symbols; the most bits seen."""
+        low, high = math.log(FINEST), math.log(COARSEST)
+        best, missed, most = None, math.inf, 0.0
+        for _ in range(16):
+            middle = 0.5 * (low + high)
+            code, symbols, bits = self.at(math.exp(middle))
+            most = max(most, bits)
+            if abs(bits - wanted) < missed:
+                best, missed = (code, symbols), abs(bits - wanted)
+            if missed <= max(CLOSE * wanted, 0.01):
+                break
+            low, high = (middle, high) if bits > wanted else (low, middle)
+        assert best is not None  # every length is nearer than infinity
+        return *best, most
+
+
+def _refuse_missed(number: int, wanted: float, found: float, most: float) -> None:
+    """Refuse a rate that a layer cannot have; a model's own, which may be the same for all images, need not be had."""
+    if abs(found - wanted) > max(MISSED * wanted, 0.07):
+        raise SpecError(
+            f"layer {number} cannot have {wanted:.4g} nats ({wanted / math.log(2):.4g} bits) per image: it "
+            f"has {found:.4g} at the nearest, and {most:.4g} at most; ask for less, or take a model of smaller betas"
+        )

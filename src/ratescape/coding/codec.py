@@ -1,0 +1,130 @@
+"""A calibrated codec as an object, and as bytes: in a file of its own, and inside every archive made with it."""
+
+import dataclasses
+import hashlib
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from ratescape.coding.identity import DIGEST
+from ratescape.coding.parsing import Reader, inflated
+from ratescape.coding.quantise import LayerCode
+from ratescape.coding.tables import HIGHEST, WIDEST, Tables
+from ratescape.errors import CheckpointError
+from ratescape.records.files import write_atomically
+
+MAGIC = b"\x89RSQ\r\n\x1a\n"
+"""What a codec's own file begins with. The first byte is no ASCII, and the line ends show a transfer as text."""
+
+MOST_BYTES = 64 << 20
+"""What a codec may unpack to."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Codec:
+    """How the latents of one model become bits, calibrated once: see :func:`ratescape.calibrate`.
+
+    Example::
+
+        codec = rs.calibrate(model, data.train)
+        codec.save("mine.codec")
+        data = rs.compress(model, images, codec=rs.Codec.load("mine.codec"))
+    """
+
+    layers: tuple[LayerCode, ...]
+    """Top first."""
+    model: bytes
+    """Digest of the model that it was calibrated for."""
+    wanted: tuple[float, ...]
+    """Rates asked for, top layer first, nats per image."""
+    lengths: tuple[float, ...]
+    """Mean code lengths on the images of the calibration, top layer first, bits per image."""
+
+    @property
+    def bits(self) -> float:
+        """Mean code length of all layers, bits per image."""
+        return sum(self.lengths)
+
+    @property
+    def digest(self) -> bytes:
+        return hashlib.sha256(self._plain()).digest()[:DIGEST]
+
+    def to_bytes(self) -> bytes:
+        """All of it, compressed."""
+        return zlib.compress(self._plain(), 9)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Codec":
+        """What :meth:`to_bytes` gave.
+
+        Raises:
+            ValueError: the bytes are of no codec.
+        """
+        reader = Reader(inflated(data, MOST_BYTES))
+        (count,) = reader.unpack("<H")
+        model = reader.take(DIGEST)
+        found = [_read_layer(reader) for _ in range(count)]
+        reader.end()
+        codes, wanted, lengths = zip(*found, strict=True) if found else ((), (), ())
+        return cls(tuple(codes), model, tuple(wanted), tuple(lengths))
+
+    def save(self, path: str | Path) -> None:
+        """Write it to a file, whole or not at all.
+
+        Raises:
+            RecordError: the file cannot be written.
+        """
+        content = self.to_bytes()
+        write_atomically(Path(path), MAGIC + hashlib.sha256(content).digest()[:DIGEST] + content)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Codec":
+        """What :meth:`save` wrote.
+
+        Raises:
+            CheckpointError: there is no such file, or it is damaged or no codec.
+        """
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise CheckpointError(f"{path} cannot be read ({error.strerror}): check the path") from error
+        content = data[len(MAGIC) + DIGEST :]
+        if not data.startswith(MAGIC):
+            raise CheckpointError(f"{path} is not a codec of ratescape: check the path")
+        if hashlib.sha256(content).digest()[:DIGEST] != data[len(MAGIC) : len(MAGIC) + DIGEST]:
+            raise CheckpointError(f"{path} is damaged: delete it, and the codec is calibrated anew")
+        return cls.from_bytes(content)
+
+    def _plain(self) -> bytes:
+        parts = [struct.pack("<H", len(self.layers)), self.model]
+        for code, wanted, length in zip(self.layers, self.wanted, self.lengths, strict=True):
+            tables = code.tables
+            parts += [
+                struct.pack(f"<B{len(code.shape)}I", len(code.shape), *code.shape),
+                struct.pack("<Iddd", len(code.steps), code.multiplier, wanted, length),
+                code.steps.astype("<i2").tobytes(),
+                tables.low.astype("<i2").tobytes(),
+                tables.size.astype("<u2").tobytes(),
+                tables.costs.tobytes(),
+            ]
+        return b"".join(parts)
+
+
+def _read_layer(reader: Reader) -> tuple[LayerCode, float, float]:
+    (axes,) = reader.unpack("<B")
+    shape = reader.unpack(f"<{axes}I")
+    count, multiplier, wanted, length = reader.unpack("<Iddd")
+    dimensions = math.prod(shape)
+    if not 0 < count <= dimensions <= 1 << 24 or dimensions % count:
+        raise ValueError("a layer whose tables do not fit its shape")
+    steps = reader.array("<i2", count).astype(np.int16)
+    low, size = reader.array("<i2", count).astype(np.int64), reader.array("<u2", count).astype(np.int64)
+    if not ((size >= 1) & (size <= WIDEST)).all():
+        raise ValueError("a table of no symbols, or of too many")
+    costs = reader.array("<u1", int(size.sum())).astype(np.uint8)
+    if costs.max() > HIGHEST or not all(math.isfinite(one) for one in (multiplier, wanted, length)):
+        raise ValueError("a table with costs out of range")
+    return LayerCode(tuple(shape), steps, Tables(low, size, costs), multiplier), wanted, length

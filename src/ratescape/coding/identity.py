@@ -1,0 +1,47 @@
+"""Which model a file belongs to: a digest of its weights and structure, or of a network and betas."""
+
+import hashlib
+import json
+from typing import Any
+
+from torch import Tensor
+
+from ratescape.errors import SpecError
+from ratescape.model.conditioning import Conditioned
+from ratescape.model.hierarchy import HVAE
+from ratescape.specs.codec import to_dict
+
+DIGEST = 16
+"""Bytes of a digest of a model or codec: the first of its SHA-256."""
+
+
+def digest_of_model(model: HVAE | Conditioned) -> bytes:
+    """The first bytes of a SHA-256 over structure, image shape and weights, whatever device they are on.
+
+    Example::
+
+        digest_of_model(rs.load("digits/runs/0123456789ab")).hex()
+    """
+    inner = model.model if isinstance(model, Conditioned) else model
+    facts: dict[str, Any] = {"model": to_dict(inner.spec), "shape": inner.image_shape}
+    if isinstance(model, Conditioned):
+        facts["box"] = (model.low, model.high, model.groups)
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    weights: dict[str, Tensor] = dict(model.state_dict())
+    for name, tensor in sorted(weights.items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().float().numpy().tobytes())
+    return digest.digest()[:DIGEST]
+
+
+def refuse_bottom_up(model: HVAE) -> None:
+    """Refuse models in which a layer's posterior depends on the layers below it.
+
+    Raises:
+        SpecError: it does.
+    """
+    if not all(getattr(layer, "closed_form", True) for layer in model.layers):
+        raise SpecError(
+            f"a {model.spec.family} model cannot be coded: its top layer is inferred from the layer below, which a "
+            "decoder that begins at the top does not have; take a model of a top-down family, such as ghvae"
+        )

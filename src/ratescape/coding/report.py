@@ -1,0 +1,84 @@
+"""What an archive holds, in lines for a person."""
+
+import math
+import struct
+
+from ratescape.coding.codec import Codec
+from ratescape.coding.container import Archive
+from ratescape.coding.header import CHAIN, CODEC, LAYER, LOSSLESS, NAMES, Header, Section
+from ratescape.coding.subject import wanted
+from ratescape.records.lines import aligned
+
+FRAME = 4
+"""Bytes of a block's length."""
+
+
+def size_line(header: Header) -> str:
+    """The size of an archive in one line, such as ``1,000 images in 18,204 bytes: 18.20 bytes each``."""
+    size = len(header.to_bytes()) + sum(one.length for one in header.sections)
+    return f"{header.count:,} images in {size:,} bytes: {size / header.count:.2f} bytes each"
+
+
+def described(archive: Archive) -> list[str]:
+    """All that an archive says of itself; of one that is cut off, too."""
+    header = archive.header
+    kind = "black and white" if header.is_binary else "8-bit"
+    made = dict(zip(("ratescape", "constriction", "torch"), header.versions, strict=True))
+    lines = [
+        f"{'lossless' if header.mode == LOSSLESS else 'lossy'} archive of {header.count:,} {kind} images "
+        f"{' x '.join(map(str, header.shape))}, {header.layers} layers, blocks of {header.block:,}",
+        f"made by {wanted(header)}",
+        f"codec {header.codec.hex()[:12]}; {', '.join(f'{name} {version}' for name, version in made.items())}",
+        size_line(header),
+        *aligned(_table(archive)),
+    ]
+    cut = [one for one in header.sections if not archive.has(one.kind, one.layer)]
+    if cut:
+        lines.append(f"the file is cut off: {', '.join(map(_name, cut))} {'is' if len(cut) == 1 else 'are'} not whole")
+    return lines
+
+
+def _table(archive: Archive) -> list[list[str]]:
+    header = archive.header
+    rows = [["", "bytes", "bytes/image", "bits/image", "calibrated for"]]
+    asked = _asked(archive)
+    rows.append(["header", *_cells(len(header.to_bytes()), header), ""])
+    framing = sum(FRAME * one.blocks for one in header.sections)
+    for one in header.sections:
+        for_what = f"{asked[one.layer]:.2f} bits/image" if one.layer in asked else ""
+        rows.append([_name(one), *_cells(one.length - FRAME * one.blocks, header), for_what])
+    rows.append(["lengths of blocks", *_cells(framing, header), ""])
+    if header.mode == LOSSLESS and archive.has(CHAIN):
+        checks, initial = _chain(archive)
+        rows.append(["of images: checksums", *_cells(checks, header), ""])
+        rows.append(["of images: start of chains", *_cells(initial // 8, header), ""])
+    return rows
+
+
+def _cells(size: int, header: Header) -> list[str]:
+    return [f"{size:,}", f"{size / header.count:.3f}", f"{8 * size / header.count:.2f}"]
+
+
+def _name(section: Section) -> str:
+    return {CODEC: "codec", NAMES: "names", LAYER: f"layer {section.layer}", CHAIN: "images"}[section.kind]
+
+
+def _asked(archive: Archive) -> dict[int, float]:
+    """Bits per image that each layer was calibrated for, by its number; none where the codec cannot be read."""
+    if archive.header.mode == LOSSLESS or not archive.has(CODEC):
+        return {}
+    try:
+        rates = Codec.from_bytes(archive.block(CODEC)).wanted
+    except ValueError:
+        return {}
+    return {len(rates) - index: rate / math.log(2) for index, rate in enumerate(rates)}
+
+
+def _chain(archive: Archive) -> tuple[int, int]:
+    """Bytes of checksums and of groups, and bits that the starts of the chains cost, in all blocks."""
+    checks, initial = 0, 0
+    for number, data in enumerate(archive.blocks(CHAIN)):
+        groups, cost = struct.unpack_from("<II", data)
+        checks += 16 + groups + archive.header.in_block(number)
+        initial += cost
+    return checks, initial
