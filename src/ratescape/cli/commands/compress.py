@@ -27,7 +27,7 @@ class Compress:
     """Mean size of each layer in nats per image, such as 2=20 1=40 (2 is the top of two layers), 2=30bits, total=60.
     Of a conditioned network these also choose the betas. Default: the model's own rates."""
     bytes_per_image: float | None = None
-    """Mean size of all layers in bytes per image, in place of --rates."""
+    """Mean size of all layers in bytes per image, in place of rates by layer."""
     lossless: bool = False
     """Without loss, by bits-back coding; for models of black and white pixels, and of 256 levels (logistic mixture)."""
     force: bool = False
