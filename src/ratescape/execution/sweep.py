@@ -86,8 +86,8 @@ def _refuse_few(data: ImageData) -> None:
     if count < FEWEST:
         remedy = "raise data.limit" if limit is not None and limit < FEWEST else f"add some {data.what}"
         raise DataError(
-            f"{data.spec.name} has {count} {data.what} to train on, besides those held out: at least {FEWEST} are needed, "
-            f"and some thousands for good models; {remedy}"
+            f"{data.spec.name} has {count} {data.what} to train on, besides those held out: at least {FEWEST} are "
+            f"needed, and some thousands for good models; {remedy}"
         )
 
 

@@ -268,7 +268,10 @@ def _measure(run: RunSpec, folder: RunFolder, history: History, model: HVAE, wor
 
 
 def _draw(run: RunSpec, folder: RunFolder, model: HVAE, workspace: Workspace) -> None:
-    """Draw the pictures of a model of images: reconstructions of test images, and samples; of many layers also by groups."""
+    """Draw a model's pictures: reconstructions of test images, and samples; of many layers also by groups.
+
+    There are none of vectors.
+    """
     data, settings, like = workspace.data, workspace.evaluation, next(model.parameters())
     if data.columns is not None:
         return

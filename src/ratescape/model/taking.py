@@ -76,9 +76,7 @@ def as_rows(given: Any, shape: Shape, like: Tensor) -> Tensor:
     """
     found = arrays_of_frame(given, "rows").images if is_frame(given) else images_of(given, "rows")
     if found.shape[-1:] != shape or found.ndim not in (1, 2):
-        raise SpecError(
-            f"rows of shape {found.shape}: this model takes vectors of {shape[0]} columns, as [N, {shape[0]}]"
-        )
+        raise SpecError(f"rows of shape {found.shape}: this model takes rows of {shape[0]} columns, as [N, {shape[0]}]")
     return torch.from_numpy(to_rows(found.reshape(-1, *shape), "rows")).to(like.device)
 
 
