@@ -102,6 +102,7 @@ DEFAULTS: dict[str, Any] = {
     "run.data.test": 0.2,
     "run.data.limit": None,
     "run.data.split_seed": 0,
+    "run.data.target": None,
     "run.model.family": "ghvae",
     "run.model.channels": None,
     "run.model.latents": None,

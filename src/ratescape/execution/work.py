@@ -1,6 +1,7 @@
 """The work itself, in this process: train one pack, write the folders of its runs, measure every model."""
 
 import dataclasses
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from ratescape.data.catalog import ImageData
 from ratescape.errors import MemoryShortage, ResourceError
 from ratescape.evaluation import pictures, suite
 from ratescape.evaluation.subject import Subject
+from ratescape.evaluation.views import views
 from ratescape.execution.interrupts import deferred
 from ratescape.execution.packing import Pack
 from ratescape.execution.progress.messages import Reporter, Tell, told
@@ -270,10 +272,12 @@ def _measure(run: RunSpec, folder: RunFolder, history: History, model: HVAE, wor
 def _draw(run: RunSpec, folder: RunFolder, model: HVAE, workspace: Workspace) -> None:
     """Draw a model's pictures: reconstructions of test images, and samples; of many layers also by groups.
 
-    There are none of vectors.
+    Of vectors, what such pictures are drawn of.
     """
     data, settings, like = workspace.data, workspace.evaluation, next(model.parameters())
     if data.columns is not None:
+        test = Images.of(data, data.test.pixels, like.device, like.dtype)
+        write_atomically(folder.path / "views.json", json.dumps(views(model, test, data.test.labels, settings.seed)))
         return
     test = Images.of(data, data.test.pixels[: settings.pictures], like.device, like.dtype)
     write_atomically(folder.path / "reconstructions.png", pictures.reconstructions(model, test, settings.pictures))
