@@ -71,7 +71,7 @@ def levels() -> None:
                 out=Path(folder) / "out",
             )
             (answer,) = landscape.answers()
-            model = rs.load(landscape.path / "runs" / str(answer.run))
+            model = rs.load(landscape.folder.path / "runs" / str(answer.run))
             top, lower = (z.numpy() for z in model.encode(rows[2000:]))
         found = {
             (layer, level): clusters_agree(means, truth[2000:])

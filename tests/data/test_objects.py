@@ -156,7 +156,6 @@ def test_loaded_images_are_taken_as_they_are() -> None:
         ),
         (torch.full((12, 16, 20), 255.0), "from 255 to 255: scale them to .* by x / 255"),
         (torch.full((12, 16, 20), torch.nan), "NaN or infinite"),
-        (pd.Series(["a", "b"]).to_dict(), "data is a dict: give an array, a tensor, a DataFrame, a list of"),
         (None, "data is None: give an array"),
         (7, "data is an int: give an array"),
         ((picture for picture in GREY), "data is a generator: give an array"),

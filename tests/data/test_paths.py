@@ -14,7 +14,9 @@ def test_paths_that_hold_no_images(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere does not exist: check the path"):
         read_path(tmp_path / "nowhere")
     (tmp_path / "data.txt").write_text("1,2")
-    with pytest.raises(DataError, match=r"data\.txt is neither a folder of images nor a \.npz or \.npy or \.csv or \.parquet file"):
+    with pytest.raises(
+        DataError, match=r"data\.txt is neither a folder of images nor a \.npz or \.npy or \.csv or \.parquet file"
+    ):
         read_path(tmp_path / "data.txt")
 
 

@@ -1,6 +1,7 @@
 """Landscapes of vectors: all that landscapes of images get, and in place of what is of images a reason."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,27 @@ def test_it_is_chosen_from_solved_refined_and_reported(conditioned: SweepFolder,
     fine = read_fine(conditioned)
     assert fine is not None and fine["r2"].notna().all() and "psnr" not in fine
     page = landscape.report().read_text(encoding="utf-8")
-    assert "data:image/png" not in page and "PSNR" not in page and "R²" in page
+    assert page.count("data:image/png") == page.count('"vectors":"data:image/png') == 1
+    assert "PSNR" not in page and "R²" in page
+    assert (conditioned.path / "figures" / "vectors.png").stat().st_size > 10_000
     assert not list(conditioned.path.glob("runs/*/*.png"))
+
+
+def test_what_is_drawn_is_what_the_model_makes(conditioned: SweepFolder, data: ImageData) -> None:
+    (folder, *_) = sorted(conditioned.path.glob("runs/*"))
+    model, seen = rs.load(folder), json.loads((folder / "views.json").read_text())
+    rows_, standards = data.test.pixels, data.standards
+    assert standards is not None and len(seen["labels"]) == len(rows_)
+    np.testing.assert_allclose(
+        seen["originals"], standards.applied(rows_)[:, :3], atol=1e-4
+    )  # the constant is left out
+    restored = standards.applied(model.reconstruct(rows_).double().numpy())[:, :3]
+    np.testing.assert_allclose(seen["restored"], restored, atol=0.07)  # 1e6 in float32 is exact to 0.06
+    np.testing.assert_allclose(seen["correlations"]["data"], np.corrcoef(rows_[:, :3].T), atol=1e-4)
+    np.testing.assert_allclose(np.diag(seen["correlations"]["samples"]), 1, atol=1e-4)
+    for shown, means in zip(seen["projections"], model.encode(rows_), strict=True):
+        spread = np.cov(means.double().numpy().T).trace()  # of two dimensions none is lost
+        assert np.cov(np.array(shown).T).trace() == pytest.approx(spread, rel=1e-2, abs=1e-4)
 
 
 def test_rates_are_controlled(data: ImageData, tmp_path: Path) -> None:
