@@ -285,13 +285,11 @@ class HVAE(nn.Module):
 
         Args:
             images: an array or tensor ``[N, C, H, W]``, ``[N, H, W, C]`` or, if grey, ``[N, H, W]``; 8-bit levels,
-                booleans, or floats in [0, 1]. Or Pillow images, paths of image files, a Dataset of PyTorch, or one
-                image alone, which counts as a batch of one. A model of binary pixels thresholds them at 0.5, as in
-                its training. Of vectors, an array or tensor ``[N, D]`` or a DataFrame, in the units of the data.
+                booleans, or floats in [0, 1]; Pillow images, paths, a Dataset of PyTorch, or one image alone. Binary
+                pixels are thresholded at 0.5. Of vectors, an array ``[N, D]`` or a DataFrame.
 
         Raises:
-            SpecError: another shape or type, or values out of range.
-            DataError: no images, or a file that cannot be read.
+            SpecError or DataError: another shape or type, values out of range, none, or a file that cannot be read.
         """
         return as_items(images, self.image_shape, self.likelihood, next(self.parameters()))
 

@@ -7,6 +7,7 @@ behind the last that of the top. Top-down, with state s of a layer and its evide
 """
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -48,7 +49,7 @@ class VectorTower(nn.Module):
     def forward(self, rows: Tensor, source: LatentSource) -> list[Tensor]:
         x, found = self.stem(rows), list[Tensor]()
         for block in self.blocks:
-            x = block(x)
+            x = cast(Block, block)(x)
             found.insert(0, x)
         return found
 

@@ -78,7 +78,8 @@ def _correlations(axes: Axes, matrix: Sequence[Sequence[float | None]], title: s
 
 def _projection(axes: Axes, one: Mapping[str, Any], index: int) -> None:
     x, y = np.array(one["projections"][index]).T
-    axes.scatter(x, y, s=DOT, c=one["labels"], cmap="tab10", lw=0)
+    colours: dict[str, Any] = {} if one["labels"] is None else {"c": one["labels"], "cmap": "tab10"}
+    axes.scatter(x, y, s=DOT, lw=0, **colours)
     axes.set_xticks([])
     axes.set_yticks([])
     coloured = "" if one["labels"] is None else ", by class"
