@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,10 @@ def test_it_is_chosen_from_solved_refined_and_reported(conditioned: SweepFolder,
     fine = read_fine(conditioned)
     assert fine is not None and fine["r2"].notna().all() and "psnr" not in fine
     page = landscape.report().read_text(encoding="utf-8")
-    assert page.count('":"data:image/png') == page.count('"vectors":"data:image/png') == 1
-    assert "PSNR" not in page and "R²" in page
+    shown = json.loads(re.findall(r'id="data">(.*?)</script>', page)[0])
+    assert shown["vectors"].startswith("data:image/png")
+    assert all(run["samples"] is run["reconstructions"] is None for run in shown["runs"])
+    assert "R²" in str(shown["metrics"]) and "PSNR" not in str(shown)
     assert (conditioned.path / "figures" / "vectors.png").stat().st_size > 10_000
     assert not list(conditioned.path.glob("runs/*/*.png"))
 
