@@ -61,7 +61,7 @@ def levels() -> None:
             landscape = rs.map_landscape(
                 rows[:1500],
                 method=rs.Targeted(target_rates=(RATES,)),
-                model={"channels": 32, "latents": (4, 4)},
+                model={"channels": 32, "latents": (2, 4)},
                 training={"steps": 800, "batch": 128},
                 evaluation=LEAN,
                 seeds=(seed,),

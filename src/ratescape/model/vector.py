@@ -29,8 +29,8 @@ class Block(nn.Module):
 
     def __init__(self, width: int, depth: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(nn.GELU(), nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
-        last = self.body[-1]
+        first, last = nn.Linear(width, width), nn.Linear(width, width)
+        self.body = nn.Sequential(nn.GELU(), first, nn.GELU(), last)
         with torch.no_grad():
             last.weight.mul_(1 / math.sqrt(depth))
 
