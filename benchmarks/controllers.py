@@ -120,9 +120,9 @@ def main() -> None:
     for rule in asked.rules:
         begun = time.monotonic()
         control = RULES[rule](targets, run.model.layers, steps, spec, torch.empty(0))
-        trained = train(run.training, initial(run, data.shape), images, control, len(targets), run.seed)
+        trained = train(run.training, initial(run, data), images, control, len(targets), run.seed)
         for index, target in enumerate(targets):
-            model = initial(run, data.shape)
+            model = initial(run, data)
             model.load_state_dict(member(trained.parameters, index))
             found = measured_rates(model.eval(), held_out, 0)
             rates = found.rates.mean(0).tolist()

@@ -75,7 +75,7 @@ LAYER_METRICS: dict[str, Metric] = {}
 """Metrics of each layer, by column without the layer's number."""
 
 USES: dict[str, tuple[str, ...]] = {
-    "reconstruction": ("psnr",),
+    "reconstruction": ("psnr", "r2"),
     "representation": ("accuracy_rbf", "information", "ridge_r2"),
     "generation": ("inception_score",),
 }
@@ -133,6 +133,8 @@ def _of_samples(column: str, name: str, explanation: str) -> Metric:
 
 for _metric in (
     Metric("psnr", "PSNR", "dB", True, "fidelity of reconstructions: 3 dB more is half the squared error"),
+    Metric("r2", "R²", "", True, "share of the columns' variance that reconstructions keep"),
+    Metric("mse", "mean squared error", "", False, "of reconstructions, in units of each column's variance"),
     Metric(
         "nelbo",
         "-ELBO",

@@ -156,7 +156,6 @@ def test_loaded_images_are_taken_as_they_are() -> None:
         ),
         (torch.full((12, 16, 20), 255.0), "from 255 to 255: scale them to .* by x / 255"),
         (torch.full((12, 16, 20), torch.nan), "NaN or infinite"),
-        (pd.DataFrame(np.zeros((12, 320))), "data is a DataFrame: give an array, a tensor, a list of"),
         (None, "data is None: give an array"),
         (7, "data is an int: give an array"),
         ((picture for picture in GREY), "data is a generator: give an array"),

@@ -13,9 +13,11 @@ from ratescape.errors import DataError
 def test_paths_that_hold_no_images(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere does not exist: check the path"):
         read_path(tmp_path / "nowhere")
-    (tmp_path / "data.csv").write_text("1,2")
-    with pytest.raises(DataError, match=r"data\.csv is neither a folder of images nor a \.npz or \.npy file"):
-        read_path(tmp_path / "data.csv")
+    (tmp_path / "data.txt").write_text("1,2")
+    with pytest.raises(
+        DataError, match=r"data\.txt is neither a folder of images nor a \.npz or \.npy or \.csv or \.parquet file"
+    ):
+        read_path(tmp_path / "data.txt")
 
 
 def test_endings_are_told_in_any_case(tmp_path: Path) -> None:
@@ -31,9 +33,9 @@ def test_a_new_ending_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(paths.ENDINGS, ".toy", read_toy)
     (tmp_path / "my.toy").write_text("3")
     assert len(read_path(tmp_path / "my.toy").train.pixels) == 3
-    (tmp_path / "data.csv").write_text("1,2")
-    with pytest.raises(DataError, match=r"nor a \.npz or \.npy or \.toy file"):
-        read_path(tmp_path / "data.csv")
+    (tmp_path / "data.txt").write_text("1,2")
+    with pytest.raises(DataError, match=r"nor a \.npz or \.npy or \.toy or \.csv or \.parquet file"):
+        read_path(tmp_path / "data.txt")
 
 
 def test_a_new_layout_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -185,7 +185,7 @@ def test_each_group_is_measured_at_the_corner_that_favours_it(data: ImageData) -
 def test_it_is_checked_on_validation_images_or_on_those_of_training(
     images_file: Path, data: ImageData, tmp_path: Path
 ) -> None:
-    network = networks.initial_network(network_of(data), data.shape)
+    network = networks.initial_network(network_of(data), data)
     without = load_data(images_file, validation=0.0)
     assert data.validation is not None and without.validation is None
     for one, split in ((data, data.validation), (without, without.train)):

@@ -102,6 +102,7 @@ DEFAULTS: dict[str, Any] = {
     "run.data.test": 0.2,
     "run.data.limit": None,
     "run.data.split_seed": 0,
+    "run.data.target": None,
     "run.model.family": "ghvae",
     "run.model.channels": None,
     "run.model.latents": None,
@@ -137,6 +138,7 @@ DEFAULTS: dict[str, Any] = {
     "network.data.test": 0.2,
     "network.data.limit": None,
     "network.data.split_seed": 0,
+    "network.data.target": None,
     "network.model.family": "ghvae",
     "network.model.channels": None,
     "network.model.latents": None,
@@ -178,6 +180,7 @@ DEFAULTS: dict[str, Any] = {
     "sweep.data.test": 0.2,
     "sweep.data.limit": None,
     "sweep.data.split_seed": 0,
+    "sweep.data.target": None,
     "sweep.model.family": "ghvae",
     "sweep.model.channels": None,
     "sweep.model.latents": None,
@@ -296,7 +299,7 @@ def changed(spec: Any) -> list[tuple[str, Any]]:
         "staggered": StaggeredSpec(),
         "balanced": BalancedSpec(),
         "annealing": "balanced" if isinstance(spec, ConditioningSpec) else 0.5,
-        "target": TargetSpec(requested("2=3", 2)),
+        "target": "kind" if isinstance(spec, DataSpec) else TargetSpec(requested("2=3", 2)),
     }
     options |= {"layout": "scattered", "skip": 10.0}
     options |= {"groups": (0, 0), "target_rates": ("2=3",), "probe_kinds": ("rbf",)}

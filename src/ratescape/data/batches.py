@@ -1,11 +1,15 @@
-"""Images on the training device, and the order in which they are seen."""
+"""Images or vectors on the training device, and the order in which they are seen."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from ratescape.data.catalog import ImageData
+from ratescape.data.standards import Standards
 
 
 def unit(pixels: Tensor, binary: bool, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -26,6 +30,7 @@ class Images:
         binary: threshold pixels at 0.5.
         device: where they are held.
         dtype: of the batches.
+        standards: of vectors ``[N, D]``, which are standardised by them, in float64, and held as ``dtype``.
 
     Example::
 
@@ -39,12 +44,32 @@ class Images:
         binary: bool,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        standards: Standards | None = None,
     ) -> None:
+        if standards is not None:
+            pixels = standards.applied(pixels)
         # Flattened and shaped again, for NumPy calls an array contiguous whatever the stride of its one channel, while
         # PyTorch takes it for a sign of another memory format, in which convolutions round differently.
-        self.pixels = torch.tensor(pixels, device=device).reshape(-1).view(pixels.shape)
+        kept = torch.tensor(pixels, device=device, dtype=None if standards is None else dtype)
+        self.pixels = kept.reshape(-1).view(pixels.shape)
         self.binary = binary
         self.dtype = dtype
+
+    @classmethod
+    def of(
+        cls,
+        data: ImageData,
+        pixels: npt.NDArray[Any],
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> "Images":
+        """Some images or vectors of a data set, as its models take them.
+
+        Example::
+
+            Images.of(data, data.test.pixels[:8])
+        """
+        return cls(pixels, bool(data.spec.binary), device, dtype, data.standards)
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -54,13 +79,16 @@ class Images:
         return self.pixels.device
 
     def take(self, indices: Tensor) -> Tensor:
-        """Images ``[B, C, H, W]`` in [0, 1] at ``indices [B]``."""
-        return unit(self.pixels[indices], self.binary, self.dtype)
+        """Images ``[B, C, H, W]`` in [0, 1], or standardised vectors ``[B, D]``, at ``indices [B]``."""
+        return self._unit(self.pixels[indices])
 
     def in_order(self, size: int) -> Iterator[Tensor]:
         """All images in their own order, as ``[B, C, H, W]`` in [0, 1]; B is ``size``, and less in the last batch."""
         for chunk in self.pixels.split(size):
-            yield unit(chunk, self.binary, self.dtype)
+            yield self._unit(chunk)
+
+    def _unit(self, chunk: Tensor) -> Tensor:
+        return chunk if chunk.is_floating_point() else unit(chunk, self.binary, self.dtype)
 
     def order(self, seed: int, epoch: int) -> Tensor:
         """Permutation ``[N]`` of an epoch; depends on seed and epoch alone."""

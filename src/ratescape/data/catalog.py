@@ -1,19 +1,21 @@
-"""A name, a path or an array -> :class:`ImageData`, the images that models are trained and measured on.
+"""A name, a path or an array -> :class:`ImageData`, the images or vectors that models are trained and measured on.
 
 The catalog stands on ``formats``, which reads files (it knows nothing of their insides), on ``locating``, which finds
 the files of known sets, and on ``splits``, which divides images.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ratescape.data.formats import ImageSet, Split, from_arrays, read_path
+from ratescape.data.formats import Columns, ImageSet, Split, from_arrays, read_path
 from ratescape.data.formats.objects import arrays_of
 from ratescape.data.locating import existing_path, name_of, obtain
 from ratescape.data.sources import SOURCES
 from ratescape.data.splits import divide
+from ratescape.data.standards import Standards
 from ratescape.errors import DataError
 from ratescape.specs.codec import from_dict, to_dict
 from ratescape.specs.data import DataSpec
@@ -21,7 +23,8 @@ from ratescape.specs.given import as_path, as_spec
 
 Source: TypeAlias = Any
 """Where images come from: a known name, a path, a :class:`DataSpec` or a dictionary of its fields, :class:`ImageData`
-that is loaded, or images: an array, a tensor, a list of arrays, Pillow images or paths, or a Dataset of PyTorch."""
+that is loaded, or images: an array, a tensor, a list of arrays, Pillow images or paths, or a Dataset of PyTorch; or
+vectors: an array or tensor ``[N, D]``, or a DataFrame."""
 
 Values: TypeAlias = Any
 """Labels or targets of images, one for each: a list, tuple, array, tensor or Series."""
@@ -29,7 +32,7 @@ Values: TypeAlias = Any
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
-    """Images, split and ready to be put into batches.
+    """Images, or vectors, split and ready to be put into batches.
 
     Example::
 
@@ -48,6 +51,20 @@ class ImageData:
     """Names of the classes, in the order of their codes."""
     fingerprint: str
     """First 12 hex digits of a SHA-256 over all pixels, labels and targets of the source, however it is split."""
+    columns: Columns | None = None
+    """Of vectors; None for images."""
+
+    @functools.cached_property
+    def standards(self) -> Standards | None:
+        """What vectors are standardised by: the training split's columns; None for images."""
+        if self.columns is None:
+            return None
+        return Standards.of(self.train.pixels, self.columns, self.spec.name)
+
+    @property
+    def what(self) -> str:
+        """What its items are called: images, or rows."""
+        return "images" if self.columns is None else "rows"
 
     @property
     def held_out(self) -> dict[str, Split]:
@@ -56,10 +73,9 @@ class ImageData:
         return {name: split for name, split in splits.items() if split is not None}
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, H, W)."""
-        _, channels, height, width = self.train.pixels.shape
-        return channels, height, width
+    def shape(self) -> tuple[int, ...]:
+        """(C, H, W) of images, (D,) of vectors."""
+        return self.train.pixels.shape[1:]
 
 
 def load_data(
@@ -82,7 +98,8 @@ def load_data(
         source: a name of ``SOURCES``; a path (write ``./mnist`` for a folder called like a name); a spec or a
             dictionary of its fields; or images: an array or tensor ``[N, H, W]``, ``[N, H, W, C]`` or
             ``[N, C, H, W]``, a list of arrays, Pillow images or paths of files, or a Dataset of PyTorch, whose items
-            are images, or an image and its label each.
+            are images, or an image and its label each; or vectors: an array or tensor ``[N, D]``, or a DataFrame of
+            numbers and booleans.
         labels: of images given as such: ``[N]``, whole numbers or text, as a list, array, tensor or Series.
         targets: numbers to regress on, of images given as such: ``[N]`` or ``[N, T]``, finite.
         folder: looked in first for the files of a set known by name, and for a path that has moved.
@@ -102,7 +119,7 @@ def load_data(
         mine = load_data(np.load("photos.npy"), labels)  # or tensors, Pillow images, a Dataset of PyTorch
     """
     if not isinstance(source, (str, Path, DataSpec, Mapping, ImageData)):
-        images = from_arrays("data", arrays_of(source, labels, targets))
+        images = from_arrays("data", arrays_of(source, labels, targets, _with(DataSpec(), fields).target))
         return _split(images, _with(DataSpec(name="array:" + images.fingerprint()), fields), binary=False)
     for what, given in (("labels", labels), ("targets", targets)):
         if given is not None:
@@ -112,7 +129,10 @@ def load_data(
         return _loaded(source, fields)
     spec = _with(_spec_of(source), fields)
     if spec.name not in SOURCES:
-        return _split(read_path(existing_path(spec.name, as_path(folder, "folder"))), spec, binary=False)
+        found = read_path(existing_path(spec.name, as_path(folder, "folder")), spec.target)
+        return _split(found, spec, binary=False)
+    if spec.target is not None:
+        raise DataError(f"data.target is {spec.target!r}, but {spec.name} is a set of images: leave it out")
     files = obtain(spec.name, as_path(folder, "folder"), may_fetch=fetch, progress=progress)
     return _split(_read_known(spec.name, files), spec, SOURCES[spec.name].binary)
 
@@ -136,9 +156,13 @@ def _with(spec: DataSpec, fields: Mapping[str, Any]) -> DataSpec:
 
 def _split(images: ImageSet, spec: DataSpec, binary: bool) -> ImageData:
     """The images, divided; ``binary`` is the default of their source."""
+    if images.columns is not None and spec.binary:
+        raise DataError(f"data.binary is true, but {spec.name} holds rows: leave it out, and give booleans as such")
     resolved = _with(spec, {"binary": binary if spec.binary is None else spec.binary})
     train, validation, test = divide(images, resolved)
-    return ImageData(resolved, train, validation, test, images.classes, images.fingerprint())
+    data = ImageData(resolved, train, validation, test, images.classes, images.fingerprint(), images.columns)
+    _ = data.standards  # rows that are all alike are refused at once
+    return data
 
 
 def _read_known(name: str, files: tuple[Path, ...]) -> ImageSet:

@@ -3,19 +3,19 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ratescape.data.formats import read_path
+from ratescape.data.formats import Columns, read_path
 from ratescape.data.locating import existing_path, locate, name_of
 from ratescape.data.sources import SOURCES
 
 
 @dataclass(frozen=True)
 class Description:
-    """What is known of a set of images; as text: one fact a line."""
+    """What is known of a set of images or vectors; as text: one fact a line."""
 
     name: str
     title: str
-    shape: tuple[int, int, int]
-    """(C, H, W)."""
+    shape: tuple[int, ...]
+    """(C, H, W); (D,) of vectors."""
     sizes: tuple[int, int]
     """Images for training and testing; no test images: a part is held out."""
     classes: tuple[str, ...] | None
@@ -29,23 +29,31 @@ class Description:
     """Where the set comes from."""
     targets: int = 0
     """Numbers to regress on for each image."""
+    columns: Columns | None = None
+    """Of vectors."""
 
     def __str__(self) -> str:
-        channels, height, width = self.shape
         train, test = self.sizes
         facts = {
             "what": self.title,
-            "images": f"{width}x{height} {'colour' if channels == 3 else 'grey'}"
-            + (", thresholded at 0.5 by default" if self.binary else ""),
+            **self._items,
             "splits": f"{train:,} training, {test:,} test" if test else f"{train:,}, of which a part is held out",
             "classes": "none" if self.classes is None else f"{len(self.classes)}: {', '.join(self.classes)}",
-            "targets": f"{self.targets} for each image" if self.targets else "",
+            "targets": f"{self.targets} for each {'image' if self.columns is None else 'row'}" if self.targets else "",
             "licence": self.licence,
             "cite": self.citation,
             "from": self.origin,
             "here": f"yes, in {self.path}" if self.path else f"no; get it with: ratescape data fetch {self.name}",
         }
         return "\n".join([self.name, *(f"  {fact:8} {text}" for fact, text in facts.items() if text)])
+
+    @property
+    def _items(self) -> dict[str, str]:
+        if self.columns is not None:
+            return {"columns": f"{len(self.columns.names)}, of which {sum(self.columns.boolean)} booleans"}
+        channels, height, width = self.shape
+        kind = "colour" if channels == 3 else "grey"
+        return {"images": f"{width}x{height} {kind}" + (", thresholded at 0.5 by default" if self.binary else "")}
 
 
 def listing(folder: Path | None = None) -> list[Description]:
@@ -94,13 +102,14 @@ def _describe_known(name: str, folder: Path | None) -> Description:
 def _describe_path(name: str) -> Description:
     path = existing_path(name)
     images = read_path(path)
-    count, channels, height, width = images.train.pixels.shape
+    count, *shape = images.train.pixels.shape
     return Description(
         name=name,
-        title="images of your own",
-        shape=(channels, height, width),
+        title=f"{'images' if images.columns is None else 'rows'} of your own",
+        shape=tuple(shape),
         sizes=(count, 0 if images.test is None else len(images.test.pixels)),
         classes=images.classes,
         path=path,
         targets=0 if images.train.targets is None else images.train.targets.shape[1],
+        columns=images.columns,
     )

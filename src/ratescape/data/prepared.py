@@ -6,13 +6,13 @@ A folder holds ``train.npy``, ``test.npy`` and perhaps ``validation.npy``, besid
 
 import json
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.lib import format as npy
 
 from ratescape.data.catalog import ImageData
-from ratescape.data.formats import Split
+from ratescape.data.formats import Columns, Split
 from ratescape.data.formats.image_set import Array
 from ratescape.data.formats.reading import one_line
 from ratescape.errors import DataError
@@ -40,7 +40,9 @@ def write_prepared(data: ImageData, folder: Path) -> None:
                 _write_split(split, folder, name)
     except OSError as error:
         raise files.unwritable(folder, error) from error
-    facts = {"spec": to_dict(data.spec), "classes": data.classes, "fingerprint": data.fingerprint}
+    facts: dict[str, Any] = {"spec": to_dict(data.spec), "classes": data.classes, "fingerprint": data.fingerprint}
+    if data.columns is not None:
+        facts["columns"] = {"names": data.columns.names, "boolean": data.columns.boolean}
     files.write_atomically(folder / "facts.json", json.dumps(facts))
 
 
@@ -75,7 +77,10 @@ def _read(folder: Path) -> ImageData:
     classes = None if facts["classes"] is None else tuple(facts["classes"])
     train, test = (_read_split(folder, name, labelled=classes is not None) for name in ("train", "test"))
     validation = _read_split(folder, "validation", labelled=classes is not None) if spec.validation > 0 else None
-    data = ImageData(spec, train, validation, test, classes, facts["fingerprint"])
+    columns = facts.get("columns")
+    if columns is not None:
+        columns = Columns(tuple(columns["names"]), tuple(columns["boolean"]))
+    data = ImageData(spec, train, validation, test, classes, facts["fingerprint"], columns)
     if any((split.targets is None) != (train.targets is None) for split in data.held_out.values()):
         raise DataError("some of the targets are missing")
     return data

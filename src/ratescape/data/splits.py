@@ -24,7 +24,8 @@ def divide(images: ImageSet, spec: DataSpec) -> tuple[Split, Split | None, Split
     train, test = images.train, images.test
     wanted = 1 + (spec.validation > 0) + (test is None)
     if len(train.pixels) < wanted:
-        raise DataError(f"{spec.name} has {len(train.pixels)} images to split into {wanted} parts: add some images")
+        what = "images" if images.columns is None else "rows"
+        raise DataError(f"{spec.name} has {len(train.pixels)} {what} to split into {wanted} parts: add some {what}")
     if test is None:
         generator = np.random.default_rng([spec.split_seed, 0])
         rest, held = _hold_out(train, spec.test, generator, leave=wanted - 1)

@@ -64,6 +64,17 @@ def of_psnr(squared_errors: Tensor) -> float | None:
     return None if error is None or isinstance(error, list) or mean == 0 else DECIBELS * error / mean
 
 
+def shares_of_r2(squared_errors: Tensor, varied: Tensor) -> Tensor:
+    """What each vector adds to R^2 = 1 - mean e / mean d, to first order, ``[N]``.
+
+    Args:
+        squared_errors: e, of every vector ``[N]``.
+        varied: d, its squared distance from the mean of all, ``[N]``.
+    """
+    share = squared_errors.mean() / varied.mean()
+    return (share * varied - squared_errors) / varied.mean()
+
+
 def of_accuracy(accuracy: float | None, scored: int) -> float | None:
     """Standard error of a share of right answers on so many images, binomial: see :func:`.bounds.sampling_error`."""
     return None if accuracy is None else float(sampling_error(accuracy, scored))

@@ -22,20 +22,24 @@ class GridPoint(NamedTuple):
     rate: float
     distortion: float
     nelbo: float
-    psnr: float
-    """dB."""
+    psnr: float | None
+    """dB; None of vectors."""
+    r2: float | None = None
+    """Of vectors."""
 
 
 def seen_images(network: Conditioned, data: ImageData, count: int = FINE_IMAGES) -> Images:
     """The first images of the split that models are chosen on, as the network takes them."""
     (chosen_on, *_) = data.held_out.values()
     like = next(network.parameters())
-    return Images(chosen_on.pixels[:count], bool(data.spec.binary), like.device, like.dtype)
+    return Images.of(data, chosen_on.pixels[:count], like.device, like.dtype)
 
 
 def grid_table(network: Conditioned, images: Images, points: Sequence[tuple[float, ...]]) -> pd.DataFrame:
     """:func:`measured_grid` as a table: see :func:`ratescape.records.table.read_fine`."""
-    return fine_columns([point._asdict() for point in measured_grid(network, images, points)], network.groups)
+    found = [point._asdict() for point in measured_grid(network, images, points)]
+    left_out = "r2" if found and found[0]["r2"] is None else "psnr"
+    return fine_columns([{k: v for k, v in one.items() if k != left_out} for one in found], network.groups)
 
 
 def measured_grid(
@@ -63,5 +67,6 @@ def measured_grid(
 def _measured(network: Conditioned, images: Images, betas: tuple[float, ...], seed: int) -> GridPoint:
     reading = read(network.at(betas), images, seed)
     layers, distortion = reading.rates.rates.mean(0).tolist(), reading.rates.distortion.mean().item()
-    total, psnr = sum(layers), reading.restored.psnr
-    return GridPoint(list(betas), layers, total, distortion, distortion + total, psnr)
+    total, restored = sum(layers), reading.restored
+    psnr = restored.psnr if restored.varied is None else None
+    return GridPoint(list(betas), layers, total, distortion, distortion + total, psnr, restored.r2)

@@ -19,17 +19,19 @@ from ratescape.evaluation.generation import generation, score_of_images
 from ratescape.evaluation.information import layer_information
 from ratescape.evaluation.probes import LayerScores, Probes, fit_probes, paper_probes
 from ratescape.evaluation.rates import active_units, rates
+from ratescape.evaluation.reconstruction import Reconstruction
 from ratescape.evaluation.samples import Labels, SampleProbes
 from ratescape.evaluation.subject import Measured, Measurement, SplitView, Subject
 from ratescape.judges.cache import Judge
 from ratescape.specs.evaluation import SCORE_SPLITS
 
 NO_LABELS = "the images have no labels"
+OF_IMAGES = "the data are vectors: it is of images"
 ONE_CLASS = "the images are all of one class"
 
 
 def fidelity(subject: Subject, split: SplitView) -> Measured:
-    """Rates, distortion, their sums, PSNR and active units."""
+    """Rates, distortion, their sums, active units, and PSNR; of vectors R^2 and mean squared error in its place."""
     restored, per_image, distortions = split.reading.restored, split.rates.rates, split.rates.distortion
     layers, distortion = split.layer_rates, distortions.mean().item()
     weighted = sum(beta * rate for beta, rate in zip(subject.betas, layers, strict=True))
@@ -42,19 +44,40 @@ def fidelity(subject: Subject, split: SplitView) -> Measured:
             "distortion": distortion,
             "loss": distortion + weighted,
             "nelbo": distortion + sum(layers),
-            "psnr": restored.psnr,
+            **_kept(restored),
             "active": active_units(restored.means),
         },
-        errors=_known(
-            {name: errors.of_mean(values) for name, values in exact.items()} | {"psnr": errors.of_psnr(restored.errors)}
-        ),
+        errors=_known({name: errors.of_mean(values) for name, values in exact.items()} | _errors_of_kept(restored)),
         parts={
-            "psnr": errors.parts(errors.shares_of_psnr(restored.errors)),
+            **{name: errors.parts(shares) for name, shares in shares_of_kept(restored).items()},
             "nelbo": errors.parts(exact["nelbo"]),
             "distortion": errors.parts(distortions),
         }
         | _rate_parts(per_image),
+        absent={} if restored.varied is None else {"psnr": OF_IMAGES},
     )
+
+
+def _kept(restored: Reconstruction) -> dict[str, float | None]:
+    """What says how well reconstructions are: of images PSNR, of vectors R^2 and mean squared error."""
+    if restored.varied is None:
+        return {"psnr": restored.psnr}
+    return {"r2": restored.r2, "mse": restored.mse}
+
+
+def shares_of_kept(restored: Reconstruction) -> dict[str, Tensor]:
+    """What each image or vector adds to these numbers, to first order, ``[N]``."""
+    if restored.varied is None:
+        return {"psnr": errors.shares_of_psnr(restored.errors)}
+    shares = {} if restored.r2 is None else {"r2": errors.shares_of_r2(restored.errors, restored.varied)}
+    return shares | {"mse": restored.errors}
+
+
+def _errors_of_kept(restored: Reconstruction) -> dict[str, Any]:
+    """Their standard errors."""
+    if restored.varied is None:
+        return {"psnr": errors.of_psnr(restored.errors)}
+    return {name: errors.of_mean(shares) for name, shares in shares_of_kept(restored).items()}
 
 
 def _rate_parts(per_image: Tensor) -> dict[str, list[float]]:
@@ -80,6 +103,8 @@ def training_loss(subject: Subject, split: SplitView) -> Measured:
 def sample_quality(subject: Subject, split: SplitView) -> Measured:
     """Inception score; each split has draws of its own, so that what was chosen on one is reported on others."""
     judge, settings = subject.judge, subject.settings
+    if judge is None and subject.data.columns is not None:
+        return Measured({}, {"inception_score": OF_IMAGES})
     if judge is None:
         labels = _labels(split)
         lacking = labels if isinstance(labels, str) else "a judge needs labels of two classes or more"
@@ -250,7 +275,7 @@ def _known(found: dict[str, Any]) -> dict[str, Any]:
 
 
 BUILT_IN = (
-    Measurement(("rates", "rate", "distortion", "loss", "nelbo", "psnr", "active"), fidelity),
+    Measurement(("rates", "rate", "distortion", "loss", "nelbo", "psnr", "r2", "mse", "active"), fidelity),
     Measurement(("inception_score", "diversity", "sharpness", "judge_accuracy", "score_of_data"), sample_quality),
     Measurement(("chance",), most_frequent),
     Measurement(("train_loss",), training_loss),

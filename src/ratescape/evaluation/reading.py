@@ -35,6 +35,8 @@ class _Batch(NamedTuple):
     modes: list[Tensor]
     squared_errors: Tensor
     """Of the reconstructions, the mean over the pixels of each image, float64 ``[B]``."""
+    rows: list[Tensor]
+    """The batch itself, ``[B, D]``, of vectors; none of images."""
 
 
 @torch.no_grad()
@@ -59,7 +61,7 @@ def read(model: HVAE, images: Images, seed: int, draws: int = 1) -> Reading:
         *drawn, mode = model.passes([*sources, PosteriorMode()], chunk)
         errors = (model.likelihood.mean(mode.output) - chunk).double().square().flatten(1).mean(1)
         first = drawn[0]._replace(output=mode.output.new_empty(0), priors=[])  # the largest parts are not needed
-        batches.append(_Batch(averaged(drawn), first, mode.latents, errors))
+        batches.append(_Batch(averaged(drawn), first, mode.latents, errors, [chunk] * (chunk.ndim == 2)))
     return Reading(
         rates=Rates(*_joined([batch.rates.rates, batch.rates.distortion] for batch in batches)),
         samples=_joined([z.flatten(1) for z in batch.drawn.latents] for batch in batches),
@@ -67,8 +69,17 @@ def read(model: HVAE, images: Images, seed: int, draws: int = 1) -> Reading:
         restored=Reconstruction(
             torch.cat([batch.squared_errors for batch in batches]),
             _joined(batch.modes for batch in batches),
+            _varied([row for batch in batches for row in batch.rows]),
         ),
     )
+
+
+def _varied(rows: list[Tensor]) -> Tensor | None:
+    """Of each vector, the mean over columns of its squared distance from the mean of all; None without vectors."""
+    if not rows:
+        return None
+    whole = torch.cat(rows).double()
+    return (whole - whole.mean(0)).square().mean(1)
 
 
 def _posteriors(passes: list[Pass]) -> list[Gaussian]:

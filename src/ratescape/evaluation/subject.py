@@ -72,7 +72,7 @@ class Subject:
     def images(self, pixels: npt.NDArray[np.uint8]) -> Images:
         """Pixels ``[N, C, H, W]`` as the model takes them, on its device."""
         like = next(self.model.parameters())
-        return Images(pixels, bool(self.data.spec.binary), like.device, like.dtype)
+        return Images.of(self.data, pixels, like.device, like.dtype)
 
     @property
     def device(self) -> torch.device:

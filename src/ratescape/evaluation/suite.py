@@ -63,7 +63,7 @@ def measure(subject: Subject, told: Told | None = None) -> list[dict[str, Any]]:
     Metrics, nats per image unless said otherwise; lists run over the layers, top first:
 
     - ``rates``, their sum ``rate``, ``distortion``, ``loss`` (distortion + sum of beta x rate, Eq. 8), ``nelbo``
-      (-ELBO), ``psnr`` (dB), ``active`` units;
+      (-ELBO), ``psnr`` (dB; of vectors ``r2`` and ``mse``, of standardised columns), ``active`` units;
     - ``inception_score``, ``diversity``, ``sharpness`` (Eq. 12), other draws for each split, ``judge_accuracy``, and
       ``score_of_data``, the inception score of the split's own images;
     - ``chance``, the share of the most frequent class;
@@ -95,7 +95,8 @@ def measure(subject: Subject, told: Told | None = None) -> list[dict[str, Any]]:
 def blank(data: ImageData, betas: tuple[float, ...], settings: EvaluationSpec) -> list[dict[str, Any]]:
     """The records of a model that has nothing to measure because its training diverged: every number is missing."""
     missing = [None] * len(betas)
-    empty = dict.fromkeys(("rate", "distortion", "loss", "nelbo", "psnr")) | {"rates": missing, "active": missing}
+    kept = ("psnr",) if data.columns is None else ("r2", "mse")
+    empty = dict.fromkeys(("rate", "distortion", "loss", "nelbo", *kept)) | {"rates": missing, "active": missing}
     nothing = stamp(settings, None) | {"metrics": empty, "errors": {}, "parts": {}, "absent": {}}
     return [{"split": name, "images": 0, "betas": betas} | nothing for name in data.held_out]
 

@@ -10,12 +10,14 @@ import torch
 from ratescape import checkpoint
 from ratescape.compute.precision import FLOAT, arithmetic
 from ratescape.data.batches import Images, stream
+from ratescape.data.catalog import ImageData
 from ratescape.evaluation.rates import active_units
 from ratescape.evaluation.reading import read
 from ratescape.execution.interrupts import deferred
 from ratescape.execution.progress.messages import Reporter, Tell, told
 from ratescape.execution.work import shortage_named
 from ratescape.execution.workspace import Workspace
+from ratescape.model.columns import stand_on
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.packs import Parameters, member
 from ratescape.model.registry import conditioned
@@ -53,7 +55,7 @@ def complete_network(spec: NetworkSpec, folder: NetworkFolder, workspace: Worksp
     if folder.weights.exists():
         return
     with told(tell, "network", [key(spec)]):
-        network = initial_network(spec, workspace.data.shape).to(workspace.device)
+        network = initial_network(spec, workspace.data).to(workspace.device)
         while True:
             number = going_on(read_attempts(folder.attempts), spec.restarts)
             with shortage_named(1):
@@ -144,7 +146,7 @@ def attempted(training: TrainingSpec, number: int) -> TrainingSpec:
 def checked_images(network: Conditioned, workspace: Workspace) -> Images:
     """What a network is checked on: validation images, or training images where there are none; never test images."""
     split, like = workspace.data.validation or workspace.data.train, next(network.parameters())
-    return Images(split.pixels[:FINE_IMAGES], bool(workspace.data.spec.binary), like.device, like.dtype)
+    return Images.of(workspace.data, split.pixels[:FINE_IMAGES], like.device, like.dtype)
 
 
 def group_rates(network: Conditioned, images: Images) -> tuple[GroupRate, ...]:
@@ -166,8 +168,10 @@ def group_rates(network: Conditioned, images: Images) -> tuple[GroupRate, ...]:
     return tuple(found)
 
 
-def initial_network(spec: NetworkSpec, shape: tuple[int, int, int]) -> Conditioned:
-    """The untrained conditioned network of a spec: a function of its structure and seed alone, drawn in float32."""
+def initial_network(spec: NetworkSpec, data: ImageData) -> Conditioned:
+    """The untrained conditioned network of a spec, drawn in float32: as :func:`ratescape.execution.work.initial`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream(spec.seed, "weights"))
-        return conditioned(spec, shape).to(FLOAT[spec.training.precision])
+        network = conditioned(spec, data.shape)
+    stand_on(network.model.likelihood, data)
+    return network.to(FLOAT[spec.training.precision])

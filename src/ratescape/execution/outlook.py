@@ -185,13 +185,21 @@ def _refining_seconds(spec: SweepSpec, count: int, speeds: Speeds) -> float | No
 
 
 def described_data(data: ImageData) -> str:
-    """Name, splits and shape of images, in one line."""
-    channels, height, width = data.shape
+    """Name, splits and shape of images or rows, in one line."""
     counts = {"training": data.train, **data.held_out}
     splits = ", ".join(f"{len(split.pixels):,} {name}" for name, split in counts.items())
-    kind = "binary" if data.spec.binary else "grey" if channels == 1 else "colour"
     classes = f", {len(data.classes)} classes" if data.classes else ", no labels"
-    return f"{data.spec.name}: {splits} images, {kind}, {height} x {width}{classes}"
+    return f"{data.spec.name}: {splits} {data.what}, {_described_shape(data)}{classes}"
+
+
+def _described_shape(data: ImageData) -> str:
+    if data.columns is not None and data.standards is not None:
+        facts = {"booleans": sum(data.columns.boolean), "constant (left out)": int(data.standards.constant.sum())}
+        told = "".join(f", {count} {name}" for name, count in facts.items() if count)
+        return f"{len(data.columns.names)} columns{told}"
+    channels, height, width = data.shape
+    kind = "binary" if data.spec.binary else "grey" if channels == 1 else "colour"
+    return f"{kind}, {height} x {width}"
 
 
 def described_network(spec: ModelSpec, data: ImageData) -> str:

@@ -126,7 +126,7 @@ def pack_size(spec: SweepSpec, data: ImageData, execution: ExecutionSpec) -> int
 def member_bytes(spec: SweepSpec | RunSpec | NetworkSpec, data: ImageData, checkpointing: bool = False) -> int:
     """Memory that training takes for each member of a pack."""
     dtype = FLOAT[spec.training.precision]
-    few = Images(data.train.pixels[: spec.training.batch], bool(data.spec.binary), dtype=dtype)
+    few = Images.of(data, data.train.pixels[: spec.training.batch], dtype=dtype)
     model = build(spec.model, data.shape).to(dtype)
     with mixed_precision(spec.training.precision, few.device):
         return training_bytes(model, few.take(torch.arange(len(few))), checkpointing)

@@ -84,10 +84,10 @@ def _refuse_few(data: ImageData) -> None:
     """Refuse images so few that nothing can be learned of them; raises :class:`DataError`."""
     count, limit = len(data.train.pixels), data.spec.limit
     if count < FEWEST:
-        remedy = "raise data.limit" if limit is not None and limit < FEWEST else "add some images"
+        remedy = "raise data.limit" if limit is not None and limit < FEWEST else f"add some {data.what}"
         raise DataError(
-            f"{data.spec.name} has {count} images to train on, besides those held out: at least {FEWEST} are needed, "
-            f"and some thousands for good models; {remedy}"
+            f"{data.spec.name} has {count} {data.what} to train on, besides those held out: at least {FEWEST} are "
+            f"needed, and some thousands for good models; {remedy}"
         )
 
 

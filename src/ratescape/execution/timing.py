@@ -88,7 +88,7 @@ def seconds_of_steps(device: torch.device, training: Callable[[_Stopwatch], obje
 
 def network_step(spec: NetworkSpec, workspace: Workspace) -> float:
     """Seconds of a training step of a conditioned network."""
-    network = initial_network(spec, workspace.data.shape).to(workspace.device)
+    network = initial_network(spec, workspace.data).to(workspace.device)
     images = workspace.train_images(spec.training.precision)
     policy, _ = network_policy(spec, network, images)
     return seconds_of_steps(
@@ -100,7 +100,7 @@ def network_step(spec: NetworkSpec, workspace: Workspace) -> float:
 def member_step(pack: Pack, workspace: Workspace) -> float:
     """Seconds of a training step of a pack, for each of its members."""
     spec, members = pack.runs[0], len(pack.runs)
-    model = initial(spec, workspace.data.shape).to(workspace.device)
+    model = initial(spec, workspace.data).to(workspace.device)
     images = workspace.train_images(spec.training.precision)
     like = torch.empty(0, device=workspace.device, dtype=images.dtype)
     policy, _ = pack_policy(pack.runs, len(images), like)
@@ -126,10 +126,10 @@ def judge_step(recipe: JudgeSpec, workspace: Workspace) -> float:
 
 def untrained(pack: Pack, workspace: Workspace) -> tuple[HVAE, Conditioned | None]:
     """A model of a pack before training, and the network that it is taken from, if it is."""
-    run, shape = pack.runs[0], workspace.data.shape
+    run = pack.runs[0]
     if run.merged is None:
-        return initial(run, shape).to(workspace.device), None
-    network = initial_network(run.merged.network, shape).to(workspace.device)
+        return initial(run, workspace.data).to(workspace.device), None
+    network = initial_network(run.merged.network, workspace.data).to(workspace.device)
     return network.at(run.betas), network
 
 

@@ -1,6 +1,7 @@
 """The work itself, in this process: train one pack, write the folders of its runs, measure every model."""
 
 import dataclasses
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +12,16 @@ import torch
 from ratescape import checkpoint
 from ratescape.compute.precision import FLOAT
 from ratescape.data.batches import Images, stream
+from ratescape.data.catalog import ImageData
 from ratescape.errors import MemoryShortage, ResourceError
 from ratescape.evaluation import pictures, suite
 from ratescape.evaluation.subject import Subject
+from ratescape.evaluation.views import views
 from ratescape.execution.interrupts import deferred
 from ratescape.execution.packing import Pack
 from ratescape.execution.progress.messages import Reporter, Tell, told
 from ratescape.execution.workspace import Workspace, is_trained
+from ratescape.model.columns import stand_on
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.packs import member, stack
 from ratescape.model.registry import build
@@ -91,7 +95,7 @@ def _train_pack(work: PackWork, workspace: Workspace, reporter: Reporter) -> Non
     """Train one pack and write the folders of its runs; the runs differ in nothing but betas."""
     spec = work.runs[0]
     images = workspace.train_images(spec.training.precision)
-    model = initial(spec, workspace.data.shape).to(workspace.device)
+    model = initial(spec, workspace.data).to(workspace.device)
     like = torch.empty(0, device=workspace.device, dtype=images.dtype)
     policy, log = pack_policy(work.runs, len(images), like)
     with shortage_named(len(work.runs)), told(reporter.tell, "training", reporter.runs), deferred() as asked:
@@ -182,11 +186,13 @@ def trained_steps(run: RunSpec, count: int) -> int:
     return total_steps(refining(run.training, run.merged), count) if run.merged.refine else 0
 
 
-def initial(run: RunSpec, shape: tuple[int, int, int]) -> HVAE:
-    """The untrained network of a run: a function of its structure and seed alone, drawn in float32."""
+def initial(run: RunSpec, data: ImageData) -> HVAE:
+    """The untrained network of a run, drawn in float32: a function of structure and seed, and of vectors' units."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream(run.seed, "weights"))
-        return build(run.model, shape).to(FLOAT[run.training.precision])
+        model = build(run.model, data.shape)
+    stand_on(model.likelihood, data)
+    return model.to(FLOAT[run.training.precision])
 
 
 def _pack_context(
@@ -264,9 +270,16 @@ def _measure(run: RunSpec, folder: RunFolder, history: History, model: HVAE, wor
 
 
 def _draw(run: RunSpec, folder: RunFolder, model: HVAE, workspace: Workspace) -> None:
-    """Draw the pictures of a model: reconstructions of test images, and samples; of many layers also by groups."""
+    """Draw a model's pictures: reconstructions of test images, and samples; of many layers also by groups.
+
+    Of vectors, what such pictures are drawn of.
+    """
     data, settings, like = workspace.data, workspace.evaluation, next(model.parameters())
-    test = Images(data.test.pixels[: settings.pictures], bool(data.spec.binary), like.device, like.dtype)
+    if data.columns is not None:
+        test = Images.of(data, data.test.pixels, like.device, like.dtype)
+        write_atomically(folder.path / "views.json", json.dumps(views(model, test, data.test.labels, settings.seed)))
+        return
+    test = Images.of(data, data.test.pixels[: settings.pictures], like.device, like.dtype)
     write_atomically(folder.path / "reconstructions.png", pictures.reconstructions(model, test, settings.pictures))
     write_atomically(folder.path / "samples.png", pictures.samples(model, settings.pictures, settings.seed))
     groups = run.merged.network.groups if run.merged is not None else run.model.usual_groups

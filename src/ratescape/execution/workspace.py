@@ -75,7 +75,7 @@ class Workspace:
     @functools.cache  # noqa: B019 (a workspace lives as long as the work it is for)
     def train_images(self, precision: str) -> Images:
         """The training images on the device, as a training of this precision takes them."""
-        return Images(self.data.train.pixels, bool(self.data.spec.binary), self.device, FLOAT[precision])
+        return Images.of(self.data, self.data.train.pixels, self.device, FLOAT[precision])
 
     def judge(self, tell: Tell) -> Judge | None:
         """The judge of the results folder, obtained if it is not there yet; None where no samples are scored.

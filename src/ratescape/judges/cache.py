@@ -41,7 +41,7 @@ class Judge:
     network: nn.Module
     """In evaluation mode, its weights frozen."""
     spec: JudgeSpec
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     """(C, H, W) of its images."""
     classes: tuple[str, ...]
     fingerprint: str

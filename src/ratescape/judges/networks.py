@@ -25,7 +25,7 @@ DENSENET_BLOCKS = (6, 12, 24, 16)
 DENSENET_REDUCTION = 0.5
 
 
-def network(architecture: Architecture, shape: tuple[int, int, int], classes: int) -> nn.Module:
+def network(architecture: Architecture, shape: tuple[int, ...], classes: int) -> nn.Module:
     """An untrained judge with PyTorch's default initialisation.
 
     Its weights lie channels last, which saves a tenth of a step on a CPU.
@@ -52,7 +52,7 @@ def network(architecture: Architecture, shape: tuple[int, int, int], classes: in
     return judge.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  (torch's stub lacks it)
 
 
-def small_cnn(shape: tuple[int, int, int], classes: int) -> nn.Module:
+def small_cnn(shape: tuple[int, ...], classes: int) -> nn.Module:
     """Two convolutions and two linear layers: for 28 x 28 exactly the network of PyTorch's MNIST example."""
     channels, *sides = shape
     height, width = (min(side, LARGEST_SIDE) for side in sides)

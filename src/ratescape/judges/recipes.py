@@ -21,13 +21,13 @@ DENSENET = dataclasses.replace(RESNET, architecture="densenet-121", epochs=200, 
 def judge_spec(data: ImageData, evaluation: EvaluationSpec) -> JudgeSpec | None:
     """How the judge of the data's inception scores is made; None where there will be no score.
 
-    There is none without samples, without labels, and where all images are of one class.
+    There is none of vectors, without samples, without labels, and where all images are of one class.
 
     Example::
 
         judge_spec(load_data("mnist"), EvaluationSpec())  # JudgeSpec(): the paper's recipe for MNIST
     """
-    if evaluation.samples == 0 or data.train.labels is None or len(data.classes or ()) < 2:
+    if data.columns is not None or evaluation.samples == 0 or data.train.labels is None or len(data.classes or ()) < 2:
         return None
     spec = {"small": small_recipe, "paper": paper_recipe}[evaluation.judge](data)
     return spec if evaluation.judge_epochs is None else dataclasses.replace(spec, epochs=evaluation.judge_epochs)

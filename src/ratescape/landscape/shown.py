@@ -27,10 +27,10 @@ def html_of(folder: SweepFolder, table: Table, warnings: Sequence[str] = ()) -> 
         "method": spec.method.kind,
         "models": _models(table),
     }
-    for column, name, unit in (("rate", "rates", "nats/image"), ("psnr", "PSNR", "dB")):
+    for column, name, unit in (("rate", "rates", "nats/image"), ("psnr", "PSNR", "dB"), ("r2", "R²", "")):
         if column in table.rows and table.rows[column].notna().any():
             numbers = table.rows[column].dropna()
-            facts[name] = f"{numbers.min():.4g} to {numbers.max():.4g} {unit}"
+            facts[name] = f"{numbers.min():.4g} to {numbers.max():.4g} {unit}".rstrip()
     if folder.report.exists():
         facts["report"] = folder.report
     note = "\n".join([*(f"Warning: {line}" for line in warnings), *table.broken])

@@ -208,7 +208,7 @@ class DeepLayer(nn.Module):
         return state
 
 
-def deep(spec: ModelSpec, image_shape: tuple[int, int, int]) -> HVAE:
+def deep(spec: ModelSpec, image_shape: tuple[int, ...]) -> HVAE:
     """A network of top-down blocks at several resolutions.
 
     Args:

@@ -1,13 +1,13 @@
-"""Distributions of latents (diagonal Gaussians) and of pixels (likelihoods)."""
+"""Distributions of latents (diagonal Gaussians) and of pixels (likelihoods); that of vectors is in ``columns``."""
 
 import math
-from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ratescape.errors import SpecError
+from ratescape.model.columns import ByColumn
 from ratescape.model.numerics import (
     bernoulli_nll,
     discretised_logistic_log_mass,
@@ -16,6 +16,7 @@ from ratescape.model.numerics import (
     inverse_softplus,
     positive,
 )
+from ratescape.model.observing import Likelihood as Likelihood
 from ratescape.specs.model import ModelSpec
 
 
@@ -36,26 +37,6 @@ class Gaussian(NamedTuple):
     def log_density(self, value: Tensor) -> Tensor:
         """log density of ``value`` for each image, nats: ``[B]``."""
         return gaussian_log_density(value, self.mean, self.sigma).flatten(1).sum(1)
-
-
-class Likelihood(nn.Module, ABC):
-    """p(x | latents): turns the decoder's output into a distribution over pixels in [0, 1]."""
-
-    @abstractmethod
-    def output_channels(self, channels: int) -> int:
-        """Channels the decoder must give for images of ``channels`` channels."""
-
-    @abstractmethod
-    def distortion(self, output: Tensor, images: Tensor) -> Tensor:
-        """-log p(images | output) for each image, nats: ``[B, K, H, W], [B, C, H, W] -> [B]``."""
-
-    def least(self, values: int) -> float:
-        """Distortion of an image of so many values that are all predicted exactly, nats; 0 where nothing bounds it."""
-        return 0.0
-
-    @abstractmethod
-    def mean(self, output: Tensor) -> Tensor:
-        """Expected pixels ``[B, K, H, W] -> [B, C, H, W]``; a Gaussian's may lie outside [0, 1]."""
 
 
 class Bernoulli(Likelihood):
@@ -178,11 +159,14 @@ class LogisticMixture(Likelihood):
         return torch.stack([red, green, blue], 2)
 
 
-def likelihood(spec: ModelSpec) -> Likelihood:
+def likelihood(spec: ModelSpec, columns: int | None = None) -> Likelihood:
     """The likelihood that a resolved model spec names.
 
+    Args:
+        columns: of vectors; None for images.
+
     Raises:
-        SpecError: the spec leaves it open.
+        SpecError: the spec leaves it open, or it is that of vectors and there are none.
     """
     match spec.likelihood:
         case "bernoulli":
@@ -193,5 +177,9 @@ def likelihood(spec: ModelSpec) -> Likelihood:
             return LearnedGaussian(spec.sigma)
         case "logistic-mixture":
             return LogisticMixture(spec.mixtures)
+        case "by-column":
+            if columns is None:
+                raise SpecError("model.likelihood is 'by-column', which is for vectors: leave it out for images")
+            return ByColumn(columns)
         case None:
             raise SpecError("model.likelihood is None: resolve the spec with the images it is for")

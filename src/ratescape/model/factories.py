@@ -13,7 +13,7 @@ from ratescape.model.hierarchy import HVAE
 from ratescape.specs.factories import Factory, allow_factories, factory_of, is_taken_as_it_is, reason_of, source_of
 from ratescape.specs.model import ModelSpec
 
-ImageShape = tuple[int, int, int]
+ImageShape = tuple[int, ...]
 """(C, H, W)."""
 
 
@@ -51,7 +51,7 @@ def built(spec: ModelSpec, image_shape: ImageShape, factory: Factory | None = No
     if factory is None:
         factory = factory_of(name)
         refuse_changed_source(spec)
-    observed = likelihood(spec)
+    observed = likelihood(spec, image_shape[0] if len(image_shape) == 1 else None)
     model = _called(spec, factory, image_shape, observed)
     _refuse_other(spec, model, image_shape, observed)
     model.spec = spec

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from ratescape.compute.precision import at_least_float32
 from ratescape.errors import SpecError
-from ratescape.model.distributions import Bernoulli, Gaussian, Likelihood
+from ratescape.model.distributions import Gaussian, Likelihood
 from ratescape.model.latents import Given, LatentSource, PosteriorMode, PosteriorSample, PriorMode, PriorSample, Watched
 from ratescape.model.recomputing import recomputed
-from ratescape.model.taking import NOT_CALLED, as_generator, as_inputs, as_latents, line_of, whole
+from ratescape.model.taking import NOT_CALLED, as_generator, as_items, as_latents, line_of, whole
 from ratescape.specs.model import ModelSpec
 
 CHUNK = 1000
@@ -70,7 +70,7 @@ class HVAE(nn.Module):
         layers: the layers of latents, top first, each a module that is a :class:`Layer`.
         decoder: state below the last layer ``[B, ...]`` to likelihood parameters ``[B, K, H, W]``.
         likelihood: distribution of the pixels.
-        image_shape: (C, H, W).
+        image_shape: (C, H, W); (D,) of vectors.
         spec: what the parts were built from; of a factory's network it is filled in where the factory is called.
         adapted: names of the modules (or their parents) whose linear maps carry low-rank adapters once the network is
             conditioned on betas; default: the layers of latents.
@@ -80,7 +80,7 @@ class HVAE(nn.Module):
     """
 
     likelihood: Likelihood
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[int, ...]
     spec: ModelSpec
 
     def __init__(
@@ -89,7 +89,7 @@ class HVAE(nn.Module):
         layers: Sequence[nn.Module],
         decoder: nn.Module,
         likelihood: Likelihood,
-        image_shape: tuple[int, int, int],
+        image_shape: tuple[int, ...],
         spec: ModelSpec | None = None,
         adapted: tuple[str, ...] = ("layers",),
     ) -> None:
@@ -212,7 +212,7 @@ class HVAE(nn.Module):
         seed: SupportsIndex | None = None,
         groups: int | None = None,
     ) -> Tensor:
-        """Expected images ``[N, C, H, W]`` from the latents of some layers.
+        """Expected images ``[N, C, H, W]``, or rows ``[N, D]`` in the units of the data, from latents of some layers.
 
         Example::
 
@@ -238,13 +238,13 @@ class HVAE(nn.Module):
         drawn = as_generator(generator, seed, like)
         count = next(len(z) for z in given if z is not None)
         rest = PriorMode() if drawn is None else PriorSample(self.noise(count, drawn))
-        return self.likelihood.mean(self(Given(given, rest)).output)
+        return self._expected(self(Given(given, rest)))
 
     @torch.no_grad()
     def sample(
         self, count: int, generator: torch.Generator | None = None, *, seed: SupportsIndex | None = None
     ) -> Tensor:
-        """``count`` images ``[count, C, H, W]``: all latents from their priors, expected pixels given them.
+        """``count`` images ``[count, C, H, W]`` (or rows): all latents from their priors, expected values given them.
 
         Example::
 
@@ -255,7 +255,7 @@ class HVAE(nn.Module):
             seed: of a generator, for the same images again on the same device.
         """
         drawn = as_generator(generator, seed, next(self.parameters()))
-        return self.likelihood.mean(self(PriorSample(self.noise(whole(count, "count", 1), drawn))).output)
+        return self._expected(self(PriorSample(self.noise(whole(count, "count", 1), drawn))))
 
     @torch.no_grad()
     def reconstruct(
@@ -274,24 +274,25 @@ class HVAE(nn.Module):
         outputs: list[Tensor] = []
         for chunk in self.inputs(images).split(CHUNK):
             source = PosteriorMode() if drawn is None else PosteriorSample(self.noise(len(chunk), drawn))
-            outputs.append(self.likelihood.mean(self(source, chunk).output))
+            outputs.append(self._expected(self(source, chunk)))
         return torch.cat(outputs)
 
+    def _expected(self, result: Pass) -> Tensor:
+        """What the data are expected to be, in their own units."""
+        return self.likelihood.in_units(self.likelihood.mean(result.output))
+
     def inputs(self, images: Any) -> Tensor:
-        """Images as the network takes them: ``[N, C, H, W]`` in [0, 1], on its device and in its precision.
+        """Images ``[N, C, H, W]`` in [0, 1], or standardised rows ``[N, D]``, on the network's device in its precision.
 
         Args:
             images: an array or tensor ``[N, C, H, W]``, ``[N, H, W, C]`` or, if grey, ``[N, H, W]``; 8-bit levels,
-                booleans, or floats in [0, 1]. Or Pillow images, paths of image files, a Dataset of PyTorch, or one
-                image alone, which counts as a batch of one. A model of binary pixels thresholds them at 0.5, as in
-                its training.
+                booleans, or floats in [0, 1]; Pillow images, paths, a Dataset of PyTorch, or one image alone. Binary
+                pixels are thresholded at 0.5. Of vectors, an array ``[N, D]`` or a DataFrame.
 
         Raises:
-            SpecError: another shape or type, or values out of range.
-            DataError: no images, or a file that cannot be read.
+            SpecError or DataError: another shape or type, values out of range, none, or a file that cannot be read.
         """
-        binary = isinstance(self.likelihood, Bernoulli)
-        return as_inputs(images, self.image_shape, binary, next(self.parameters()))
+        return as_items(images, self.image_shape, self.likelihood, next(self.parameters()))
 
     def __repr__(self) -> str:
         """In one line; each part shows its modules, as in ``print(model.decoder)``."""

@@ -103,7 +103,7 @@ def training_bytes(model: HVAE, images: Tensor, checkpointing: bool = False) -> 
         checkpointing: whether activations are computed again in the backward pass.
     """
     with recomputing(checkpointing):
-        few, more = (_kept(model, images[:1].repeat(count, 1, 1, 1)) for count in (4, 8))
+        few, more = (_kept(model, torch.cat([images[:1]] * count)) for count in (4, 8))
     each = (more - few) / 4
     fixed = more - 8 * each  # weights in another precision, say
     return int(2 * (fixed + each * len(images))) + 4 * sum(p.nbytes for p in model.parameters())

@@ -153,7 +153,7 @@ class InferredLayer(nn.Module):
         return latents
 
 
-def ghvae(spec: ModelSpec, image_shape: tuple[int, int, int]) -> HVAE:
+def ghvae(spec: ModelSpec, image_shape: tuple[int, ...]) -> HVAE:
     """The GHVAE: posteriors top-down, the lower one from image and z_2 together.
 
     Args:
@@ -166,7 +166,7 @@ def ghvae(spec: ModelSpec, image_shape: tuple[int, int, int]) -> HVAE:
     return assembled(spec, geometry, encoder, layers, sizes[-1])
 
 
-def lvae(spec: ModelSpec, image_shape: tuple[int, int, int]) -> HVAE:
+def lvae(spec: ModelSpec, image_shape: tuple[int, ...]) -> HVAE:
     """The LVAE (Sonderby et al., 2016); arguments as of :func:`ghvae`."""
     geometry, (width, sizes) = Geometry(*image_shape), resolved_sizes(spec)
     encoder = SharedTower(geometry, width)
@@ -174,7 +174,7 @@ def lvae(spec: ModelSpec, image_shape: tuple[int, int, int]) -> HVAE:
     return assembled(spec, geometry, encoder, layers, sizes[-1])
 
 
-def bottom_up(spec: ModelSpec, image_shape: tuple[int, int, int]) -> HVAE:
+def bottom_up(spec: ModelSpec, image_shape: tuple[int, ...]) -> HVAE:
     """Bottom-up inference, Fig. 2a: z_2 sees the image through z_1 alone; arguments as of :func:`ghvae`."""
     geometry, (width, sizes) = Geometry(*image_shape), resolved_sizes(spec)
     encoder = BottomUpEncoder(geometry, width, *sizes)

@@ -5,6 +5,7 @@ Networks of the user's own factories go through the same two doors, :func:`resol
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 from ratescape.errors import SpecError
 from ratescape.model import factories
@@ -13,17 +14,22 @@ from ratescape.model.deep import deep
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.paper import bottom_up, ghvae, lvae
 from ratescape.model.residual import residual
+from ratescape.model.vector import vector
 from ratescape.specs.blocks import fitting, usual, written
 from ratescape.specs.factories import Factory
 from ratescape.specs.families import FamilyFacts, facts_of, register_facts
 from ratescape.specs.model import LikelihoodName, ModelSpec
 from ratescape.specs.runs import NetworkSpec
 
-ImageShape = tuple[int, int, int]
-"""(C, H, W)."""
+ImageShape = tuple[int, ...]
+"""(C, H, W) of images, (D,) of vectors."""
 
-Builder = Callable[[ModelSpec, ImageShape], HVAE]
-"""Builds the network of a resolved spec for images of one shape, its weights drawn from PyTorch's global generator."""
+USUAL, USUAL_FOR_VECTORS = ModelSpec().family, "vector"
+"""Families unless a spec says otherwise; that of images cannot take vectors, which therefore take theirs."""
+
+Builder = Callable[[ModelSpec, Any], HVAE]
+"""Builds the network of a resolved spec for images (or vectors) of one shape, its weights drawn from PyTorch's global
+generator."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +55,11 @@ class ImageSizes:
         Raises:
             SpecError: says which it takes.
         """
+        if len(image_shape) == 1:
+            raise SpecError(
+                f"model.family is {family}, which takes images, but the data are vectors of {image_shape[0]} columns: "
+                f"leave it out, or say {USUAL_FOR_VECTORS}"
+            )
         channels, height, width = image_shape
         if channels not in (1, 3):
             raise SpecError(f"images have {channels} channels: {family} takes 1 (grey) or 3 (colour)")
@@ -66,7 +77,7 @@ class Family:
 
     Example, a family of two layers for images of any size::
 
-        def build_mine(spec: ModelSpec, image_shape: tuple[int, int, int]) -> HVAE:
+        def build_mine(spec: ModelSpec, image_shape: tuple[int, ...]) -> HVAE:
             pixels = likelihood(spec)
             return HVAE(MyEncoder(), [MyTop(), MyLayer()], MyDecoder(), pixels, image_shape, spec)
 
@@ -84,8 +95,8 @@ class Family:
     """Sizes for images of one channel; default: the paper's."""
     colour: Sizes = Sizes(32, (32, 32))
     """Sizes for images of three channels; default: the paper's."""
-    images: ImageSizes = ImageSizes()
-    """Which images it takes; default: of any size."""
+    images: ImageSizes | None = ImageSizes()
+    """Which images it takes; default: of any size; None for a family that takes vectors."""
 
 
 # Two strided convolutions quarter each side; what is left of a side of 12 is 3, from which a third leaves nothing.
@@ -102,6 +113,7 @@ _families = {
     for name, builder in {"ghvae": ghvae, "lvae": lvae, "bottom-up": bottom_up, "residual": residual}.items()
 }
 # A very deep VAE scaled down to two cores: maps of 64 channels, few channels of latents.
+_families[USUAL_FOR_VECTORS] = Family(vector, grey=Sizes(64, (8, 8)), images=None)
 _families["deep"] = Family(deep, grey=Sizes(64, (8,)), colour=Sizes(64, (16,)), images=ImageSizes(smallest=8))
 
 
@@ -138,7 +150,7 @@ def resolved_model(spec: ModelSpec, image_shape: ImageShape, binary: bool) -> Mo
         spec.channels, spec.latents, spec.likelihood  # 16, (20, 16), "bernoulli"
 
     Args:
-        image_shape: (C, H, W).
+        image_shape: (C, H, W); (D,) of vectors.
         binary: whether the pixels are thresholded to 0 and 1.
 
     Raises:
@@ -146,23 +158,31 @@ def resolved_model(spec: ModelSpec, image_shape: ImageShape, binary: bool) -> Mo
             factory fails, or its network fails a check.
     """
     if spec.factory is not None:
-        _check_likelihood(spec, binary)
-        return factories.resolved(dataclasses.replace(spec, likelihood=_likelihood(spec, binary)), image_shape)
+        _check_likelihood(spec, image_shape, binary)
+        likelihood = _likelihood(spec, image_shape, binary)
+        return factories.resolved(dataclasses.replace(spec, likelihood=likelihood), image_shape)
+    if len(image_shape) == 1 and spec.family == USUAL:
+        spec = dataclasses.replace(spec, family=USUAL_FOR_VECTORS)
     family = _family(spec.family)
-    family.images.check(spec.family, image_shape)
-    _check_likelihood(spec, binary)
-    sizes = family.grey if image_shape[0] == 1 else family.colour
+    if family.images is not None:
+        family.images.check(spec.family, image_shape)
+    elif len(image_shape) != 1:
+        raise SpecError(f"model.family is {spec.family}, which takes vectors, but the data are images: choose another")
+    _check_likelihood(spec, image_shape, binary)
+    sizes = family.colour if image_shape[0] == 3 and len(image_shape) == 3 else family.grey
     if spec.family == "deep":
         spec = _with_blocks(spec, sizes, image_shape)
     return dataclasses.replace(
         spec,
         channels=spec.channels or sizes.channels,
         latents=spec.latents or sizes.latents,
-        likelihood=_likelihood(spec, binary),
+        likelihood=_likelihood(spec, image_shape, binary),
     )
 
 
-def _likelihood(spec: ModelSpec, binary: bool) -> LikelihoodName:
+def _likelihood(spec: ModelSpec, image_shape: ImageShape, binary: bool) -> LikelihoodName:
+    if len(image_shape) == 1:
+        return "by-column"
     return spec.likelihood or ("bernoulli" if binary else "gaussian")
 
 
@@ -175,7 +195,12 @@ def _with_blocks(spec: ModelSpec, usual_sizes: Sizes, image_shape: ImageShape) -
     return dataclasses.replace(spec, blocks=written(chosen), latents=latents * layers if len(latents) == 1 else latents)
 
 
-def _check_likelihood(spec: ModelSpec, binary: bool) -> None:
+def _check_likelihood(spec: ModelSpec, image_shape: ImageShape, binary: bool) -> None:
+    vectors = len(image_shape) == 1
+    if vectors and spec.likelihood not in (None, "by-column"):
+        raise SpecError(f"model.likelihood is {spec.likelihood!r}, which is for images: leave it out for vectors")
+    if not vectors and spec.likelihood == "by-column":
+        raise SpecError("model.likelihood is 'by-column', which is for vectors: leave it out for images")
     if spec.likelihood == "bernoulli" and not binary:
         raise SpecError("model.likelihood is 'bernoulli' but the pixels are not binary: set data.binary to true")
     if spec.likelihood == "logistic-mixture" and binary:
@@ -203,7 +228,7 @@ def build(spec: ModelSpec, image_shape: ImageShape, factory: Factory | None = No
     return _family(spec.family).build(spec, image_shape)
 
 
-def conditioned(spec: NetworkSpec, shape: tuple[int, int, int], factory: Factory | None = None) -> Conditioned:
+def conditioned(spec: NetworkSpec, shape: tuple[int, ...], factory: Factory | None = None) -> Conditioned:
     """The untrained network of a spec.
 
     Args:

@@ -67,7 +67,7 @@ class ResidualLayer(nn.Module):
         return state + self.update(torch.cat([state, latents], 1))
 
 
-def residual(spec: ModelSpec, image_shape: tuple[int, int, int]) -> HVAE:
+def residual(spec: ModelSpec, image_shape: tuple[int, ...]) -> HVAE:
     """A network of any number of layers, one being an ordinary VAE.
 
     Args:

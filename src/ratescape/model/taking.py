@@ -9,8 +9,13 @@ import torch
 from torch import Tensor
 
 from ratescape.data.batches import unit
-from ratescape.data.formats.objects import images_of, kind_of
+from ratescape.data.formats.objects import images_of, is_frame, kind_of
+from ratescape.data.formats.rows import to_rows
+from ratescape.data.formats.tables import arrays_of_frame
 from ratescape.errors import SpecError
+from ratescape.model.columns import ByColumn
+from ratescape.model.distributions import Bernoulli
+from ratescape.model.observing import Likelihood
 
 Shape = tuple[int, ...]
 
@@ -21,7 +26,7 @@ NOT_CALLED = (
 """What to say to who calls a model as PyTorch's modules are called."""
 
 
-def as_inputs(images: Any, image_shape: tuple[int, int, int], binary: bool, like: Tensor) -> Tensor:
+def as_inputs(images: Any, image_shape: tuple[int, ...], binary: bool, like: Tensor) -> Tensor:
     """Images ``[N, C, H, W]`` in [0, 1], on the device and in the precision of ``like``.
 
     Args:
@@ -47,6 +52,34 @@ def as_inputs(images: Any, image_shape: tuple[int, int, int], binary: bool, like
     return (pixels >= 0.5).to(like.dtype) if binary else pixels.to(like.dtype)
 
 
+def as_items(given: Any, shape: Shape, likelihood: Likelihood, like: Tensor) -> Tensor:
+    """Images or rows as the network of a likelihood takes them: see :func:`as_inputs` and :func:`as_rows`."""
+    if isinstance(likelihood, ByColumn):
+        return likelihood.standardised(as_rows(given, shape, like)).to(like.dtype)
+    return as_inputs(given, shape, isinstance(likelihood, Bernoulli), like)
+
+
+def as_rows(given: Any, shape: Shape, like: Tensor) -> Tensor:
+    """Rows ``[N, D]`` in float64, in the units of the data, on the device of ``like``.
+
+    Args:
+        given: an array, tensor or DataFrame ``[N, D]``, or one row ``[D]``.
+        shape: (D,).
+
+    Raises:
+        SpecError: another shape.
+        DataError: no rows, missing values, or columns that are neither numbers nor booleans.
+
+    Example::
+
+        as_rows([[1.0, 2.0]], (2,), torch.zeros(1)).shape  # [1, 2]
+    """
+    found = arrays_of_frame(given, "rows").images if is_frame(given) else images_of(given, "rows")
+    if found.shape[-1:] != shape or found.ndim not in (1, 2):
+        raise SpecError(f"rows of shape {found.shape}: this model takes rows of {shape[0]} columns, as [N, {shape[0]}]")
+    return torch.from_numpy(to_rows(found.reshape(-1, *shape), "rows")).to(like.device)
+
+
 def _tensor(images: Any) -> Tensor:
     """Images of any shape and numeric type as a tensor."""
     if isinstance(images, Tensor):
@@ -61,7 +94,7 @@ def _tensor(images: Any) -> Tensor:
     return torch.from_numpy(np.array(array, np.int64 if wide else array.dtype.newbyteorder("=")))
 
 
-def _batch(given: Tensor, image_shape: tuple[int, int, int]) -> Tensor:
+def _batch(given: Tensor, image_shape: tuple[int, ...]) -> Tensor:
     """Images in any usual order of axes, or one image -> ``[N, C, H, W]``."""
     channels, height, width = image_shape
     shape = tuple(given.shape)
@@ -182,5 +215,6 @@ def line_of(family: str, shapes: Sequence[Shape], likelihood: str, image_shape: 
         parameters: their number.
     """
     numbers = zip(range(len(shapes), 0, -1), shapes, strict=True)
+    what = "rows of" if len(image_shape) == 1 else "images"
     layers = ", ".join(f"z{number} {'x'.join(map(str, shape))}" for number, shape in numbers)
-    return f"{family}: {layers}; {likelihood} images {'x'.join(map(str, image_shape))}; {parameters:,} parameters"
+    return f"{family}: {layers}; {likelihood} {what} {'x'.join(map(str, image_shape))}; {parameters:,} parameters"

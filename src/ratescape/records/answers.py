@@ -107,13 +107,15 @@ class Answer:
     distortion: float | None
     """Nats per image."""
     psnr: float | None
-    """dB."""
+    """dB; None of vectors."""
     outcomes: tuple[Outcome, ...]
     run: str | None = None
     """The run that was trained for it; None where no training was needed."""
     freedom: float | None = None
     """Factor by which the betas may change along some direction, to first order, within the tolerance of all rates;
     large where layers trade rate almost freely, near equal betas."""
+    r2: float | None = None
+    """Of vectors, in place of PSNR."""
 
     @property
     def reached(self) -> bool:
@@ -123,7 +125,7 @@ class Answer:
     def __str__(self) -> str:
         lines = [
             f"{self.request}: betas {betas_text(self.betas)}, distortion {_shown(self.distortion)} nats/image, "
-            f"PSNR {_shown(self.psnr)} dB"
+            + (f"PSNR {_shown(self.psnr)} dB" if self.r2 is None else f"R² {_shown(self.r2)}")
         ]
         for one in self.outcomes:
             layers = f"layer{'s' if len(one.layers) > 1 else ''} {layers_text(one.layers)}"
@@ -186,7 +188,8 @@ def _answer(target: TargetSpec, run: RunFolder, split: str) -> Answer:
     lines = {line.get("split"): line for line in read_json_lines(run.evaluation)}
     try:
         line = lines[split]
-        numbers = {name: line["metrics"][name] for name in ("rates", "distortion", "psnr")}
+        numbers = {name: line["metrics"][name] for name in ("rates", "distortion")}
+        numbers |= {name: line["metrics"].get(name) for name in ("psnr", "r2")}
         values = {"betas": line["betas"], "outcomes": line["targets"]} | numbers
         return Answer.from_dict({"request": target.request, "run": run.path.name} | values)
     except (KeyError, TypeError) as error:

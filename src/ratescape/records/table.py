@@ -77,8 +77,8 @@ def read_table(folder: SweepFolder) -> Table:
 
     Columns, for L layers: ``run, seed, status, trained, beta_L .. beta_1``, then measured on the split that models are
     chosen on ``rate_L .. rate_1, rate`` (total), ``distortion`` (nats per image), ``loss`` (distortion + sum of
-    beta x rate), ``nelbo`` (-ELBO), ``psnr`` (dB), ``active_L .. active_1``, and any further metric found in the
-    records; standard errors of these as ``se_...`` (``se_psnr``, ``se_rate_2``); and the same measured on test as
+    beta x rate), ``nelbo`` (-ELBO), ``psnr`` (dB; of vectors ``r2`` and ``mse``), ``active_L .. active_1``, and any
+    further metric found in the records; standard errors of these as ``se_...``; and the same measured on test as
     ``test_...`` (``test_psnr``, ``test_se_psnr``). Where layers share betas, also of their G groups, top first,
     ``beta_group_G .. beta_group_1``, and ``rate_group_...`` and ``active_group_...``, sums over the group's layers.
     ``status`` is ``ok``, or ``diverged`` for a training that broke down: such rows carry no numbers. ``trained`` is
@@ -263,7 +263,7 @@ def read_fine(folder: SweepFolder) -> pd.DataFrame | None:
     """The fine landscape of a conditioned sweep, one row for each beta point; None where none was measured.
 
     Columns as in :func:`read_table`, on the split that models are chosen on: ``beta_L .. beta_1, rate_L .. rate_1,
-    rate, distortion, nelbo, psnr``; a number that is not finite is NaN.
+    rate, distortion, nelbo, psnr`` (of vectors ``r2``); a number that is not finite is NaN.
 
     Raises:
         RecordError: the file is damaged, or is not of this sweep's betas.
@@ -279,7 +279,7 @@ def read_fine(folder: SweepFolder) -> pd.DataFrame | None:
         table = pd.read_csv(io.StringIO(text), dtype=str).astype(float)  # pandas' own reading may lose the last digit
     except (OSError, ValueError) as error:
         raise damaged from error
-    single = ["rate", "distortion", "nelbo", "psnr"]
+    single = ["rate", "distortion", "nelbo", "r2" if "r2" in table else "psnr"]
     whole = text.endswith("\n") and [name for name in table if "_group_" not in str(name)] == [*betas, *rates, *single]
     if not whole or table[betas].to_numpy().tolist() != [list(point) for point in points]:
         raise damaged

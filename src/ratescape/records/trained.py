@@ -71,7 +71,7 @@ def _tells(record: Mapping[str, Any]) -> bool:
 
 def _constant(run: RunSpec, log: Log) -> float | None:
     """The likelihood's constant; None where the log does not tell, or losses may have either sign."""
-    if run.model.likelihood == "learned-gaussian":
+    if run.model.likelihood in ("learned-gaussian", "by-column"):
         return None
     if run.model.likelihood == "gaussian":
         return log[-1].get("constant")

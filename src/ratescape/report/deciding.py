@@ -7,7 +7,7 @@ from ratescape.metrics import USES, Metric
 from ratescape.records.table import Table
 from ratescape.selection import best, finished, metric_for
 
-WHOLE = ("rate", "distortion", "psnr")
+WHOLE = ("rate", "distortion", "psnr", "r2")
 """Columns of the whole model that parallel coordinates show, before those that decide for a use."""
 
 

@@ -28,6 +28,7 @@ from ratescape.report.plots.marks import legend, rings_of
 from ratescape.report.plots.palette import colour_bar
 from ratescape.report.plots.rates import over_rate, over_rate_bar, rate_plane
 from ratescape.report.plots.simplex import simplex
+from ratescape.report.vectors import save_vectors
 from ratescape.selection import beta_vaes, finished
 
 
@@ -95,7 +96,8 @@ def save_figures(folder: SweepFolder, pdf: bool = False) -> list[Path]:
 
     Where a conditioned network has measured a fine landscape, that is what it shows, with the models of the sweep as
     marks (:func:`ratescape.report.fine.fine_figure`). Where the models differ in more than two betas, ``pairs.png`` and
-    ``parallel.png`` are written too; where rates were asked for, ``control.png``.
+    ``parallel.png`` are written too; where rates were asked for, ``control.png``; of vectors,
+    ``vectors.png``.
 
     Args:
         pdf: whether to write each as a PDF, too.
@@ -115,4 +117,4 @@ def save_figures(folder: SweepFolder, pdf: bool = False) -> list[Path]:
     if axes_of(rows, groups) > 2:
         paths += save(pairs_figure(table, groups, metric), figures, "pairs", pdf)
         paths += save(parallel_figure(table, groups, metric), figures, "parallel", pdf)
-    return paths + save_control(folder, pdf)
+    return paths + save_control(folder, pdf) + save_vectors(folder, table, pdf)

@@ -57,7 +57,7 @@ def over_grid(table: pd.DataFrame, column: str) -> npt.NDArray[np.float64]:
 
 
 def fine_figure(table: Table, between: pd.DataFrame) -> Figure:
-    """PSNR over the layer rates and over the betas, with the models of the sweep as dots.
+    """PSNR (of vectors R^2) over the layer rates and over the betas, with the models of the sweep as dots.
 
     Args:
         table: the sweep's own models.
@@ -66,7 +66,7 @@ def fine_figure(table: Table, between: pd.DataFrame) -> Figure:
     Raises:
         SpecError: no run has numbers to draw.
     """
-    rows, metric = finished(table), METRICS["psnr"]
+    rows, metric = finished(table), METRICS["r2" if "r2" in between else "psnr"]
     figure = new_figure(11.5, 5.4)
     ((left, right),) = panels(figure, 1, 2, Margins(bottom=0.85, right=1.05, top=0.8), Gaps(across=1.0))
     everything = pd.concat([between, rows], ignore_index=True)

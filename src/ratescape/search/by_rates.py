@@ -189,6 +189,7 @@ class _Search:
             rates=tuple(point.rates),
             distortion=point.distortion,
             psnr=point.psnr,
+            r2=point.r2,
             outcomes=tuple(outcomes),
             freedom=float(np.exp(min(tolerance / max(weakest, 1e-12), self.high - self.low))),
         )

@@ -8,7 +8,7 @@ from torch import Tensor
 from ratescape.compute.precision import arithmetic
 from ratescape.data.catalog import ImageData
 from ratescape.evaluation import suite
-from ratescape.evaluation.errors import shares_of_psnr
+from ratescape.evaluation.measurements import shares_of_kept
 from ratescape.evaluation.subject import Subject
 from ratescape.judges.cache import Judge
 from ratescape.model.conditioning import Conditioned
@@ -51,9 +51,9 @@ class Ground:
         """
         view = Subject(model, self.data, betas, self.evaluation, self.judge).splits[self.split]
         with arithmetic("float32", view.subject.device):
-            total, distortion, squared = view.rates.rates.sum(1), view.rates.distortion, view.reading.restored.errors
-        known = {"rate": total, "distortion": distortion, "nelbo": distortion + total}
-        return shares_of_psnr(squared) if column == "psnr" else known.get(column)
+            total, distortion, restored = view.rates.rates.sum(1), view.rates.distortion, view.reading.restored
+        known = {"rate": total, "distortion": distortion, "nelbo": distortion + total} | shares_of_kept(restored)
+        return known.get(column)
 
     def columns(
         self, model: HVAE, betas: tuple[float, ...], wanted: frozenset[str], seed: int | None = None

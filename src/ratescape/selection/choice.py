@@ -17,7 +17,7 @@ from ratescape.selection.errors import difference_error
 from ratescape.selection.rows import finished
 from ratescape.selection.uses import metrics_for
 
-OF_IMAGES = ("psnr", "distortion")
+OF_IMAGES = ("psnr", "r2", "mse", "distortion")
 """Metrics that say how much of an image is kept. A model whose layers have all collapsed makes the same of all images:
 it is at most as good as their mean, whatever it measures beside others of its kind."""
 

@@ -16,7 +16,8 @@ class DataSpec:
     """
 
     name: str = "mnist-5k"
-    """A known name (see `ratescape data list`), or the path of a folder of images, a .npz or a .npy file."""
+    """A known name (see `ratescape data list`), or the path of a folder of images, a .npz or a .npy file, or a table of
+    rows: .csv or .parquet."""
     binary: bool | None = None
     """Threshold pixels at 0.5, as the paper does for MNIST; default: only for the MNIST digits."""
     validation: float = 0.1
@@ -27,6 +28,9 @@ class DataSpec:
     """Largest number of training images, drawn with the split seed; default: all."""
     split_seed: int = 0
     """Seed of the splits into training, validation and test images."""
+    target: str | None = None
+    """Column of a table of rows that is no part of the vectors: text or whole numbers are classes, other numbers are
+    what probes regress on."""
 
     def __post_init__(self) -> None:
         convert_fields(self, "data.")

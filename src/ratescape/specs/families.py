@@ -28,6 +28,7 @@ _BUILT_IN = {
         FamilyFacts("bottom-up", layers=2, tunable=False),
         FamilyFacts("residual"),
         FamilyFacts("deep"),
+        FamilyFacts("vector"),
     )
 }
 

@@ -14,7 +14,7 @@ from ratescape.specs.families import DEFAULT_LAYERS, FamilyFacts, facts_of
 MOST_AXES = 3
 """Betas of a deep network's landscape unless asked for more: 5 values of each are 125 models, of a fourth 625."""
 
-LikelihoodName = Literal["bernoulli", "gaussian", "learned-gaussian", "logistic-mixture"]
+LikelihoodName = Literal["bernoulli", "gaussian", "learned-gaussian", "logistic-mixture", "by-column"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,20 +28,22 @@ class ModelSpec:
 
     family: str = "ghvae"
     """ghvae, lvae and bottom-up: the two-layer structures of the paper's Fig. 2; residual: any number of layers; deep:
-    many layers at several resolutions (see blocks); or the name of a family that was registered."""
+    many layers at several resolutions (see blocks); vector: any number of layers for vectors, which take it unless told
+    otherwise; or the name of a family that was registered."""
     channels: int | None = None
     """Channels of every hidden convolution; default as in the paper: 16 for grey images, 32 for colour; of a deep
-    network's maps: 64."""
+    network's maps: 64; of the vector family the width of all hidden vectors: 64."""
     latents: tuple[int, ...] | None = None
     """Latent sizes, top layer first: dimensions of the top vector, then channels of each 4x4-like map below it. Of a
-    deep network: channels of each layer's maps, or one number for all of them."""
+    deep network: channels of each layer's maps, or one number for all of them. Of vectors: dimensions of each layer."""
     blocks: str | None = None
     """Top-down blocks of a deep network, each a layer of latents: resolution x blocks, the coarsest first, such as
     1x1,4x2,7x3,14x2; default: 1x1, a quarter of the image's side x2, half of it x2."""
     bottleneck: float = 0.25
     """Channels inside the residual blocks of a deep network, as a share of those of its maps."""
     likelihood: LikelihoodName | None = None
-    """Distribution of the pixels; default: bernoulli for binary images, gaussian otherwise."""
+    """Distribution of the pixels; default: bernoulli for binary images, gaussian otherwise. Of vectors
+    always by-column: numbers are gaussian with a learned sigma for each column, booleans bernoulli."""
     sigma: float = 0.71
     """Standard deviation of the gaussian likelihood, in pixel units (range 0 to 1), as in the paper."""
     mixtures: int = 5
@@ -151,7 +153,7 @@ def _check_depth(latents: tuple[int, ...], facts: FamilyFacts) -> None:
     """Refuse another number of latent sizes than a family has layers."""
     if facts.layers is not None:
         sizes = {1: "one size", 2: "two sizes"}.get(facts.layers, f"{facts.layers} sizes")
-        expected = f"{sizes} for {facts.name} (the residual family takes any number of layers)"
+        expected = f"{sizes} for {facts.name} (the residual family takes any number of layers, as does vector for rows)"
         require(len(latents) == facts.layers, "model.latents", latents, expected)
 
 

@@ -1,12 +1,13 @@
-"""Arrays of images, labels and targets, as a user or a file gives them -> :class:`ImageSet`."""
+"""Arrays of images or vectors, labels and targets, as a user or a file gives them -> :class:`ImageSet`."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from ratescape.data.formats.image_set import Array, ImageSet, Split
+from ratescape.data.formats.image_set import Array, Columns, ImageSet, Split
 from ratescape.data.formats.pixels import to_pixels
+from ratescape.data.formats.rows import to_rows, usual_columns
 from ratescape.errors import DataError
 
 
@@ -15,11 +16,13 @@ class Arrays:
     """Images that belong together, as given and not yet checked."""
 
     images: Array
-    """Any form that :func:`to_pixels` accepts."""
+    """Any form that :func:`to_pixels` accepts; or vectors, ``[N, D]``."""
     labels: Array | None = None
     """Classes ``[N]`` or ``[N, 1]``, whole numbers or text."""
     targets: Array | None = None
     """Numbers to regress on, ``[N]`` or ``[N, T]``, finite floats or integers."""
+    columns: Columns | None = None
+    """Of vectors; default: ``x0``, ``x1``, ..., all of the array's own kind."""
 
 
 def from_arrays(name: str, train: Arrays, test: Arrays | None = None) -> ImageSet:
@@ -39,8 +42,11 @@ def from_arrays(name: str, train: Arrays, test: Arrays | None = None) -> ImageSe
         images.train.pixels.shape  # (N, C, H, W)
     """
     parts = {name: train} if test is None else {name: train, f"{name} (test)": test}
-    pixels = [to_pixels(part.images, part_name) for part_name, part in parts.items()]
+    columns = train.columns or usual_columns(train.images)
+    pixels = [_items(part, part_name) for part_name, part in parts.items()]
     shapes = [images.shape[1:] for images in pixels]
+    if len(shapes[0]) == 1 and shapes[0] != shapes[-1]:
+        raise DataError(f"{name} has training rows of {shapes[0][0]} columns but other test items: make them alike")
     if shapes[0] != shapes[-1]:
         raise DataError(
             f"{name} has training images of (C, H, W) = {shapes[0]} but test images of {shapes[-1]}: make them alike"
@@ -49,7 +55,14 @@ def from_arrays(name: str, train: Arrays, test: Arrays | None = None) -> ImageSe
     labels, classes = _all_labels(parts, counts, name)
     targets = _all_targets(parts, counts, name)
     splits = [Split(*arrays) for arrays in zip(pixels, labels, targets, strict=True)]
-    return ImageSet(splits[0], None if test is None else splits[1], classes)
+    return ImageSet(splits[0], None if test is None else splits[1], classes, columns)
+
+
+def _items(part: Arrays, name: str) -> Array:
+    """Images or, of two axes, vectors in the one form."""
+    if part.images.ndim != 2:
+        return to_pixels(part.images, name)
+    return to_rows(part.images, name, part.columns or usual_columns(part.images))
 
 
 def _all_or_none(arrays: list[Array | None], what: str, name: str) -> list[Array]:

@@ -1,4 +1,4 @@
-"""Images as every reader returns them, before they are divided for training and measuring."""
+"""Images, or vectors, as every reader returns them, before they are divided for training and measuring."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,12 +10,21 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 
+@dataclass(frozen=True)
+class Columns:
+    """What the numbers of a vector are called, and which of them are booleans: one entry for each of D."""
+
+    names: tuple[str, ...]
+    boolean: tuple[bool, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images that belong together, with their labels and targets."""
+    """Images that belong together, or vectors, with their labels and targets."""
 
-    pixels: npt.NDArray[np.uint8]
-    """uint8 ``[N, C, H, W]``, as the source has them (binary data too)."""
+    pixels: npt.NDArray[Any]
+    """Images: uint8 ``[N, C, H, W]``, as the source has them (binary data too). Vectors: float64 ``[N, D]``, in the
+    units of the source."""
     labels: npt.NDArray[np.int64] | None
     """int64 ``[N]``, classes 0..M-1; None for unlabelled images."""
     targets: npt.NDArray[np.float64] | None = None
@@ -31,14 +40,18 @@ class ImageSet:
     """None where the source has no test split of its own."""
     classes: tuple[str, ...] | None
     """Names of the classes, in the order of their codes."""
+    columns: Columns | None = None
+    """Of vectors; None for images."""
 
     def fingerprint(self) -> str:
         """First 12 hex digits of a SHA-256 over shapes, pixels, labels and targets: equal content, equal digits.
 
-        Targets enter only where there are any, so that sets without targets keep the fingerprints that finished
-        landscapes have on record.
+        Targets enter only where there are any, and columns only those of vectors, so that other sets keep the
+        fingerprints that finished landscapes have on record.
         """
         digest = hashlib.sha256()
+        if self.columns is not None:
+            digest.update(repr((self.columns.names, self.columns.boolean)).encode())
         for split in (self.train, self.test):
             arrays = (None, None) if split is None else (split.pixels, split.labels)
             extra = () if split is None or split.targets is None else (split.targets,)

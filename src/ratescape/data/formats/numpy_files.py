@@ -8,6 +8,7 @@ import numpy as np
 
 from ratescape.data.formats.arrays import Arrays, from_arrays
 from ratescape.data.formats.image_set import Array, ImageSet
+from ratescape.data.formats.pixels import to_pixels
 from ratescape.data.formats.reading import reading
 from ratescape.errors import DataError
 
@@ -21,7 +22,7 @@ _SPLIT: Final = ("x_train", "y_train", "targets_train", "x_test", "y_test", "tar
 
 
 def read_npy(path: Path) -> ImageSet:
-    """A .npy file of images without labels.
+    """A .npy file of images or rows without labels.
 
     Raises:
         DataError: the file holds anything but one numeric array of images.
@@ -35,7 +36,7 @@ def read_npy(path: Path) -> ImageSet:
 
 
 def read_npz(path: Path) -> ImageSet:
-    """A .npz file with the arrays ``NPZ_NAMES``.
+    """A .npz file with the arrays ``NPZ_NAMES``, of which those called x may be rows.
 
     Raises:
         DataError: the file is damaged, its arrays have other names, or cannot be used.
@@ -49,6 +50,8 @@ def read_npz(path: Path) -> ImageSet:
     strange = ("targets",) if "x_train" in arrays else ("targets_train", "targets_test")
     if images is None or any(name in arrays for name in strange):
         raise DataError(f"{path} holds {', '.join(map(repr, found)) or 'nothing'}: name its arrays {NPZ_NAMES}")
+    if images.ndim == 2 and images is arrays.get("images"):
+        to_pixels(images, str(path))  # what is called images is no rows, but may be flattened: says so
     if "x_train" in arrays:
         train = Arrays(images, arrays.get("y_train"), arrays.get("targets_train"))
         return from_arrays(str(path), train, _test_arrays(arrays, path))

@@ -1,4 +1,4 @@
-"""Images, labels and targets as objects of Python -> arrays: tensors, data sets of PyTorch, Pillow images, lists.
+"""Images or vectors, labels and targets as objects of Python -> arrays: tensors, data sets, Pillow images, DataFrames.
 
 What belongs to a package that is slow to import is recognised without importing it: who gives a tensor has PyTorch.
 """
@@ -13,25 +13,28 @@ from PIL import Image
 
 from ratescape.data.formats.arrays import Arrays
 from ratescape.data.formats.image_set import Array, Split
-from ratescape.data.formats.paths import ENDINGS, read_path
+from ratescape.data.formats.paths import ENDINGS, TABLES, read_path
 from ratescape.data.formats.pictures import decode, decode_file
 from ratescape.data.formats.reading import exists
+from ratescape.data.formats.tables import arrays_of_frame
 from ratescape.errors import DataError
 
 TAKEN = (
-    "an array, a tensor, a list of arrays, Pillow images or paths, a Dataset of PyTorch, or the path or name of a set"
+    "an array, a tensor, a DataFrame, a list of arrays, Pillow images or paths, a Dataset of PyTorch, or the path or "
+    "name of a set"
 )
 """What images may be given as."""
 
 
-def arrays_of(images: Any, labels: Any = None, targets: Any = None) -> Arrays:
+def arrays_of(images: Any, labels: Any = None, targets: Any = None, target: str | None = None) -> Arrays:
     """Images with what belongs to them, in arrays that are not checked yet.
 
     Args:
         images: as :func:`images_of` takes them; or a map-style Dataset of PyTorch whose items are images, or an image
-            and its label each. Each of its items is read once.
+            and its label each, each of which is read once; or a DataFrame of rows.
         labels: one for each image: a list, tuple, array, tensor or Series.
         targets: numbers for each image, likewise, or a DataFrame.
+        target: column of a DataFrame that holds classes or numbers to regress on.
 
     Raises:
         DataError: something else; names it and the remedy.
@@ -41,12 +44,30 @@ def arrays_of(images: Any, labels: Any = None, targets: Any = None) -> Arrays:
         arrays_of([Image.open("a.png"), Image.open("b.png")], ["cat", "dog"])
     """
     name = "data"
+    if is_frame(images):
+        return _of_frame(arrays_of_frame(images, name, target), labels, targets)
+    if target is not None:
+        raise DataError(f"data.target is {target!r}: it names a column of a DataFrame, a .csv or a .parquet file")
     if _is_dataset(images):
         images, own = _items(images, name)
         if own is not None and labels is not None:
             raise DataError("labels were given beside a data set that has its own: leave them out")
         labels = own if labels is None else labels
     return Arrays(images_of(images, name), values_of(labels, "labels"), values_of(targets, "targets"))
+
+
+def is_frame(given: Any) -> bool:
+    """Whether something is a DataFrame."""
+    return _is("pandas", "DataFrame", given)
+
+
+def _of_frame(found: Arrays, labels: Any, targets: Any) -> Arrays:
+    """Rows of a DataFrame, with what was given beside them."""
+    own = [(found.labels, values_of(labels, "labels")), (found.targets, values_of(targets, "targets"))]
+    if any(one is not None and given is not None for one, given in own):
+        raise DataError("labels or targets were given beside data.target: leave one of them out")
+    both = [given if one is None else one for one, given in own]
+    return Arrays(found.images, *both, columns=found.columns)
 
 
 def images_of(given: Any, name: str) -> Array:
@@ -118,7 +139,7 @@ def values_of(given: Any, what: str) -> Array | None:
 
 def _from_path(path: Path) -> Array:
     """The images at a path, of one split."""
-    if not (path.suffix.lower() in ENDINGS or (exists(path) and path.is_dir())):
+    if not (path.suffix.lower() in (*ENDINGS, *TABLES) or (exists(path) and path.is_dir())):
         return decode_file(path)
     found = read_path(path)
     if found.test is not None:

@@ -10,7 +10,7 @@ from ratescape.metrics import Metric, metric_at
 from ratescape.report.fine import IMAGES, over_grid
 from ratescape.report.page.names import metric_data, numbers, short
 
-COLUMNS = ("psnr", "nelbo", "distortion", "rate", "loss", "rate_2", "rate_1")
+COLUMNS = ("psnr", "r2", "nelbo", "distortion", "rate", "loss", "rate_2", "rate_1")
 """What the surface can be coloured by; by all other metrics, the models of the grid alone are."""
 
 _SAME = 1e-6
@@ -43,7 +43,7 @@ def fine_data(between: pd.DataFrame, rows: pd.DataFrame, metrics: Sequence[Metri
         "betas": betas,
         "beta_texts": [[short(beta) for beta in axis] for axis in betas],
         "metrics": [metric_data(metric, 2, {}) for metric in metrics if metric.column in COLUMNS],
-        "values": {name: [numbers(line) for line in over_grid(between, name)] for name in COLUMNS},
+        "values": {name: [numbers(line) for line in over_grid(between, name)] for name in COLUMNS if name in between},
         **_models_near(between, rows),
         "equal": {
             "betas": {"x": numbers(equal["beta_2"]), "y": numbers(equal["beta_1"])},

@@ -12,7 +12,9 @@ export function drawPictures(run) {
     [run.reconstructions, "Originals above, their reconstructions below"],
     [run.samples, "Samples from the prior"],
   ]);
-  if (!figures.length) figures.push(make("p", "No pictures of this model were kept.", "quiet"));
+  element("vectors").hidden = !data.vectors;
+  if (data.vectors) element("vectors").src = data.vectors;
+  else if (!figures.length) figures.push(make("p", "No pictures of this model were kept.", "quiet"));
   element("pictures").replaceChildren(...figures);
   drawByGroup(run);
   fitPictures();

@@ -23,7 +23,7 @@ def marked_models(rows: pd.DataFrame) -> dict[int, str]:
     distance = (np.log(rows[layer_columns(rows, "beta")]) ** 2).sum(axis=1)
     orders: list[tuple[pd.Series, str, str]] = [(-distance, "the plain VAE", "nearest to the plain VAE")]
     known = {metric.column for metric in measured_metrics(rows)}
-    for column in ("inception_score" if "inception_score" in known else "nelbo", "psnr"):
+    for column in ("inception_score" if "inception_score" in known else "nelbo", "psnr", "r2"):
         if column in known:
             score = METRICS[column].score(rows[column])
             orders.insert(0, (score, f"best {METRICS[column].name}", f"next best {METRICS[column].name}"))

@@ -1,0 +1,86 @@
+"""Three models of vectors as pictures: what they restore, how samples hang together, what layers tell apart."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ratescape.errors import RecordError
+from ratescape.records.folders import SweepFolder
+from ratescape.records.table import Table
+from ratescape.report.paper.marked import marked_models
+from ratescape.report.plots.canvas import Gaps, Margins, finish, name_panel, new_figure, panels, save
+from ratescape.selection import finished
+
+MOST_LAYERS = 4
+"""Layers whose means are shown, at most: of more, so many from the top."""
+DOT = 5
+
+
+def save_vectors(folder: SweepFolder, table: Table, pdf: bool = False) -> list[Path]:
+    """Write ``figures/vectors.png`` of a landscape of vectors; nothing for one of images.
+
+    Raises:
+        RecordError: a record is damaged, or the file cannot be written.
+    """
+    rows = finished(table)
+    marked = marked_models(rows)
+    paths = [folder.path / "runs" / str(rows["run"][position]) / "views.json" for position in marked]
+    found = [(why, _read(path)) for path, why in zip(paths, marked.values(), strict=True) if path.exists()]
+    return save(vectors_figure(found, table), folder.path / "figures", "vectors", pdf) if found else []
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path} is damaged: delete {path.parent} and run the same command again") from error
+
+
+def vectors_figure(models: Sequence[tuple[str, Mapping[str, Any]]], table: Table) -> Figure:
+    """A row of panels for each model: reconstructions, correlations, and projections of each layer's means.
+
+    Args:
+        models: a title each, and what :func:`ratescape.evaluation.views.views` gives.
+    """
+    layers = min(MOST_LAYERS, len(models[0][1]["projections"]))
+    figure = new_figure(2.6 * (3 + layers), 0.9 + 2.9 * len(models))
+    grid = panels(figure, len(models), 3 + layers, Margins(0.6, 0.45, 0.25, 1.1), Gaps(0.6, 0.85))
+    for (why, one), line in zip(models, grid, strict=True):
+        _restored(line[0], one)
+        line[0].annotate(why, (0, 1.13), xycoords="axes fraction", fontsize=9.5, weight="bold")
+        for axes, kind in zip(line[1:3], ("data", "samples"), strict=True):
+            _correlations(axes, one["correlations"][kind], f"correlations of {kind}")
+        for index, axes in enumerate(line[3:]):
+            _projection(axes, one, index)
+    return finish(figure, "Three models, shown on test rows, chosen on", table)
+
+
+def _restored(axes: Axes, one: Mapping[str, Any]) -> None:
+    originals, restored = (np.array(one[name]) for name in ("originals", "restored"))
+    ends = [float(originals.min()), float(originals.max())]
+    axes.plot(ends, ends, lw=0.8, color="0.6")
+    axes.scatter(originals.ravel(), restored.ravel(), s=2, alpha=0.25, lw=0, rasterized=True)
+    axes.set_xlabel("original, in standard deviations", fontsize=8)
+    name_panel(axes, "restored against original", 8)
+
+
+def _correlations(axes: Axes, matrix: Sequence[Sequence[float | None]], title: str) -> None:
+    axes.imshow(np.array(matrix, np.float64), cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    name_panel(axes, title, 8)
+
+
+def _projection(axes: Axes, one: Mapping[str, Any], index: int) -> None:
+    x, y = np.array(one["projections"][index]).T
+    colours: dict[str, Any] = {} if one["labels"] is None else {"c": one["labels"], "cmap": "tab10"}
+    axes.scatter(x, y, s=DOT, lw=0, **colours)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    coloured = "" if one["labels"] is None else ", by class"
+    name_panel(axes, f"means of z{len(one['projections']) - index}{coloured}", 8)
