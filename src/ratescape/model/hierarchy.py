@@ -138,12 +138,10 @@ class HVAE(nn.Module):
         results: list[Pass] = []
         evidence: Any = None
         for source in sources:
+            watched, found = Watched(source), evidence
             if evidence is None:
-                watched = Watched(source)
                 found = self.encoder(images, watched)
                 evidence = None if watched.asked else found
-            else:
-                found = evidence
             results.append(self._descend(source, found, images, decode=decode))
         return results
 

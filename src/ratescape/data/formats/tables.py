@@ -85,7 +85,7 @@ def read_parquet(path: Path, target: str | None = None) -> ImageSet:
             lacks the target.
     """
     try:
-        from pyarrow import parquet  # pyright: ignore[reportMissingImports]
+        from pyarrow import parquet
     except ImportError as error:
         raise DataError(f'{path} needs pyarrow: pip install "ratescape[tables]", or save it as .csv') from error
     with reading(path, "a .parquet file"):
