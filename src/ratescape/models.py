@@ -268,7 +268,7 @@ def _opened(path: Path, device: torch.device, betas: Betas, extrapolate: bool, f
         network, header = checkpoint.load_network(folder.weights, device, factory)
         if betas is None:
             raise SpecError(f"{path} is a network conditioned on betas: say which by --betas, one for each layer")
-        own = as_betas(betas, len(network.latent_shapes))
+        own = as_betas(betas, len(network.latent_shapes), network.groups)
         model, source = network.at(own, extrapolate=extrapolate), header["network"].data
         outside = not network.covers(own)
     return _Measured(model, own, owner, source, header.get("fingerprint"), owner is not folder, outside)

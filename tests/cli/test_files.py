@@ -115,8 +115,12 @@ def test_without_loss_black_and_white_images_come_back_exactly(
     run: Run, mapped: Path, folder: Path, tmp_path: Path
 ) -> None:
     path, out = tmp_path / "a.rsc", tmp_path / "out"
-    words = ["compress", mapped, folder, "--betas", "0.1", "0.1", "--lossless"]
-    assert run(*words, "--out", path).status == 0
+    words = ["compress", mapped, folder, "--betas", "0.1", "--lossless"]  # one beta for all layers
+    outcome = run(*words, "--out", path)
+    assert outcome.status == 0
+    grey = np.stack([np.asarray(Image.open(one)) for one in folder.rglob("*.png")])
+    share = np.mean((grey > 0) & (grey < 255))
+    assert share > 0 and f"black and white pixels, as which the images are written: {share:.1%} of" in outcome.out
     assert run("decompress", path, "--out", out).status == 0
     for one in folder.rglob("*.png"):
         levels = np.asarray(Image.open(one))

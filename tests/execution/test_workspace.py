@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -36,10 +37,10 @@ def test_images_are_put_on_the_device_once(
 ) -> None:
     """For the network and four packs, which are refined."""
     put: list[Any] = []
-    monkeypatch.setattr(workspace, "Images", counted(workspace.Images, put))
+    monkeypatch.setattr(workspace, "Images", SimpleNamespace(of=counted(workspace.Images.of, put)))
     spec = small_sweep(data, method, training=ONE_EPOCH)
     swept(spec, data, tmp_path, ONE_BY_ONE)
-    assert len(spec.runs()) == 4 and len(put) == 1 and put[0] is data.train.pixels
+    assert len(spec.runs()) == 4 and len(put) == 1 and put[0] is data
 
 
 def test_the_judge_is_obtained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

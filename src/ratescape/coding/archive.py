@@ -109,6 +109,15 @@ def coder_for(
     return Lossy(subject, codec)
 
 
+def share_changed(subject: Subject, frames: Frames) -> float:
+    """Share of pixels, of some images, that become black or white by what a model of such pixels takes them for."""
+    if not subject.is_binary:
+        return 0.0
+    pixels = np.asarray(_some(frames))
+    white = 255 if pixels.dtype == np.uint8 else 1
+    return float(np.mean((pixels > 0) & (pixels < white)))
+
+
 SOME, SEVERAL = 2000, 100
 """Images that are looked at before the work begins, at most, and how many neighbours of them at a time."""
 

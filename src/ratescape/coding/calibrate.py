@@ -96,7 +96,7 @@ def calibrate_subject(
     measured = fitted if others is None else others
     noise = model.noise(len(measured), torch.Generator(fitted.device).manual_seed(stream(seed, "evaluation")))
     own = model.passes([PosteriorSample(noise)], measured, decode=False)[0].rates.double().mean(0).tolist()
-    targets = () if rates is None else requested(request_text(rates), len(own))
+    targets = () if rates is None else requested(request_text(rates), len(own), model.spec.resolutions)
     wanted = _shared_out(targets, own)
     asked = {layer for target in targets for layer in target.layers}
     source = _Calibrating(wanted, asked, None if others is None else len(fitted))

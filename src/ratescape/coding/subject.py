@@ -42,7 +42,7 @@ def subject_of(model: HVAE | Conditioned, betas: Betas = None) -> Subject:
             raise SpecError(
                 "model is a network that is conditioned on its betas: say which by betas, one for each layer"
             )
-        point = as_betas(betas, len(model.latent_shapes))
+        point = as_betas(betas, len(model.latent_shapes), model.groups)
         return _at(model, point)
     if not isinstance(model, HVAE):
         raise SpecError(f"model is a {type(model).__name__}: give a model that ratescape loaded or trained")

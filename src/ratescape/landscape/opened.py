@@ -197,7 +197,7 @@ class Landscape:
 
         spec = self.folder.spec()
         own = spec.seeds[0] if seed is None else seed
-        point = as_betas(betas, spec.model.layers)
+        point = as_betas(betas, spec.model.layers, spec.grouping())
         run = refined_run(spec, point, own, epochs)
         self.network(own).at(point)  # betas are refused before anything is loaded
         how = as_spec(ExecutionSpec, execution, "execution")

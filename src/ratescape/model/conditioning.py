@@ -90,7 +90,7 @@ class Conditioned(nn.Module):
         Raises:
             SpecError: a wrong number of betas, or betas outside the box.
         """
-        point = as_betas(betas, len(self.latent_shapes))
+        point = as_betas(betas, len(self.latent_shapes), self.groups)
         self._check(point, extrapolate)
         like = next(self.parameters())
         merged = copy.deepcopy(self.model).requires_grad_(False)

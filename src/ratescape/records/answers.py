@@ -134,7 +134,7 @@ class Answer:
             lines.append(
                 f"  {layers}: {_shown(one.achieved)} of {one.wanted:.4g} nats/image{off}, {word}: {MEANING[one.status]}"
             )
-        if self.freedom is not None and self.freedom > MANY:
+        if self.reached and self.freedom is not None and self.freedom > MANY:
             lines.append(
                 f"  many betas serve: along one direction they may change by a factor of {self.freedom:.2g} while all "
                 "rates stay within the tolerance; these have the lowest distortion found"

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, get_args
 
@@ -134,8 +134,11 @@ def _default(fields: Fields, model: ModelSpec, training: TrainingSpec) -> str:
     return default_method(model, training, grid, tuple(groups) if whole else None).method.kind
 
 
-def as_betas(given: Any, layers: int) -> tuple[float, ...]:
+def as_betas(given: Any, layers: int, groups: Sequence[int] = ()) -> tuple[float, ...]:
     """Betas of all layers, top first, from a list, tuple, array or tensor, or from one number that all layers share.
+
+    Args:
+        groups: group of each layer, top first: one number for each group is taken, too.
 
     Raises:
         SpecError: no numbers, not one for each layer, or one that is not positive and finite.
@@ -143,10 +146,16 @@ def as_betas(given: Any, layers: int) -> tuple[float, ...]:
     Example::
 
         as_betas(0.5, 2)  # (0.5, 0.5)
+        as_betas((0.1, 2), 3, groups=(0, 0, 1))  # (0.1, 0.1, 2.0)
     """
-    plain = _plain(given)
-    numbers = [plain] * layers if isinstance(plain, (int, float)) else plain
-    expected = f"give one positive number for each of the {layers} layers, top first, or one number for all"
+    plain, count = _plain(given), len(set(groups))
+    numbers = [plain] if isinstance(plain, (int, float)) else plain
+    of_groups = f", one for each of the {count} groups" if 1 < count < layers else ""
+    expected = f"give one positive number for each of the {layers} layers, top first{of_groups}, or one number for all"
+    if isinstance(numbers, list) and len(numbers) == 1:
+        numbers = numbers * layers
+    if isinstance(numbers, list) and 1 < len(numbers) == count < layers:
+        numbers = [numbers[group] for group in groups]
     if not isinstance(numbers, list) or not all(isinstance(beta, (int, float)) for beta in numbers):
         raise SpecError(f"betas is {_shown(given)}: {expected}")
     if len(numbers) != layers or not all(beta > 0 and math.isfinite(beta) for beta in numbers):

@@ -40,7 +40,7 @@ class Compress:
     def run(self) -> None:
         refuse_to_overwrite(self.out, self.force)
         from ratescape.cli.opening import Wanted, bytes_request, open_model
-        from ratescape.coding.archive import coder_for, compress_to
+        from ratescape.coding.archive import coder_for, compress_to, share_changed
         from ratescape.coding.entropy import library
         from ratescape.coding.frames import frames_of
         from ratescape.coding.report import size_line
@@ -49,6 +49,11 @@ class Compress:
         rates = bytes_request(self.bytes_per_image, self.rates)
         opened = open_model(Wanted(self.model, self.use, self.betas, rates, self.data_folder))
         frames = frames_of(self.images, opened.subject.model.image_shape)
+        if (share := share_changed(opened.subject, frames)) > 0:
+            say(
+                f"caution: the model is of black and white pixels, as which the images are written: {share:.1%} of "
+                "their pixels lie between"
+            )
         if self.lossless:
             coder = coder_for(opened.subject, frames, None, None, lossless=True)
         else:
