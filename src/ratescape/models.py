@@ -23,7 +23,7 @@ from ratescape.judges.cache import judge_of_results
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.registry import resolved_model
-from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder
+from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder, is_landscape
 from ratescape.records.ownership import is_ours
 from ratescape.specs.codec import from_dict
 from ratescape.specs.data import DataSpec
@@ -253,7 +253,7 @@ def _opened(path: Path, device: torch.device, betas: Betas, extrapolate: bool, f
         _refuse_betas(path, betas, extrapolate)
         return _of_file(path, device, factory)
     folder = RunFolder(path)
-    if (path / "runs").is_dir() and (path / "spec.yaml").exists():
+    if is_landscape(path):
         raise SpecError(
             f"{path} is a landscape: name one of its models, {path}/runs/KEY (`ratescape recommend {path}` names one), "
             f"or its conditioned network, {path}/networks/KEY with --betas"

@@ -22,6 +22,7 @@ from ratescape.coding.parsing import inflated
 from ratescape.coding.report import described
 from ratescape.errors import CheckpointError, DataError, RatescapeError
 from ratescape.model.hierarchy import HVAE
+from ratescape.records.files import whole_file
 
 
 @pytest.fixture(scope="module")
@@ -215,8 +216,8 @@ def test_a_write_that_fails_leaves_the_file_that_was_there(
     subject = archives.subject_of(model)
     frames = archives.frames_of(fresh[:10], model.image_shape)
     coder = archives.coder_for(subject, frames, codec, None, lossless=False)
-    with pytest.raises(KeyboardInterrupt):
-        archives.compress_to(path, subject, frames, coder, "", break_off)
+    with pytest.raises(KeyboardInterrupt), whole_file(path) as out:
+        archives.write_archive(out, subject, frames, coder, "", break_off)
     assert path.read_bytes() == b"before" and [one.name for one in tmp_path.iterdir()] == ["a.rsc"]
 
 

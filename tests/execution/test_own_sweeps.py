@@ -18,7 +18,7 @@ from helpers.own_modules import NET, Write
 from helpers.own_modules import forgotten as forgotten
 from helpers.own_modules import written as written
 from helpers.own_networks import three
-from helpers.sweeps import HERE, LEAN, small_sweep, swept, wait_for
+from helpers.sweeps import HERE, LEAN, break_off, small_sweep, swept, wait_for
 
 import ratescape as rs
 from ratescape.cli import commands
@@ -38,7 +38,6 @@ from ratescape.specs.grid import BetaGrid
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
-from ratescape.training import loop
 
 TOKENS = ModelSpec(factory="attention:tokens", options={"width": 6, "sizes": [2, 1]})
 THREE = ModelSpec(factory="helpers.own_networks:three")
@@ -63,24 +62,14 @@ def test_models_are_taken_from_one_network_resumed_solved_and_reported(
 ) -> None:
     spec = spec_of(model, data, "conditioned", training=dataclasses.replace(ONE_EPOCH, epochs=2))
     whole = swept(spec, data, tmp_path / "whole")
-    steps = 0
-    before = loop.pack_pass
-
-    def dies(*given: Any) -> Any:
-        nonlocal steps
-        steps += 1
-        if steps == 3:
-            raise KeyboardInterrupt
-        return before(*given)
-
-    monkeypatch.setattr(loop, "pack_pass", dies)
+    steps = break_off(monkeypatch, step=3)
     often = dataclasses.replace(HERE, checkpoint_seconds=0.0)
     with pytest.raises(KeyboardInterrupt):
         swept(spec, data, tmp_path / "cut", often)
     assert list((tmp_path / "cut").glob("networks/*/checkpoint.safetensors"))
     again = swept(spec, data, tmp_path / "cut", often)
     assert again.table.read_bytes() == whole.table.read_bytes()
-    assert steps == 1 + 2 * -(-len(data.train.pixels) // 32)  # none was taken twice but the one that died
+    assert len(steps) == 1 + 2 * -(-len(data.train.pixels) // 32)  # none was taken twice but the one that died
     assert list(read_table(whole).rows["status"]) == ["ok"] * 4
     landscape = Landscape(whole.path)
     layers = landscape.network().latent_shapes

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 from helpers.commands import TINY
-from helpers.sweeps import HERE, LEAN, copied, small_sweep, swept
+from helpers.sweeps import HERE, LEAN, break_off, copied, small_sweep, swept
 
 from ratescape.cli import commands
 from ratescape.data.catalog import ImageData
@@ -23,7 +23,6 @@ from ratescape.specs.methods import Targeted
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
-from ratescape.training import loop
 
 REQUESTS = ("2=0.8,1=1.5", "total=3")
 
@@ -68,17 +67,7 @@ def test_a_pack_of_different_requests_is_as_good_as_single_runs(
 def test_interrupted_it_ends_as_if_it_had_not_been(
     data: ImageData, tmp_path: Path, finished: SweepFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps = 0
-    before = loop.pack_pass
-
-    def dies(*arguments: Any) -> Any:
-        nonlocal steps
-        steps += 1
-        if steps == 14:
-            raise KeyboardInterrupt
-        return before(*arguments)
-
-    monkeypatch.setattr(loop, "pack_pass", dies)
+    break_off(monkeypatch, step=14)
     often = ExecutionSpec(engine="in-process", checkpoint_seconds=0)
     with pytest.raises(KeyboardInterrupt):
         swept(asked(data), data, tmp_path / "cut", often)

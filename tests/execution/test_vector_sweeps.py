@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from helpers.commands import Run
 from helpers.rows import frame, rows
-from helpers.sweeps import HERE, LEAN, small_sweep, swept
+from helpers.sweeps import HERE, LEAN, break_off, small_sweep, swept
 
 import ratescape as rs
 from ratescape.data.catalog import ImageData
@@ -24,7 +24,6 @@ from ratescape.specs.conditioning import ConditioningSpec
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
-from ratescape.training import loop
 
 MODEL = ModelSpec(family="vector", channels=6, latents=(2, 2))
 SHORT = TrainingSpec(epochs=2, batch=64)
@@ -59,16 +58,7 @@ def conditioned(data: ImageData, tmp_path_factory: pytest.TempPathFactory) -> Sw
 def test_a_network_is_resumed(
     conditioned: SweepFolder, data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps, before = 0, loop.pack_pass
-
-    def dies(*given: Any) -> Any:
-        nonlocal steps
-        steps += 1
-        if steps == 3:
-            raise KeyboardInterrupt
-        return before(*given)
-
-    monkeypatch.setattr(loop, "pack_pass", dies)
+    break_off(monkeypatch, step=3)
     often = dataclasses.replace(HERE, checkpoint_seconds=0.0)
     with pytest.raises(KeyboardInterrupt):
         swept(spec_of(data, "conditioned"), data, tmp_path / "cut", often)

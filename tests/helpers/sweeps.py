@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ratescape.data.catalog import ImageData
 from ratescape.execution.progress import Epoch, Observer, Picture, Progress, Silent
 from ratescape.execution.sweep import resolved_sweep, run_sweep
@@ -19,6 +21,7 @@ from ratescape.specs.methods import Conditioned, Dedicated, Targeted
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
+from ratescape.training import loop
 
 LEAN = EvaluationSpec(samples=0, information=False, probes="none")
 """Leaves out what needs a judge or classifiers."""
@@ -33,6 +36,21 @@ METHODS: dict[str, type[Any]] = {kind.kind: kind for kind in (Dedicated, Conditi
 def sweep_spec(method: str = "dedicated", **fields: Any) -> SweepSpec:
     """A sweep from flat fields, as in a YAML file: those of the method beside the others."""
     return SweepSpec(method=METHODS[method](**own(method, fields)), **others(fields))
+
+
+def break_off(monkeypatch: pytest.MonkeyPatch, step: int) -> list[int]:
+    """Have trainings of this process break off at a step, counted over all from now on; returns the steps begun."""
+    begun: list[int] = []
+    before = loop.pack_pass
+
+    def dies(*given: Any) -> Any:
+        begun.append(len(begun) + 1)
+        if len(begun) == step:
+            raise KeyboardInterrupt
+        return before(*given)
+
+    monkeypatch.setattr(loop, "pack_pass", dies)
+    return begun
 
 
 def altered(spec: SweepSpec, **fields: Any) -> SweepSpec:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ratescape.errors import SpecError
-from ratescape.records.folders import ResultsFolder, RunFolder
+from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder, is_landscape
 from ratescape.specs.codec import from_dict
 from ratescape.specs.data import DataSpec
 
 if TYPE_CHECKING:
     from ratescape.coding.codec import Codec
+    from ratescape.coding.container import Archive
     from ratescape.coding.subject import Subject
     from ratescape.data.catalog import ImageData
     from ratescape.model.conditioning import Conditioned
@@ -92,7 +93,7 @@ def open_model(wanted: Wanted) -> Opened:
         RatescapeError: the path holds no model, or a damaged one.
     """
     path = wanted.path
-    if (path / "spec.yaml").exists() and (path / "runs").is_dir():
+    if is_landscape(path):
         return _of_landscape(wanted)
     if path.parent.name == "networks" and (path.parent.parent / "spec.yaml").exists():
         return _of_network(dataclasses.replace(wanted, path=path.parent.parent), path.name)
@@ -113,10 +114,9 @@ def _of_landscape(wanted: Wanted) -> Opened:
         return _of_network(wanted, None)
     if wanted.betas is not None:
         raise SpecError("for and betas are both given: leave one of them out")
-    best = Landscape(wanted.path).best(wanted.use)
-    if best.folder is not None:
-        return _of_model(best.folder.path, wanted)
-    return _of_network(dataclasses.replace(wanted, betas=best.betas), None)
+    folder = Landscape(wanted.path).best(wanted.use).folder
+    assert folder is not None  # only a model between the grid points, which were not searched, has none
+    return _of_model(folder.path, wanted)
 
 
 def _of_network(wanted: Wanted, key: str | None) -> Opened:
@@ -131,15 +131,25 @@ def _of_network(wanted: Wanted, key: str | None) -> Opened:
     chosen = next(iter(keys)) if key is None else key
     if chosen not in keys:
         raise SpecError(f"{wanted.path} has no network {chosen}: it has {', '.join(keys)}")
+    if wanted.betas is None and wanted.request is None:
+        raise SpecError(f"{wanted.path} has a network conditioned on betas: say which by --betas, or by --rates")
     network = landscape.network(keys[chosen])
-    betas = wanted.betas
-    if betas is None:
-        if wanted.request is None:
-            raise SpecError(f"{wanted.path} has a network conditioned on betas: say which by --betas, or by --rates")
-        betas = landscape.at_rates(wanted.request, data_folder=wanted.data_folder).answer.betas
+    betas = _solved(wanted, folder, network) if wanted.betas is None else wanted.betas
     where = folder.path / "networks" / chosen
     images = functools.partial(data_of, folder, wanted.data_folder)
     return Opened(subject_of(network, betas), where, where, images, wanted.request)
+
+
+def _solved(wanted: Wanted, folder: SweepFolder, network: "Conditioned") -> tuple[float, ...]:
+    """Betas at which this network has the rates wanted."""
+    from ratescape.landscape.contents import held_out
+    from ratescape.records.table import FINE_IMAGES
+    from ratescape.search.by_rates import betas_for
+    from ratescape.specs.rate_targets import requested
+
+    model = folder.spec().model
+    targets = requested(wanted.request or "", model.layers, model.resolutions)
+    return betas_for(network, held_out(folder, network, FINE_IMAGES, wanted.data_folder), targets).betas
 
 
 def _of_model(path: Path, wanted: Wanted) -> Opened:
@@ -170,16 +180,23 @@ def _images(weights: Path, header: dict[str, Any], data_folder: Path | None) -> 
     return reload_data(from_dict(DataSpec, header["data"]), owner, header.get("fingerprint"), data_folder)
 
 
-def model_of(path: Path) -> "HVAE | Conditioned":
-    """The model, or the conditioned network, at the path that an archive names, or that of a landscape.
+def model_of(archive: "Archive", given: Path | None) -> "HVAE | Conditioned":
+    """The model, or the conditioned network, of an archive: at a path that is given, or at the one that it names.
+
+    Args:
+        given: where the model lies now; of a landscape, whose network is taken, too.
 
     Raises:
+        SpecError: the archive does not say where its model lies, and no path is given.
         CheckpointError: there is none, or a damaged one.
     """
+    if given is None and not archive.header.where:
+        raise SpecError(f"{archive.name} does not say where its model lies: name it by --model")
+    path = given or Path(archive.header.where)
     from ratescape import checkpoint
     from ratescape.landscape import Landscape
 
-    if (path / "spec.yaml").exists() and (path / "runs").is_dir():
+    if is_landscape(path):
         return Landscape(path).network()
     weights = RunFolder(path).weights if path.is_dir() else path
     if path.parent.name == "networks":

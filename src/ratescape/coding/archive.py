@@ -17,7 +17,7 @@ from ratescape.coding.codec import Codec
 from ratescape.coding.container import Archive, Spool
 from ratescape.coding.entropy import library_version
 from ratescape.coding.frames import Frames, frames_of
-from ratescape.coding.header import CODEC, LAYER, LOSSLESS, LOSSY, NAMES, Header
+from ratescape.coding.header import CODEC, LAYER, LOSSLESS, LOSSY, NAMES, Header, damaged
 from ratescape.coding.lossless import Lossless
 from ratescape.coding.lossy import Lossy
 from ratescape.coding.naming import packed_names
@@ -25,7 +25,6 @@ from ratescape.coding.subject import Subject, subject_for, subject_of
 from ratescape.errors import CheckpointError, DataError, SpecError
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
-from ratescape.records.files import whole_file
 from ratescape.specs.given import Betas
 from ratescape.specs.rate_targets import Request
 from ratescape.version import __version__
@@ -177,23 +176,6 @@ def _header(subject: Subject, coder: Lossy | Lossless, count: int, where: str) -
     )
 
 
-def compress_to(
-    path: Path,
-    subject: Subject,
-    frames: Frames,
-    coder: Lossy | Lossless,
-    where: str = "",
-    progress: Callable[[int], object] | None = None,
-) -> Header:
-    """As :func:`write_archive`, to a file, whole or not at all.
-
-    Raises:
-        RecordError: the file cannot be written.
-    """
-    with whole_file(path) as out:
-        return write_archive(out, subject, frames, coder, where, progress)
-
-
 def _block_size(model: HVAE) -> int:
     numbers = max(sum(math.prod(shape) for shape in model.latent_shapes), math.prod(model.image_shape))
     return max(min(BLOCK, ELEMENTS // numbers), 1)
@@ -233,7 +215,7 @@ def decoded_by(archive: Archive, subject: Subject, layers: int | None = None) ->
     """As :func:`decoded`, by a model that is known to be the archive's."""
     header = archive.header
     if header.block > _block_size(subject.model) or header.shape != tuple(subject.model.image_shape):
-        raise DataError(f"{archive.name} is damaged (its blocks are larger than any of this model): get a sound copy")
+        raise damaged(archive.name, "its blocks are larger than any of this model")
     coder = _coder_of(archive, subject)
     streams = coder.streams[: layers_there(archive, layers)]
     blocks = [archive.blocks(kind, layer) for kind, layer in streams]
@@ -241,7 +223,7 @@ def decoded_by(archive: Archive, subject: Subject, layers: int | None = None) ->
         try:
             yield coder.decode(pieces, header.in_block(number))
         except ValueError as error:
-            raise DataError(f"{archive.name} is damaged ({error}): get a sound copy") from error
+            raise damaged(archive.name, str(error)) from error
 
 
 def layers_there(archive: Archive, layers: int | None) -> int:
@@ -275,5 +257,5 @@ def _coder_of(archive: Archive, subject: Subject) -> Coder:
     except ValueError as error:
         raise DataError(f"{archive.name} is damaged in its codec ({error}): get a sound copy") from error
     if codec.digest != archive.header.codec:
-        raise DataError(f"{archive.name} is damaged (its codec is another one than its header says): get a sound copy")
+        raise damaged(archive.name, "its codec is another one than its header says")
     return Lossy(subject, codec)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ratescape.coding.codec import Codec
-from ratescape.coding.quantise import OCTAVE, LayerCode, by_table, likeliest, placed
+from ratescape.coding.quantise import OCTAVE, LayerCode, by_table, likeliest, placed, steps_of
 from ratescape.coding.subject import Subject, subject_of
 from ratescape.coding.tables import WIDEST, Tables
 from ratescape.data.batches import stream
@@ -164,7 +164,7 @@ class _Layer:
         """The code of a step in units of the likelihood's deviation, the symbols ``[N, D]``, their mean bits."""
         delta = np.maximum(step * self.unit, self.least_step)
         steps = np.clip(np.ceil(np.log2(delta) * OCTAVE), -(2**15), 2**15 - 1).astype(np.int16)
-        delta = np.repeat(np.exp2(steps / OCTAVE), math.prod(self.shape) // self.tables)
+        delta = steps_of(steps, math.prod(self.shape))
         symbols = torch.round(self.target / torch.as_tensor(delta, dtype=self.target.dtype, device=self.target.device))
         # At a step of sqrt(12) deviations lambda is 1: then both terms of the choice rise alike with the step.
         multiplier = step**2 / 12

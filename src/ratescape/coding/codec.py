@@ -1,15 +1,13 @@
 """A calibrated codec as an object, and as bytes: in a file of its own, and inside every archive made with it."""
 
 import dataclasses
-import hashlib
 import math
 import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from ratescape.coding.identity import DIGEST
+from ratescape.coding.identity import DIGEST, Packed, digest_of
 from ratescape.coding.parsing import Reader, inflated
 from ratescape.coding.quantise import LayerCode
 from ratescape.coding.tables import HIGHEST, WIDEST, Tables
@@ -24,7 +22,7 @@ MOST_BYTES = 64 << 20
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Codec:
+class Codec(Packed):
     """How the latents of one model become bits, calibrated once: see :func:`ratescape.calibrate`.
 
     Example::
@@ -48,14 +46,6 @@ class Codec:
         """Mean code length of all layers, bits per image."""
         return sum(self.lengths)
 
-    @property
-    def digest(self) -> bytes:
-        return hashlib.sha256(self._plain()).digest()[:DIGEST]
-
-    def to_bytes(self) -> bytes:
-        """All of it, compressed."""
-        return zlib.compress(self._plain(), 9)
-
     @classmethod
     def from_bytes(cls, data: bytes) -> "Codec":
         """What :meth:`to_bytes` gave.
@@ -78,7 +68,7 @@ class Codec:
             RecordError: the file cannot be written.
         """
         content = self.to_bytes()
-        write_atomically(Path(path), MAGIC + hashlib.sha256(content).digest()[:DIGEST] + content)
+        write_atomically(Path(path), MAGIC + digest_of(content) + content)
 
     @classmethod
     def load(cls, path: str | Path) -> "Codec":
@@ -94,7 +84,7 @@ class Codec:
         content = data[len(MAGIC) + DIGEST :]
         if not data.startswith(MAGIC):
             raise CheckpointError(f"{path} is not a codec of ratescape: check the path")
-        if hashlib.sha256(content).digest()[:DIGEST] != data[len(MAGIC) : len(MAGIC) + DIGEST]:
+        if digest_of(content) != data[len(MAGIC) : len(MAGIC) + DIGEST]:
             raise CheckpointError(f"{path} is damaged: delete it, and the codec is calibrated anew")
         return cls.from_bytes(content)
 

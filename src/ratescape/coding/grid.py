@@ -2,9 +2,7 @@
 
 import dataclasses
 import functools
-import hashlib
 import math
-import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,10 +11,9 @@ import torch
 from torch import Tensor
 
 from ratescape.coding.entropy import REACH
-from ratescape.coding.identity import DIGEST
+from ratescape.coding.identity import Packed
 from ratescape.coding.parsing import Reader, inflated
-from ratescape.coding.quantise import by_table, in_units_of
-from ratescape.errors import DataError
+from ratescape.coding.quantise import OCTAVE, by_table, in_units_of, refuse_infinite, steps_of
 from ratescape.model.distributions import Gaussian
 from ratescape.model.hierarchy import HVAE
 
@@ -36,12 +33,9 @@ FINEST = 8 / REACH
 ROUND = 2**16
 """Numbers that a coder sees are rounded to 1 / ROUND, which is coarser than what machines and batches differ by."""
 
-OCTAVE = 256
-"""Steps are 2^(i / 256)."""
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Grid:
+class Grid(Packed):
     """The steps of each layer, top first.
 
     Example::
@@ -69,8 +63,7 @@ class Grid:
         def source(index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
             assert posterior is not None  # these are passes over images
             _, sigma = in_units_of(prior, posterior)
-            if not bool(torch.isfinite(sigma).all()):
-                raise DataError("images have posteriors that are not finite in this model: train it anew")
+            refuse_infinite(sigma)
             rows = by_table(sigma.double().cpu().numpy(), posterior.mean.shape[1])
             steps = np.clip(np.quantile(rows, NARROW, axis=0) * COARSEST, FINEST, COARSEST)
             found.append(np.floor(OCTAVE * np.log2(steps)).astype(np.int16))
@@ -83,19 +76,12 @@ class Grid:
     def steps(self) -> tuple[npt.NDArray[np.float64], ...]:
         """Of each layer ``[D]``."""
         pairs = zip(self.exponents, self.shapes, strict=True)
-        return tuple(np.repeat(np.exp2(one / OCTAVE), math.prod(shape) // len(one)) for one, shape in pairs)
+        return tuple(steps_of(one, math.prod(shape)) for one, shape in pairs)
 
     @functools.cached_property
     def deviations(self) -> tuple[npt.NDArray[np.float64], ...]:
         """The prior's deviation in steps ``[D]``, rounded, as coders see it."""
         return tuple(np.rint(ROUND / one) / ROUND for one in self.steps)
-
-    @property
-    def digest(self) -> bytes:
-        return hashlib.sha256(self._plain()).digest()[:DIGEST]
-
-    def to_bytes(self) -> bytes:
-        return zlib.compress(self._plain(), 9)
 
     @classmethod
     def from_bytes(cls, data: bytes, shapes: Sequence[tuple[int, ...]]) -> "Grid":

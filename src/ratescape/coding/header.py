@@ -123,7 +123,7 @@ def read_header(file: IO[bytes], name: str) -> Header:
     if not prelude.startswith(MAGIC):
         raise DataError(f"{name} is not an archive of ratescape: check the path")
     if len(prelude) < _PRELUDE.size:
-        raise _damaged(name, "it ends within its header")
+        raise damaged(name, "it ends within its header")
     _, version, mode, _, length = _PRELUDE.unpack(prelude)
     if version != FORMAT:
         raise DataError(
@@ -132,17 +132,18 @@ def read_header(file: IO[bytes], name: str) -> Header:
         )
     content = file.read(min(length, HEADER_MOST))
     if len(content) < length or file.read(CHECK) != checksum(prelude + content):
-        raise _damaged(name, "its header does not match its checksum")
+        raise damaged(name, "its header does not match its checksum")
     try:
         header = _parsed(Reader(content), mode)
     except (ValueError, struct.error) as error:
-        raise _damaged(name, str(error)) from error
+        raise damaged(name, str(error)) from error
     if reason := _contradiction(header):
-        raise _damaged(name, reason)
+        raise damaged(name, reason)
     return header
 
 
-def _damaged(name: str, reason: str) -> DataError:
+def damaged(name: str, reason: str) -> DataError:
+    """The error of an archive that is damaged."""
     return DataError(f"{name} is damaged ({reason}): get a sound copy")
 
 

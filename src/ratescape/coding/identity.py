@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import zlib
+from abc import ABC, abstractmethod
 from typing import Any
 
 from torch import Tensor
@@ -13,6 +15,27 @@ from ratescape.specs.codec import to_dict
 
 DIGEST = 16
 """Bytes of a digest of a model or codec: the first of its SHA-256."""
+
+
+def digest_of(data: bytes) -> bytes:
+    """The first bytes of a SHA-256, by which a model or codec is known."""
+    return hashlib.sha256(data).digest()[:DIGEST]
+
+
+class Packed(ABC):
+    """What is told apart by its content, and stands compressed in an archive."""
+
+    @property
+    def digest(self) -> bytes:
+        return digest_of(self._plain())
+
+    def to_bytes(self) -> bytes:
+        """All of it, compressed."""
+        return zlib.compress(self._plain(), 9)
+
+    @abstractmethod
+    def _plain(self) -> bytes:
+        """All of it."""
 
 
 def digest_of_model(model: HVAE | Conditioned) -> bytes:
@@ -42,6 +65,6 @@ def refuse_bottom_up(model: HVAE) -> None:
     """
     if not all(getattr(layer, "closed_form", True) for layer in model.layers):
         raise SpecError(
-            f"a {model.spec.family} model cannot be coded: its top layer is inferred from the layer below, which a "
+            f"a {model.spec.title} model cannot be coded: its top layer is inferred from the layer below, which a "
             "decoder that begins at the top does not have; take a model of a top-down family, such as ghvae"
         )

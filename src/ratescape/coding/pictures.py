@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from ratescape.coding.container import Archive
 from ratescape.errors import SpecError
 from ratescape.records.files import unwritable
 
@@ -75,14 +74,3 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def model_path(archive: Archive, given: Path | None) -> Path:
-    """Where an archive's model lies: as given, or as the archive says.
-
-    Raises:
-        SpecError: neither.
-    """
-    if given is None and not archive.header.where:
-        raise SpecError(f"{archive.name} does not say where its model lies: name it by --model")
-    return given or Path(archive.header.where)

@@ -57,7 +57,7 @@ class LayerCode:
     @functools.cached_property
     def delta(self) -> npt.NDArray[np.float64]:
         """Step of each dimension ``[D]``."""
-        return np.repeat(np.exp2(self.steps / OCTAVE), self.repeats)
+        return steps_of(self.steps, self.dimensions)
 
     def nearest(self, target: Tensor, weight: Tensor) -> Tensor:
         """Symbols k ``[B, D]`` with the least weight (k Delta - target)^2 / 2 + lambda ln 2 bits(k).
@@ -114,6 +114,11 @@ class LayerCode:
         return np.ascontiguousarray(rows.reshape(count, self.repeats, -1).transpose(0, 2, 1)).reshape(count, -1)
 
 
+def steps_of(exponents: npt.NDArray[np.int16], dimensions: int) -> npt.NDArray[np.float64]:
+    """The step of each dimension ``[D]`` from those of their tables as exponents ``[R]``, 2^(i / 256)."""
+    return np.repeat(np.exp2(exponents / OCTAVE), dimensions // len(exponents))
+
+
 def by_table(values: npt.NDArray[Number], tables: int) -> npt.NDArray[Number]:
     """``[N, D] -> [N * D / R, R]``: what belongs to one of R tables in one column."""
     return values.reshape(len(values), tables, -1).transpose(0, 2, 1).reshape(-1, tables)
@@ -123,6 +128,12 @@ def in_units_of(prior: Gaussian, posterior: Gaussian) -> tuple[Tensor, Tensor]:
     """Mean and deviation of the posterior in the prior's coordinates, (z - mu_p) / sigma_p, each ``[B, D]``."""
     mean = (posterior.mean - prior.mean) / prior.sigma
     return mean.flatten(1), (posterior.sigma / prior.sigma).flatten(1)
+
+
+def refuse_infinite(*parts: Tensor) -> None:
+    """Refuse posteriors that are not finite; raises :class:`DataError`."""
+    if not all(bool(torch.isfinite(part).all()) for part in parts):
+        raise DataError("images have posteriors that are not finite in this model: train it anew")
 
 
 LEAST_WEIGHT = 0.01
@@ -143,8 +154,7 @@ def likeliest(prior: Gaussian, posterior: Gaussian) -> tuple[Tensor, Tensor]:
         DataError: posteriors that are not finite.
     """
     mean, sigma = in_units_of(prior, posterior)
-    if not bool(torch.isfinite(mean).all() and torch.isfinite(sigma).all()):
-        raise DataError("images have posteriors that are not finite in this model: train it anew")
+    refuse_infinite(mean, sigma)
     weight = (sigma**-2 - 1).clamp_min(LEAST_WEIGHT)
     return (mean / (sigma.square() * weight)).clamp(-FARTHEST, FARTHEST), weight
 

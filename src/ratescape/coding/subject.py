@@ -1,11 +1,10 @@
 """The model of an archive, however it is given: an ordinary one, or a conditioned network at some betas."""
 
-import hashlib
 import struct
 from typing import NamedTuple
 
 from ratescape.coding.header import Header
-from ratescape.coding.identity import DIGEST, digest_of_model, refuse_bottom_up
+from ratescape.coding.identity import digest_of, digest_of_model, refuse_bottom_up
 from ratescape.errors import CheckpointError, SpecError
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.distributions import Bernoulli
@@ -57,7 +56,7 @@ def _at(network: Conditioned, betas: tuple[float, ...], *, extrapolate: bool = F
     joined = digest_of_model(network) + struct.pack(f"<{len(betas)}d", *betas)
     model = network.at(betas, extrapolate=extrapolate)
     refuse_bottom_up(model)
-    return Subject(model, hashlib.sha256(joined).digest()[:DIGEST], betas)
+    return Subject(model, digest_of(joined), betas)
 
 
 def subject_for(header: Header, model: HVAE | Conditioned, name: str) -> Subject:

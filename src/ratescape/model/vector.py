@@ -118,7 +118,5 @@ def vector(spec: ModelSpec, image_shape: tuple[int, ...]) -> HVAE:
     lower = [VectorLayer(width, size, depth) for size in latents[1:]]
     encoder, decoder = VectorTower(columns, width, depth), VectorDecoder(width, columns)
     observed = likelihood(spec, columns)
-    return HVAE(
-        encoder, [VectorTop(width, latents[0], depth), *lower], decoder, observed, (columns,), spec,
-        adapted=("layers", "decoder"),
-    )  # fmt: skip
+    layers = [VectorTop(width, latents[0], depth), *lower]
+    return HVAE(encoder, layers, decoder, observed, (columns,), spec, adapted=("layers", "decoder"))

@@ -14,6 +14,11 @@ from ratescape.specs.runs import NetworkSpec, RunSpec
 from ratescape.specs.sweep import SweepSpec
 
 
+def is_landscape(path: Path) -> bool:
+    """Whether a folder is one of a landscape, and not of a single model."""
+    return (path / "runs").is_dir() and (path / "spec.yaml").exists()
+
+
 def refuse_differences(folder: Path, fields: list[str]) -> None:
     """Refuse to put one spec's results into the folder of another.
 

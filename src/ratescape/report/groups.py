@@ -6,10 +6,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from ratescape.metrics import SUBSCRIPTS, layer_columns
+from ratescape.metrics import ACTIVE_RATE, SUBSCRIPTS, layer_columns
 from ratescape.selection import beta_vaes
 from ratescape.specs.blocks import levels
-from ratescape.specs.methods import Targeted
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.sweep import SweepSpec
 
@@ -39,8 +38,7 @@ def groups_of(spec: SweepSpec) -> list[Group]:
 
         groups_of(spec)  # [Group("1×1", (5,)), Group("7×7", (4, 3)), Group("14×14", (2, 1))]
     """
-    own = isinstance(spec.method, Targeted)
-    grouping = spec.model.usual_groups if own and spec.model.family == "deep" else spec.grouping()
+    grouping = spec.grouping()
     numbers = range(spec.model.layers, 0, -1)
     members = [
         tuple(layer for layer, of in zip(numbers, grouping, strict=True) if of == group)
@@ -64,6 +62,18 @@ def group_rates(rows: pd.DataFrame, groups: Sequence[Group], prefix: str = "") -
         prefix: ``test_`` for what was measured on test.
     """
     return [rows[[f"{prefix}rate_{layer}" for layer in group.layers]].sum(axis=1, skipna=False) for group in groups]
+
+
+def group_shares(rows: pd.DataFrame, groups: Sequence[Group], prefix: str = "") -> list[pd.Series]:
+    """The share of the total rate that each group carries; missing where less than 0.1 nats leave nothing to divide.
+
+    Args:
+        rows: the models.
+        groups: the groups, top first.
+        prefix: as of :func:`group_rates`.
+    """
+    total = rows[f"{prefix}rate"].where(rows[f"{prefix}rate"] >= ACTIVE_RATE)
+    return [rate / total for rate in group_rates(rows, groups, prefix)]
 
 
 def group_betas(row: pd.Series, groups: Sequence[Group]) -> list[str]:

@@ -121,11 +121,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     """``value`` as the annotated type ``hint``, or a SpecError that names the field."""
     value = _number(value)
     if dataclasses.is_dataclass(hint):
-        return (
-            value
-            if isinstance(value, typing.cast(type, hint))
-            else from_dict(typing.cast(type, hint), value, where + ".")
-        )
+        spec = typing.cast(type, hint)
+        return value if isinstance(value, spec) else from_dict(spec, value, where + ".")
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is types.UnionType or origin is typing.Union:
         if value is None and types.NoneType in arguments:

@@ -8,7 +8,7 @@ from ratescape.errors import SpecError
 from ratescape.specs.blocks import USUAL_BLOCKS, levels
 from ratescape.specs.checks import require
 from ratescape.specs.codec import convert_fields
-from ratescape.specs.factories import FactoryName, Options, factory_name, options_text
+from ratescape.specs.factories import FactoryName, Options
 from ratescape.specs.families import DEFAULT_LAYERS, FamilyFacts, facts_of
 
 MOST_AXES = 3
@@ -158,9 +158,8 @@ def _check_depth(latents: tuple[int, ...], facts: FamilyFacts) -> None:
 
 
 def _check_factory(spec: ModelSpec) -> None:
-    """Write factory and options as texts, and refuse what means nothing with a factory, or without one."""
+    """Refuse what means nothing with a factory, or without one."""
     if spec.factory is not None:
-        object.__setattr__(spec, "factory", factory_name(spec.factory))
         for field in ("family", "channels", "blocks", "bottleneck"):
             given, usual = getattr(spec, field), ModelSpec.__dataclass_fields__[field].default
             require(given == usual, f"model.{field}", given, "left out beside model.factory: give model.options")
@@ -170,4 +169,3 @@ def _check_factory(spec: ModelSpec) -> None:
         for field in ("options", "source", "tied"):
             given = getattr(spec, field)
             require(not given, f"model.{field}", given, "left out without model.factory")
-    object.__setattr__(spec, "options", options_text(spec.options))

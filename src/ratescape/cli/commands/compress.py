@@ -40,10 +40,11 @@ class Compress:
     def run(self) -> None:
         refuse_to_overwrite(self.out, self.force)
         from ratescape.cli.opening import Wanted, bytes_request, open_model
-        from ratescape.coding.archive import coder_for, compress_to, share_changed
+        from ratescape.coding.archive import coder_for, share_changed, write_archive
         from ratescape.coding.entropy import library
         from ratescape.coding.frames import frames_of
         from ratescape.coding.report import size_line
+        from ratescape.records.files import whole_file
 
         library()
         rates = bytes_request(self.bytes_per_image, self.rates)
@@ -61,7 +62,7 @@ class Compress:
             if is_new:
                 say(f"calibrated a codec, kept in {path}")
             coder = coder_for(opened.subject, frames, codec, None, lossless=False)
-        with counted("compressing", len(frames), self.quiet) as progress:
-            header = compress_to(self.out, opened.subject, frames, coder, str(opened.where), progress)
+        with counted("compressing", len(frames), self.quiet) as progress, whole_file(self.out) as out:
+            header = write_archive(out, opened.subject, frames, coder, str(opened.where), progress)
         say(size_line(header))
         say(str(self.out))

@@ -29,12 +29,12 @@ class Decompress:
         from ratescape.coding.container import Archive
         from ratescape.coding.entropy import library
         from ratescape.coding.naming import names_in
-        from ratescape.coding.pictures import Pictures, model_path
+        from ratescape.coding.pictures import Pictures
 
         library()
         with Archive.opened(self.archive) as archive:
             names, layers = names_in(archive), layers_there(archive, self.layers)
-            model = model_of(model_path(archive, self.model))
+            model = model_of(archive, self.model)
             if layers < archive.header.layers and self.layers is None:
                 note(f"{archive.name} is cut off: decoding the top {layers} of {archive.header.layers} layers")
             with Pictures(self.out) as pictures, counted("decompressing", len(names), self.quiet) as progress:

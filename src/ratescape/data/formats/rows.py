@@ -1,5 +1,7 @@
 """Arrays of vectors in any accepted form -> float64 ``[N, D]``."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -8,6 +10,11 @@ from ratescape.errors import DataError
 
 SHOWN = 5
 """Columns that an error names, at most."""
+
+
+def listed(names: Sequence[str], rest: str = "more") -> str:
+    """Names for an error: the first five, and how many more there are."""
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} {rest}" if len(names) > SHOWN else "")
 
 
 def usual_columns(rows: Array) -> Columns | None:
@@ -43,8 +50,6 @@ def to_rows(rows: Array, name: str, columns: Columns | None = None) -> npt.NDArr
     for what, broken in (("missing values", np.isnan(numbers)), ("infinite values", np.isinf(numbers))):
         counts = [f"{one}: {count}" for one, count in zip(names, broken.sum(0), strict=True) if count]
         if counts:
-            more = f" and {len(counts) - SHOWN} more columns" if len(counts) > SHOWN else ""
-            raise DataError(
-                f"{name} has {what} ({', '.join(counts[:SHOWN])}{more}): fill them in, or leave those rows out"
-            )
+            told = listed(counts, "more columns")
+            raise DataError(f"{name} has {what} ({told}): fill them in, or leave those rows out")
     return numbers

@@ -14,10 +14,8 @@ import numpy as np
 from ratescape.data.formats.arrays import Arrays, from_arrays
 from ratescape.data.formats.image_set import Array, Columns, ImageSet
 from ratescape.data.formats.reading import reading
+from ratescape.data.formats.rows import listed
 from ratescape.errors import DataError
-
-SHOWN = 5
-"""Columns that an error names, at most."""
 
 
 def read_csv(path: Path, target: str | None = None) -> ImageSet:
@@ -66,7 +64,7 @@ def _check_lines(path: Path) -> None:
         raise DataError(f"{path} has numbers in its first line: put the names of the columns there")
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
-        raise DataError(f"{path} has more than one column named {_listed(twice)}: give each a name of its own")
+        raise DataError(f"{path} has more than one column named {listed(twice)}: give each a name of its own")
 
 
 def _is_number(text: str) -> bool:
@@ -118,7 +116,7 @@ def arrays_of_frame(frame: Any, name: str, target: str | None = None) -> Arrays:
     strange = [f"{column}: {frame[column].dtype}" for column, kind in kinds.items() if kind == "other"]
     if strange:
         raise DataError(
-            f"{name} has columns that are neither numbers nor booleans ({_listed(strange)}): leave them out, turn them "
+            f"{name} has columns that are neither numbers nor booleans ({listed(strange)}): leave them out, turn them "
             "into numbers, or name one that holds classes by --data.target (in Python target)"
         )
     _refuse_gaps(frame, name)
@@ -143,7 +141,7 @@ def _refuse_gaps(frame: Any, name: str) -> None:
     gaps = frame.isna().sum()
     counts = [f"{column}: {gaps[column]}" for column in frame.columns if gaps[column]]
     if counts:
-        raise DataError(f"{name} has missing values ({_listed(counts)}): fill them in, or leave those rows out")
+        raise DataError(f"{name} has missing values ({listed(counts)}): fill them in, or leave those rows out")
 
 
 def _target(frame: Any, name: str, target: str) -> tuple[Array | None, Array | None]:
@@ -151,7 +149,7 @@ def _target(frame: Any, name: str, target: str) -> tuple[Array | None, Array | N
     if target not in frame.columns:
         near = difflib.get_close_matches(target, frame.columns, n=1)
         hint = f"did you mean {near[0]!r}? It" if near else "it"
-        raise DataError(f"{name} has no column {target!r} for data.target: {hint} has {_listed(list(frame.columns))}")
+        raise DataError(f"{name} has no column {target!r} for data.target: {hint} has {listed(list(frame.columns))}")
     _refuse_gaps(frame[[target]], name)
     column = frame[target]
     values = column.astype(str) if _kind(column) == "other" else column
@@ -159,7 +157,3 @@ def _target(frame: Any, name: str, target: str) -> tuple[Array | None, Array | N
     if array.dtype == object:
         array = array.astype(str)
     return (None, array) if array.dtype.kind == "f" else (array, None)
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ratescape.metrics import ACTIVE_RATE, Metric, layer_columns
 from ratescape.report.deciding import along
-from ratescape.report.groups import Group, axes_of, group_rates
+from ratescape.report.groups import Group, axes_of, group_rates, group_shares
 from ratescape.report.page.axes import extent, limits
 from ratescape.report.page.names import column, metric_data, number, numbers
 from ratescape.report.page.planes import Splits
@@ -41,7 +41,7 @@ def groups_data(
     return {
         "noun": "layers" if single else "groups",
         "limits": {split: [limits(numbers(rate), from_zero=True) for rate in found] for split, found in rates.items()},
-        "simplex": _simplex(rows, groups, splits, rates) if len(groups) == 3 else None,
+        "simplex": _simplex(rows, groups, splits) if len(groups) == 3 else None,
         "parallel": [_rate_axis(index, group, rates) for index, group in enumerate(groups)]
         + [_metric_axis(rows, metric, splits) for metric in along(metrics, uses)],
     }
@@ -70,14 +70,11 @@ def _scales(values: dict[str, list[float | None]]) -> dict[str, Any]:
     return found
 
 
-def _simplex(
-    rows: pd.DataFrame, groups: Sequence[Group], splits: Splits, rates: dict[str, list[pd.Series]]
-) -> dict[str, Any]:
+def _simplex(rows: pd.DataFrame, groups: Sequence[Group], splits: Splits) -> dict[str, Any]:
     """How the total rate divides between three groups. A model that carries next to nothing has nothing to divide."""
     found: dict[str, Any] = {}
     for split, prefix in splits.items():
-        total = rows[f"{prefix}rate"].where(rows[f"{prefix}rate"] >= ACTIVE_RATE)
-        x, y = in_simplex([rate / total for rate in rates[split]])
+        x, y = in_simplex(group_shares(rows, groups, prefix))
         found[split] = {"points": {"x": numbers(x), "y": numbers(y)}}
     silent = max(sum(number(x) is None for x in one["points"]["x"]) for one in found.values())
     without = f" Not shown: {silent} of less than {ACTIVE_RATE:g} nats." if silent else ""

@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 
-from ratescape.metrics import ACTIVE_RATE, Metric
-from ratescape.report.groups import Group, group_rates
+from ratescape.metrics import Metric
+from ratescape.report.groups import Group, group_shares
 from ratescape.report.plots.geometry import SIMPLEX, in_simplex, simplex_lines
 from ratescape.report.plots.marks import draw_points, draw_rings
 from ratescape.report.plots.palette import GREY, GRID, QUIET, colours_of, norm_of
@@ -26,8 +26,7 @@ def simplex(axes: Axes, rows: pd.DataFrame, groups: Sequence[Group], metric: Met
     A model of less than 0.1 nats has nothing to divide, and is left out. Returns the points.
     """
     _frame(axes, groups)
-    total = rows["rate"].where(rows["rate"] >= ACTIVE_RATE)
-    x, y = in_simplex([rate / total for rate in group_rates(rows, groups)])
+    x, y = in_simplex(group_shares(rows, groups))
     drawn = draw_points(axes, x, y, rows[metric.column], colours_of(metric), norm_of(rows[metric.column]))
     draw_rings(axes, x, y, rows, hull_of(rows, metric))
     return drawn
