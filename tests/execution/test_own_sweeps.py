@@ -193,6 +193,8 @@ def test_a_landscape_imports_nothing_without_permission(
 
     forget()
     landscape, out = Landscape(folder.path), tmp_path / "model.safetensors"
+    images, archive = tmp_path / "images.npy", tmp_path / "a.rsc"
+    np.save(images, data.test.pixels[:6])
     best = landscape.best("psnr")
     assert landscape.report().exists()
     asks: list[Callable[[], object]] = [
@@ -208,6 +210,7 @@ def test_a_landscape_imports_nothing_without_permission(
         ["recommend", folder.path, "--out", out],
         ["solve", folder.path, "--rates", "total=3"],
         ["evaluate", next((folder.path / "runs").iterdir())],
+        ["compress", folder.path, images, "--betas", "1", "--force", "--out", archive],
     ]
     for one in words:
         outcome = run(*one)
@@ -216,6 +219,8 @@ def test_a_landscape_imports_nothing_without_permission(
     for one in words:
         forget()
         assert run(*one, "--allow-factory", name).status == 0
+    forget()
+    assert run("decompress", archive, "--allow-factory", name, "--out", tmp_path / "again").status == 0
     forget()
     assert rs.load(out, factory=three).spec.factory == name
     assert Landscape(folder.path, factory=three).network().latent_shapes[0] == (3,)

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 import ratescape as rs
 from ratescape import checkpoint
+from ratescape.coding.subject import subject_of
 from ratescape.data.batches import Images
 from ratescape.errors import DataError, SpecError
 from ratescape.model.columns import SMALLEST_SPREAD, ByColumn, stand_on
@@ -49,6 +50,11 @@ def test_distortions_are_densities_in_the_units_of_the_data() -> None:
     chance = torch.sigmoid(mean[:, 2]).numpy()
     expected -= stats.bernoulli.logpmf(raw[:, 2].astype(int), chance)
     np.testing.assert_allclose(result.distortion.detach().numpy(), expected, rtol=1e-6)
+
+
+def test_archives_of_images_refuse_a_model_of_rows() -> None:
+    with pytest.raises(SpecError, match="a vector model of rows cannot be coded: archives hold images"):
+        subject_of(small())
 
 
 def test_units_are_kept_exactly_and_are_undone() -> None:

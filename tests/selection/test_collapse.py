@@ -23,6 +23,17 @@ def test_the_price_of_a_beta_is_told_apart_from_a_failure() -> None:
     ]
 
 
+def test_layers_that_have_all_collapsed_in_all_models_are_one_line() -> None:
+    row = {f"beta_{i}": 1.0 for i in (3, 2, 1)} | {f"rate_{i}": 0.01 for i in (3, 2, 1)}
+    rows = pd.DataFrame([row | {"run": name, "seed": 0, "status": "ok"} for name in ("a", "b")])
+    assert selection.collapse_warnings(Table(rows, 0, (), "validation")) == [
+        "all 3 layers have collapsed in all 2 models (less than 0.1 nats): train for more steps"
+    ]
+    rows.loc[0, "rate_1"] = 5.0
+    lines = selection.collapse_warnings(Table(rows, 0, (), "validation"))
+    assert [line.split(" has")[0] for line in lines] == ["z₃", "z₂", "z₁"]
+
+
 def test_layers_of_a_group_pay_for_its_beta_together() -> None:
     betas, rates = (10.0, 10.0, 0.1), (0.01, 5.0, 30.0)
     row = {f"{name}_{3 - i}": v for name, of in (("beta", betas), ("rate", rates)) for i, v in enumerate(of)}

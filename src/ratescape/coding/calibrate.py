@@ -203,7 +203,8 @@ class _Layer:
 def _refuse_missed(number: int, wanted: float, found: float, most: float) -> None:
     """Refuse a rate that a layer cannot have; a model's own, which may be the same for all images, need not be had."""
     if abs(found - wanted) > max(MISSED * wanted, 0.07):
+        leap = "; its size leaps there: ask for a little more or less" if wanted < most else "; ask for less"
         raise SpecError(
             f"layer {number} cannot have {wanted:.4g} nats ({wanted / math.log(2):.4g} bits) per image: it "
-            f"has {found:.4g} at the nearest, and {most:.4g} at most; ask for less, or take a model of smaller betas"
+            f"has {found:.4g} at the nearest, and {most:.4g} at most{leap}, or take a model of smaller betas"
         )

@@ -57,12 +57,14 @@ def digest_of_model(model: HVAE | Conditioned) -> bytes:
     return digest.digest()[:DIGEST]
 
 
-def refuse_bottom_up(model: HVAE) -> None:
-    """Refuse models in which a layer's posterior depends on the layers below it.
+def refuse_uncodable(model: HVAE) -> None:
+    """Refuse models of rows, and those in which a layer's posterior depends on the layers below it.
 
     Raises:
-        SpecError: it does.
+        SpecError: it is one of these.
     """
+    if len(model.image_shape) == 1:
+        raise SpecError(f"a {model.spec.title} model of rows cannot be coded: archives hold images")
     if not all(getattr(layer, "closed_form", True) for layer in model.layers):
         raise SpecError(
             f"a {model.spec.title} model cannot be coded: its top layer is inferred from the layer below, which a "

@@ -4,7 +4,7 @@ import struct
 from typing import NamedTuple
 
 from ratescape.coding.header import Header
-from ratescape.coding.identity import digest_of, digest_of_model, refuse_bottom_up
+from ratescape.coding.identity import digest_of, digest_of_model, refuse_uncodable
 from ratescape.errors import CheckpointError, SpecError
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.distributions import Bernoulli
@@ -47,7 +47,7 @@ def subject_of(model: HVAE | Conditioned, betas: Betas = None) -> Subject:
         raise SpecError(f"model is a {type(model).__name__}: give a model that ratescape loaded or trained")
     if not is_empty(betas):
         raise SpecError("model is an ordinary one, of its own betas: leave out betas")
-    refuse_bottom_up(model)
+    refuse_uncodable(model)
     return Subject(model, digest_of_model(model), ())
 
 
@@ -55,7 +55,7 @@ def _at(network: Conditioned, betas: tuple[float, ...], *, extrapolate: bool = F
     # Of the network, not of the model that is taken from it: merging may round differently on another machine.
     joined = digest_of_model(network) + struct.pack(f"<{len(betas)}d", *betas)
     model = network.at(betas, extrapolate=extrapolate)
-    refuse_bottom_up(model)
+    refuse_uncodable(model)
     return Subject(model, digest_of(joined), betas)
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from ratescape.metrics import ACTIVE_RATE, SUBSCRIPTS
+from ratescape.metrics import ACTIVE_RATE, SUBSCRIPTS, layer_columns
 from ratescape.records.table import Table
 from ratescape.selection.rows import by_layer, measured
 
@@ -50,6 +50,8 @@ def have_collapsed(rows: pd.DataFrame, layer: int | None) -> pd.Series:
 def collapse_warnings(table: Table) -> list[str]:
     """One line for each layer that has collapsed in some models of a landscape, and for each way to collapse.
 
+    Where all layers of all models have, and these are more than two, that is one line alone.
+
     Example::
 
         z₂ has collapsed in 6 of 25 models (less than 0.1 nats): the price of its beta, which is above the others'
@@ -59,6 +61,11 @@ def collapse_warnings(table: Table) -> list[str]:
     for _, row in rows.iterrows():
         for dead in dead_layers(row):
             alike.setdefault((-dead.layer, dead.priced), []).append(dead)
+    layers = len(layer_columns(rows, "rate"))
+    if layers > 2 and sum(map(len, alike.values())) == layers * len(rows) > 0:
+        all_of_them = [dead for one in alike.values() for dead in one]
+        models = "the one model" if len(rows) == 1 else f"all {len(rows)} models"
+        return [f"all {layers} layers have collapsed in {models} ({how(all_of_them)}): train for more steps"]
     return [_line(dead, len(rows)) for _, dead in sorted(alike.items())]
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
+from ratescape.cli.factories import AllowFactory, importable
 from ratescape.cli.output import say
 from ratescape.errors import SpecError
 from ratescape.specs.checks import require
@@ -33,6 +34,8 @@ class BenchFiles:
     """Images at most."""
     out: Path | None = None
     """File for a figure of sizes and errors (.png)."""
+    allow_factory: AllowFactory = ()
+    """Factories of your own networks that may be imported, as package.module:function; a file alone imports nothing."""
     data_folder: Path | None = None
     """Where to look first for the files of a known data set, and for a path that has moved."""
 
@@ -44,8 +47,10 @@ class BenchFiles:
         from ratescape.coding.entropy import library
         from ratescape.data.catalog import load_data
         from ratescape.report.files import draw
+        from ratescape.specs.factories import allow_factories
 
         library()
+        allow_factories(importable(self.allow_factory))
         pixels = load_data(self.data, folder=self.data_folder).test.pixels[: self.limit]
         opened = open_model(Wanted(self.model, self.use, self.betas, self.rates, self.data_folder))
         subject = opened.subject

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from ratescape.cli.factories import AllowFactory, importable
 from ratescape.cli.output import counted, refuse_to_overwrite, say
 
 
@@ -34,6 +35,8 @@ class Compress:
     """Overwrite the file if it exists."""
     data_folder: Path | None = None
     """Where to look first for the images that the model was trained on, on which a codec is calibrated once."""
+    allow_factory: AllowFactory = ()
+    """Factories of your own networks that may be imported, as package.module:function; a file alone imports nothing."""
     quiet: bool = False
     """Show no progress bar."""
 
@@ -45,8 +48,10 @@ class Compress:
         from ratescape.coding.frames import frames_of
         from ratescape.coding.report import size_line
         from ratescape.records.files import whole_file
+        from ratescape.specs.factories import allow_factories
 
         library()
+        allow_factories(importable(self.allow_factory))
         rates = bytes_request(self.bytes_per_image, self.rates)
         opened = open_model(Wanted(self.model, self.use, self.betas, rates, self.data_folder))
         frames = frames_of(self.images, opened.subject.model.image_shape)

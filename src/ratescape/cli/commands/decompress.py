@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
+from ratescape.cli.factories import AllowFactory, importable
 from ratescape.cli.output import counted, note, say
 
 
@@ -20,6 +21,8 @@ class Decompress:
     """Decode this many layers, from the top; the others are at the mode of their prior. Default: all that are there."""
     model: Path | None = None
     """Where the model lies now; default: where the archive says."""
+    allow_factory: AllowFactory = ()
+    """Factories of your own networks that may be imported, as package.module:function; a file alone imports nothing."""
     quiet: bool = False
     """Show no progress bar."""
 
@@ -30,8 +33,10 @@ class Decompress:
         from ratescape.coding.entropy import library
         from ratescape.coding.naming import names_in
         from ratescape.coding.pictures import Pictures
+        from ratescape.specs.factories import allow_factories
 
         library()
+        allow_factories(importable(self.allow_factory))
         with Archive.opened(self.archive) as archive:
             names, layers = names_in(archive), layers_there(archive, self.layers)
             model = model_of(archive, self.model)
