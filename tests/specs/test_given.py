@@ -10,7 +10,6 @@ from ratescape.specs.given import as_betas
     ("given", "meant"),
     [
         (2, (2.0, 2.0, 2.0)),
-        ([2], (2.0, 2.0, 2.0)),
         ((0.1, 5), (0.1, 0.1, 5.0)),
         ((1, 2, 3), (1.0, 2.0, 3.0)),
     ],
@@ -26,3 +25,5 @@ def test_another_number_of_betas_names_both() -> None:
         as_betas((1, 2, 3, 4), 3, (0, 0, 1))
     with pytest.raises(SpecError, match=r"each of the 3 layers, top first, or one number"):
         as_betas((1, 2), 3)
+    with pytest.raises(SpecError, match="for each of the 3 layers"):
+        as_betas([2], 3)  # a list has a number for each, and one may have been forgotten

@@ -28,7 +28,8 @@ class Wanted:
 
     path: Path
     use: str | None = None
-    betas: tuple[float, ...] | None = None
+    betas: tuple[float, ...] | float | None = None
+    """One number stands for all layers."""
     rates: tuple[str, ...] = ()
     """As typed, or empty."""
     data_folder: Path | None = None

@@ -37,6 +37,16 @@ MUCH_ALIKE = 0.65
 """Least likeness, from 0 to 1, of an option that is suggested."""
 
 
+def one_or_each(betas: tuple[float, ...] | None) -> tuple[float, ...] | float | None:
+    """Betas as they were typed for a conditioned network: one alone stands for all layers.
+
+    Example::
+
+        one_or_each((0.5,))  # 0.5
+    """
+    return betas[0] if betas is not None and len(betas) == 1 else betas
+
+
 def options(command: type[Any], where: str = "") -> Iterator[tuple[str, Any]]:
     """Names of all options of a command as they are typed, without dashes in front, and their types.
 

@@ -149,11 +149,9 @@ def as_betas(given: Any, layers: int, groups: Sequence[int] = ()) -> tuple[float
         as_betas((0.1, 2), 3, groups=(0, 0, 1))  # (0.1, 0.1, 2.0)
     """
     plain, count = _plain(given), len(set(groups))
-    numbers = [plain] if isinstance(plain, (int, float)) else plain
+    numbers = [plain] * layers if isinstance(plain, (int, float)) else plain
     of_groups = f", one for each of the {count} groups" if 1 < count < layers else ""
     expected = f"give one positive number for each of the {layers} layers, top first{of_groups}, or one number for all"
-    if isinstance(numbers, list) and len(numbers) == 1:
-        numbers = numbers * layers
     if isinstance(numbers, list) and 1 < len(numbers) == count < layers:
         numbers = [numbers[group] for group in groups]
     if not isinstance(numbers, list) or not all(isinstance(beta, (int, float)) for beta in numbers):

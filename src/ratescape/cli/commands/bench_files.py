@@ -8,6 +8,7 @@ from tyro.conf import Positional, arg
 
 from ratescape.cli.factories import AllowFactory, importable
 from ratescape.cli.output import say
+from ratescape.cli.words import one_or_each
 from ratescape.errors import SpecError
 from ratescape.specs.checks import require
 
@@ -27,7 +28,7 @@ class BenchFiles:
     use: Annotated[str | None, arg(name="for")] = None
     """Of a landscape, the model that is best for this use."""
     betas: tuple[float, ...] | None = None
-    """Betas of a conditioned network: one for each layer, top layer first."""
+    """Betas of a conditioned network: one for each layer, or each group of layers, top first, or one for all."""
     rates: Annotated[tuple[str, ...], arg(metavar="LAYER=RATE ...")] = ()
     """Mean size of each layer in nats per image, as of compress."""
     limit: int = 10_000
@@ -52,7 +53,7 @@ class BenchFiles:
         library()
         allow_factories(importable(self.allow_factory))
         pixels = load_data(self.data, folder=self.data_folder).test.pixels[: self.limit]
-        opened = open_model(Wanted(self.model, self.use, self.betas, self.rates, self.data_folder))
+        opened = open_model(Wanted(self.model, self.use, one_or_each(self.betas), self.rates, self.data_folder))
         subject = opened.subject
         levels = pixels if not subject.is_binary else (pixels > 127).astype(pixels.dtype) * 255
         promise, ours = bench.promised(subject, levels), bench.lossy(subject, levels, opened.codec()[0])

@@ -8,6 +8,7 @@ from tyro.conf import Positional, arg
 
 from ratescape.cli.factories import AllowFactory, importable
 from ratescape.cli.output import counted, refuse_to_overwrite, say
+from ratescape.cli.words import one_or_each
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Compress:
     use: Annotated[str | None, arg(name="for")] = None
     """Of a landscape, the model that is best for this use: reconstruction, representation, generation or a column."""
     betas: tuple[float, ...] | None = None
-    """Betas of a conditioned network: one for each layer, top layer first."""
+    """Betas of a conditioned network: one for each layer, or each group of layers, top first, or one for all."""
     rates: Annotated[tuple[str, ...], arg(metavar="LAYER=RATE ...")] = ()
     """Mean size of each layer in nats per image, such as 2=20 1=40 (2 is the top of two layers), 2=30bits, total=60.
     Of a conditioned network these also choose the betas. Default: the model's own rates."""
@@ -53,7 +54,7 @@ class Compress:
         library()
         allow_factories(importable(self.allow_factory))
         rates = bytes_request(self.bytes_per_image, self.rates)
-        opened = open_model(Wanted(self.model, self.use, self.betas, rates, self.data_folder))
+        opened = open_model(Wanted(self.model, self.use, one_or_each(self.betas), rates, self.data_folder))
         frames = frames_of(self.images, opened.subject.model.image_shape)
         if (share := share_changed(opened.subject, frames)) > 0:
             say(

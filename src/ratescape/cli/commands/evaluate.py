@@ -9,6 +9,7 @@ from tyro.conf import Positional
 from ratescape.cli.factories import AllowFactory, importable
 from ratescape.cli.options import section
 from ratescape.cli.records import print_records
+from ratescape.cli.words import one_or_each
 from ratescape.specs.evaluation import EvaluationSpec
 
 
@@ -33,7 +34,8 @@ class Evaluate:
     """Folder of one model, such as LANDSCAPE/runs/KEY, or of a conditioned network: LANDSCAPE/networks/KEY, or the file
     that `ratescape recommend` and `solve` wrote by --out."""
     betas: tuple[float, ...] | None = None
-    """Betas that a conditioned network is conditioned on: one for each layer, top layer first."""
+    """Betas that a conditioned network is conditioned on: one for each layer, or each group of layers, top first, or
+    one for all."""
     extrapolate: bool = False
     """Allow betas outside the box that the network was trained on; the records say so."""
     evaluation: Annotated[EvaluationSpec, section(EvaluationSpec)] = dataclasses.field(default_factory=EvaluationSpec)
@@ -55,7 +57,7 @@ class Evaluate:
             None if self.evaluation == EvaluationSpec() else self.evaluation,
             self.data_folder,
             self.device,
-            betas=self.betas,
+            betas=one_or_each(self.betas),
             extrapolate=self.extrapolate,
             data=self.data.name,
             allow=importable(self.allow_factory),
