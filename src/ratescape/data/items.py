@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
+
 from ratescape.data.catalog import load_data
 from ratescape.data.formats.paths import TABLES, read_path
 from ratescape.data.locating import existing_path
@@ -32,3 +34,19 @@ def items_at(name: str, target: str | None = None) -> Any:
     if target is not None:
         raise DataError(f"target is {target!r}, but {path} is no table: leave it out, or give a .csv or .parquet")
     return path
+
+
+def pixels_at(name: str) -> npt.NDArray[Any]:
+    """Items as arrays: of the test split of a known set, or of a path that has one; else all of the path.
+
+    Raises:
+        DataError: there is nothing there, or nothing that can be used.
+
+    Example::
+
+        pixels_at("mnist").shape  # [10000, 1, 28, 28]
+    """
+    if name in SOURCES and not Path(name).exists():
+        return load_data(name).test.pixels
+    found = read_path(existing_path(name))
+    return (found.train if found.test is None else found.test).pixels

@@ -14,7 +14,7 @@ from ratescape.compute.precision import FLOAT
 from ratescape.data.batches import Images, stream
 from ratescape.data.catalog import ImageData
 from ratescape.errors import MemoryShortage, ResourceError
-from ratescape.evaluation import pictures, suite
+from ratescape.evaluation import anomalies, pictures, suite
 from ratescape.evaluation.subject import Subject
 from ratescape.evaluation.views import views
 from ratescape.execution.interrupts import deferred
@@ -260,8 +260,10 @@ def _measure(run: RunSpec, folder: RunFolder, history: History, model: HVAE, wor
         if diverged:
             lines = suite.blank(workspace.data, betas, workspace.evaluation)
         else:
-            lines = suite.measure(Subject(model, workspace.data, betas, workspace.evaluation, judge))
+            subject = Subject(model, workspace.data, betas, workspace.evaluation, judge)
+            lines = suite.measure(subject)
             _draw(run, folder, model, workspace)
+            _draw_anomalies(folder, subject)
         if run.target is not None:
             for line in lines:
                 found = outcomes(run.target.rates, line["metrics"]["rates"], betas, run.target.control.tolerance)
@@ -288,6 +290,16 @@ def _draw(run: RunSpec, folder: RunFolder, model: HVAE, workspace: Workspace) ->
         drawn = pictures.samples_by_group(model, settings.pictures, settings.seed, groups)
         write_atomically(folder.path / "reconstructions_by_group.png", restored)
         write_atomically(folder.path / "samples_by_group.png", drawn)
+
+
+def _draw_anomalies(folder: RunFolder, subject: Subject) -> None:
+    """Write what is drawn of a model's anomalies, where there are outliers."""
+    if subject.settings.outliers is None:
+        return
+    facts, picture = anomalies.shown(subject)
+    write_atomically(folder.path / "anomalies.json", json.dumps(facts))
+    if picture is not None:
+        write_atomically(folder.path / "anomalies.png", picture)
 
 
 def _measure_again(run: RunSpec, folder: RunFolder, workspace: Workspace, tell: Tell) -> None:
