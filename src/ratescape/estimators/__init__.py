@@ -1,0 +1,3 @@
+"""Models as estimators of scikit-learn."""
+
+from ratescape.estimators.transformer import RateTransformer as RateTransformer
