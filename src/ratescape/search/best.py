@@ -18,6 +18,7 @@ from ratescape.search.shown import card, metric_text
 from ratescape.selection import Choice
 
 if TYPE_CHECKING:  # to choose a model takes no torch, until one is loaded
+    from ratescape.estimators import RateTransformer
     from ratescape.model.hierarchy import HVAE
     from ratescape.records.scores import Scores
     from ratescape.search.between import Between
@@ -161,6 +162,17 @@ class Best:
         folder = self.landscape.folder
         data = reload_data(folder.spec().data, folder, folder.provenance().get("fingerprint"), data_folder)
         return self.load(device).score(items, samples=samples, seed=seed, reference=data.unseen)
+
+    def transformer(self, device: str = "cpu") -> "RateTransformer":
+        """The trained model as a transformer of scikit-learn that is fitted already; raises as :meth:`load`.
+
+        Example::
+
+            z = landscape.best("representation").transformer().transform(rows)
+        """
+        from ratescape.estimators import RateTransformer
+
+        return RateTransformer.of(self.load(device), self.betas)
 
     def refine(
         self, epochs: int, *, data_folder: str | Path | None = None, progress: Any = False, observer: Any = None
