@@ -1,9 +1,10 @@
 """The detector of anomalies: PyOD's words and signs, over rows and images, fitted or given, kept and read again."""
 
-import pickle
+import io
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 import torch
@@ -18,7 +19,7 @@ from ratescape.estimators import RateDetector
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-TINY: dict[str, Any] = {"model": {"latents": (2, 3), "channels": 12}, "epochs": 60, "random_state": 0}
+TINY: dict[str, Any] = {"model": {"latents": (2, 3), "channels": 16}, "epochs": 100, "random_state": 0}
 
 
 def table(count: int, seed: int = 0) -> np.ndarray:
@@ -29,8 +30,8 @@ def table(count: int, seed: int = 0) -> np.ndarray:
 
 
 def broken(count: int) -> np.ndarray:
-    """Such rows whose columns do not belong together."""
-    return np.random.default_rng(3).permuted(table(count, 2), axis=0)
+    """Rows whose columns have nothing to do with each other."""
+    return 5 + 3 * np.random.default_rng(3).normal(size=(count, 6))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def fitted() -> RateDetector:
 def test_it_finds_rows_that_do_not_hang_together(fitted: RateDetector) -> None:
     normal, abnormal = table(300, 1), broken(300)
     scores = np.concatenate([fitted.decision_function(normal), fitted.decision_function(abnormal)])
-    assert roc_auc_score(np.repeat([0, 1], 300), scores) > 0.85  # high is abnormal
+    assert roc_auc_score(np.repeat([0, 1], 300), scores) > 0.9  # high is abnormal
     assert set(fitted.predict(abnormal)) <= {0, 1} and fitted.predict(abnormal).mean() > 0.5
 
 
@@ -100,10 +101,12 @@ def test_a_file_keeps_it(fitted: RateDetector, tmp_path: Path) -> None:
 
 def test_copies_and_clones(fitted: RateDetector) -> None:
     rows = broken(10)
-    again = pickle.loads(pickle.dumps(fitted))  # noqa: S301 (our own bytes)
+    kept = io.BytesIO()
+    joblib.dump(fitted, kept)
+    again = joblib.load(io.BytesIO(kept.getvalue()))
     np.testing.assert_array_equal(again.decision_function(rows), fitted.decision_function(rows))
     fresh = clone(fitted)
-    assert fresh.get_params()["epochs"] == 60
+    assert fresh.get_params()["epochs"] == 100
     with pytest.raises(NotFittedError):
         fresh.predict(rows)
 
@@ -127,11 +130,12 @@ def test_it_trains_on_images(images: np.ndarray) -> None:
 
 
 def test_bad_input_is_one_line() -> None:
-    for parameters, part in (
+    wrong: tuple[tuple[dict[str, Any], str], ...] = (
         ({"contamination": 0.7}, "contamination is 0.7: give a share"),
         ({"contamination": "auto"}, "contamination is 'auto'"),
         ({"score": "llr_7"}, "score is 'llr_7': this model has auto"),
-    ):
+    )
+    for parameters, part in wrong:
         with pytest.raises(SpecError, match=part):
             RateDetector(**TINY | {"epochs": 1} | parameters).fit(table(40))
     with pytest.raises(ValueError, match="NaN"):

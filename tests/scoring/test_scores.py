@@ -1,7 +1,10 @@
 """Scores of every item, against their definitions computed the long way."""
 
+import functools
 import io
+import itertools
 import math
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -59,7 +62,8 @@ def vectors() -> HVAE:
     return build(spec, (5,)).double()
 
 
-NETWORKS = {name: lambda name=name: plain(name) for name in MODELS if name != "bottom-up"}
+TOP_DOWN = [name for name in MODELS if name != "bottom-up"]
+NETWORKS: dict[str, Callable[[], HVAE]] = {name: functools.partial(plain, name) for name in TOP_DOWN}
 NETWORKS |= {"deep": deep, "vector": vectors}
 
 
@@ -91,9 +95,10 @@ def test_bottom_up_inference_keeps_the_sample_that_the_top_layer_was_inferred_fr
     images, _, _ = inputs(model, 4)
     (noise,) = noise_of(model, 1)
     with torch.no_grad():
-        lower = model.encoder.lower_heads(model.encoder.tower(images))  # type: ignore[operator, union-attr]
+        encoder = cast(Any, model.encoder)
+        lower = encoder.lower_heads(encoder.tower(images))
         z1 = lower.at(noise[1])
-        top = model.encoder.top_heads(model.encoder.hidden(z1.flatten(1)))  # type: ignore[operator, union-attr]
+        top = encoder.top_heads(encoder.hidden(z1.flatten(1)))
         z2 = top.at(noise[0])
         prior = cast(Any, model.layers[1]).prior(z2)
         bound = -model.likelihood.distortion(model.decoder(z1), images)
@@ -197,7 +202,7 @@ def test_the_bound_tightens_with_the_samples_towards_the_likelihood() -> None:
     model, images, seeds = linear(spread=1.6), grey(4), range(40)
     means = [np.mean([model.score(images, samples=k, seed=s)["nll"] for s in seeds], 0) for k in (1, 2, 8, 64)]
     truth = -log_likelihood(images)
-    assert all((later < earlier).all() for earlier, later in zip(means, means[1:], strict=False))
+    assert all((later < earlier).all() for earlier, later in itertools.pairwise(means))
     assert (means[-1] > truth - 0.02).all() and (means[-1] - truth < 0.35 * (means[0] - truth)).all()
 
 
@@ -270,7 +275,7 @@ def test_the_table_names_its_items(tmp_path: Any) -> None:
     assert header.startswith("item,rate_2,rate_1,rate,distortion,nelbo,nll,llr_1,complexity,corrected")
     assert len(lines) == 3 and lines[0].startswith("0.png,")
     assert "mahalanobis" not in found
-    with pytest.raises(SpecError, match="no score 'llr_2'.*llr_1"):
+    with pytest.raises(SpecError, match=r"no score 'llr_2'.*llr_1"):
         found["llr_2"]
 
 

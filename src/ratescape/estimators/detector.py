@@ -37,18 +37,19 @@ SEEDS = 2**31 - 1
 class RateDetector(BaseEstimator):
     """Finds anomalous rows or images by what a hierarchical VAE says of them. High scores are abnormal, as in PyOD.
 
-    That is the opposite of scikit-learn's own outlier detectors (``OutlierMixin``), where high is normal and ``predict``
-    gives 1 and -1; here it gives 0 and 1. Rows ``[N, D]`` are vectors, with ``image_shape`` images; arrays of four axes
-    are images.
+    That is the opposite of scikit-learn's own outlier detectors (``OutlierMixin``), where high is normal and
+    ``predict`` gives 1 and -1; here it gives 0 and 1. Rows ``[N, D]`` are vectors, with ``image_shape`` images; arrays
+    of four axes are images.
 
     Args:
-        score: which of :class:`ratescape.records.scores.Scores` decides, such as ``llr_1``, ``mahalanobis`` or ``nelbo``;
-            ``auto``: the mean of the ranks by -ELBO, LLR>k, distance of rates and complexity-corrected -ELBO among
-            held-out items (:mod:`ratescape.scoring.combined` says why).
+        score: which of :class:`ratescape.records.scores.Scores` decides, such as ``llr_1``, ``mahalanobis`` or
+            ``nelbo``; ``auto``: how improbable -ELBO, LLR>k, distance of rates and complexity-corrected -ELBO are
+            together among held-out items, by Fisher's method (:mod:`ratescape.scoring.combined` says why).
         contamination: share of the items that are abnormal, above 0 and at most 0.5: so many of the held-out items are
             above the threshold.
-        model: a trained :class:`ratescape.HVAE`, whose training items ``fit`` is not to be given; or what ``fit`` trains:
-            fields of :class:`ratescape.ModelSpec`, such as ``{"latents": (4, 8)}``, or one; default: the usual network.
+        model: a trained :class:`ratescape.HVAE`, whose training items ``fit`` is not to be given; or what ``fit``
+            trains: fields of :class:`ratescape.ModelSpec`, such as ``{"latents": (4, 8)}``, or one; default: the usual
+            network.
         betas: one for each layer, top layer first, or one number for all, of a model that is trained.
         image_shape: (H, W), (C, H, W) or (H, W, C) of images that are given as rows.
         samples: of each item's posterior.
@@ -99,8 +100,8 @@ class RateDetector(BaseEstimator):
         self.device = device
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None) -> "RateDetector":  # noqa: N803 (scikit-learn's name)
-        """Train a model on four fifths of the items, or take the one given, and calibrate on the others; ``y`` is ignored.
+    def fit(self, X: Any, y: Any = None) -> "RateDetector":
+        """Train a model on four fifths of the items, or take the one given, and calibrate on the others.
 
         Raises:
             ValueError: parameters or items that cannot be used, or a training that diverged.
@@ -125,21 +126,21 @@ class RateDetector(BaseEstimator):
         self.labels_ = (self.decision_scores_ > self.threshold_).astype(int)
         return self
 
-    def decision_function(self, X: Any) -> Array:  # noqa: N803
+    def decision_function(self, X: Any) -> Array:
         """How abnormal each item is ``[N]``: higher is more."""
         check_is_fitted(self, "threshold_")
         return self._chosen(self._scores(self.layout_.items(_checked(X))))
 
-    def predict(self, X: Any) -> Array:  # noqa: N803
+    def predict(self, X: Any) -> Array:
         """1 for items that are abnormal, 0 for others ``[N]``."""
         return (self.decision_function(X) > self.threshold_).astype(int)
 
-    def predict_proba(self, X: Any, method: Literal["linear", "unify"] = "linear") -> Array:  # noqa: N803
+    def predict_proba(self, X: Any, method: Literal["linear", "unify"] = "linear") -> Array:
         """How probable it is that an item is normal, and that it is abnormal ``[N, 2]``.
 
         Args:
-            method: ``linear``: where its score lies between the lowest and highest of the items of ``fit``; ``unify``: by
-                the error function of its distance from their mean, in standard deviations (Kriegel et al., 2011).
+            method: ``linear``: where its score lies between the lowest and highest of the items of ``fit``; ``unify``:
+                by the error function of its distance from their mean, in standard deviations (Kriegel et al., 2011).
         """
         if method not in ("linear", "unify"):
             raise SpecError(f"method is {method!r}: it must be linear or unify")
@@ -151,7 +152,7 @@ class RateDetector(BaseEstimator):
         abnormal = np.clip(share, 0, 1)
         return np.stack([1 - abnormal, abnormal], 1)
 
-    def scores(self, X: Any) -> Scores:  # noqa: N803
+    def scores(self, X: Any) -> Scores:
         """All scores of every item, whichever decides."""
         check_is_fitted(self, "threshold_")
         return self._scores(self.layout_.items(_checked(X)))
@@ -198,7 +199,7 @@ class RateDetector(BaseEstimator):
         return own
 
     def _parameters(self) -> dict[str, Any]:
-        """The parameters as JSON: a model that was given stands in the file itself, and a state of randomness nowhere."""
+        """The parameters as JSON; a model that was given stands in the file itself, a state of randomness nowhere."""
         found: dict[str, Any] = dict(self.get_params(deep=False))
         found["model"] = None if isinstance(self.model, HVAE) else to_dict(as_spec(ModelSpec, self.model, "model"))
         found["random_state"] = self.random_state if isinstance(self.random_state, int) else None

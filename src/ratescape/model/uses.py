@@ -1,5 +1,6 @@
-"""What a model is used for, as its methods. The rooms that do it stand above this one, and are found by name when asked.
+"""What a model is used for, as its methods.
 
+The rooms that do it stand above this one, and are found by name when asked.
 Nothing of them is imported to build, train or load a network.
 """
 

@@ -20,7 +20,7 @@ class Scores:
 
     - ``rate_L .. rate_1``: rate of each layer, top first, and ``rate``, their sum;
     - ``distortion``; ``nelbo``, -ELBO = distortion + rate;
-    - ``nll``: the importance-weighted bound of -log p(x), which is at most ``nelbo`` on average, and is it for one sample;
+    - ``nll``: the importance-weighted bound of -log p(x), at most ``nelbo`` on average, and equal to it for one sample;
     - ``llr_{L-1} .. llr_1``: the log-likelihood ratio LLR>k of every k (:mod:`ratescape.scoring.bounds`);
     - ``mahalanobis``: distance of the rates from those of in-distribution items, where such are known; a pure number;
     - of images ``complexity``, the size of a PNG, and ``corrected``, -ELBO less that.

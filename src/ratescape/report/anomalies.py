@@ -70,5 +70,5 @@ def _histogram(axes: Axes, facts: Mapping[str, Any]) -> None:
         axes.hist(values, bins.tolist(), density=True, alpha=0.55, color=colour, label=label)
     axes.set_yticks([])
     axes.legend(frameon=False, fontsize=9)
-    axes.set_xlabel("share of held-out items that are less anomalous" if facts["score"] == "auto" else "score", fontsize=9)
+    axes.set_xlabel("-log p of all scores together, nats" if facts["score"] == "auto" else "score", fontsize=9)
     name_panel(axes, f"{facts['score']} of test items and of outliers that the score was not chosen by", 9)

@@ -1,7 +1,7 @@
 """Bounds of the likelihood of every item, and the log-likelihood ratios of Havtorn et al. (ICML 2021).
 
 L(x) is the ELBO. L^{>k}(x) is that of a model whose k lowest layers tell nothing of the item: they are at the mode of
-their prior, and their rates are dropped; the layers above come from the posterior, Eq. 11 of the paper. Their difference
+their prior, and their rates are dropped; the layers above come from the posterior. The difference
 
     LLR^{>k}(x) = L(x) - L^{>k}(x)
 

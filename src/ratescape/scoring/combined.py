@@ -1,9 +1,11 @@
-"""Scores of several kinds as one: how unusual each is among in-distribution items, on average.
+"""Scores of several kinds as one: how improbable each is among in-distribution items, all together.
 
 No score is the best for all outliers: -ELBO misses what is simple, LLR>k what differs in all layers alike, and the
-complexity-corrected -ELBO what is as complex as it is unlikely (docs/anomalies.md has figures). Which one is best cannot
-be told without outliers, and those that one makes oneself are told by scores that miss others. So ``auto`` has each vote,
-by the share of in-distribution items that are less anomalous by it; only these decide what a score is worth.
+complexity-corrected -ELBO what is as complex as it is unlikely (docs/anomalies.md has figures). Which one is best
+cannot be told without outliers, and those that one makes oneself are told by scores that miss others. So ``auto`` asks
+all of them. By each score an item has a p-value: the share of in-distribution items that are at least as anomalous.
+They are combined as Fisher did, by the mean of their negative logarithms: one that finds an item extreme is
+enough. Only in-distribution items decide what a score is worth.
 """
 
 import dataclasses
@@ -50,14 +52,15 @@ class Calibration:
         return (ranks + np.where(values > known[-1], beyond / (1 + beyond) / 2, 0.0)) / (len(known) + 1)
 
     def combined(self, scores: Scores) -> Numbers:
-        """``auto`` of every item, ``[M]``: the mean of the shares by -ELBO, LLR>k (the mean over k), Mahalanobis distance
-        and complexity-corrected -ELBO, as far as there are these."""
+        """``auto`` of every item, nats ``[M]``: the mean of -log p by -ELBO, LLR>k (the mean share over k), Mahalanobis
+        distance and complexity-corrected -ELBO, as far as there are these.
+        """
         ratios = [name for name in self.values if name.startswith("llr_")]
         single = [name for name in ("nelbo", "mahalanobis", "corrected") if name in self.values]
         votes = [self.share(name, scores[name]) for name in single]
         if ratios:
             votes.append(np.mean([self.share(name, scores[name]) for name in ratios], 0))
-        return np.mean(votes, 0)
+        return -np.log1p(-np.stack(votes)).mean(0)
 
     def all_of(self, scores: Scores) -> dict[str, Numbers]:
         """Every score that ranks items, ``auto`` first."""

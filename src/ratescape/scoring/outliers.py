@@ -1,7 +1,7 @@
 """Outliers to compare with: those of another data set, made to fit; or self-made ones of the data themselves.
 
-Self-made outliers say whether a model notices what is wrong with its own kind of data, not whether it notices other kinds:
-numbers that were measured with them are labelled so.
+Self-made outliers say whether a model notices what is wrong with its own kind of data, not whether it notices other
+kinds: numbers that were measured with them are labelled so.
 """
 
 from typing import Any
@@ -68,8 +68,8 @@ def fitted_to(pixels: Pixels, shape: tuple[int, ...], name: str) -> Pixels:
 def self_made(data: ImageData, count: int, generator: np.random.Generator) -> Pixels:
     """Outliers made of held-out items of the data: one half by blending pairs, one half by permuting patches.
 
-    A pair of images is blended by its mean, or where pixels are black and white by its maximum; patches are the 4 x 4 of
-    an image. Of rows, each column of a pair comes from either, and of the other half from any row.
+    A pair of images is blended by its mean, or where pixels are black and white by its maximum; patches are the 4 x 4
+    of an image. Of rows, each column of a pair comes from either, and of the other half from any row.
     """
     held = data.unseen.pixels
     chosen = held[generator.permutation(len(held))[: max(count, 2)]]

@@ -18,8 +18,8 @@ SMALLEST_SPREAD = 0.01
 class Reference:
     """Mean and covariance of the rates of in-distribution items, for G layers or groups of layers.
 
-    Rates are divided by their spreads first; then the covariance is shrunk towards the identity by as much as the number
-    of items asks for (Ledoit & Wolf, 2004): hardly, if there are many.
+    Rates are divided by their spreads first; then the covariance is shrunk towards the identity by as much as the
+    number of items asks for (Ledoit & Wolf, 2004): hardly, if there are many.
 
     Example::
 

@@ -53,5 +53,7 @@ def separation(normal: Numbers, outliers: Numbers) -> Separation:
 
 def _error(auroc: float, normal: int, outliers: int) -> float:
     both_outliers, both_normal = auroc / (2 - auroc), 2 * auroc**2 / (1 + auroc)
-    variance = auroc * (1 - auroc) + (outliers - 1) * (both_outliers - auroc**2) + (normal - 1) * (both_normal - auroc**2)
+    variance = (
+        auroc * (1 - auroc) + (outliers - 1) * (both_outliers - auroc**2) + (normal - 1) * (both_normal - auroc**2)
+    )
     return math.sqrt(max(variance, 0.0) / (normal * outliers))

@@ -61,9 +61,9 @@ def _telling(ranked: Sequence[Candidate], split: str) -> list[Candidate]:
     if not found:
         best = ranked[0]
         raise NoWinner(
-            f"no model tells the outliers: the best {best.metric.name} is {written(best.value, best.error)} on {split}, "
-            f"where chance gives 0.5, and of {len(ranked)} models the best must be {bar:.1f} standard errors above that: "
-            "train for more epochs, or check the outliers (evaluation.outliers)"
+            f"no model tells the outliers: the best {best.metric.name} is {written(best.value, best.error)} on "
+            f"{split}, where chance gives 0.5, and of {len(ranked)} models the best must be {bar:.1f} standard errors "
+            "above that: train for more epochs, or check the outliers (evaluation.outliers)"
         )
     return found
 

@@ -100,11 +100,13 @@ def outlier_sentences(row: pd.Series) -> list[str]:
         return []
     kind, _, layer = best.rpartition("_")
     of_layer = {"llr": f"LLR>{layer}", "rate": f"the rate of {layer_name(int(layer))}" if layer.isdigit() else ""}
-    others = ", ".join(f"{words} {row[f'auroc_{name}']:.3g}" for name, words in SCORES.items() if f"auroc_{name}" in row)
+    others = ", ".join(
+        f"{words} {row[f'auroc_{name}']:.3g}" for name, words in SCORES.items() if f"auroc_{name}" in row
+    )
     lines = [f"The outliers are told by {SCORES.get(best) or of_layer[kind]}, chosen on one half of them ({others})."]
     if row.get("outliers_self_made") == 1:
         lines.append(
-            "These outliers are made of the data themselves (pairs blended, patches permuted): others may be told worse."
+            "These outliers are made of the data (pairs blended, patches permuted): others may be told otherwise."
         )
     return lines
 

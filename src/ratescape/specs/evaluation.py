@@ -48,8 +48,8 @@ class EvaluationSpec:
     means but ``sample``, the RBF SVM on samples, which the ceilings bind."""
 
     outliers: str | None = None
-    """Outliers, by which models are compared for ``anomaly``: a known set, a path, or ``self-made`` (pairs of the data's
-    own items blended, and patches permuted). Costs several passes over at most 4,000 items of each model."""
+    """Outliers by which models are compared for the use anomaly: a known set, a path, or self-made (pairs of the data's
+    own items blended, and patches permuted). Costs as many passes over 6,000 items of each model as it has layers."""
 
     def __post_init__(self) -> None:
         convert_fields(self, "evaluation.")
