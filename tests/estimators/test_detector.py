@@ -137,6 +137,6 @@ def test_bad_input_is_one_line() -> None:
     )
     for parameters, part in wrong:
         with pytest.raises(SpecError, match=part):
-            RateDetector(**TINY | {"epochs": 1} | parameters).fit(table(40))
+            RateDetector(**TINY).set_params(epochs=1, **parameters).fit(table(40))
     with pytest.raises(ValueError, match="NaN"):
         RateDetector(**TINY).fit(np.full((20, 3), np.nan))

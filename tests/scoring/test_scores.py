@@ -63,8 +63,11 @@ def vectors() -> HVAE:
 
 
 TOP_DOWN = [name for name in MODELS if name != "bottom-up"]
-NETWORKS: dict[str, Callable[[], HVAE]] = {name: functools.partial(plain, name) for name in TOP_DOWN}
-NETWORKS |= {"deep": deep, "vector": vectors}
+NETWORKS: dict[str, Callable[[], HVAE]] = {
+    **{name: functools.partial(plain, name) for name in TOP_DOWN},
+    "deep": deep,
+    "vector": vectors,
+}
 
 
 def items_of(model: HVAE) -> Tensor:

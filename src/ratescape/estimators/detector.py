@@ -34,7 +34,7 @@ since what was trained on looks less anomalous than anything new."""
 SEEDS = 2**31 - 1
 
 
-class RateDetector(BaseEstimator):
+class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
     """Finds anomalous rows or images by what a hierarchical VAE says of them. High scores are abnormal, as in PyOD.
 
     That is the opposite of scikit-learn's own outlier detectors (``OutlierMixin``), where high is normal and

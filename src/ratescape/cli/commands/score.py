@@ -63,9 +63,10 @@ class Score:
         items = items_at(self.items, self.target)
         count = len(frames_of(items, model.image_shape))
         try:
-            reference = reference_of(model, opened.images().unseen, self.samples, self.seed)
+            known = opened.images().unseen
         except RatescapeError as error:  # all other scores need none
-            reference = note(f"no Mahalanobis distances: {error}")
+            known = note(f"no Mahalanobis distances: {error}")
+        reference = None if known is None else reference_of(model, known, self.samples, self.seed)
         with counted("scoring", count, self.quiet) as told:
             found = score(model, items, samples=self.samples, seed=self.seed, reference=reference, progress=told)
         found.save(self.out)
