@@ -59,6 +59,8 @@ def test_outliers_are_columns_by_which_a_model_is_chosen(landscape: Landscape) -
     assert "The outliers are told by" in str(best) and "made of the data" not in str(best)
     with Image.open(landscape.folder.path / "figures" / "anomalies.png") as figure:
         assert figure.size[0] > 1000
+    page = landscape.folder.report.read_text(encoding="utf-8")
+    assert '"anomalies": "data:image/png' in page or '"anomalies":"data:image/png' in page
     with Image.open(landscape.folder.run(landscape.folder.spec().runs()[0]).path / "anomalies.png") as picture:
         assert picture.size == (8 * 16, 2 * 16)
 
