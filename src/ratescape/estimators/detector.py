@@ -21,7 +21,7 @@ from ratescape.model.hierarchy import HVAE
 from ratescape.records.scores import Scores
 from ratescape.scoring.combined import AUTO, Calibration
 from ratescape.scoring.reference import Reference
-from ratescape.scoring.scores import reference_of, score
+from ratescape.scoring.scores import calibrating, score
 from ratescape.specs.codec import to_dict
 from ratescape.specs.given import Betas, Fields, as_spec
 from ratescape.specs.model import ModelSpec
@@ -118,8 +118,7 @@ class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
             count = max(2, round(HELD_OUT * len(items)))
             model, held = self._trained(items[order[count:]]), items[order[:count]]
         self._take(model, layout)
-        self.reference_ = reference_of(self._model(), held, self.samples, self.seed_)
-        known = self._scores(held)
+        self.reference_, known = calibrating(self._model(), held, self.samples, self.seed_)
         self.calibration_ = Calibration.of(known)
         self.threshold_ = float(np.quantile(self._chosen(known), 1 - self.contamination))
         self.decision_scores_ = self._chosen(self._scores(items))

@@ -17,7 +17,7 @@ from ratescape.records.scores import Numbers
 from ratescape.scoring.combined import AUTO, Calibration
 from ratescape.scoring.outliers import SELF_MADE, Pixels, outliers_for
 from ratescape.scoring.reference import Reference
-from ratescape.scoring.scores import reference_of, score
+from ratescape.scoring.scores import calibrating, score
 from ratescape.scoring.separation import Separation, separation
 from ratescape.specs.evaluation import EvaluationSpec
 
@@ -122,8 +122,8 @@ def _half(subject: Subject, half: int) -> Pixels:
 def _calibrated(subject: Subject) -> tuple[Reference, Calibration]:
     """What scores are compared with, of items that were held out."""
     items, seed = _items(subject.data, subject.data.unseen.pixels[: 2 * ITEMS]), subject.settings.seed
-    reference = reference_of(subject.model, items, seed=seed)
-    return reference, Calibration.of(score(subject.model, items, seed=seed, reference=reference))
+    reference, known = calibrating(subject.model, items, seed=seed)
+    return reference, Calibration.of(known)
 
 
 def _items(data: ImageData, pixels: Pixels) -> Pixels:

@@ -85,8 +85,21 @@ def reference_of(model: HVAE, items: Any, samples: int = 1, seed: int = 0) -> Re
         reference = reference_of(model, data.validation)
     """
     frames = frames_of(items, model.image_shape)
-    found = score(model, frames.take(0, min(len(frames), REFERENCE_ITEMS)), samples=samples, seed=seed)
-    return Reference.of(group_rates(model, found.columns))
+    return calibrating(model, frames.take(0, min(len(frames), REFERENCE_ITEMS)), samples, seed)[0]
+
+
+def calibrating(model: HVAE, items: Any, samples: int = 1, seed: int = 0) -> tuple[Reference, Scores]:
+    """Scores of in-distribution items that the model was not trained on, and the reference that their rates make.
+
+    Example::
+
+        reference, known = calibrating(model, data.validation)
+        calibration = Calibration.of(known)
+    """
+    found = score(model, items, samples=samples, seed=seed)
+    rates = group_rates(model, found.columns)
+    reference = Reference.of(rates)
+    return reference, Scores({**found.columns, "mahalanobis": reference.distance(rates)}, found.items)
 
 
 def group_rates(model: HVAE, columns: Any) -> Numbers:
