@@ -10,17 +10,19 @@ checkpointing, each in a process of its own on one thread: random colour images,
 ``--stable`` trains networks of 40 layers for 200 steps on mnist-5k, at three seeds, and counts the steps that were not
 finite.
 
-``--compare`` trains the paper's GHVAE (batch 256, as by default) and the deep network of the preset
-``mnist-deep-small`` (or ``--preset``), each at three learning rates, for equal processor time on one thread, and
-prints -ELBO on test; the learning rate that is best on validation is marked. How many epochs fit is timed first, the
-two by turns, and kept in ``OUT/plan.json``. The same command takes up what was interrupted and trains nothing twice;
-``nohup ... > OUT.log 2>&1 &`` lets it run by itself.
+``--compare`` trains the paper's GHVAE (batch 256, as by default; or ``--against residual``, three layers on one grid)
+and the deep network of the preset ``mnist-deep-small`` (or ``--preset``), both with the preset's likelihood, each at
+three learning rates, for equal processor time on one thread, and prints -ELBO on test; the learning rate that is best
+on validation is marked. How many epochs fit is timed first, the two by turns, and kept in ``OUT/plan.json``. The same
+command takes up what was interrupted and trains nothing twice; ``nohup ... > OUT.log 2>&1 &`` lets it run by
+itself.
 """
 
 import argparse
 import dataclasses
 import itertools
 import json
+import math
 import resource
 import statistics
 import subprocess
@@ -76,14 +78,18 @@ class Contestant:
     learning_rates: tuple[float, ...]
 
 
-def contestants(name: str) -> list[Contestant]:
-    """The paper's GHVAE as by default, and the network and recipe of a preset."""
+def contestants(name: str, against: str) -> list[Contestant]:
+    """A shallow family as by default, and the network and recipe of a preset; both have the preset's likelihood."""
     values = read_mapping(preset(name))
-    recipe = from_dict(TrainingSpec, values["training"])
+    recipe, deep = from_dict(TrainingSpec, values["training"]), from_dict(ModelSpec, values["model"])
     lr = recipe.learning_rate
+    shallow = {
+        "ghvae": ModelSpec(likelihood=deep.likelihood),
+        "residual": ModelSpec(family="residual", latents=(16, 8, 4), likelihood=deep.likelihood),
+    }
     return [
-        Contestant("ghvae", ModelSpec(), TrainingSpec(), (1.5e-3, 3e-3, 6e-3)),
-        Contestant(name, from_dict(ModelSpec, values["model"]), recipe, (lr / 2, lr, 2 * lr)),
+        Contestant(against, shallow[against], TrainingSpec(), (1.5e-3, 3e-3, 6e-3)),
+        Contestant(name, deep, recipe, (lr / 2, lr, 2 * lr)),
     ]
 
 
@@ -179,20 +185,22 @@ def compare(options: argparse.Namespace) -> None:
     out: Path = options.compare
     out.mkdir(parents=True, exist_ok=True)
     data = load_data(DataSpec(options.data, limit=options.limit))
-    both = contestants(options.preset)
+    both = [one for one in contestants(options.preset, options.against) if one.name in (options.only or [one.name])]
     epochs = planned(out, both, data, options.seconds)
     rows = [trained(one, lr, epochs[one.name], data, out) for one in both for lr in one.learning_rates]
     print(
-        "\n| network | parameters | learning rate | steps | processor s | -ELBO validation | test | rates, top first |"
+        "\n| network | parameters | learning rate | steps | processor s | -ELBO validation | test | bits/dim "
+        "| rates, top first |"
     )
-    print("|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|")
     for row in rows:
         own = [other["validation"] for other in rows if other["name"] == row["name"]]
         mark = "**" if row["validation"] == min(own) else ""
         rates = ", ".join(f"{rate:.1f}" for rate in row["rates"])
         print(
             f"| {row['name']} | {row['parameters']:,} | {row['lr']:g} | {row['steps']:,} | {row['seconds']:.0f} | "
-            f"{row['validation']:.2f} | {mark}{row['test']:.2f}{mark} | {rates} |"
+            f"{row['validation']:.2f} | {mark}{row['test']:.2f}{mark} | "
+            f"{row['test'] / math.log(2) / math.prod(data.shape):.3f} | {rates} |"
         )
     write_atomically(out / "results.json", json.dumps(rows, indent=1))
 
@@ -261,6 +269,8 @@ def main() -> None:
     parser.add_argument("--data", default="mnist")
     parser.add_argument("--limit", type=int)
     parser.add_argument("--preset", default="mnist-deep-small")
+    parser.add_argument("--against", default="ghvae", choices=["ghvae", "residual"])
+    parser.add_argument("--only", nargs="*", metavar="NAME", help="train and show these networks alone")
     parser.add_argument("--seconds", type=float, default=900.0)
     options = parser.parse_args()
     torch.set_num_threads(1)

@@ -88,3 +88,12 @@ def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for module in (control, figures, files):
         monkeypatch.setattr(module, "save", save)
+
+
+LONG = ("test_cluster.py", "test_drivers.py", "test_kill.py", "test_processes.py", "test_looks.py", "test_observers.py")
+"""Files that take the longest: begun first, none of them is left alone at the end with the other processes idle."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With pytest-xdist's ``--no-loadscope-reorder``, files begin in the order of collection."""
+    items.sort(key=lambda item: item.path.name not in LONG)

@@ -103,6 +103,14 @@ def test_where_layers_trade_freely_it_says_so_and_takes_the_lowest_distortion(
     assert set(statuses(apart).values()) == {"joint_infeasible"}
 
 
+def test_one_rate_that_no_beta_gives_is_too_much_or_too_little(
+    network: Conditioned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rate that leaps from 5 to 20 nats at a beta of 1: there is no other target that could stand in its way."""
+    stand_in(monkeypatch, lambda betas: (20.0 if betas[0] < 1 else 5.0, 3.0))
+    assert {*statuses(betas_for(network, IMAGES, asked({2: 12.0}))).values()} <= {"rate_ceiling", "rate_floor"}
+
+
 def test_layers_of_one_target_share_a_beta(network: Conditioned) -> None:
     found = betas_for(network, IMAGES, [RateTarget((2, 1), 40.0)])
     assert found.reached and found.betas[0] == found.betas[1]

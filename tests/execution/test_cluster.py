@@ -4,23 +4,20 @@ import contextlib
 import dataclasses
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-import torch
 from helpers import own_networks
-from helpers.commands import TINY
+from helpers.clusters import SMALL, asked, serial
 from helpers.own_modules import Write
 from helpers.own_modules import forgotten as forgotten
 from helpers.own_modules import written as written
-from helpers.sweeps import Recorder, Watcher, assert_all_was_seen, small_sweep, wait_for
+from helpers.sweeps import Recorder, Watcher, assert_all_was_seen, small_sweep
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # clusters listen on 127.0.0.1 alone; read when Ray is imported
@@ -30,24 +27,20 @@ from ray.cluster_utils import Cluster  # noqa: E402
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RayTaskError  # noqa: E402
 
 from ratescape.cli import commands  # noqa: E402
-from ratescape.data.catalog import ImageData, load_data  # noqa: E402
+from ratescape.data.catalog import ImageData  # noqa: E402
 from ratescape.errors import RecordError, ResourceError, SpecError  # noqa: E402
 from ratescape.execution.progress import Progress  # noqa: E402
 from ratescape.execution.ray import failures, tasks  # noqa: E402
 from ratescape.execution.ray.store import Store  # noqa: E402
-from ratescape.execution.sweep import resolved_sweep, run_sweep  # noqa: E402
+from ratescape.execution.sweep import run_sweep  # noqa: E402
 from ratescape.records.folders import SweepFolder  # noqa: E402
 from ratescape.specs.conditioning import ConditioningSpec  # noqa: E402
 from ratescape.specs.evaluation import EvaluationSpec  # noqa: E402
 from ratescape.specs.execution import ExecutionSpec  # noqa: E402
 from ratescape.specs.model import ModelSpec  # noqa: E402
-from ratescape.specs.sweep import SweepSpec  # noqa: E402
 
 # Ray leaves files and sockets open when it starts clusters and when they end.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-
-SMALL = [*TINY, "--method", "dedicated", "--grid.steps", "2", "--training.epochs", "20"]
-"""Four models of a second or so."""
 
 SMALL_NETWORK = ConditioningSpec(width=8, fine=0, restarts=0, refine_recommended=0)
 
@@ -140,26 +133,6 @@ def machines() -> Iterator[Machines]:
         yield machines
         machines.cluster.shutdown()
     shutil.rmtree(place, ignore_errors=True)
-
-
-def asked(images_file: Path, *options: str) -> tuple[SweepSpec, ImageData]:
-    """What a command line asks for."""
-    command = commands.parse(["map", "--data.name", str(images_file), *SMALL, *options])
-    assert isinstance(command, commands.Map)
-    data = load_data(command.sweep.data)
-    return resolved_sweep(command.sweep, data), data
-
-
-def serial(spec: SweepSpec, data: ImageData, place: Path) -> bytes:
-    """The table of a sweep trained by one thread, one model after the other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        folder = SweepFolder(place)
-        run_sweep(spec, data, folder, ExecutionSpec(engine="in-process", pack=1))
-        return folder.table.read_bytes()
-    finally:
-        torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -272,62 +245,6 @@ def test_networks_judge_and_models_travel_and_are_fetched_from_the_store(
             assert (folder.path / file).read_bytes() == stored.read_bytes()
     with pytest.raises(RecordError, match=r"execution\.results is 'nowhere://x', which cannot be used \(.*\): check"):
         Store("nowhere://x", data.fingerprint)
-
-
-def test_interrupted_and_killed_drivers_leave_no_one_behind_and_resume(
-    images_file: Path,
-    expected: bytes,
-    tmp_path: Path,
-    start: Callable[..., subprocess.Popen[str]],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """From the command line, on a cluster that it starts for itself."""
-    place = Path(tempfile.mkdtemp(prefix="ray-"))
-    words = ["map", "--data.name", images_file, *SMALL, "--out", tmp_path / "sweep", "--quiet"]
-    words += ["--execution.engine", "ray", "--execution.workers", "1"]
-    before = f"import os\nos.environ.update(RAY_TMPDIR={str(place)!r}, TMPDIR={str(place)!r})\n"
-    folder = SweepFolder(tmp_path / "sweep")
-    try:
-        process = start(*words, before=before)
-        wait_for((folder.packs / "plan.json").exists)
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        told, complaint = process.communicate()
-        line = "ratescape: interrupted; the same command takes it up again\n"
-        assert (process.returncode, told, complaint) == (130, "", line)
-        assert of(place) == []
-        process = start(*words, before=before)
-        wait_for(lambda: any(folder.path.glob("runs/*/done")))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        wait_for(lambda: all(map(helper, of(place))), 50)
-        kept = {path: path.stat().st_mtime_ns for path in folder.path.glob("runs/*/done")}
-        assert not folder.table.exists()
-        monkeypatch.setenv("RAY_TMPDIR", str(place))
-        monkeypatch.setenv("TMPDIR", str(place))
-        run_sweep(*asked(images_file), folder, ExecutionSpec(engine="ray", workers=1))
-        assert folder.table.read_bytes() == expected
-        assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    finally:
-        for process in of(place):
-            process.kill()
-        shutil.rmtree(place, ignore_errors=True)
-
-
-def of(place: Path) -> list[psutil.Process]:
-    """Processes that belong to the cluster of a folder."""
-    found: list[psutil.Process] = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get("RAY_TMPDIR") == str(place):
-                found.append(process)
-    return found
-
-
-def helper(process: psutil.Process) -> bool:
-    """Two of Ray's processes notice late that theirs was killed: they idle for a minute, and go."""
-    with contextlib.suppress(psutil.Error):
-        return process.cmdline()[0] in ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
-    return True
 
 
 # Without a cluster

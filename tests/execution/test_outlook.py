@@ -13,7 +13,7 @@ from helpers.sweeps import HERE, LEAN, small_sweep
 
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.execution import timing, trial
-from ratescape.execution.outlook import Outlook
+from ratescape.execution.outlook import Outlook, left_out
 from ratescape.execution.progress.forecast import Load
 from ratescape.execution.savings import savings
 from ratescape.execution.sweep import resolved_run
@@ -26,7 +26,9 @@ from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.methods import Dedicated
+from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import RunSpec
+from ratescape.specs.sweep import SweepSpec
 
 EVERYTHING = EvaluationSpec(samples=20, judge_epochs=2)
 
@@ -119,6 +121,13 @@ def test_timing_changes_no_number(data: ImageData, tmp_path: Path) -> None:
     silent = map_spec(spec, data, HERE, tmp_path / "silent")
     heard = map_spec(spec, data, HERE, tmp_path / "heard", announce=str)
     assert silent.folder.table.read_bytes() == heard.folder.table.read_bytes()
+
+
+def test_corners_that_scattered_points_leave_out_are_counted() -> None:
+    model = ModelSpec(family="deep", blocks="1x1,7x1,14x1")
+    few, many = (SweepSpec(model=model, method=Dedicated(BetaGrid(points=points))) for points in (6, 12))
+    assert left_out(many) is None and left_out(SweepSpec()) is None
+    assert left_out(few) == "6, too few for all 8 corners of the box of 3 betas: 5 are left out"
 
 
 def test_what_saves_most_comes_first() -> None:

@@ -1,6 +1,7 @@
 """What will happen, and how long it will take: said before anything begins, from a short timing on this machine."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping
 
@@ -18,6 +19,7 @@ from ratescape.model.factories import alone_because
 from ratescape.model.registry import build
 from ratescape.records.spans import span
 from ratescape.specs.identity import key
+from ratescape.specs.methods import Targeted
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import RunSpec
 from ratescape.specs.sweep import SweepSpec
@@ -50,6 +52,8 @@ class Outlook:
     """What each phase has to do."""
     overlapping: bool = False
     """Whether the judge and the networks come about at the same time."""
+    left_out: str | None = None
+    """Which corners of the box of betas scattered points leave out; None where there are all."""
     alone: str | None = None
     """Why models of the user's own network train one by one; None where several can train at once."""
     savings: tuple[Saving, ...] = ()
@@ -67,6 +71,7 @@ class Outlook:
     def __str__(self) -> str:
         total = self.seconds
         lines = [f"data      {self.data}", f"network   {self.network}", f"method    {self.method}"]
+        lines += [f"points    {self.left_out}"] if self.left_out else []
         lines += [f"packs     {self.alone}"] if self.alone else []
         for index, (phase, load) in enumerate(self.loads.items()):
             about = "" if load.seconds is None else f"  about {span(load.seconds)}"
@@ -111,10 +116,25 @@ def sweep_outlook(spec: SweepSpec, job: Job, engine: Engine, is_timed: bool) -> 
         f"{spec.method.kind}: {METHODS[spec.method.kind]}",
         device,
         loads,
+        left_out=left_out(spec),
         alone=alone_because(spec.model, workspace.data.shape),
         overlapping=side_by_side > 1 and bool(job.networks),
         savings=() if speeds is None else savings(spec, loads, speeds),
     )
+
+
+def left_out(spec: SweepSpec) -> str | None:
+    """Which corners of the box of betas the points of a landscape leave out, in words; None where there are all."""
+    if isinstance(spec.method, Targeted):
+        return None
+    grid, axes = spec.method.grid, max(spec.method.grouping(spec.model)) + 1
+    if not grid.is_scattered(axes):
+        return None
+    points = set(grid.combinations(axes))
+    missing = sum(corner not in points for corner in itertools.product((grid.low, grid.high), repeat=axes))
+    if not missing:
+        return None
+    return f"{len(points)}, too few for all {2**axes} corners of the box of {axes} betas: {missing} are left out"
 
 
 def run_outlook(run: RunSpec, workspace: Workspace, is_trained: bool, is_timed: bool) -> Outlook:

@@ -16,8 +16,8 @@ Status = Literal["reached", "rate_ceiling", "rate_floor", "not_converged", "join
 
 MEANING: dict[Status, str] = {
     "reached": "within the tolerance",
-    "rate_ceiling": "no more is possible at the smallest beta",
-    "rate_floor": "no less is possible at the largest beta, or the layer has collapsed",
+    "rate_ceiling": "no more is possible at any beta there is",
+    "rate_floor": "no less is possible at any beta there is, or the layer has collapsed",
     "not_converged": "missed within this training",
     "joint_infeasible": "not possible together with the others",
 }

@@ -202,6 +202,8 @@ class _Search:
             return "rate_ceiling"
         if error > 0 and log >= self.high - edge:
             return "rate_floor"
+        if len(self.targets) == 1:  # no beta between the ends comes nearer
+            return "rate_ceiling" if error < 0 else "rate_floor"
         return "joint_infeasible"
 
 

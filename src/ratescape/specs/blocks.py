@@ -28,10 +28,13 @@ def levels(text: str) -> tuple[Level, ...]:
     found = [re.fullmatch(r"\s*(\d+)x(\d+)\s*", part) for part in text.split(",")]
     read = tuple(Level(int(one[1]), int(one[2])) for one in found if one is not None)
     expected = "RESOLUTIONxBLOCKS of each level, the coarsest first, such as 1x1,4x2,7x3,14x2"
-    if len(read) < len(found) or any(min(level) < 1 for level in read):
-        raise SpecError(f"model.blocks is {text!r}: it must be {expected}")
-    if any(below.resolution <= above.resolution for above, below in itertools.pairwise(read)):
-        raise SpecError(f"model.blocks is {text!r}: resolutions must rise from level to level; write {expected}")
+    wrong = [part for part, one in zip(text.split(","), found, strict=True) if one is None or "0" in (one[1], one[2])]
+    if wrong:
+        raise SpecError(f"model.blocks is {text!r}: {wrong[0]!r} cannot be read; it must be {expected}")
+    for above, below in itertools.pairwise(read):
+        if below.resolution <= above.resolution:
+            after = f"{below.resolution} comes after {above.resolution}, and resolutions must rise"
+            raise SpecError(f"model.blocks is {text!r}: {after}; write {expected}")
     return read
 
 
