@@ -148,6 +148,7 @@ def test_separation_is_that_of_pairs() -> None:
     pairs = np.sign(outliers[:, None] - normal) / 2 + 0.5
     assert found.auroc == pytest.approx(pairs.mean())
     assert found.fpr80 == 0.25  # 80 % of the outliers reach 2.5, as does one of four items
+    assert separation(normal, np.array([np.nan, np.inf])).auroc == 1
     with pytest.raises(DataError, match="at least one of each"):
         separation(normal, outliers[:0])
 

@@ -11,6 +11,8 @@ from ratescape.records.scores import Numbers
 TRUE_POSITIVES = 0.8
 """Share of outliers that are found where false positives are counted (Havtorn et al., 2021)."""
 
+LARGEST = np.finfo(float).max
+
 
 class Separation(NamedTuple):
     """Of N in-distribution items and M outliers by one score; all are fractions."""
@@ -26,7 +28,7 @@ class Separation(NamedTuple):
 
 
 def separation(normal: Numbers, outliers: Numbers) -> Separation:
-    """Of scores ``[N]`` and ``[M]``, higher being more anomalous.
+    """Of scores ``[N]`` and ``[M]``, higher being more anomalous; what is not a number is the most anomalous of all.
 
     Raises:
         DataError: one of them is empty.
@@ -40,7 +42,9 @@ def separation(normal: Numbers, outliers: Numbers) -> Separation:
     if not (len(normal) and len(outliers)):
         raise DataError(f"{len(normal)} in-distribution items and {len(outliers)} outliers: give at least one of each")
     is_outlier = np.repeat([False, True], [len(normal), len(outliers)])
-    values = np.concatenate([normal, outliers])
+    both = np.concatenate([normal, outliers])
+    values = np.nan_to_num(both, nan=LARGEST, posinf=LARGEST, neginf=-LARGEST)
+    normal, outliers = values[: len(normal)], values[len(normal) :]
     auroc = float(roc_auc_score(is_outlier, values))
     reached = np.sort(outliers)[-math.ceil(round(TRUE_POSITIVES * len(outliers), 9))]
     return Separation(
