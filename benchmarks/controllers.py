@@ -27,7 +27,6 @@ from ratescape.data.batches import Images
 from ratescape.data.catalog import load_data
 from ratescape.evaluation.rates import rates as measured_rates
 from ratescape.execution.sweep import resolved_run
-from ratescape.execution.work import initial
 from ratescape.model.packs import member
 from ratescape.specs.control import ControlSpec
 from ratescape.specs.data import DataSpec
@@ -37,6 +36,7 @@ from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.controlled import ControlledBetas
 from ratescape.training.loop import train
 from ratescape.training.schedule import steps_per_epoch, total_steps
+from ratescape.training.starting import initial
 
 SETTLED = 0.05
 """Relative error within which a rate counts as settled."""

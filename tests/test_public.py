@@ -31,7 +31,7 @@ def test_what_the_face_takes_is_exported(function: object) -> None:
 
 def test_what_the_face_gives_is_exported() -> None:
     """What a landscape and its choices hand out, so that a program can name it in an annotation."""
-    given = {"Answer", "Best", "Between", "HVAE", "ImageData", "Refined", "Solved"}
+    given = {"Answer", "Best", "Between", "HVAE", "ImageData", "Refined", "Scores", "Solved"}
     assert given <= set(ratescape.__all__) and all(isinstance(getattr(ratescape, name), type) for name in given)
 
 

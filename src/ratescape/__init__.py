@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ratescape.models import save as save
     from ratescape.models import train as train
     from ratescape.records.answers import Answer as Answer
+    from ratescape.records.scores import Scores as Scores
     from ratescape.search.best import Best as Best
     from ratescape.search.between import Between as Between
     from ratescape.search.by_rates import Solved as Solved
@@ -65,6 +66,7 @@ _HOMES = {
     "ratescape.model.hierarchy": ["HVAE"],
     "ratescape.models": ["evaluate", "load", "save", "train"],
     "ratescape.records.answers": ["Answer"],
+    "ratescape.records.scores": ["Scores"],
     "ratescape.search.best": ["Best"],
     "ratescape.search.between": ["Between"],
     "ratescape.search.by_rates": ["Solved"],
@@ -106,6 +108,7 @@ __all__ = [
     "RecordError",
     "Refined",
     "ResourceError",
+    "Scores",
     "Silent",
     "Solved",
     "SpecError",

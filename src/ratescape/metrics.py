@@ -78,6 +78,7 @@ USES: dict[str, tuple[str, ...]] = {
     "reconstruction": ("psnr", "r2"),
     "representation": ("accuracy_rbf", "information", "ridge_r2"),
     "generation": ("inception_score",),
+    "anomaly": ("anomaly_auroc",),
 }
 """Columns that tell how good a model is for a use, the preferred one first; of any layer, if of a layer."""
 
@@ -154,6 +155,14 @@ for _metric in (
     Metric("judge_accuracy", "accuracy of the judge", "", None, "on test images", percent=True, offered=False),
     Metric("score_of_data", "inception score of the images", "", None, "what the judge gives real ones", offered=False),
     Metric("chance", "chance", "", None, "share of the most frequent class", percent=True, offered=False),
+    Metric("anomaly_auroc", "AUROC of outliers", "", True, "by the score that is best on other outliers"),
+    Metric("anomaly_auprc", "AUPRC of outliers", "", True, "average precision by the same score", offered=False),
+    Metric("anomaly_fpr80", "false positives", "", False, "of items, where 80 % of outliers are found", percent=True),
+    Metric("auroc_auto", "AUROC of auto", "", True, "of outliers, by -ELBO, LLR>k and distance of rates together"),
+    Metric("auroc_nelbo", "AUROC of -ELBO", "", True, "of outliers", offered=False),
+    Metric("auroc_mahalanobis", "AUROC of distance of rates", "", True, "of outliers", offered=False),
+    Metric("auroc_corrected", "AUROC of -ELBO less complexity", "", True, "of outliers", offered=False),
+    Metric("outliers_self_made", "self-made outliers", "", None, "1: made of the data, 0: given", offered=False),
 ):
     register(_metric)
 
@@ -196,6 +205,8 @@ for _metric in (
         of_layer=True,
         seen_from="mean",
     ),
+    Metric("auroc_llr", "AUROC of LLR", "", True, "of outliers, by LLR>k at layer k", of_layer=True, offered=False),
+    Metric("auroc_rate", "AUROC of the rate", "", True, "of outliers", of_layer=True, offered=False),
     Metric("rate", "rate", _NATS, None, "what a layer tells beyond those above it", of_layer=True, offered=False),
     Metric("active", "active units", "", None, "units whose mean varies", of_layer=True, offered=False),
     Metric("rate_group", "rate of group", _NATS, None, "sum over its layers", of_layer=True, offered=False),

@@ -81,7 +81,7 @@ def test_help_does_not_wait_for_torch() -> None:
             ["mapp"],
             [
                 "unknown command 'mapp'",
-                "map, train, evaluate, report, recommend, solve, compress, decompress, info, bench-files, status",
+                "map, train, evaluate, report, recommend, solve, score, compress, decompress, info, bench-files,",
             ],
         ),
         (["map", "--nonsense", "3"], ["--nonsense", "ratescape map --help"]),

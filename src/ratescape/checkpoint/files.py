@@ -40,11 +40,41 @@ def save(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -
     Raises:
         RecordError: the file cannot be written.
     """
+    write_atomically(path, packed(tensors, header))
+
+
+def packed(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> bytes:
+    """The content of such a file: tensors and a JSON-able header.
+
+    Example::
+
+        tensors, header = unpacked(packed(model.state_dict(), {"step": 1000}), "the model")
+    """
     stored = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
     text = json.dumps(dict(header) | {"version": FORMAT}, sort_keys=True)
     # One key only: safetensors writes several in a random order, and equal contents should be equal files.
     metadata = {"ratescape": json.dumps({"header": text, "digest": _digest(stored, text)})}
-    write_atomically(path, safetensors.torch.save(stored, metadata))
+    return safetensors.torch.save(stored, metadata)
+
+
+def unpacked(content: bytes, what: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What :func:`packed` made: tensors on the CPU, and the header.
+
+    Args:
+        what: errors call it so.
+
+    Raises:
+        CheckpointError: it is none of ours, of another version, or damaged.
+    """
+    try:
+        text = content[8 : 8 + int.from_bytes(content[:8], "little")]
+        stamp = _stamp(what, json.loads(text).get("__metadata__", {}))
+        tensors = safetensors.torch.load(content)
+    except (safetensors.SafetensorError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{what} is damaged ({error}): make it anew") from error
+    if stamp.digest != _digest(tensors, stamp.text):
+        raise CheckpointError(f"{what} is damaged (its contents do not match its digest): make it anew")
+    return tensors, stamp.header
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -85,21 +115,21 @@ def _read(path: Path, contents: bool) -> tuple[_Stamp, dict[str, Tensor]]:
         raise _damaged(path, str(error)) from error
 
 
-def _stamp(path: Path, metadata: Mapping[str, str]) -> _Stamp:
-    """What metadata say, of this version."""
+def _stamp(what: Path | str, metadata: Mapping[str, str]) -> _Stamp:
+    """What metadata say, of this version; raises ValueError where they are damaged."""
     if "ratescape" not in metadata:
-        raise _foreign(path)
+        raise _foreign(what)
     try:
         given = json.loads(metadata["ratescape"])
         stamp = _Stamp(given["header"], json.loads(given["header"]), given["digest"])
         version = int(stamp.header["version"])
     except (ValueError, TypeError, KeyError) as error:
-        raise _damaged(path, "its header is not as it was written") from error
+        raise ValueError("its header is not as it was written") from error
     if version != FORMAT:
         older = version < FORMAT
         age, remedy = ("an older", "make it anew with this one") if older else ("a newer", "upgrade ratescape")
         raise CheckpointError(
-            f"{path} was made by {age} ratescape (format {version}, and this one reads format {FORMAT}): {remedy}"
+            f"{what} was made by {age} ratescape (format {version}, and this one reads format {FORMAT}): {remedy}"
         )
     return stamp
 
@@ -118,8 +148,8 @@ def _damaged(path: Path, reason: str) -> CheckpointError:
     )
 
 
-def _foreign(path: Path) -> CheckpointError:
-    return CheckpointError(f"{path} is not a model of ratescape: check the path")
+def _foreign(what: Path | str) -> CheckpointError:
+    return CheckpointError(f"{what} is not a model of ratescape: check the path")
 
 
 def _has_our_header(path: Path) -> bool:

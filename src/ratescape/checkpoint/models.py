@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ratescape.checkpoint.files import load, save
+from ratescape.checkpoint.files import load, packed, save, unpacked
 from ratescape.errors import CheckpointError, SpecError
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.registry import build, conditioned
+from ratescape.records.files import write_atomically
 from ratescape.specs.codec import from_dict, to_dict
 from ratescape.specs.data import DataSpec
 from ratescape.specs.factories import Factory
@@ -48,7 +49,29 @@ def save_alone(path: Path, model: HVAE) -> None:
     Raises:
         RecordError: the file cannot be written.
     """
-    save(path, model.state_dict(), {"model": to_dict(model.spec), "image_shape": model.image_shape})
+    write_atomically(path, to_bytes(model))
+
+
+def to_bytes(model: HVAE) -> bytes:
+    """The content of such a file; of a model that nobody keeps in one.
+
+    Example::
+
+        again = from_bytes(to_bytes(model), "the model")
+    """
+    return packed(model.state_dict(), {"model": to_dict(model.spec), "image_shape": model.image_shape})
+
+
+def from_bytes(content: bytes, what: str) -> HVAE:
+    """The model of :func:`to_bytes`, on the CPU, ready to use.
+
+    Args:
+        what: errors call it so.
+
+    Raises:
+        CheckpointError or SpecError: as :func:`load_model`.
+    """
+    return _model(*unpacked(content, what), what, "cpu", None)
 
 
 def load_network(
@@ -91,25 +114,35 @@ def load_model(
     tensors, header = load(path)
     if "network" in header:
         raise CheckpointError(f"{path} is a network conditioned on betas: open its landscape, and ask .network()")
+    return _model(tensors, header, path, device, factory), header
+
+
+def _model(
+    tensors: Mapping[str, Tensor],
+    header: Mapping[str, Any],
+    what: Path | str,
+    device: torch.device | str,
+    factory: Factory | None,
+) -> HVAE:
+    """The model of tensors and a header, which errors name."""
     try:
         spec = from_dict(ModelSpec, header["model"])
-        with _naming(path, spec):
+        with _naming(what, spec):
             model = build(spec, tuple(header["image_shape"]), factory)
-        loaded = _with_weights(model, tensors, device)
+        return _with_weights(model, tensors, device)
     except (KeyError, RuntimeError, StopIteration) as error:
-        raise CheckpointError(f"{path} holds no model, or one of another shape ({error}): check the path") from error
-    return loaded, header
+        raise CheckpointError(f"{what} holds no model, or one of another shape ({error}): check the path") from error
 
 
 @contextlib.contextmanager
-def _naming(path: Path, spec: ModelSpec) -> Iterator[None]:
+def _naming(what: Path | str, spec: ModelSpec) -> Iterator[None]:
     """Errors about a file's factory name the file."""
     try:
         yield
     except SpecError as error:
         if spec.factory is None:
             raise
-        raise SpecError(f"{path}: {error}") from error
+        raise SpecError(f"{what}: {error}") from error
 
 
 def _with_weights(network: Network, tensors: Mapping[str, Tensor], device: torch.device | str) -> Network:

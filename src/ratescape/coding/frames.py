@@ -66,8 +66,8 @@ class FileFrames:
         for path, image in zip(self.paths[begin:end], found, strict=True):
             if image.shape != found[0].shape:
                 raise DataError(
-                    f"{path} has shape {image.shape} but {self.paths[begin]} has {found[0].shape}: compress images of "
-                    "one size, all grey or all colour, together"
+                    f"{path} has shape {image.shape} but {self.paths[begin]} has {found[0].shape}: give images of "
+                    "one size, all grey or all colour"
                 )
         return np.stack(found)
 
@@ -105,7 +105,7 @@ def _of_paths(paths: Sequence[Path], image_shape: tuple[int, ...]) -> Frames:
         names += [(one.relative_to(path) if path.is_dir() else Path(one.name)).as_posix() for one in inside]
     name, times = Counter(names).most_common(1)[0]
     if times > 1:
-        raise DataError(f"{times} images are called {name}: compress them apart, or rename one")
+        raise DataError(f"{times} images are called {name}: give them apart, or rename one")
     return FileFrames(files, names)
 
 

@@ -73,6 +73,11 @@ class ImageData:
         return {name: split for name, split in splits.items() if split is not None}
 
     @property
+    def unseen(self) -> Split:
+        """Items that models are not trained on, to calibrate by: those of validation, or of test without these."""
+        return self.test if self.validation is None else self.validation
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """(C, H, W) of images, (D,) of vectors."""
         return self.train.pixels.shape[1:]

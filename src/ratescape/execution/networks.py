@@ -169,7 +169,7 @@ def group_rates(network: Conditioned, images: Images) -> tuple[GroupRate, ...]:
 
 
 def initial_network(spec: NetworkSpec, data: ImageData) -> Conditioned:
-    """The untrained conditioned network of a spec, drawn in float32: as :func:`ratescape.execution.work.initial`."""
+    """The untrained conditioned network of a spec, drawn in float32: as :func:`ratescape.training.starting.initial`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream(spec.seed, "weights"))
         network = conditioned(spec, data.shape)

@@ -14,6 +14,7 @@ from ratescape import checkpoint
 from ratescape.compute.devices import chosen_device
 from ratescape.data.catalog import ImageData
 from ratescape.errors import DataError, RecordError
+from ratescape.evaluation.anomalies import check_outliers
 from ratescape.evaluation.comparable import REVISION
 from ratescape.evaluation.grid import grid_table, seen_images
 from ratescape.execution.engine import Job
@@ -60,7 +61,7 @@ def resolved_sweep(spec: SweepSpec, data: ImageData) -> SweepSpec:
 
     Raises:
         SpecError: the network cannot take them, or cannot be conditioned on betas where that is asked for.
-        DataError: there are too few.
+        DataError: there are too few, or outliers that cannot be used.
     """
     training = resolved_training(spec.training, len(data.train.pixels), spec.method.effort)
     run = resolved_run(RunSpec(model=spec.model, training=training), data)
@@ -68,6 +69,7 @@ def resolved_sweep(spec: SweepSpec, data: ImageData) -> SweepSpec:
     whole = dataclasses.replace(spec, data=data.spec, model=run.model, training=run.training, method=method)
     if whole.networks():
         refuse_unconditioned(whole.model, data.shape)
+    check_outliers(spec.evaluation, data)
     return whole
 
 
@@ -231,6 +233,7 @@ def run_single(
         if is_trained(folder):
             _refuse_images(folder, checkpoint.load(folder.weights)[1].get("fingerprint"), data)
         workspace = Workspace(data, folder, evaluation, execution)
+        check_outliers(evaluation, data)
         _ = workspace.device  # a device that is not there is refused before anything is written
         folder.write_spec(run)
         plan = Plan({}, {key(run): total_steps(run.training, len(data.train.pixels))}, tuple(range(run.model.layers)))

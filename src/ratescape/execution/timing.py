@@ -15,7 +15,6 @@ from ratescape.execution.engine import Job
 from ratescape.execution.networks import initial_network, network_policy
 from ratescape.execution.packing import Pack, workers
 from ratescape.execution.trial import MANY, model_parts
-from ratescape.execution.work import initial, pack_policy
 from ratescape.execution.workspace import Workspace
 from ratescape.judges.training import train_judge
 from ratescape.model.conditioning import Conditioned
@@ -25,6 +24,7 @@ from ratescape.specs.judge import JudgeSpec
 from ratescape.specs.runs import NetworkSpec, RunSpec
 from ratescape.training.context import TrainingContext
 from ratescape.training.loop import train
+from ratescape.training.starting import initial, pack_policy
 
 STEPS, SECONDS = 10, 0.6
 """Steps that are taken at most, and seconds after the first one after which no more are begun."""

@@ -10,33 +10,28 @@ from typing import Any
 import torch
 
 from ratescape import checkpoint
-from ratescape.compute.precision import FLOAT
-from ratescape.data.batches import Images, stream
-from ratescape.data.catalog import ImageData
+from ratescape.data.batches import Images
 from ratescape.errors import MemoryShortage, ResourceError
-from ratescape.evaluation import pictures, suite
+from ratescape.evaluation import anomalies, pictures, suite
 from ratescape.evaluation.subject import Subject
 from ratescape.evaluation.views import views
 from ratescape.execution.interrupts import deferred
 from ratescape.execution.packing import Pack
 from ratescape.execution.progress.messages import Reporter, Tell, told
 from ratescape.execution.workspace import Workspace, is_trained
-from ratescape.model.columns import stand_on
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.packs import member, stack
-from ratescape.model.registry import build
 from ratescape.records.answers import outcomes
 from ratescape.records.files import read_json_lines, to_json_lines, write_atomically
 from ratescape.records.folders import NetworkFolder, RunFolder, SweepFolder
 from ratescape.specs.identity import key
 from ratescape.specs.runs import MergedSpec, RunSpec
 from ratescape.specs.training import TrainingSpec
-from ratescape.training.betas.controlled import ControlledBetas
 from ratescape.training.betas.fixed import FixedBetas
-from ratescape.training.betas.policy import BetaPolicy
 from ratescape.training.context import Saving, TrainingContext
 from ratescape.training.loop import train
-from ratescape.training.schedule import annealing_steps, total_steps
+from ratescape.training.schedule import total_steps
+from ratescape.training.starting import initial, pack_policy
 from ratescape.training.state import Trained
 
 REFINING_WARMUP = 0.25
@@ -109,22 +104,6 @@ def _train_pack(work: PackWork, workspace: Workspace, reporter: Reporter) -> Non
         write_run(run, folder, trained.history[index], _with_weights(model, trained, index), workspace, reporter.tell)
 
 
-Log = Callable[[int], Sequence[Mapping[str, object]]]
-"""What was recorded over the training of a member, by its index."""
-
-
-def pack_policy(runs: tuple[RunSpec, ...], count: int, like: torch.Tensor) -> tuple[BetaPolicy, Log | None]:
-    """How the betas of a pack's runs are chosen, for so many training images; and the log of it, if one is kept."""
-    spec = runs[0]
-    if spec.target is not None:
-        targets = [run.target.rates for run in runs if run.target is not None]
-        steps = total_steps(spec.training, count)
-        controlled = ControlledBetas(targets, spec.model.layers, steps, spec.target.control, like)
-        return controlled, controlled.log
-    betas = torch.tensor([run.betas for run in runs], device=like.device, dtype=like.dtype)  # [P, L]
-    return FixedBetas(betas, annealing_steps(spec.training, count), spec.training.annealing_path), None
-
-
 def _merge_pack(work: PackWork, source: NetworkFolder, workspace: Workspace, tell: Tell) -> None:
     """Take one pack of models from a conditioned network, and write the folders."""
     network, _ = checkpoint.load_network(source.weights, workspace.device)
@@ -184,15 +163,6 @@ def trained_steps(run: RunSpec, count: int) -> int:
     if run.merged is None:
         return total_steps(run.training, count)
     return total_steps(refining(run.training, run.merged), count) if run.merged.refine else 0
-
-
-def initial(run: RunSpec, data: ImageData) -> HVAE:
-    """The untrained network of a run, drawn in float32: a function of structure and seed, and of vectors' units."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream(run.seed, "weights"))
-        model = build(run.model, data.shape)
-    stand_on(model.likelihood, data)
-    return model.to(FLOAT[run.training.precision])
 
 
 def _pack_context(
@@ -260,8 +230,10 @@ def _measure(run: RunSpec, folder: RunFolder, history: History, model: HVAE, wor
         if diverged:
             lines = suite.blank(workspace.data, betas, workspace.evaluation)
         else:
-            lines = suite.measure(Subject(model, workspace.data, betas, workspace.evaluation, judge))
+            subject = Subject(model, workspace.data, betas, workspace.evaluation, judge)
+            lines = suite.measure(subject)
             _draw(run, folder, model, workspace)
+            _draw_anomalies(folder, subject)
         if run.target is not None:
             for line in lines:
                 found = outcomes(run.target.rates, line["metrics"]["rates"], betas, run.target.control.tolerance)
@@ -288,6 +260,16 @@ def _draw(run: RunSpec, folder: RunFolder, model: HVAE, workspace: Workspace) ->
         drawn = pictures.samples_by_group(model, settings.pictures, settings.seed, groups)
         write_atomically(folder.path / "reconstructions_by_group.png", restored)
         write_atomically(folder.path / "samples_by_group.png", drawn)
+
+
+def _draw_anomalies(folder: RunFolder, subject: Subject) -> None:
+    """Write what is drawn of a model's anomalies, where there are outliers."""
+    if subject.settings.outliers is None:
+        return
+    facts, picture = anomalies.shown(subject)
+    write_atomically(folder.path / "anomalies.json", json.dumps(facts))
+    if picture is not None:
+        write_atomically(folder.path / "anomalies.png", picture)
 
 
 def _measure_again(run: RunSpec, folder: RunFolder, workspace: Workspace, tell: Tell) -> None:

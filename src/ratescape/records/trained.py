@@ -57,9 +57,23 @@ def training_facts(
         return None
     if not log or log[-1].get("status") != "ok" or not all(_tells(record) for record in log):
         return None
-    constant = _constant(run, log)
     per_epoch = None if images is None else math.ceil(images / run.training.batch)
-    steps = log[-1].get("steps") or (None if per_epoch is None else per_epoch * len(log))
+    return facts_of(run, log, row, None if per_epoch is None else per_epoch * len(log))
+
+
+def facts_of(run: RunSpec, log: Log, row: Mapping[str, Any], steps: int | None = None) -> TrainingFacts:
+    """As :func:`training_facts`, of a log that is whole.
+
+    Args:
+        row: ``beta_L .. beta_1`` that the model ended with, and what was measured, if anything was.
+        steps: of the training, for logs that do not tell them.
+
+    Example::
+
+        facts_of(run, history, {"beta_2": 1.0, "beta_1": 1.0}).steps
+    """
+    constant = _constant(run, log)
+    steps = log[-1].get("steps") or steps
     left = gain_left(losses(log, row), constant, settled(run))
     return TrainingFacts(len(log), steps, left, excess(row, constant), constant)
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from ratescape.metrics import METRICS, Metric, layer_columns, measured_metrics
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import Table, read_table
+from ratescape.report.anomalies import save_anomalies
 from ratescape.report.control import save_control
 from ratescape.report.fine import fine_figure, fine_of
 from ratescape.report.groups import Group, axes_of, groups_of, single_layers
@@ -97,7 +98,7 @@ def save_figures(folder: SweepFolder, pdf: bool = False) -> list[Path]:
     Where a conditioned network has measured a fine landscape, that is what it shows, with the models of the sweep as
     marks (:func:`ratescape.report.fine.fine_figure`). Where the models differ in more than two betas, ``pairs.png`` and
     ``parallel.png`` are written too; where rates were asked for, ``control.png``; of vectors,
-    ``vectors.png``.
+    ``vectors.png``; where there are outliers, ``anomalies.png``.
 
     Args:
         pdf: whether to write each as a PDF, too.
@@ -117,4 +118,4 @@ def save_figures(folder: SweepFolder, pdf: bool = False) -> list[Path]:
     if axes_of(rows, groups) > 2:
         paths += save(pairs_figure(table, groups, metric), figures, "pairs", pdf)
         paths += save(parallel_figure(table, groups, metric), figures, "parallel", pdf)
-    return paths + save_control(folder, pdf) + save_vectors(folder, table, pdf)
+    return paths + save_control(folder, pdf) + save_vectors(folder, table, pdf) + save_anomalies(folder, table, pdf)

@@ -18,7 +18,9 @@ from ratescape.search.shown import card, metric_text
 from ratescape.selection import Choice
 
 if TYPE_CHECKING:  # to choose a model takes no torch, until one is loaded
+    from ratescape.estimators import RateTransformer
     from ratescape.model.hierarchy import HVAE
+    from ratescape.records.scores import Scores
     from ratescape.search.between import Between
 
 
@@ -132,6 +134,45 @@ class Best:
             return self.between.model.to(device)
         kept = folder or RunFolder(self.landscape.folder.path / "runs" / self.choice.run)
         return checkpoint.load_model(kept.weights, device)[0]
+
+    def score(
+        self,
+        items: Any,
+        *,
+        samples: int = 1,
+        seed: int = 0,
+        data_folder: str | Path | None = None,
+        device: str = "cpu",
+    ) -> "Scores":
+        """Scores of every item by this model, by which anomalies are found: as :meth:`ratescape.HVAE.score`.
+
+        Mahalanobis distances are from the rates of the landscape's own held-out items.
+
+        Args:
+            items: as :meth:`ratescape.HVAE.score` takes them.
+            samples: of each item's posterior.
+            seed: of the samples.
+            data_folder: where to look first for the landscape's items.
+
+        Raises:
+            RatescapeError: the model or the landscape's items are missing or damaged, or ``items`` do not fit.
+        """
+        from ratescape.data.reloading import reload_data
+
+        folder = self.landscape.folder
+        data = reload_data(folder.spec().data, folder, folder.provenance().get("fingerprint"), data_folder)
+        return self.load(device).score(items, samples=samples, seed=seed, reference=data.unseen)
+
+    def transformer(self, device: str = "cpu") -> "RateTransformer":
+        """The trained model as a transformer of scikit-learn that is fitted already; raises as :meth:`load`.
+
+        Example::
+
+            z = landscape.best("representation").transformer().transform(rows)
+        """
+        from ratescape.estimators import RateTransformer
+
+        return RateTransformer.of(self.load(device), self.betas)
 
     def refine(
         self, epochs: int, *, data_folder: str | Path | None = None, progress: Any = False, observer: Any = None

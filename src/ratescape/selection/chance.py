@@ -4,6 +4,7 @@
   score counts if it is above that share by z standard errors, where chance would lift one of N candidates so high once
   in a hundred times: z = Phi^-1(1 - 0.01 / N).
 - **Label information and ridge R^2**: the same, above 0.
+- **AUROC of outliers**: the same, above 0.5.
 - **Inception score**: a model that tells nothing gets 1, and the split's own images get what a perfect model would. A
   score counts if its excess over 1 is at least a tenth of theirs, and more than two standard errors; and none does
   where the judge itself tells the classes no better than chance.
@@ -44,11 +45,27 @@ def credible(ranked: Sequence[Candidate], split: str) -> list[Candidate]:
     kind = ranked[0].metric.column.removesuffix(f"_{ranked[0].layer}")
     if kind == "inception_score":
         return _generating(ranked, split)
+    if kind == "anomaly_auroc":
+        return _telling(ranked, split)
     if kind in ABOVE_ZERO:
         return _above(ranked, split, dict.fromkeys((one.run for one in ranked), 0.0))
     if kind.startswith("accuracy_"):
         return _above(ranked, split, {one.run: _recorded(one, "chance") for one in ranked})
     return list(ranked)
+
+
+def _telling(ranked: Sequence[Candidate], split: str) -> list[Candidate]:
+    """Those that tell outliers from items."""
+    bar = NormalDist().inv_cdf(1 - LUCK / len(ranked))
+    found = [one for one in ranked if not one.score <= 0.5 + bar * _known(one.error)]
+    if not found:
+        best = ranked[0]
+        raise NoWinner(
+            f"no model tells the outliers: the best {best.metric.name} is {written(best.value, best.error)} on "
+            f"{split}, where chance gives 0.5, and of {len(ranked)} models the best must be {bar:.1f} standard errors "
+            "above that: train for more epochs, or check the outliers (evaluation.outliers)"
+        )
+    return found
 
 
 def _above(ranked: Sequence[Candidate], split: str, chance: dict[str, float]) -> list[Candidate]:

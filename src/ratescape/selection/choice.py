@@ -143,6 +143,8 @@ class Choice:
             lines.append(f"Left out: {told.collapse_note(self.passed_over)}.")
         if self.images is not None and self.images < told.FEW_IMAGES and not self.metric.of_samples:
             lines.append(f"Measured on {self.images} images of {self.split}: errors are large.")
+        if self.metric.column == "anomaly_auroc":
+            lines += told.outlier_sentences(self.row)
         judge = self.row.get("judge_accuracy")
         if self.metric.of_samples and judge is not None and float(judge) < told.GOOD_JUDGE:
             lines.append(f"The judge names only {float(judge):.0%} of the test images rightly: its scores are rough.")

@@ -1,6 +1,9 @@
 """A choice in words: a small table, and sentences under it."""
 
+import math
 from collections.abc import Sequence
+
+import pandas as pd
 
 from ratescape.metrics import Metric
 from ratescape.records.lines import aligned
@@ -72,6 +75,40 @@ def collapse_note(one: Candidate) -> str:
     if one.sample <= chance + 2 * float(one.row.get(f"se_accuracy_sample_{one.layer}", 0.0)):
         return f"{text}, a sample of it nothing ({one.sample:.3g}, chance {chance:.3g})"
     return f"{text}, a sample of it {one.sample:.3g}"
+
+
+SCORES = {
+    "auto": "all scores together (auto)",
+    "nelbo": "-ELBO",
+    "mahalanobis": "the Mahalanobis distance of its rates",
+    "corrected": "-ELBO less the complexity of the image",
+}
+"""Scores by which outliers are told, in words; of each layer there are also LLR>k and its rate."""
+
+
+def best_score(row: pd.Series) -> str | None:
+    """Name of the score that tells outliers best where the model was chosen, such as ``llr_1``; None without any."""
+    found = {str(name).removeprefix("auroc_"): row[name] for name in row.index if str(name).startswith("auroc_")}
+    known = {name: float(value) for name, value in found.items() if value is not None and math.isfinite(value)}
+    return max(known, key=lambda name: known[name]) if known else None
+
+
+def outlier_sentences(row: pd.Series) -> list[str]:
+    """By which score outliers are told, how well by others, and what the outliers are."""
+    best = best_score(row)
+    if best is None:
+        return []
+    kind, _, layer = best.rpartition("_")
+    of_layer = {"llr": f"LLR>{layer}", "rate": f"the rate of {layer_name(int(layer))}" if layer.isdigit() else ""}
+    others = ", ".join(
+        f"{words} {row[f'auroc_{name}']:.3g}" for name, words in SCORES.items() if f"auroc_{name}" in row
+    )
+    lines = [f"The outliers are told by {SCORES.get(best) or of_layer[kind]}, chosen on one half of them ({others})."]
+    if row.get("outliers_self_made") == 1:
+        lines.append(
+            "These outliers are made of the data (pairs blended, patches permuted): others may be told otherwise."
+        )
+    return lines
 
 
 def tie_sentence(winner: Candidate, ties: Sequence[Candidate]) -> str:

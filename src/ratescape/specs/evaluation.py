@@ -47,6 +47,10 @@ class EvaluationSpec:
     """Which probes of labels are fitted: one alone, such as ``rbf``, is a cheap view of each layer. All see posterior
     means but ``sample``, the RBF SVM on samples, which the ceilings bind."""
 
+    outliers: str | None = None
+    """Outliers by which models are compared for the use anomaly: a known set, a path, or self-made (pairs of the data's
+    own items blended, and patches permuted). Costs as many passes over 6,000 items of each model as it has layers."""
+
     def __post_init__(self) -> None:
         convert_fields(self, "evaluation.")
         require(self.seed >= 0, "evaluation.seed", self.seed, "at least 0")

@@ -17,6 +17,7 @@ from ratescape.cli.commands.ls import Ls
 from ratescape.cli.commands.map import Map
 from ratescape.cli.commands.recommend import Recommend
 from ratescape.cli.commands.report import Report
+from ratescape.cli.commands.score import Score
 from ratescape.cli.commands.solve import Solve
 from ratescape.cli.commands.status import Status
 from ratescape.cli.commands.train import Train
@@ -31,6 +32,7 @@ Command: TypeAlias = (
     | Report
     | Recommend
     | Solve
+    | Score
     | Compress
     | Decompress
     | Info
@@ -48,6 +50,7 @@ COMMANDS: dict[str, type[Command]] = {
     "report": Report,
     "recommend": Recommend,
     "solve": Solve,
+    "score": Score,
     "compress": Compress,
     "decompress": Decompress,
     "info": Info,

@@ -23,7 +23,7 @@ class Recommend:
     landscape: Positional[Path]
     """Folder of a landscape."""
     use: Annotated[str, arg(name="for")] = "reconstruction"
-    """reconstruction, representation, generation, or the column of a metric that ranks models, such as nelbo."""
+    """reconstruction, representation, generation, anomaly, or the column of a metric that ranks models (nelbo)."""
     max_rate: float | None = None
     """Largest total rate accepted, in nats per image. In a conditioned landscape, a better model that uses up this
     rate is also searched for between the grid points."""

@@ -71,7 +71,7 @@ def page_data(folder: SweepFolder, table: Table, refined: pd.DataFrame | None = 
         "metrics": [metric_data(metric, layers, uses) for metric in metrics],
         "colours": shades("viridis"),
         "picture_width": picture_width(folder, rows),
-        "vectors": picture(folder.path / "figures" / "vectors.png"),
+        **{name: picture(folder.path / "figures" / f"{name}.png") for name in ("vectors", "anomalies")},
         "runs": models_data(folder, rows, splits, metrics, groups),
         "selected": next((pick["best"] for pick in picks if pick["best"]), str(rows["run"].iloc[0])),
         "hulls": _by_metric(metrics, splits, lambda metric, prefix: hull_of(rows, metric, prefix)),

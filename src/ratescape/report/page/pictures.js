@@ -12,6 +12,8 @@ export function drawPictures(run) {
     [run.reconstructions, "Originals above, their reconstructions below"],
     [run.samples, "Samples from the prior"],
   ]);
+  element("anomalies").hidden = !data.anomalies;
+  if (data.anomalies) element("anomalies").src = data.anomalies;
   element("vectors").hidden = !data.vectors;
   if (data.vectors) element("vectors").src = data.vectors;
   else if (!figures.length) figures.push(make("p", "No pictures of this model were kept.", "quiet"));

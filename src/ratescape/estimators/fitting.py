@@ -1,0 +1,89 @@
+"""Train one model in memory: nothing is held out, measured or written."""
+
+import warnings
+
+import torch
+from sklearn.exceptions import ConvergenceWarning
+
+from ratescape.compute.precision import FLOAT
+from ratescape.data.batches import Images
+from ratescape.data.catalog import ImageData
+from ratescape.data.formats import Split, from_arrays
+from ratescape.data.formats.arrays import Arrays
+from ratescape.errors import SpecError
+from ratescape.estimators.layout import Array
+from ratescape.model.hierarchy import HVAE
+from ratescape.model.packs import member
+from ratescape.model.registry import resolved_model
+from ratescape.records.enough import epochs_to_try, verdict
+from ratescape.records.trained import facts_of
+from ratescape.specs.data import DataSpec
+from ratescape.specs.given import Betas, as_betas
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.rate_targets import Request, request_text, requested
+from ratescape.specs.runs import RunSpec, TargetSpec, check_targets
+from ratescape.specs.training import TrainingSpec
+from ratescape.training.context import EpochRecord
+from ratescape.training.loop import train
+from ratescape.training.schedule import resolved_training
+from ratescape.training.starting import initial, pack_policy
+
+
+def data_of(items: Array, binary: bool) -> ImageData:
+    """Vectors ``[N, D]`` or images ``[N, *axes]``, all to train on.
+
+    Raises:
+        DataError: values that cannot be used, or vectors that are all alike.
+    """
+    found = from_arrays("X", Arrays(items))
+    spec, none = DataSpec(name="X", binary=binary), Split(found.train.pixels[:0], None)
+    return ImageData(spec, found.train, None, none, None, fingerprint="", columns=found.columns)
+
+
+def run_of(
+    data: ImageData, model: ModelSpec, training: TrainingSpec, betas: Betas, rates: Request | None, seed: int
+) -> RunSpec:
+    """The spec of a model of these data, with nothing left open.
+
+    Args:
+        betas: one for each layer, top first, or one number for all; they mean nothing beside ``rates``.
+        rates: asked for, by layer; betas are then controlled.
+
+    Raises:
+        SpecError: betas or rates that do not fit the network, or a network that does not fit the data.
+    """
+    network = resolved_model(model, data.shape, bool(data.spec.binary))
+    recipe = resolved_training(training, len(data.train.pixels))
+    if rates is None:
+        own = as_betas(betas, network.layers, network.usual_groups)
+        return RunSpec(data.spec, network, recipe, own, seed)
+    targets = requested(request_text(rates), network.layers, network.resolutions)
+    check_targets(targets, network)
+    return RunSpec(data.spec, network, recipe, (1.0,) * network.layers, seed, target=TargetSpec(targets))
+
+
+def fitted(run: RunSpec, data: ImageData, device: torch.device) -> tuple[HVAE, tuple[float, ...]]:
+    """The trained model, and the betas that it ended with, top layer first; warns where it is not trained enough.
+
+    Raises:
+        SpecError: the training diverged.
+    """
+    images = Images.of(data, data.train.pixels, device, FLOAT[run.training.precision])
+    model = initial(run, data).to(device)
+    policy, _ = pack_policy((run,), len(images), torch.empty(0, device=device, dtype=images.dtype))
+    trained = train(run.training, model, images, policy, 1, run.seed)
+    history = trained.history[0]
+    if history[-1]["status"] != "ok":
+        raise SpecError(f"the training diverged at a learning_rate of {run.training.learning_rate}: choose a smaller")
+    _warn(run, history)
+    model.load_state_dict(member(trained.parameters, 0))
+    return model.eval().requires_grad_(False), run.betas if run.target is None else tuple(history[-1]["betas"])
+
+
+def _warn(run: RunSpec, history: list[EpochRecord]) -> None:
+    betas = history[-1]["betas"]
+    facts = facts_of(run, history, {f"beta_{len(betas) - index}": beta for index, beta in enumerate(betas)})
+    words = {"far": "far from trained", "not to the end": "not trained to the end"}.get(verdict(facts) or "")
+    if words:
+        told = f"{words} after {facts.steps} steps ({facts.epochs} epochs): try epochs={epochs_to_try(facts)} or more"
+        warnings.warn(told, ConvergenceWarning, stacklevel=4)

@@ -1,0 +1,40 @@
+"""What a model is used for, as its methods.
+
+The rooms that do it stand above this one, and are found by name when asked.
+Nothing of them is imported to build, train or load a network.
+"""
+
+import importlib
+from typing import Any
+
+from ratescape.records.scores import Scores
+
+
+class Uses:
+    """Methods of a model that other rooms carry out."""
+
+    def score(self, items: Any, *, samples: int = 1, seed: int = 0, reference: Any = None) -> Scores:
+        """Scores of every item, by which anomalies are found: rates, -ELBO, LLR>k, and others.
+
+        An item's scores depend on the item, the seed and the samples alone, not on what is scored beside it.
+
+        Args:
+            items: as :meth:`ratescape.HVAE.inputs` takes them, or the path of a folder, a .npy or a .npz file; they are
+                read and scored in chunks, so that any number of them fits.
+            samples: of each item's posterior, over which all numbers are averaged; with more than one, ``nll`` is the
+                importance-weighted bound of them.
+            seed: of the samples.
+            reference: in-distribution items that the model was not trained on, or what
+                :func:`ratescape.scoring.scores.reference_of` made of them: with it there are Mahalanobis distances.
+
+        Raises:
+            SpecError: samples that are not positive, or items of another shape.
+            DataError: no items, or a file that cannot be read.
+
+        Example::
+
+            scores = model.score(images, samples=10, reference=data.validation)
+            scores.table.sort_values("llr_1")
+        """
+        above = importlib.import_module("ratescape.scoring.scores")
+        return above.score(self, items, samples=samples, seed=seed, reference=reference)
