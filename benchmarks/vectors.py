@@ -17,6 +17,7 @@ workers as there are cores; nothing is measured that needs classes.
 """
 
 import argparse
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -120,12 +121,18 @@ def speed() -> None:
     rows = np.tanh(generator.normal(size=(10_000, 8)) @ generator.normal(size=(8, 50))) + 0.1 * generator.normal(
         size=(10_000, 50)
     )
-    begun = time.monotonic()
+    begun, before = time.monotonic(), sum(os.times()[:4])
     with tempfile.TemporaryDirectory() as folder:
         landscape = rs.map_landscape(
             rows, method="dedicated", grid={"steps": 5}, evaluation=LEAN, out=Path(folder) / "out"
         )
-        print(f"{len(landscape.table)} models in {time.monotonic() - begun:.0f} s, the report included")
+        spent, facts = sum(os.times()[:4]) - before, landscape.records.trained
+        print(
+            f"{len(landscape.table)} models in {time.monotonic() - begun:.0f} s, {spent:.0f} processor seconds, the "
+            f"report included; {facts[landscape.table['run'][0]].steps} steps each; "
+            f"{'; '.join(landscape.warnings) or 'no warnings'}"
+        )
+        print(landscape.folder.provenance()["sessions"][-1]["phases"])
         print(landscape.table[["beta_2", "beta_1", "rate_2", "rate_1", "r2"]].to_string())
 
 
