@@ -27,8 +27,7 @@ CPU_PACK = 1
 """Members of a pack on a CPU: on one thread larger packs measured no faster (docs/results/training-speed.md)."""
 
 CPU_PACK_OF_ROWS = 32
-"""The same of models of rows, whose matrices are so small that calls take as long as arithmetic: members of a pack of 13
-or 25 took 5.3 ms a step, one alone 14 (docs/vectors.md)."""
+"""The same of models of rows, whose matrices are so small that calls take as long as arithmetic (docs/vectors.md)."""
 
 MEMORY_SHARE = 0.7
 """Share of the free memory that packs may be planned to fill; the rest is for what the estimate does not see."""
