@@ -17,6 +17,7 @@ from helpers.clusters import SMALL, asked, serial
 from helpers.own_modules import Write
 from helpers.own_modules import forgotten as forgotten
 from helpers.own_modules import written as written
+from helpers.rows import frame
 from helpers.sweeps import Recorder, Watcher, assert_all_was_seen, small_sweep
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -174,6 +175,20 @@ def names_of(machine: Any) -> list[str]:
             if process.environ().get("MACHINE") == str(machine.place):
                 found.append(" ".join(process.cmdline()))
     return found
+
+
+def test_a_table_of_rows_is_taken_up(machines: Machines, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    frame().drop(columns="amount").to_csv(path, index=False)
+    spec, data = asked(path, "--data.target", "kind")
+    folder = SweepFolder(tmp_path / "sweep")
+    table = serial(spec, data, folder.path)
+    folder.table.unlink()
+    for run in list(folder.path.glob("runs/*"))[:2]:
+        shutil.rmtree(run)
+    with machines.added():
+        run_sweep(spec, data, folder, on(machines, pack=1))
+    assert folder.table.read_bytes() == table and len(folder.provenance()["sessions"]) == 2
 
 
 def test_packs_too_large_for_memory_are_halved(

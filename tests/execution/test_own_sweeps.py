@@ -18,6 +18,7 @@ from helpers.own_modules import NET, Write
 from helpers.own_modules import forgotten as forgotten
 from helpers.own_modules import written as written
 from helpers.own_networks import three
+from helpers.rows import rows
 from helpers.sweeps import HERE, LEAN, break_off, small_sweep, swept, wait_for
 
 import ratescape as rs
@@ -305,6 +306,29 @@ def test_checks_are_printed_as_a_table_and_exit_with_what_they_say(run: Run) -> 
     assert noted.status == 0 and re.search(r"^packs +note +models train one by one", noted.out, re.MULTILINE)
 
 
+def test_networks_of_rows_are_checked_by_one_number(run: Run) -> None:
+    outcome = run("check-network", "helpers.own_networks:columns", "--shape", "12")
+    assert (outcome.status, outcome.err) == (0, "")
+    assert {line.split()[1] for line in outcome.out.splitlines()} == {"ok"} and "z2 [2], z1 [3]" in outcome.out
+
+
+QUICK = {"width": 8, "fine": 3, "restarts": 0, "refine_recommended": 0}
+
+
+@pytest.mark.parametrize("method", [{"kind": "dedicated"}, {"kind": "conditioned", "conditioning": QUICK}])
+def test_a_factory_of_rows_is_mapped(method: dict[str, Any], tmp_path: Path) -> None:
+    landscape = rs.map_landscape(
+        rows(),
+        method={"grid": {"steps": 2}} | method,
+        model={"factory": "helpers.own_networks:columns"},
+        training={"epochs": 2},
+        evaluation={"samples": 0, "information": False, "probes": "none"},
+        execution={"engine": "in-process"},
+        out=tmp_path / "out",
+    )
+    assert len(landscape.table) == 4 and landscape.table["r2"].notna().all()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -317,6 +341,15 @@ def test_checks_are_printed_as_a_table_and_exit_with_what_they_say(run: Run) -> 
         (["helpers.own_networks:three", "--shape", "1", "0", "16"], "shape is (1, 0, 16)"),
         (["helpers/own_networks.py", "--shape", "1", "16", "16"], "must be package.module:function"),
         (["helpers.own_networks:three"], "--shape"),
+        (["helpers.own_networks:three", "--shape", "16", "16"], "shape is (16, 16): it must be channels, height and"),
+        (
+            ["helpers.own_networks:columns", "--shape", "12", "--likelihood", "gaussian"],
+            "likelihood is 'gaussian': it must be left out for rows",
+        ),
+        (
+            ["helpers.own_networks:three", "--shape", "1", "16", "16", "--likelihood", "by-column"],
+            "likelihood is 'by-column': it must be another for images",
+        ),
     ],
 )
 def test_what_cannot_be_checked_is_told_in_one_line(words: list[str], said: str, run: Run) -> None:

@@ -22,6 +22,7 @@ import pytest
 import torch
 from helpers.commands import TINY
 from helpers.images import blobs
+from helpers.rows import rows as vectors
 from helpers.sweeps import LEAN, MODEL, Watcher, copied, small_sweep, swept, wait_for
 from torch._inductor.exc import InvalidCxxCompiler
 
@@ -321,6 +322,8 @@ def test_automatic_packs_are_as_large_as_fits(data: ImageData, monkeypatch: pyte
     assert packing.pack_size(spec, data, ExecutionSpec(engine="in-process")) == 2
     assert packing.pack_size(spec, data, ExecutionSpec(workers=4)) == 1
     assert packing.pack_size(spec, data, ExecutionSpec(engine="in-process", pack=100)) == 4
+    small = small_sweep(vectors(), grid=BetaGrid(steps=5))
+    assert packing.pack_size(small, vectors(), ExecutionSpec(workers=2)) == 13  # of 25 models of rows
     each = packing.member_bytes(spec, data)
     monkeypatch.setattr(memory, "free_bytes", lambda _: int(1.5 * each / packing.MEMORY_SHARE))
     assert packing.pack_size(spec, data, ExecutionSpec(engine="in-process")) == 1

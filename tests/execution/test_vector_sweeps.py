@@ -21,6 +21,7 @@ from ratescape.records.files import read_json_lines
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import read_fine, read_table
 from ratescape.specs.conditioning import ConditioningSpec
+from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
@@ -64,6 +65,18 @@ def test_a_network_is_resumed(
         swept(spec_of(data, "conditioned"), data, tmp_path / "cut", often)
     again = swept(spec_of(data, "conditioned"), data, tmp_path / "cut", often)
     assert again.table.read_bytes() == conditioned.table.read_bytes()
+
+
+def test_workers_take_up_what_was_broken_off(data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = spec_of(data)
+    alone = dataclasses.replace(HERE, pack=1, checkpoint_seconds=0.0)
+    whole = swept(spec, data, tmp_path / "whole", alone)
+    with monkeypatch.context() as patch:
+        break_off(patch, step=9)  # in the second model
+        with pytest.raises(KeyboardInterrupt):
+            swept(spec, data, tmp_path / "cut", alone)
+    finished = swept(spec, data, tmp_path / "cut", ExecutionSpec(engine="workers", workers=2, pack=1))
+    assert finished.table.read_bytes() == whole.table.read_bytes()
 
 
 def test_it_is_chosen_from_solved_refined_and_reported(conditioned: SweepFolder, data: ImageData) -> None:

@@ -10,6 +10,7 @@ from ratescape.model.distributions import Gaussian, Likelihood
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.latents import LatentSource
 from ratescape.model.parts import TopLayer, map_heads
+from ratescape.model.vector import VectorDecoder, VectorLayer, VectorTop, VectorTower
 
 Shape = tuple[int, int, int]
 
@@ -76,7 +77,28 @@ def deeper(shape: Shape, likelihood: Likelihood) -> HVAE:
     return three(shape, likelihood, latents=(3, 1, 1, 1, 1))
 
 
+def columns(shape: tuple[int], likelihood: Likelihood, width: int = 6, sizes: Sequence[int] = (2, 3)) -> HVAE:
+    """For rows: one map of linear layers, in the parts of the family ``vector``."""
+    depth = len(sizes)
+    layers = [VectorTop(width, sizes[0], depth), *(VectorLayer(width, size, depth) for size in sizes[1:])]
+    encoder, decoder = VectorTower(*shape, width, depth), VectorDecoder(width, *shape)
+    return HVAE(encoder, layers, decoder, likelihood, shape, adapted=("layers", "decoder"))
+
+
 # What the checks say no to
+
+
+class Half(Encoder):
+    """Forgets the evidence of the lowest layer."""
+
+    def forward(self, images: Tensor, source: LatentSource) -> list[Tensor]:
+        return super().forward(images, source)[1:]
+
+
+def sparing(shape: Shape, likelihood: Likelihood) -> HVAE:
+    model = three(shape, likelihood)
+    model.encoder = Half(shape, 4, 3, nn.GroupNorm(2, 4))
+    return model
 
 
 def normed(shape: Shape, likelihood: Likelihood) -> HVAE:

@@ -75,6 +75,11 @@ def test_a_spec_is_resolved_by_building_its_network() -> None:
             r"output has shape \[1, 2, 16, 16\]: it must be \[1, 1, 16, 16\], the parameters of Bern",
         ),
         ("broadcast", "shapes", r"the prior of z2 has shape \[1, 2, 4, 4\]: it must be \[1, 3, 3\]"),
+        (
+            "sparing",
+            "shapes",
+            r"the encoder gives evidence as a list of 2, but there are 3 layers: return a list with that of each",
+        ),
         ("shapeless", "shapes", r"a layer, Shapeless, has no shape: see docs/own-network\.md"),
         ("unlooked", "items", r"3 images cannot be passed through it \(RuntimeError: never looked at\): correct it"),
         ("unlucky", "weights", r"draw all weights by PyTorch's global generator"),

@@ -198,6 +198,7 @@ class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[repor
             found = check_array(given, allow_nd=True, ensure_min_samples=2 if is_new else 1)
             if is_new:
                 self.n_features_in_ = int(np.prod(found.shape[1:]))
+                self.__dict__.pop("feature_names_in_", None)  # of rows that it was fitted to before
             elif not self.layout_.is_image:
                 raise SpecError(f"X has shape {found.shape}, but the model takes rows of {self.n_features_in_} columns")
             return found

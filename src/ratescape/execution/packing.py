@@ -26,6 +26,9 @@ from ratescape.specs.sweep import SweepSpec
 CPU_PACK = 1
 """Members of a pack on a CPU: on one thread larger packs measured no faster (docs/results/training-speed.md)."""
 
+CPU_PACK_OF_ROWS = 32
+"""The same of models of rows, whose matrices are so small that calls take as long as arithmetic (docs/vectors.md)."""
+
 MEMORY_SHARE = 0.7
 """Share of the free memory that packs may be planned to fill; the rest is for what the estimate does not see."""
 
@@ -119,7 +122,8 @@ def pack_size(spec: SweepSpec, data: ImageData, execution: ExecutionSpec) -> int
         )
     if execution.pack is not None:
         return wanted
-    fast = CPU_PACK if device.type == "cpu" else together
+    on_cpu = CPU_PACK if data.columns is None else CPU_PACK_OF_ROWS
+    fast = on_cpu if device.type == "cpu" else together
     return max(1, min(fast, fitting, together, -(-models // processes)))
 
 

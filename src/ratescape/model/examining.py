@@ -1,6 +1,5 @@
 """What a network from outside the package is checked for, by passing a few images of noise through it."""
 
-import copy
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
@@ -9,15 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from ratescape.model.conditioning import Conditioned
-from ratescape.model.distributions import Bernoulli
 from ratescape.model.hierarchy import HVAE, Pass
-from ratescape.model.latents import Given, PosteriorMode, PosteriorSample, PriorMode, PriorSample
+from ratescape.model.latents import PosteriorSample
 from ratescape.model.modulation import modulated_layers
 from ratescape.model.packs import pack_pass, stack
+from ratescape.model.shapes import COUNT, FailedError, shapes, trial_images, trial_noise, trial_pass
 from ratescape.specs.factories import reason_of
-
-COUNT = 3
-"""Images that are passed through the network."""
 
 CLOSE = 1e-3
 """Relative difference that rounding explains: in float32 about 1e-6 a number, times sums over many."""
@@ -38,10 +34,6 @@ class Check(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.said}"
-
-
-class _FailedError(Exception):
-    """A check failed; the text says why and what to do."""
 
 
 def examined(build: Build) -> Iterator[Check]:
@@ -66,26 +58,10 @@ def examined(build: Build) -> Iterator[Check]:
 def _checked(name: str, check: Callable[[Build], str], build: Build) -> Check:
     try:
         return Check(name, "ok", check(build))
-    except _FailedError as error:
+    except FailedError as error:
         return Check(name, "note" if name in (PACKS, BETAS) else "failed", str(error))
     except Exception as error:  # it is the user's code, which may raise anything
         return Check(name, "failed", f"{COUNT} images cannot be passed through it ({reason_of(error)}): correct it")
-
-
-def _images(model: HVAE, seed: int = 1) -> Tensor:
-    """Noise ``[B, C, H, W]`` as images of the kind that the likelihood is for."""
-    images = torch.rand(COUNT, *model.image_shape, generator=torch.Generator().manual_seed(seed))
-    return images.round() if isinstance(model.likelihood, Bernoulli) else (images * 255).round() / 255
-
-
-def _noise(model: HVAE) -> list[Tensor]:
-    return model.noise(COUNT, torch.Generator().manual_seed(2))
-
-
-@torch.no_grad()
-def _passed(model: HVAE, images: Tensor) -> Pass:
-    """A pass of a copy, since a pass may change buffers."""
-    return copy.deepcopy(model)(PosteriorSample(_noise(model)), images)
 
 
 def _numbers(result: Pass, items: slice = slice(None)) -> list[Tensor]:
@@ -109,94 +85,59 @@ def _weights(build: Build) -> str:
         torch.equal(weights, states[1][name]) for name, weights in states[0].items()
     )
     if not same:
-        raise _FailedError(
+        raise FailedError(
             "two networks of one seed differ: draw all weights by PyTorch's global generator, as nn.Linear does"
         )
     model = build()
     frozen = [name for name, weights in model.named_parameters() if not weights.requires_grad]
     if frozen:
-        raise _FailedError(f"{_few(frozen)} has requires_grad=False: register what is not trained as a buffer")
+        raise FailedError(f"{_few(frozen)} has requires_grad=False: register what is not trained as a buffer")
     return f"{sum(weights.numel() for weights in model.parameters()):,} parameters, the same for the same seed"
 
 
 def _shapes(build: Build) -> str:
-    model = build()
-    for layer in model.layers:
-        lacking = [
-            part for part in ("shape", "closed_form", "prior", "posterior", "advance") if not hasattr(layer, part)
-        ]
-        if lacking:
-            raise _FailedError(f"a layer, {type(layer).__name__}, has no {', '.join(lacking)}: see docs/own-network.md")
-    _check_shapes(model, model(PriorMode()), 0, drawn=1)  # first: it needs least to be right
-    _check_shapes(model, model(PosteriorMode(), _images(model)), COUNT)
-    _check_shapes(model, _passed(model, _images(model)), COUNT)
-    _check_shapes(model, model(PriorSample(_noise(model))), 0)
-    _check_shapes(model, model(Given([_noise(model)[0][:1]], PriorMode())), 0, drawn=1)
-    return ", ".join(f"z{len(model.layers) - i} {list(shape)}" for i, shape in enumerate(model.latent_shapes))
-
-
-def _check_shapes(model: HVAE, result: Pass, count: int, drawn: int = COUNT) -> None:
-    """Compare all shapes of a pass with those that they must have; ``count`` is 0 for a pass without images."""
-    channels, height, width = model.image_shape
-    output = [drawn, model.likelihood.output_channels(channels), height, width]
-    kind = type(model.likelihood).__name__
-    _expect("the decoder's output", result.output, output, f", the parameters of {kind}")
-    for index, shape in enumerate(model.latent_shapes):
-        name = f"z{len(model.layers) - index}"
-        for what, given in (("prior", result.priors), ("posterior", result.posteriors)):
-            for part in given[index] if given else ():
-                alike = what == "prior" and part.shape[:1] == (1,)  # one prior for all images, as of the top layer
-                _expect(f"the {what} of {name}", part, [1 if alike else count or drawn, *shape])
-        _expect(f"the latents of {name}", result.latents[index], [drawn, *shape])
-    if count:
-        _expect("the rates", result.rates, [count, len(model.layers)])
-        _expect("the distortion", result.distortion, [count])
-
-
-def _expect(what: str, given: Tensor, shape: list[int], why: str = "") -> None:
-    if list(given.shape) != shape:
-        raise _FailedError(f"{what} has shape {list(given.shape)}: it must be {shape}{why}")
+    return shapes(build())
 
 
 def _finite(build: Build) -> str:
     model = build()
-    result = _passed(model, _images(model))
+    result = trial_pass(model, trial_images(model))
     for parts, what in ((result.priors, "prior"), (result.posteriors, "posterior")):
         for index, part in enumerate(parts):
             if not bool((part.sigma > 0).all()):
                 name = f"z{len(model.layers) - index}"
-                raise _FailedError(
+                raise FailedError(
                     f"the {what} of {name} has a sigma that is not above 0: pass it through "
                     "ratescape.model.numerics.positive"
                 )
     for what, values in (("rates", result.rates), ("distortion", result.distortion)):
         if not bool(values.isfinite().all()):
-            raise _FailedError(f"the {what} of new weights are not finite: scale what goes into the priors and heads")
+            raise FailedError(f"the {what} of new weights are not finite: scale what goes into the priors and heads")
     rates = ", ".join(f"{float(rate):.3g}" for rate in result.rates.mean(0))
     return f"rates of {rates} nats, distortion of {float(result.distortion.mean()):.4g} nats, untrained"
 
 
 def _gradients(build: Build) -> str:
     model = build()
-    result = model(PosteriorSample(_noise(model)), _images(model))
+    result = model(PosteriorSample(trial_noise(model)), trial_images(model))
     loss = (result.distortion + result.rates.sum(1)).mean()
     named = dict(model.named_parameters())
     try:
         gradients = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
     except RuntimeError as error:
-        raise _FailedError(f"no gradients can be taken ({reason_of(error)}): do without detach and .data") from error
+        raise FailedError(f"no gradients can be taken ({reason_of(error)}): do without detach and .data") from error
     missing = [name for name, gradient in zip(named, gradients, strict=True) if gradient is None]
     if missing:
-        raise _FailedError(f"no gradient reaches {_few(missing)}: leave out what is not used, or make it a buffer")
+        raise FailedError(f"no gradient reaches {_few(missing)}: leave out what is not used, or make it a buffer")
     if not all(bool(gradient.isfinite().all()) for gradient in gradients if gradient is not None):
-        raise _FailedError("some gradients of new weights are not finite: look for sqrt, log or division at 0")
+        raise FailedError("some gradients of new weights are not finite: look for sqrt, log or division at 0")
     return f"every one of {len(named)} tensors has one"
 
 
 def _repeatable(build: Build) -> str:
     model = build()
-    if _differ(*(_numbers(_passed(model, _images(model))) for _ in range(2))):
-        raise _FailedError(
+    if _differ(*(_numbers(trial_pass(model, trial_images(model))) for _ in range(2))):
+        raise FailedError(
             "two passes over the same images with the same noise differ, as with dropout: nothing but the latents may "
             "be random, so that a resumed training repeats itself"
         )
@@ -206,10 +147,10 @@ def _repeatable(build: Build) -> str:
 def _items(build: Build) -> str:
     for training in (True, False):
         model = build().train(training)
-        images, others = _images(model), _images(model, seed=3)
+        images, others = trial_images(model), trial_images(model, seed=3)
         others[0] = images[0]
-        if _differ(*(_numbers(_passed(model, batch), slice(0, 1)) for batch in (images, others))):
-            raise _FailedError(_why_dependent(model))
+        if _differ(*(_numbers(trial_pass(model, batch), slice(0, 1)) for batch in (images, others))):
+            raise FailedError(_why_dependent(model))
     return "what an image gives does not depend on the others of its batch"
 
 
@@ -226,17 +167,17 @@ def _why_dependent(model: HVAE) -> str:
 def _buffers(build: Build) -> str:
     model = build()
     kept = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    model(PosteriorSample(_noise(model)), _images(model))
+    model(PosteriorSample(trial_noise(model)), trial_images(model))
     changed = [name for name, buffer in model.named_buffers() if not torch.equal(buffer, kept.get(name, buffer[:0]))]
     lost = [name for name in changed if name not in model.state_dict()]
     if lost:
-        raise _FailedError(f"{_few(lost)} changes in training but is not kept: register it with persistent=True")
+        raise FailedError(f"{_few(lost)} changes in training but is not kept: register it with persistent=True")
     return f"{len(kept)} of them, {len(changed)} changed by training" if kept else "none"
 
 
 def _packed(build: Build) -> str:
     models = [build(), build()]
-    images, source = _images(models[0]), PosteriorSample(_noise(models[0]))
+    images, source = trial_images(models[0]), PosteriorSample(trial_noise(models[0]))
     tensors = {name: tensor.requires_grad_(tensor.is_floating_point()) for name, tensor in stack(models).items()}
     changing = dict(models[0].named_buffers())
     tensors = {name: tensor.detach() if name in changing else tensor for name, tensor in tensors.items()}
@@ -248,11 +189,11 @@ def _packed(build: Build) -> str:
                 result.distortion.sum() + result.rates.sum(), [t for t in tensors.values() if t.requires_grad]
             )
     except Exception as error:  # whatever vmap cannot do
-        raise _FailedError(f"models train one by one: torch.func.vmap fails ({reason_of(error)})") from error
+        raise FailedError(f"models train one by one: torch.func.vmap fails ({reason_of(error)})") from error
     for index, model in enumerate(models):
         together = [tensor[index] for tensor in _numbers(result)]
-        if _differ(_numbers(_passed(model, images)), together):
-            raise _FailedError("models train one by one: under torch.func.vmap a member gives other numbers than alone")
+        if _differ(_numbers(trial_pass(model, images)), together):
+            raise FailedError("models train one by one: under torch.func.vmap a member gives other numbers than alone")
     return "several models train at once (torch.func.vmap)"
 
 
@@ -262,8 +203,8 @@ def _conditioned(build: Build) -> str:
     count = sum(1 for _ in modulated_layers(model))
     other = "only methods dedicated and targeted can train it"
     if not count:
-        raise _FailedError(f"no nn.Linear, nn.Conv2d or nn.ConvTranspose2d that betas could act on: {other}")
-    images, source = _images(model), PosteriorSample(_noise(model))
+        raise FailedError(f"no nn.Linear, nn.Conv2d or nn.ConvTranspose2d that betas could act on: {other}")
+    images, source = trial_images(model), PosteriorSample(trial_noise(model))
     betas = torch.logspace(-0.8, 0.8, COUNT * layers).reshape(COUNT, layers)
     try:
         network = Conditioned(model, 0.1, 10.0, width=4, rank=2).eval()
@@ -271,10 +212,10 @@ def _conditioned(build: Build) -> str:
         together = network(source, images, betas)
         alone = [network.at(tuple(row.tolist()))(source, images) for row in betas]
     except Exception as error:  # a map without a bias, say, or the user's own code
-        raise _FailedError(f"the network cannot be conditioned on betas ({reason_of(error)}): {other}") from error
+        raise FailedError(f"the network cannot be conditioned on betas ({reason_of(error)}): {other}") from error
     for index, result in enumerate(alone):
         if _differ(*(_numbers(one, slice(index, index + 1)) for one in (together, result))):
-            raise _FailedError(
+            raise FailedError(
                 "what betas do to a linear map cannot be merged into its weights, as it is used otherwise than by "
                 f"calling its module with the images along the first axis (nn.MultiheadAttention does so): {other}"
             )

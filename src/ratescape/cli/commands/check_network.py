@@ -19,16 +19,21 @@ class CheckNetwork:
 
     factory: Positional[str]
     """package.module:function, called with the shape of an image, the likelihood, and the options by name."""
-    shape: Annotated[tuple[int, int, int], arg(metavar="C H W")]
-    """Channels, height and width of an image, such as 1 28 28."""
+    shape: Annotated[tuple[int, ...], arg(metavar="C H W")]
+    """Channels, height and width of an image, such as 1 28 28; of rows one number, their columns."""
     options: Options | None = None
     """What the factory is called with besides: a JSON object, such as '{"width": 64}'."""
-    likelihood: LikelihoodName = "gaussian"
-    """Distribution of the pixels."""
+    likelihood: LikelihoodName | None = None
+    """Distribution of the pixels; default: gaussian; of rows always by-column."""
 
     def run(self) -> None:
-        require(min(self.shape) > 0, "shape", self.shape, "channels, height and width, all positive")
-        spec = ModelSpec(factory=self.factory, options=self.options, likelihood=self.likelihood)
+        fits = len(self.shape) in (1, 3) and min(self.shape) > 0
+        require(fits, "shape", self.shape, "channels, height and width, or the columns of rows, all positive")
+        is_row = len(self.shape) == 1
+        likelihood = self.likelihood or ("by-column" if is_row else "gaussian")
+        which = "left out for rows" if is_row else "another for images, since by-column is for rows"
+        require((likelihood == "by-column") == is_row, "likelihood", likelihood, which)
+        spec = ModelSpec(factory=self.factory, options=self.options, likelihood=likelihood)
         from ratescape.model.factories import examination
         from ratescape.specs.factories import allow_factories
 
