@@ -15,6 +15,7 @@ from ratescape.model.distributions import Gaussian, Likelihood
 from ratescape.model.latents import Given, LatentSource, PosteriorMode, PosteriorSample, PriorMode, PriorSample, Watched
 from ratescape.model.recomputing import recomputed
 from ratescape.model.taking import NOT_CALLED, as_generator, as_items, as_latents, line_of, whole
+from ratescape.model.uses import Uses
 from ratescape.specs.model import ModelSpec
 
 CHUNK = 1000
@@ -57,7 +58,7 @@ class Layer(Protocol):
     def advance(self, state: Tensor | None, latents: Tensor) -> Tensor: ...
 
 
-class HVAE(nn.Module):
+class HVAE(Uses, nn.Module):
     """A hierarchical VAE with any number of layers, built of parts.
 
     Example::
