@@ -18,7 +18,7 @@ from ratescape.restoring.damage import Damage, Seen, damaged, seen
 from ratescape.restoring.pixels import pixels_of
 from ratescape.specs.checks import require
 
-SAMPLES, STEPS, ASCENTS = 8, 50, 100
+SAMPLES, STEPS, ASCENTS = 8, 20, 100
 """Chains for each image, steps of each chain, steps of gradients."""
 
 VALUES = 1 << 22
@@ -42,7 +42,7 @@ class Restoring:
     samples: int | None = None
     """Chains for each image; default: 8, and 1 for map, which has no others."""
     steps: int | None = None
-    """Of each chain, or of gradients; default: 50, and 100 for map."""
+    """Of each chain, or of gradients; default: 20, and 100 for map."""
     layers: int | None = None
     """Layers whose latents are found, from the top; those below are at their prior's mode. Default: all."""
     sigma: float | None = None
@@ -105,7 +105,7 @@ def restore(
         noise: standard deviation of Gaussian noise that the images have; pixels lie in [0, 1].
         downscale: how many times smaller than the model's the images are: each pixel is a mean of so many by so many.
         samples: chains for each image, independent of each other; default: 8.
-        steps: of each chain (default: 50), or of gradients (100).
+        steps: of each chain (default: 20), or of gradients (100).
         method: ``chain``: samples of the posterior; ``map``: one most probable guess.
         layers: how many layers' latents are found, from the top; those below are at their prior's mode. Default: all.
         sigma: of pixels about what the latents say: see :class:`Restoring`.
