@@ -1,7 +1,7 @@
 """A hierarchical VAE of two layers in which everything is linear and Gaussian, so that all posteriors are known.
 
-z2 ~ N(0, 1), z1 = b z2 + s1 e, x = centre + W z1 + s e. W's columns are orthogonal, so that the posterior of an image that is
-wholly known is one of independent pairs (z2_i, z1_i), as the network's q must be; of a damaged image it is not.
+z2 ~ N(0, 1), z1 = b z2 + s1 e, x = centre + W z1 + s e. W's columns are orthogonal, so that the posterior of an image
+that is wholly known is one of independent pairs (z2_i, z1_i), as the network's q must be; of a damaged image it is not.
 """
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The Markov chain and the ascent, on a linear Gaussian model in which everything about the posterior is known."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -20,16 +22,16 @@ DAMAGES = [
 ]
 
 
-def observed(damage: dict[str, object]) -> tuple[np.ndarray, np.ndarray]:
+def observed(damage: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """A of y = A x + noise, rows of what is known alone, and the covariance of the noise."""
-    factor = int(str(damage.get("downscale", 1)))
+    factor = damage.get("downscale", 1)
     sides = (SHAPE[1] // factor, SHAPE[2] // factor)
     rows = np.zeros((*sides, *SHAPE[1:]))
     for i, j in np.ndindex(*sides):
         rows[i, j, factor * i : factor * (i + 1), factor * j : factor * (j + 1)] = 1 / factor**2
     known = ~np.asarray(damage.get("mask", np.zeros(sides)), bool)
     maps = rows[known].reshape(-1, PIXELS)
-    return maps, float(str(damage.get("noise", 0.0))) ** 2 * np.eye(len(maps))
+    return maps, damage.get("noise", 0.0) ** 2 * np.eye(len(maps))
 
 
 def gain_of(covariance: np.ndarray, maps: np.ndarray, noise: np.ndarray) -> np.ndarray:
@@ -45,7 +47,7 @@ def image() -> torch.Tensor:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_the_chain_has_the_posterior_as_its_stationary_distribution(damage: dict[str, object]) -> None:
+def test_the_chain_has_the_posterior_as_its_stationary_distribution(damage: dict[str, Any]) -> None:
     maps, noise = observed(damage)
     _, covariance = linear_maps()
     restored = network().restore(image(), **damage, samples=CHAINS, steps=80, sigma=S, degrade=True)
@@ -67,7 +69,7 @@ def test_the_chain_has_the_posterior_as_its_stationary_distribution(damage: dict
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_the_most_probable_latents_are_those_of_the_closed_form(damage: dict[str, object]) -> None:
+def test_the_most_probable_latents_are_those_of_the_closed_form(damage: dict[str, Any]) -> None:
     maps, noise = observed(damage)
     from_eps, _ = linear_maps()
     restored = network().restore(image(), **damage, method="map", steps=400, sigma=S, degrade=True)
@@ -83,7 +85,7 @@ def test_the_most_probable_latents_are_those_of_the_closed_form(damage: dict[str
 
 
 def test_lower_layers_are_at_their_mode_where_only_the_top_is_found() -> None:
-    maps, noise = observed({"noise": 0.4})
+    maps, _ = observed({"noise": 0.4})
     from_eps, _ = linear_maps()
     restored = network().restore(image(), noise=0.4, method="map", steps=400, sigma=S, degrade=True, layers=1)
     top = maps @ from_eps[:, :3]

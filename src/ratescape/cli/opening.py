@@ -44,7 +44,9 @@ class Wanted:
 class Opened:
     """A model, where it lies, and how to get at the images that it was trained on."""
 
-    subject: "Subject"
+    network: "HVAE | Conditioned"
+    betas: tuple[float, ...] | float | None
+    """At which a conditioned network is taken."""
     where: Path
     """Path of its run, file or network."""
     folder: Path
@@ -52,6 +54,23 @@ class Opened:
     images: "Callable[[], ImageData]"
     request: str | None
     """Rates that its layers shall have in a file."""
+
+    @functools.cached_property
+    def model(self) -> "HVAE":
+        """The ordinary model; raises :class:`SpecError` for betas outside the network's box."""
+        from ratescape.model.conditioning import Conditioned
+        from ratescape.specs.given import as_betas
+
+        if not isinstance(self.network, Conditioned):
+            return self.network
+        return self.network.at(as_betas(self.betas, len(self.network.latent_shapes), self.network.groups))
+
+    @functools.cached_property
+    def subject(self) -> "Subject":
+        """The model as one that codes; raises :class:`SpecError` where it cannot."""
+        from ratescape.coding.subject import subject_of
+
+        return subject_of(self.network, self.betas)
 
     def codec(self) -> "tuple[Codec, Path, bool]":
         """The codec for these rates, its file, and whether it was calibrated just now, on the training images."""
@@ -122,7 +141,6 @@ def _of_landscape(wanted: Wanted) -> Opened:
 
 def _of_network(wanted: Wanted, key: str | None) -> Opened:
     """A conditioned network at the betas given, or at those that have the rates wanted."""
-    from ratescape.coding.subject import subject_of
     from ratescape.landscape import Landscape
     from ratescape.landscape.contents import data_of
 
@@ -138,7 +156,7 @@ def _of_network(wanted: Wanted, key: str | None) -> Opened:
     betas = _solved(wanted, folder, network) if wanted.betas is None else wanted.betas
     where = folder.path / "networks" / chosen
     images = functools.partial(data_of, folder, wanted.data_folder)
-    return Opened(subject_of(network, betas), where, where, images, wanted.request)
+    return Opened(network, betas, where, where, images, wanted.request)
 
 
 def _solved(wanted: Wanted, folder: SweepFolder, network: "Conditioned") -> tuple[float, ...]:
@@ -156,13 +174,12 @@ def _solved(wanted: Wanted, folder: SweepFolder, network: "Conditioned") -> tupl
 def _of_model(path: Path, wanted: Wanted) -> Opened:
     """A run's folder, or a file of one model."""
     from ratescape import checkpoint
-    from ratescape.coding.subject import subject_of
 
     weights = RunFolder(path).weights if path.is_dir() else path
     model, header = checkpoint.load_model(weights)
     folder = path if path.is_dir() else path.parent
     images = functools.partial(_images, weights, header, wanted.data_folder)
-    return Opened(subject_of(model), path, folder, images, wanted.request)
+    return Opened(model, None, path, folder, images, wanted.request)
 
 
 def _images(weights: Path, header: dict[str, Any], data_folder: Path | None) -> "ImageData":
@@ -171,8 +188,8 @@ def _images(weights: Path, header: dict[str, Any], data_folder: Path | None) -> 
 
     if "data" not in header:
         raise SpecError(
-            f"{weights} does not say which images it was trained on, to calibrate a codec: name its run, or compress "
-            "by rs.compress(..., codec=rs.calibrate(model, images))"
+            f"{weights} does not say which images it was trained on, to calibrate by: name its run, or (to compress) "
+            "use rs.compress(..., codec=rs.calibrate(model, images))"
         )
     above = weights.absolute().parent.parent.parent
     owner = ResultsFolder(

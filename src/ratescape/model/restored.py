@@ -22,8 +22,8 @@ class Restored:
     """
 
     samples: Tensor
-    """E[x | z, y] ``[N, S, C, H, W]``, expected images given latents z that explain what is known, y; one sample of these
-    latents each. What is known exactly is as it was given."""
+    """E[x | z, y] ``[N, S, C, H, W]``: expected images given what is known, y, and one sample each of the latents z that
+    explain it. What is known exactly is as it was given."""
     damaged: Tensor
     """y ``[N, C, h, w]``, as the model saw it: h and w are those of the small images; NaN where pixels are missing."""
     missing: Tensor
@@ -54,9 +54,14 @@ class Restored:
         Raises:
             SpecError: images of another shape or number.
         """
+        total, count = self.squared_errors(originals)
+        return -10 * math.log10(total / count) if total > 0 else math.inf
+
+    def squared_errors(self, originals: Any) -> tuple[float, int]:
+        """Sum of the squared errors of the mean on what was missing, and of how many values it is one."""
         whole = as_observed(originals, tuple(self.samples.shape[2:]), self.samples, noisy=False)
         whole = (whole >= 0.5).to(whole.dtype) if self.binary else whole
         if len(whole) != len(self.samples):
             raise SpecError(f"originals are {len(whole)} images, and {len(self.samples)} were restored: give those")
         errors = (self.mean - whole).double().square()[self.missing.expand_as(whole)]
-        return -10 * math.log10(float(errors.mean())) if len(errors) and errors.any() else math.inf
+        return float(errors.sum()), len(errors)

@@ -1,4 +1,4 @@
-"""What a model is used for, as its methods. The rooms that do it stand above this one, and are found by name when asked.
+"""What a model is used for, as its methods. The rooms that do it stand above this one, and are found when asked.
 
 Nothing of them is imported to build, train or load a network.
 """

@@ -1,8 +1,8 @@
 """The most probable latents given what is known of an image: maximum a posteriori, by gradient steps.
 
 Latents are sought in the coordinates eps = (z - mu) / sigma, in which every layer's prior given those above is standard
-normal: what grows is log p(y | z) - |eps|^2 / 2. A density's mode depends on its coordinates; in these no latents gain from
-a prior that happens to be narrow. Where the sigmas of priors are constant it is the mode of p(z | y).
+normal: what grows is log p(y | z) - |eps|^2 / 2. A density's mode depends on its coordinates; in these no latents gain
+from a prior that happens to be narrow. Where the sigmas of priors are constant it is the mode of p(z | y).
 """
 
 import math

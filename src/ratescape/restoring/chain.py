@@ -1,7 +1,7 @@
-"""Posterior samples of what is missing, by a Markov chain over latents: encode the guess, decode, put back what is known.
+"""Posterior samples by a Markov chain over latents: encode the guess, decode it, put back what is known.
 
-Source: Rezende, Mohamed & Wierstra, Stochastic Backpropagation (2014), Appendix F, for missing pixels. For other damage the
-pixels are drawn from p(x | z, y) likewise. Where the encoder's q is the true posterior, each step is a step of Gibbs
+Source: Rezende, Mohamed & Wierstra, Stochastic Backpropagation (2014), Appendix F, for missing pixels. For other damage
+the pixels are drawn from p(x | z, y) likewise. Where the encoder's q is the true posterior, each step is a step of Gibbs
 sampling, and the chain's stationary distribution is p(z, x | y) exactly; with any other q it is near that, not it.
 """
 
@@ -33,9 +33,7 @@ class TopLayers:
 
 
 @torch.no_grad()
-def sampled(
-    model: HVAE, seen: Seen, pixels: Pixels, kept: int, steps: int, generator: torch.Generator
-) -> Tensor:
+def sampled(model: HVAE, seen: Seen, pixels: Pixels, kept: int, steps: int, generator: torch.Generator) -> Tensor:
     """E[x | z, y] ``[B, C, H, W]`` at the last latents z of one chain for each of B images.
 
     The first guess is of latents from the prior.

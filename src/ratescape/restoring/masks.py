@@ -1,7 +1,7 @@
 """Which pixels of images are missing: by name, by a file, or as an array."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -20,14 +20,14 @@ def mask_of(given: Any, count: int, sides: tuple[int, int], seed: int, first: in
     """Which pixels are missing, boolean ``[N, H, W]``, or ``[1, H, W]`` where all images miss the same ones.
 
     Args:
-        given: ``half`` (the lower one), ``box`` (in the middle, of half the height and width), ``random:0.5`` (each pixel
-            with this chance, others in each image); the path of an image whose white pixels are missing (levels of 128
-            or more), or of a .npy array; or an array ``[H, W]``, or ``[N, H, W]`` for each image its own; True is
+        given: ``half`` (the lower one), ``box`` (in the middle, of half the height and width), ``random:0.5`` (each
+            pixel with this chance, others in each image); the path of an image whose white pixels are missing (levels
+            of 128 or more), or of a .npy array; or an array ``[H, W]``, or ``[N, H, W]`` for each image its own; True is
             missing.
         count: images.
         sides: (H, W).
         seed: of random masks: image i misses the same pixels whatever is beside it.
-        first: number of the first image among all.
+        first: number of the first image among all, by which random masks are drawn.
 
     Raises:
         SpecError: no mask, or of another shape.
@@ -37,26 +37,28 @@ def mask_of(given: Any, count: int, sides: tuple[int, int], seed: int, first: in
 
         mask_of("box", 1, (4, 4), 0).sum()  # 4
     """
-    if isinstance(given, str) and (named := _named(given, count, sides, seed, first)) is not None:
-        return named
+    if is_named(given):
+        return _named(given, count, sides, seed, first)
     mask = _of_file(Path(given)) if isinstance(given, (str, Path)) else _of_array(given)
     if mask.ndim == 2:
         mask = mask[None]
     if mask.ndim == 4 and mask.shape[1] == 1:
         mask = mask[:, 0]
-    if mask.ndim == 3 and mask.shape[1:] == sides and len(mask) > first + count - 1:
-        return mask[first : first + count] if len(mask) > 1 else mask
-    if mask.ndim == 3 and mask.shape == (1, *sides):
+    if mask.ndim == 3 and mask.shape[1:] == sides and len(mask) in (1, count):
         return mask
     height, width = sides
     raise SpecError(
         f"mask has shape {mask.shape[1:] if len(mask) == 1 else mask.shape}: give one of (height, width) = "
-        f"({height}, {width}), or one for each of the {first + count} images"
+        f"({height}, {width}), or one for each of the {count} images"
     )
 
 
-def _named(given: str, count: int, sides: tuple[int, int], seed: int, first: int) -> Missing | None:
-    """A mask by its name; None for what may be the name of a file."""
+def is_named(given: Any) -> TypeGuard[str]:
+    """Whether a mask is given by its name."""
+    return isinstance(given, str) and (given in ("half", "box") or given.partition(":")[0] == "random")
+
+
+def _named(given: str, count: int, sides: tuple[int, int], seed: int, first: int) -> Missing:
     height, width = sides
     mask = np.zeros((1, height, width), np.bool_)
     if given == "half":
@@ -65,8 +67,6 @@ def _named(given: str, count: int, sides: tuple[int, int], seed: int, first: int
     if given == "box":
         mask[:, height // 4 : height // 4 + height // 2, width // 4 : width // 4 + width // 2] = True
         return mask
-    if given.partition(":")[0] != "random":
-        return None
     share = _share(given)
     draws = [np.random.default_rng([seed, 0, first + index]).random(sides) for index in range(count)]
     return np.stack(draws) < share

@@ -47,12 +47,13 @@ class Pixels(Protocol):
 class GaussianPixels:
     """x ~ N(mean, variance), y = A x + noise, A pooling over cells of m pixels and leaving out what is missing.
 
-    E[x | y] = mean + gain (y - A mean) with gain = variance / m / (A variance / m + noise^2); a draw is a draw of x and of y,
-    moved likewise by the true y (Matheron's rule).
+    E[x | y] = mean + gain (y - A mean) with gain = variance / m / (A variance / m + noise^2); a draw is a draw of x and
+    of y, moved likewise by the true y (Matheron's rule).
 
     Args:
         likelihood: of the model.
-        sigma: standard deviation of pixels; default: the likelihood's own, but estimated for each image if that is fixed.
+        sigma: standard deviation of pixels; default: the likelihood's own, but if that is fixed, one that is estimated
+            for each image.
     """
 
     def __init__(self, likelihood: FixedGaussian | LearnedGaussian | LogisticMixture, sigma: float | None) -> None:
@@ -104,7 +105,7 @@ class GaussianPixels:
         return self._estimated(output.detach(), seen, self.likelihood.sigma)
 
     def _estimated(self, output: Tensor, seen: Seen, usual: float) -> Tensor:
-        """Variance about what the latents say, by moments over the known pixels of each image; ``usual`` if it has none.
+        """Variance about what the latents say, by moments over what is known of each image; if nothing is, ``usual``'s.
 
         A fixed sigma is a unit of the loss (half of it is a quarter of every beta), and says little of pixels.
         """
@@ -144,7 +145,7 @@ class BernoulliPixels:
 
     @staticmethod
     def _informed(logits: Tensor, seen: Seen) -> Tensor:
-        """Logits given the noisy value of each pixel: the likelihood ratio of 1 and 0 is exp((2 y - 1) / (2 noise^2))."""
+        """Logits given noisy values y, whose likelihood ratio of 1 and 0 is exp((2 y - 1) / (2 noise^2))."""
         if seen.noise == 0:
             return logits
         return logits + ((2 * seen.values - 1) / (2 * seen.noise**2)).masked_fill(seen.missing, 0)

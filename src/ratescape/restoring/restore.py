@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ratescape.data.batches import stream
-from ratescape.errors import SpecError
+from ratescape.errors import DataError, SpecError
 from ratescape.model.distributions import Bernoulli
 from ratescape.model.hierarchy import CHUNK, HVAE
 from ratescape.model.restored import Restored
@@ -88,8 +88,8 @@ def restore(
 ) -> Restored:
     """Fill in what is missing of damaged images, take noise away, or make small images large; or all of these.
 
-    Damage is thought to have come in this order: an image is made small by averaging, gets noise, and loses pixels. The same
-    items, seed and device give the same result.
+    Damage is thought to have come in this order: an image is made small by averaging, gets noise, and loses pixels. The
+    same items, seed and device give the same result.
 
     Example::
 
@@ -98,8 +98,9 @@ def restore(
         restored.spread  # how much the samples differ, [N, C, H, W]
 
     Args:
-        items: damaged images ``[N, C, h, w]``, in all forms that :meth:`ratescape.HVAE.inputs` takes. Pixels that are NaN are
-            missing, besides those of the mask; what lies under the mask is not looked at. Noisy values may leave [0, 1].
+        items: damaged images ``[N, C, h, w]``, in all forms that :meth:`ratescape.HVAE.inputs` takes. Pixels that are
+            NaN are missing, besides those of the mask; what lies under it is not looked at. Noisy values may leave
+            [0, 1].
         mask: which pixels are missing: ``half``, ``box``, ``random:0.5``, a file or an array, True where missing: see
             :func:`ratescape.restoring.masks.mask_of`. Of small images these are pixels of the small images.
         noise: standard deviation of Gaussian noise that the images have; pixels lie in [0, 1].
@@ -127,11 +128,13 @@ def restored(model: HVAE, known: Seen, how: Restoring, first: int = 0) -> Restor
     Args:
         first: number of the first image among all, by which draws are made.
     """
+    if not len(known.values):
+        raise DataError("items is empty: give at least one image")
     layers = len(model.latent_shapes)
     kept = layers if how.layers is None else whole(how.layers, "layers", 1)
     require(kept <= layers, "layers", kept, f"at most {layers}, the layers of this model")
     count, chains = len(known.values), how.chains
-    size = _rows(model, known.downscale)
+    size = rows_at_once(model, known.downscale)
     rows = torch.arange(count * chains, device=known.values.device) // chains
     parts: list[Tensor] = []
     for begin in range(0, len(rows), size):
@@ -152,7 +155,7 @@ def _guessed(model: HVAE, known: Seen, how: Restoring, kept: int, generator: tor
     return sampled(model, known, pixels, kept, how.taken, generator)
 
 
-def _rows(model: HVAE, factor: int) -> int:
+def rows_at_once(model: HVAE, factor: int) -> int:
     """Images that pass through the network at once; where pixels are counted, cells have a number for each count."""
     channels, height, width = model.image_shape
     each = factor**2 if isinstance(model.likelihood, Bernoulli) else 1
