@@ -22,8 +22,8 @@ class Restored:
     """
 
     samples: Tensor
-    """E[x | z, y] ``[N, S, C, H, W]``: expected images given what is known, y, and one sample each of the latents z that
-    explain it. What is known exactly is as it was given."""
+    """E[x | z, y] ``[N, S, C, H, W]``: expected images given what is known, y, and one sample each of the latents z
+    that explain it. What is known exactly is as it was given."""
     damaged: Tensor
     """y ``[N, C, h, w]``, as the model saw it: h and w are those of the small images; NaN where pixels are missing."""
     missing: Tensor

@@ -1,7 +1,7 @@
 """Posterior samples by a Markov chain over latents: encode the guess, decode it, put back what is known.
 
 Source: Rezende, Mohamed & Wierstra, Stochastic Backpropagation (2014), Appendix F, for missing pixels. For other damage
-the pixels are drawn from p(x | z, y) likewise. Where the encoder's q is the true posterior, each step is a step of Gibbs
+the pixels are drawn from p(x | z, y) likewise. Where the encoder's q is the true posterior, each step is one of Gibbs
 sampling, and the chain's stationary distribution is p(z, x | y) exactly; with any other q it is near that, not it.
 """
 

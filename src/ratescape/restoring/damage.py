@@ -42,6 +42,11 @@ class Damage:
         if not isinstance(self.downscale, int) or self.downscale < 1:
             raise SpecError(f"downscale is {self.downscale}: give a whole number, 1 or above")
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether what is not missing is known exactly."""
+        return self.noise == 0 and self.downscale == 1
+
     def shape(self, image_shape: tuple[int, ...]) -> tuple[int, int, int]:
         """(C, h, w) of the damaged images of a model.
 
@@ -140,6 +145,6 @@ def _masked(model: HVAE, values: Tensor, damage: Damage, seed: int, first: int) 
         mask = torch.from_numpy(mask_of(damage.mask, len(values), sides, seed, first))
         missing = missing | mask.to(values.device)[:, None]
     known = values.masked_fill(missing, 0)
-    if isinstance(model.likelihood, Bernoulli) and damage.noise == 0 and damage.downscale == 1:
+    if isinstance(model.likelihood, Bernoulli) and damage.is_exact:
         known = (known >= 0.5).to(known.dtype)
     return Seen(known, missing, float(damage.noise), damage.downscale)

@@ -22,8 +22,8 @@ def mask_of(given: Any, count: int, sides: tuple[int, int], seed: int, first: in
     Args:
         given: ``half`` (the lower one), ``box`` (in the middle, of half the height and width), ``random:0.5`` (each
             pixel with this chance, others in each image); the path of an image whose white pixels are missing (levels
-            of 128 or more), or of a .npy array; or an array ``[H, W]``, or ``[N, H, W]`` for each image its own; True is
-            missing.
+            of 128 or more), or of a .npy array; or an array ``[H, W]``, or ``[N, H, W]`` for each image its own; True
+            is missing.
         count: images.
         sides: (H, W).
         seed: of random masks: image i misses the same pixels whatever is beside it.
