@@ -14,8 +14,8 @@ from ratescape.restoring.damage import enlarged
 MISSING = (0.25, 0.35, 0.75)
 """Colour of missing pixels, a blue that no grey image has."""
 
-BRIGHTER = 2.0
-"""What the spread is multiplied by: a standard deviation of 1/2, the largest there is in [0, 1], is white."""
+LEAST_SPREAD = 0.01
+"""A spread that is nowhere larger is not shown brighter than this one."""
 
 LEAST_SIDE, GAP, HEAD = 96, 4, 16
 """Pixels: the height and width of an image at least, the space between, and that of the titles."""
@@ -59,7 +59,9 @@ def _columns(
     drawn = min(samples, first.shape[1])
     if first.shape[1] > 1:
         found |= {f"sample {number + 1}": _levels(first[:, number]) for number in range(drawn)}
-        found |= {"mean": _levels(restored.mean[:count]), "spread x2": _levels(BRIGHTER * restored.spread[:count])}
+        spread = restored.spread[:count]
+        brighter = max(1, int(1 / max(float(spread.max()), LEAST_SPREAD)))
+        found |= {"mean": _levels(restored.mean[:count]), f"spread x{brighter}": _levels(brighter * spread)}
     else:
         found["restored"] = _levels(restored.mean[:count])
     return found if originals is None else found | {"original": _levels(originals[:count])}
