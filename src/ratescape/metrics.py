@@ -78,6 +78,7 @@ USES: dict[str, tuple[str, ...]] = {
     "reconstruction": ("psnr", "r2"),
     "representation": ("accuracy_rbf", "information", "ridge_r2"),
     "generation": ("inception_score",),
+    "restoration": ("restoration_psnr",),
 }
 """Columns that tell how good a model is for a use, the preferred one first; of any layer, if of a layer."""
 
@@ -154,6 +155,12 @@ for _metric in (
     Metric("judge_accuracy", "accuracy of the judge", "", None, "on test images", percent=True, offered=False),
     Metric("score_of_data", "inception score of the images", "", None, "what the judge gives real ones", offered=False),
     Metric("chance", "chance", "", None, "share of the most frequent class", percent=True, offered=False),
+    Metric("restoration_psnr", "PSNR of restored images", "dB", True, "on what was missing, mean over kinds of damage"),
+    Metric("psnr_half", "PSNR of a missing half", "dB", True, "of the lower half, restored"),
+    Metric("psnr_random", "PSNR of random pixels", "dB", True, "of half of all pixels, restored"),
+    Metric("psnr_box", "PSNR of a missing box", "dB", True, "of a box in the middle, restored"),
+    Metric("psnr_noise", "PSNR of denoised images", "dB", True, "where there was noise of 0.2"),
+    Metric("psnr_upscaling", "PSNR of enlarged images", "dB", True, "from half the sides"),
 ):
     register(_metric)
 

@@ -223,6 +223,7 @@ DEFAULTS: dict[str, Any] = {
     "sweep.evaluation.information": True,
     "sweep.evaluation.probes": "heldout",
     "sweep.evaluation.probe_kinds": ["logistic", "linear_svm", "rbf", "knn", "clustering", "sample"],
+    "sweep.evaluation.restoration": [],
     "conditioning.low": None,
     "conditioning.high": None,
     "conditioning.width": 64,
@@ -302,7 +303,7 @@ def changed(spec: Any) -> list[tuple[str, Any]]:
         "target": "kind" if isinstance(spec, DataSpec) else TargetSpec(requested("2=3", 2)),
     }
     options |= {"layout": "scattered", "skip": 10.0}
-    options |= {"groups": (0, 0), "target_rates": ("2=3",), "probe_kinds": ("rbf",)}
+    options |= {"groups": (0, 0), "target_rates": ("2=3",), "probe_kinds": ("rbf",), "restoration": ("half",)}
     found: list[tuple[str, Any]] = []
     for field in dataclasses.fields(spec):
         value = getattr(spec, field.name)

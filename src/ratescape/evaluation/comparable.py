@@ -11,6 +11,9 @@ REVISION = 3
 definition, another constant (``tests/evaluation/test_comparable.py`` pins those), other draws. Records of another
 revision are measured anew."""
 
+LATER = ("restoration",)
+"""Settings that came later and measure nothing where they are None or empty: records without them stay comparable."""
+
 
 def stamp(evaluation: EvaluationSpec, judge: dict[str, Any] | None) -> dict[str, Any]:
     """What decides a record's numbers beside the model and the images: part of every record.
@@ -18,7 +21,12 @@ def stamp(evaluation: EvaluationSpec, judge: dict[str, Any] | None) -> dict[str,
     Args:
         judge: :attr:`ratescape.judges.cache.Judge.facts` of the judge of its score; None where there is none.
     """
-    return {"settings": to_dict(evaluation), "revision": REVISION, "judge": judge}
+    return {"settings": _settings(evaluation), "revision": REVISION, "judge": judge}
+
+
+def _settings(evaluation: EvaluationSpec) -> dict[str, Any]:
+    """The settings of a record: fields of :data:`LATER` only where they say something."""
+    return {name: value for name, value in to_dict(evaluation).items() if name not in LATER or value}
 
 
 def is_current(records: Sequence[dict[str, Any]], evaluation: EvaluationSpec, judge_digest: str | None) -> bool:
@@ -39,7 +47,7 @@ def is_current(records: Sequence[dict[str, Any]], evaluation: EvaluationSpec, ju
 
 
 def _is_current(record: dict[str, Any], evaluation: EvaluationSpec, judge_digest: str | None) -> bool:
-    if (record.get("settings"), record.get("revision")) != (to_dict(evaluation), REVISION):
+    if (record.get("settings"), record.get("revision")) != (_settings(evaluation), REVISION):
         return False
     judge = record.get("judge")
     return record.get("images") == 0 or (None if judge is None else judge["digest"]) == judge_digest

@@ -14,6 +14,10 @@ ProbeKind: TypeAlias = Literal["logistic", "linear_svm", "rbf", "knn", "clusteri
 
 PROBE_KINDS: tuple[ProbeKind, ...] = get_args(ProbeKind)
 
+DamageKind: TypeAlias = Literal["half", "random", "box", "noise", "upscaling"]
+
+DAMAGE_KINDS: tuple[DamageKind, ...] = get_args(DamageKind)
+
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationSpec:
@@ -47,6 +51,11 @@ class EvaluationSpec:
     """Which probes of labels are fitted: one alone, such as ``rbf``, is a cheap view of each layer. All see posterior
     means but ``sample``, the RBF SVM on samples, which the ceilings bind."""
 
+    restoration: tuple[DamageKind, ...] = ()
+    """Damage that 100 images of each split are restored from, by the most probable latents: the lower half, half of all
+    pixels at random, or a box is missing, noise of 0.2, images of half the sides. Each costs as much as 300 passes over
+    these images, forwards and backwards, for each model: seconds to minutes. Default: none."""
+
     def __post_init__(self) -> None:
         convert_fields(self, "evaluation.")
         require(self.seed >= 0, "evaluation.seed", self.seed, "at least 0")
@@ -66,4 +75,11 @@ class EvaluationSpec:
             "evaluation.probe_kinds",
             kinds,
             f"one or more of {', '.join(PROBE_KINDS)}, each once (evaluation.probes none fits none)",
+        )
+        damage = self.restoration
+        require(
+            len(damage) == len(set(damage)) and set(damage) <= set(DAMAGE_KINDS),
+            "evaluation.restoration",
+            damage,
+            f"some of {', '.join(DAMAGE_KINDS)}, each once",
         )

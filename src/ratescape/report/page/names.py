@@ -14,7 +14,7 @@ from ratescape.metrics import SUBSCRIPTS, Metric
 from ratescape.report.groups import Group, latents
 from ratescape.report.plots.palette import colours_of
 
-USE_MARKS = {"reconstruction": "▲", "generation": "★", "representation": "◆"}
+USE_MARKS = {"reconstruction": "▲", "generation": "★", "representation": "◆", "restoration": "●"}
 """What marks the best model for each use on the surface."""
 
 _SHADES = 10
