@@ -53,8 +53,8 @@ class EvaluationSpec:
 
     restoration: tuple[DamageKind, ...] = ()
     """Damage that 100 images of each split are restored from, by the most probable latents: the lower half, half of all
-    pixels at random, or a box is missing, noise of 0.2, images of half the sides. Each costs as much as 300 passes over
-    these images, forwards and backwards, for each model: seconds to minutes. Default: none."""
+    pixels at random, or a box is missing, noise of 0.2, images of half the sides. Each costs as much as some 100
+    passes over these images, for each model and split: seconds. Default: none."""
 
     def __post_init__(self) -> None:
         convert_fields(self, "evaluation.")
