@@ -20,6 +20,7 @@ same command takes up what was interrupted. Seconds are processor seconds of thi
 
 import argparse
 import dataclasses
+import importlib
 import importlib.util
 import json
 import math
@@ -142,27 +143,28 @@ def each(images: Tensor, work: Callable[[np.ndarray, int], np.ndarray]) -> Tenso
     return torch.from_numpy(np.stack(done)).movedim(-1, 1).to(images.dtype)
 
 
-def total_variation(values: Tensor, weight: float) -> Tensor:
-    from skimage.restoration import denoise_tv_chambolle
+def scikit_image() -> Any:
+    """Its module of restoration, which need not be installed."""
+    return importlib.import_module("skimage.restoration")
 
-    return each(values, lambda image, _: denoise_tv_chambolle(image, weight, channel_axis=-1))
+
+def total_variation(values: Tensor, weight: float) -> Tensor:
+    return each(values, lambda image, _: scikit_image().denoise_tv_chambolle(image, weight, channel_axis=-1))
 
 
 def wavelets(known: Seen) -> Tensor:
-    from skimage.restoration import denoise_wavelet
-
     def one(image: np.ndarray, _: int) -> np.ndarray:
-        found = denoise_wavelet(image, known.noise, rescale_sigma=True, channel_axis=-1)
+        found = scikit_image().denoise_wavelet(image, known.noise, rescale_sigma=True, channel_axis=-1)
         return np.nan_to_num(found)  # of a constant part it makes NaN
 
     return each(known.values, one)
 
 
 def biharmonic(known: Seen) -> Tensor:
-    from skimage.restoration import inpaint_biharmonic
-
     masks = known.missing[:, 0].numpy()
-    return each(known.values, lambda image, number: inpaint_biharmonic(image, masks[number], channel_axis=-1))
+    return each(
+        known.values, lambda image, number: scikit_image().inpaint_biharmonic(image, masks[number], channel_axis=-1)
+    )
 
 
 def weight_for(model: HVAE, train: Tensor, damage: Damage, count: int) -> float:

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,6 +63,22 @@ def test_nothing_is_measured_and_no_record_is_stale_unless_it_is_asked_for(model
     assert "restoration" not in records[0]["settings"]  # as records were before there was such a setting
     assert is_current(records, LEAN, None) and not is_current(records, ASKED, None)
     assert key(SweepSpec(evaluation=LEAN)) == key(SweepSpec(evaluation=dataclasses.replace(LEAN, restoration=())))
+
+
+def test_its_time_is_foretold_by_images_and_steps(
+    model: HVAE, data: ImageData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that goes on by 2 s: of 15 images and 5 steps, where 15 images and 100 steps of two splits are to come."""
+    asked: list[int] = []
+
+    def counted(*arguments: Any) -> torch.Tensor:
+        asked.append(arguments[-1])
+        return torch.zeros(1)
+
+    monkeypatch.setattr(restoration, "squared_errors", counted)
+    clock = iter([10.0, 12.0])
+    assert restoration.foretold(Subject(model, data, (1.0, 1.0), ASKED), lambda: next(clock)) == pytest.approx(80)
+    assert asked == [5, 5]
 
 
 def test_an_unknown_damage_is_refused() -> None:

@@ -3,6 +3,8 @@
 The most probable latents are found by gradient steps, not samples by a chain: one guess, for a fraction of the passes.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -18,6 +20,9 @@ IMAGES = 100
 
 STEPS = 100
 """Steps of gradients."""
+
+FEW_IMAGES, FEW_STEPS = 20, 5
+"""By which it is foretold how long it will take."""
 
 DAMAGE: dict[DamageKind, Damage] = {
     "half": Damage("half"),
@@ -48,13 +53,31 @@ def restoration(subject: Subject, split: SplitView) -> Measured:
     )
 
 
-def squared_errors(subject: Subject, split: SplitView, damage: Damage) -> Tensor:
+def foretold(subject: Subject, now: Callable[[], float]) -> float:
+    """Seconds that all of it will take, as a few images and steps say.
+
+    Args:
+        now: gives the time, seconds.
+    """
+    splits, begun = list(subject.splits.values()), now()
+    if subject.data.columns is not None:
+        return 0.0
+    for kind in subject.settings.restoration:
+        squared_errors(subject, splits[0], DAMAGE[kind], FEW_IMAGES, FEW_STEPS)
+    tried = min(FEW_IMAGES, len(splits[0].split.pixels))
+    images = sum(min(IMAGES, len(split.split.pixels)) for split in splits)
+    return (now() - begun) * images / tried * STEPS / FEW_STEPS
+
+
+def squared_errors(
+    subject: Subject, split: SplitView, damage: Damage, images: int = IMAGES, steps: int | None = None
+) -> Tensor:
     """Mean squared error of each restored image on what was missing of it, float64 ``[N]``."""
-    count = min(IMAGES, len(split.images))
+    count = min(images, len(split.images))
     whole = split.images.take(torch.arange(count, device=split.images.device))
     seed = 2 * subject.settings.seed + split.position
     known = damaged(subject.model, whole, damage, seed)
-    guess = restored(subject.model, known, Restoring("map", steps=STEPS)).mean
+    guess = restored(subject.model, known, Restoring("map", steps=steps or STEPS)).mean
     missing = known.restored.expand_as(whole).flatten(1).double()
     squares = (guess - whole).double().square().flatten(1)
     return (squares * missing).sum(1) / missing.sum(1).clamp_min(1)
