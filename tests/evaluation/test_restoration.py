@@ -68,7 +68,7 @@ def test_nothing_is_measured_and_no_record_is_stale_unless_it_is_asked_for(model
 def test_its_time_is_foretold_by_images_and_steps(
     model: HVAE, data: ImageData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A clock that goes on by 2 s: of 15 images and 5 steps, where 15 images and 100 steps of two splits are to come."""
+    """A clock goes on by 2 s for 15 images and 5 steps, where two splits of as many and 100 steps are to come."""
     asked: list[int] = []
 
     def counted(*arguments: Any) -> torch.Tensor:
