@@ -8,6 +8,7 @@ sides. For each damage and method of ours the betas are chosen among all models 
 validation images, and reported on the first ``--images`` test images. Beside them, on the same images:
 
 - mean: the mean of the training images at each pixel; of noise and small images these as they are (pixels repeated);
+- pixel by pixel: of noise and small images of black and white pixels, Bayes' rule with each pixel's share of white;
 - neighbour: the pixels of the training image that is nearest in what is known;
 - biharmonic in-painting, total variation (its weight, as that of Chambolle's method, is the best of eight on
   ``--choose`` training images) and wavelets (told the noise's sigma), of scikit-image, where these are installed;
@@ -36,8 +37,10 @@ from torch.nn import functional
 
 import ratescape as rs
 from ratescape.landscape.contents import data_of
+from ratescape.model.distributions import Bernoulli
 from ratescape.model.hierarchy import HVAE
 from ratescape.restoring.damage import Damage, Seen, damaged, enlarged, small
+from ratescape.restoring.pixels import BernoulliPixels
 from ratescape.restoring.restore import Restoring, restored
 
 DAMAGES = {
@@ -103,13 +106,15 @@ class Results:
         return float(self.lines[task]["psnr"])
 
 
-def baselines(train: Tensor, known: Seen, tuned: float) -> Iterator[tuple[str, Callable[[], Tensor]]]:
+def baselines(model: HVAE, train: Tensor, known: Seen, tuned: float) -> Iterator[tuple[str, Callable[[], Tensor]]]:
     """Names of the methods without a model that fit the damage, and what they give ``[N, C, H, W]``."""
     if known.restored.all():
         yield "mean", lambda: enlarged(known.values, known.downscale)
     else:
         yield "mean", lambda: torch.where(known.missing, train.mean(0, keepdim=True), known.values)
     yield "neighbour", lambda: neighbours(train, known)
+    if isinstance(model.likelihood, Bernoulli) and known.restored.all():
+        yield "pixel by pixel", lambda: pixel_by_pixel(train, known)
     if known.downscale > 1:
         yield "bicubic", lambda: functional.interpolate(known.values, scale_factor=known.downscale, mode="bicubic")
     if importlib.util.find_spec("skimage") is None:
@@ -120,6 +125,12 @@ def baselines(train: Tensor, known: Seen, tuned: float) -> Iterator[tuple[str, C
             yield "wavelets", lambda: wavelets(known)
     elif known.downscale == 1:
         yield "biharmonic", lambda: biharmonic(known)
+
+
+def pixel_by_pixel(train: Tensor, known: Seen) -> Tensor:
+    """Bayes' rule for black and white pixels that have nothing to do with each other: each has its share of white."""
+    share = (train.sum(0, keepdim=True) + 0.5) / (len(train) + 1)
+    return BernoulliPixels().expected(torch.logit(share).expand(len(known.values), -1, -1, -1), known)
 
 
 def neighbours(train: Tensor, known: Seen, chunk: int = 50) -> Tensor:
@@ -192,7 +203,7 @@ def campaign(folder: Path, results: Results, images: int, choose: int) -> None:
         on_test = Part("test", test, damaged(some, test, damage, seed=0))
         on_validation = Part("validation", validation, damaged(some, validation, damage, seed=1))
         tuned = weight_for(some, train, damage, choose)
-        for method, guess in baselines(train, on_test.known, tuned):
+        for method, guess in baselines(some, train, on_test.known, tuned):
             results.measured(shared.task(title, method, "", on_test), on_test, guess)
         for method in OURS:
             scores = {run: shared.psnr(title, method, run, on_validation) for run in runs}
