@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ratescape.landscape import Landscape as Landscape
     from ratescape.landscape import map_landscape as map_landscape
     from ratescape.model.hierarchy import HVAE as HVAE
+    from ratescape.model.restored import Restored as Restored
     from ratescape.models import evaluate as evaluate
     from ratescape.models import load as load
     from ratescape.models import save as save
@@ -64,6 +65,7 @@ _HOMES = {
     "ratescape.execution.progress": ["Observer", "Silent"],
     "ratescape.landscape": ["Landscape", "map_landscape"],
     "ratescape.model.hierarchy": ["HVAE"],
+    "ratescape.model.restored": ["Restored"],
     "ratescape.models": ["evaluate", "load", "save", "train"],
     "ratescape.records.answers": ["Answer"],
     "ratescape.records.scores": ["Scores"],
@@ -108,6 +110,7 @@ __all__ = [
     "RecordError",
     "Refined",
     "ResourceError",
+    "Restored",
     "Scores",
     "Silent",
     "Solved",

@@ -79,6 +79,7 @@ USES: dict[str, tuple[str, ...]] = {
     "representation": ("accuracy_rbf", "information", "ridge_r2"),
     "generation": ("inception_score",),
     "anomaly": ("anomaly_auroc",),
+    "restoration": ("restoration_psnr",),
 }
 """Columns that tell how good a model is for a use, the preferred one first; of any layer, if of a layer."""
 
@@ -163,6 +164,12 @@ for _metric in (
     Metric("auroc_mahalanobis", "AUROC of distance of rates", "", True, "of outliers", offered=False),
     Metric("auroc_corrected", "AUROC of -ELBO less complexity", "", True, "of outliers", offered=False),
     Metric("outliers_self_made", "self-made outliers", "", None, "1: made of the data, 0: given", offered=False),
+    Metric("restoration_psnr", "PSNR of restored images", "dB", True, "on what was missing, mean over kinds of damage"),
+    Metric("psnr_half", "PSNR of a missing half", "dB", True, "of the lower half, restored"),
+    Metric("psnr_random", "PSNR of random pixels", "dB", True, "of half of all pixels, restored"),
+    Metric("psnr_box", "PSNR of a missing box", "dB", True, "of a box in the middle, restored"),
+    Metric("psnr_noise", "PSNR of denoised images", "dB", True, "where there was noise of 0.2"),
+    Metric("psnr_upscaling", "PSNR of enlarged images", "dB", True, "from half the sides"),
 ):
     register(_metric)
 

@@ -12,7 +12,7 @@ from helpers.sweeps import LEAN
 from ratescape import metrics, selection
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.errors import SpecError
-from ratescape.evaluation import subject, suite
+from ratescape.evaluation import restoration, subject, suite
 from ratescape.evaluation.measurements import fidelity
 from ratescape.evaluation.subject import Measured, Measurement, SplitView, Subject
 from ratescape.judges.cache import cached_judge
@@ -23,7 +23,7 @@ from ratescape.records.files import to_json_lines, write_atomically
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import read_table
 from ratescape.report.page import page_data
-from ratescape.specs.evaluation import EvaluationSpec
+from ratescape.specs.evaluation import DAMAGE_KINDS, EvaluationSpec
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.judge import JudgeSpec
 from ratescape.specs.methods import Dedicated
@@ -104,9 +104,12 @@ def test_a_metric_from_outside_the_package_reaches_records_table_choice_and_page
 
 
 @pytest.mark.parametrize("probes", ["heldout", "paper"])
-def test_every_metric_of_a_record_is_registered(data: ImageData, tmp_path: Path, probes: Any) -> None:
+def test_every_metric_of_a_record_is_registered(
+    data: ImageData, tmp_path: Path, probes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """But for the flag, which is a text."""
-    spec = EvaluationSpec(samples=50, probes=probes, outliers="self-made")
+    monkeypatch.setattr(restoration, "STEPS", 1)
+    spec = EvaluationSpec(samples=50, probes=probes, outliers="self-made", restoration=DAMAGE_KINDS)
     judge = cached_judge(data, JudgeSpec(epochs=1), folder=tmp_path)
     of_vectors = ("r2", "mse")
     declared = [one for measurement in suite.MEASUREMENTS for one in measurement.columns if one not in of_vectors]

@@ -224,6 +224,7 @@ DEFAULTS: dict[str, Any] = {
     "sweep.evaluation.probes": "heldout",
     "sweep.evaluation.probe_kinds": ["logistic", "linear_svm", "rbf", "knn", "clustering", "sample"],
     "sweep.evaluation.outliers": None,
+    "sweep.evaluation.restoration": [],
     "conditioning.low": None,
     "conditioning.high": None,
     "conditioning.width": 64,
@@ -304,6 +305,7 @@ def changed(spec: Any) -> list[tuple[str, Any]]:
     }
     options |= {"layout": "scattered", "skip": 10.0}
     options |= {"groups": (0, 0), "target_rates": ("2=3",), "probe_kinds": ("rbf",), "outliers": "mnist"}
+    options |= {"restoration": ("half",)}
     found: list[tuple[str, Any]] = []
     for field in dataclasses.fields(spec):
         value = getattr(spec, field.name)

@@ -24,6 +24,7 @@ from ratescape.coding.naming import packed_names
 from ratescape.coding.subject import Subject, subject_for, subject_of
 from ratescape.errors import CheckpointError, DataError, SpecError
 from ratescape.model.conditioning import Conditioned
+from ratescape.model.distributions import Bernoulli
 from ratescape.model.hierarchy import HVAE
 from ratescape.specs.given import Betas
 from ratescape.specs.rate_targets import Request
@@ -108,9 +109,9 @@ def coder_for(
     return Lossy(subject, codec)
 
 
-def share_changed(subject: Subject, frames: Frames) -> float:
+def share_changed(model: HVAE, frames: Frames) -> float:
     """Share of pixels, of some images, that become black or white by what a model of such pixels takes them for."""
-    if not subject.is_binary:
+    if not isinstance(model.likelihood, Bernoulli):
         return 0.0
     pixels = np.asarray(_some(frames))
     white = 255 if pixels.dtype == np.uint8 else 1

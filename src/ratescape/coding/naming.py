@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from ratescape.coding.container import Archive
+from ratescape.coding.frames import Frames
 from ratescape.coding.header import NAMES
 from ratescape.coding.parsing import Reader, inflated, packed_text
 from ratescape.errors import DataError
@@ -33,10 +34,15 @@ def names_in(archive: Archive) -> list[str]:
     except ValueError as error:
         raise DataError(f"{archive.name} is damaged in its names ({error}): get a sound copy") from error
     if not names:
-        return [f"{number:0{len(str(count))}}.png" for number in range(1, count + 1)]
+        return _numbered(count)
     if len(names) != count or len(set(names)) != count:
         raise DataError(f"{archive.name} has {len(set(names))} names for {count} images: get a sound copy")
     return _as_files([_inside(name, archive.name) for name in names])
+
+
+def _numbered(count: int) -> list[str]:
+    """Names of files of images that have none: ``01.png`` and so on."""
+    return [f"{number:0{len(str(count))}}.png" for number in range(1, count + 1)]
 
 
 def _inside(name: str, archive: str) -> PurePosixPath:
@@ -49,6 +55,11 @@ def _inside(name: str, archive: str) -> PurePosixPath:
     ):
         raise DataError(f"{archive} has an image called {name!r}, which is no name inside a folder: do not trust it")
     return path
+
+
+def names_of(frames: Frames) -> list[str]:
+    """File names for images made of others, ending in .png: by their names, or by number."""
+    return _as_files([PurePosixPath(name) for name in frames.names]) if frames.names else _numbered(len(frames))
 
 
 def _as_files(paths: Sequence[PurePosixPath]) -> list[str]:

@@ -66,6 +66,13 @@ class Pictures:
             raise unwritable(self.folder, error) from error
         self.count += len(levels)
 
+    def add(self, name: str, content: bytes) -> None:
+        """Write another file of the folder."""
+        try:
+            (self.temporary / name).write_bytes(content)
+        except OSError as error:
+            raise unwritable(self.folder, error) from error
+
 
 def _umask() -> int:
     """The rights that new files of this process do not have, which only setting them tells."""

@@ -96,7 +96,16 @@ class Images:
         return torch.randperm(len(self), generator=generator).to(self.device)
 
 
-STREAMS: Final = {"order": 0, "noise": 1, "weights": 2, "evaluation": 3, "samples": 4, "probes": 5, "betas": 6}
+STREAMS: Final = {
+    "order": 0,
+    "noise": 1,
+    "weights": 2,
+    "evaluation": 3,
+    "samples": 4,
+    "probes": 5,
+    "betas": 6,
+    "restoring": 7,
+}
 """Independent uses of one seed."""
 
 

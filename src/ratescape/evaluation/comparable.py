@@ -11,8 +11,8 @@ REVISION = 3
 definition, another constant (``tests/evaluation/test_comparable.py`` pins those), other draws. Records of another
 revision are measured anew."""
 
-LATER = ("outliers",)
-"""Settings that came later and measure nothing where they are None: records without them stay comparable."""
+LATER = ("outliers", "restoration")
+"""Settings that came later and measure nothing where they are None or empty: records without them stay comparable."""
 
 
 def stamp(evaluation: EvaluationSpec, judge: dict[str, Any] | None) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def stamp(evaluation: EvaluationSpec, judge: dict[str, Any] | None) -> dict[str,
 
 def _settings(evaluation: EvaluationSpec) -> dict[str, Any]:
     """The settings of a record: fields of :data:`LATER` only where they say something."""
-    return {name: value for name, value in to_dict(evaluation).items() if name not in LATER or value is not None}
+    return {name: value for name, value in to_dict(evaluation).items() if name not in LATER or value}
 
 
 def is_current(records: Sequence[dict[str, Any]], evaluation: EvaluationSpec, judge_digest: str | None) -> bool:

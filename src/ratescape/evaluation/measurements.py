@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from ratescape.errors import DataError
-from ratescape.evaluation import anomalies, errors
+from ratescape.evaluation import anomalies, errors, restoration
 from ratescape.evaluation.bounds import ceiling_by_information, ceiling_by_rate, exceeds
 from ratescape.evaluation.estimators import LABEL_MEASURES, MEASURE_OF
 from ratescape.evaluation.features import Indices, fitting_images, paper_split
@@ -284,5 +284,6 @@ BUILT_IN = (
     Measurement(("accuracy_sample",), sample_probe),
     Measurement(("ridge_r2",), target_probes),
     Measurement((*anomalies.COLUMNS, *anomalies.OF_SCORES), anomalies.anomalies),
+    Measurement(restoration.COLUMNS, restoration.restoration),
 )
 """In the order of a record's metrics."""

@@ -6,6 +6,11 @@ from typing import NamedTuple
 from torch import Tensor
 
 
+def psnr_of(mse: float) -> float:
+    """10 log10(1 / MSE), dB, of values in [0, 1]."""
+    return math.inf if mse == 0 else -10 * math.log10(mse)
+
+
 class Reconstruction(NamedTuple):
     """Reconstruction from posterior modes: mu_L, then mu_{L-1} given mu_L, ..., then expected pixels."""
 
@@ -26,7 +31,7 @@ class Reconstruction(NamedTuple):
     @property
     def psnr(self) -> float:
         """10 log10(1 / MSE), dB, from the one MSE of all images (not a mean of per-image values)."""
-        return math.inf if self.mse == 0 else -10 * math.log10(self.mse)
+        return psnr_of(self.mse)
 
     @property
     def r2(self) -> float | None:

@@ -192,6 +192,7 @@ def _refined(spec: SweepSpec, data: ImageData) -> dict[str, int]:
         return {}
     labelled = data.train.labels is not None
     uses = [True, labelled and spec.evaluation.probes != "none", labelled and spec.evaluation.samples > 0]
+    uses.append(len(spec.evaluation.restoration) > 0 and data.columns is None)
     return {str(index): 1 for index, measured in enumerate(uses) if measured}
 
 

@@ -13,7 +13,7 @@ from ratescape.compute.memory import keep_freed_memory
 from ratescape.compute.precision import arithmetic
 from ratescape.data.catalog import ImageData
 from ratescape.data.formats import Split
-from ratescape.evaluation import suite
+from ratescape.evaluation import restoration, suite
 from ratescape.evaluation.features import FITTING_IMAGES
 from ratescape.evaluation.subject import Subject
 from ratescape.execution.workspace import Workspace
@@ -69,6 +69,9 @@ def model_parts(model: HVAE, workspace: Workspace, single: bool) -> dict[str, fl
     if "accuracy_logistic" in found:
         seconds = small.seconds["accuracy_logistic"], larger.seconds["accuracy_logistic"]
         found["accuracy_logistic"] = extrapolated(seconds, sizes["features"], PROBES)
+    if workspace.evaluation.restoration:
+        subject = Subject(model, whole, (1.0,) * len(model.layers), workspace.evaluation)
+        found[restoration.COLUMNS[0]] = restoration.foretold(subject, now)
     return {name: slowed * seconds for name, seconds in found.items()}
 
 
@@ -96,7 +99,7 @@ class _Small(NamedTuple):
 def _measured(model: HVAE, workspace: Workspace, count: int, samples: int, now: Callable[[], float]) -> _Small:
     """Measure a model on so many images of each split, and so many samples."""
     data, settings = _few(workspace.data, count), workspace.evaluation
-    settings = dataclasses.replace(settings, samples=min(settings.samples, samples))
+    settings = dataclasses.replace(settings, samples=min(settings.samples, samples), restoration=())
     judge = None if workspace.judge_recipe is None else _untrained_judge(workspace.judge_recipe, workspace)
     subject = Subject(model, data, (1.0,) * len(model.layers), settings, judge)
     seconds: dict[str, float] = {}

@@ -108,11 +108,14 @@ class LogisticMixture(Likelihood):
         return self.mixtures * (1 + 2 * channels + channels * (channels - 1) // 2)
 
     def distortion(self, output: Tensor, images: Tensor) -> Tensor:
+        return -self.log_mass(output, images).flatten(1).sum(1)
+
+    def log_mass(self, output: Tensor, images: Tensor) -> Tensor:
+        """log probability of each pixel, all its channels together, nats ``[B, H, W]``."""
         logits, means, log_scales, couplings = self._parts(output, images.shape[1])
         conditional = self._conditional_means(means, couplings, images.unsqueeze(1))
         masses = discretised_logistic_log_mass(images.unsqueeze(1), conditional, log_scales)  # [B, K, C, H, W]
-        joint = torch.log_softmax(logits, 1) + masses.sum(2)  # [B, K, H, W]
-        return -torch.logsumexp(joint, 1).flatten(1).sum(1)
+        return torch.logsumexp(torch.log_softmax(logits, 1) + masses.sum(2), 1)
 
     def mean(self, output: Tensor) -> Tensor:
         channels = 1 if output.shape[1] == self.output_channels(1) else 3
@@ -122,6 +125,41 @@ class LogisticMixture(Likelihood):
             expected = self._conditional_means(means, couplings, expected)
         weights = torch.softmax(logits, 1).unsqueeze(2)
         return (weights * expected).sum(1).clamp(0, 1)
+
+    def variance(self, output: Tensor) -> Tensor:
+        """Variance of each value given the output, as if no level were cut off ``[B, K, H, W] -> [B, C, H, W]``."""
+        channels = 1 if output.shape[1] == self.output_channels(1) else 3
+        logits, means, log_scales, couplings = self._parts(output, channels)
+        weights = torch.softmax(logits, 1).unsqueeze(2)
+        own = torch.exp(2 * log_scales) * (math.pi**2 / 3)  # of a logistic distribution
+        expected, within = means, own
+        if channels == 3:
+            for _ in range(2):
+                expected = self._conditional_means(means, couplings, expected)
+            red, green, blue = own.unbind(2)
+            to_green, red_to_blue, green_to_blue = couplings.unbind(2)
+            via_red = (red_to_blue + green_to_blue * to_green).square() * red
+            coupled = [red, green + to_green.square() * red, blue + via_red + green_to_blue.square() * green]
+            within = torch.stack(coupled, 2)
+        mean = (weights * expected).sum(1, keepdim=True)
+        return (weights * (within + (expected - mean).square())).sum(1)
+
+    def drawn(self, output: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Images drawn from the distribution ``[B, K, H, W] -> [B, C, H, W]``, on the grid of 256 levels."""
+        channels = 1 if output.shape[1] == self.output_channels(1) else 3
+        logits, means, log_scales, couplings = self._parts(output, channels)
+        uniform = torch.rand(logits.shape, generator=generator, device=output.device, dtype=output.dtype)
+        chosen = (logits - torch.log(-torch.log(uniform.clamp(1e-7, 1 - 1e-7)))).argmax(1)[:, None, None]
+        means, scales, couplings = (
+            part.gather(1, chosen.expand(-1, 1, *part.shape[2:])) for part in (means, log_scales.exp(), couplings)
+        )
+        uniform = torch.rand(means.shape, generator=generator, device=output.device, dtype=output.dtype)
+        noise = scales * torch.logit(uniform, 1e-7)
+        values = torch.zeros_like(means)
+        for _ in range(channels):  # a channel is right once those before it are
+            values = self._conditional_means(means, couplings, values) + noise
+            values = ((values * 255).round() / 255).clamp(0, 1)
+        return values.squeeze(1)
 
     def distribution(self, output: Tensor, images: Tensor, channel: int) -> Tensor:
         """P(level <= j) for j = 0 .. 254 of one channel, given the channels before it: ``[B, H, W, 255]``.

@@ -52,6 +52,35 @@ def as_inputs(images: Any, image_shape: tuple[int, ...], binary: bool, like: Ten
     return (pixels >= 0.5).to(like.dtype) if binary else pixels.to(like.dtype)
 
 
+def as_observed(given: Any, image_shape: tuple[int, ...], like: Tensor, *, noisy: bool) -> Tensor:
+    """Damaged images as floats ``[N, C, H, W]``, neither thresholded nor free of NaN, which stands for what is missing.
+
+    Args:
+        given: as of :func:`as_inputs`.
+        image_shape: (C, H, W) that they must have.
+        like: a tensor on the device and in the precision wanted.
+        noisy: values may lie outside [0, 1].
+
+    Raises:
+        SpecError: another shape or type, or values out of range.
+
+    Example::
+
+        as_observed([[[0.3, float("nan")]]], (1, 1, 2), torch.zeros(1), noisy=False)
+    """
+    pixels = _batch(_tensor(given), image_shape).to(like.device)
+    if pixels.dtype == torch.bool:
+        return pixels.to(like.dtype)
+    if not pixels.is_floating_point():
+        return unit(_levels(pixels), False, like.dtype)
+    known = pixels[~pixels.isnan()]
+    if not noisy:
+        _check_floats(known)
+    elif bool(known.isinf().any()):
+        raise SpecError("images with infinite values: repair them, or mark them as missing by NaN")
+    return pixels.to(like.dtype)
+
+
 def as_items(given: Any, shape: Shape, likelihood: Likelihood, like: Tensor) -> Tensor:
     """Images or rows as the network of a likelihood takes them: see :func:`as_inputs` and :func:`as_rows`."""
     if isinstance(likelihood, ByColumn):

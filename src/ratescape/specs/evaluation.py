@@ -14,6 +14,10 @@ ProbeKind: TypeAlias = Literal["logistic", "linear_svm", "rbf", "knn", "clusteri
 
 PROBE_KINDS: tuple[ProbeKind, ...] = get_args(ProbeKind)
 
+DamageKind: TypeAlias = Literal["half", "random", "box", "noise", "upscaling"]
+
+DAMAGE_KINDS: tuple[DamageKind, ...] = get_args(DamageKind)
+
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationSpec:
@@ -50,6 +54,10 @@ class EvaluationSpec:
     outliers: str | None = None
     """Outliers by which models are compared for the use anomaly: a known set, a path, or self-made (pairs of the data's
     own items blended, and patches permuted). Costs as many passes over 6,000 items of each model as it has layers."""
+    restoration: tuple[DamageKind, ...] = ()
+    """Damage that 100 images of each split are restored from, by the most probable latents: the lower half, half of all
+    pixels at random, or a box is missing, noise of 0.2, images of half the sides. Each costs as much as some 100
+    passes over these images, for each model and split: seconds. Default: none."""
 
     def __post_init__(self) -> None:
         convert_fields(self, "evaluation.")
@@ -70,4 +78,11 @@ class EvaluationSpec:
             "evaluation.probe_kinds",
             kinds,
             f"one or more of {', '.join(PROBE_KINDS)}, each once (evaluation.probes none fits none)",
+        )
+        damage = self.restoration
+        require(
+            len(damage) == len(set(damage)) and set(damage) <= set(DAMAGE_KINDS),
+            "evaluation.restoration",
+            damage,
+            f"some of {', '.join(DAMAGE_KINDS)}, each once",
         )

@@ -17,6 +17,7 @@ from ratescape.cli.commands.ls import Ls
 from ratescape.cli.commands.map import Map
 from ratescape.cli.commands.recommend import Recommend
 from ratescape.cli.commands.report import Report
+from ratescape.cli.commands.restore import Restore
 from ratescape.cli.commands.score import Score
 from ratescape.cli.commands.solve import Solve
 from ratescape.cli.commands.status import Status
@@ -37,6 +38,7 @@ Command: TypeAlias = (
     | Decompress
     | Info
     | BenchFiles
+    | Restore
     | Status
     | Ls
     | Data
@@ -55,6 +57,7 @@ COMMANDS: dict[str, type[Command]] = {
     "decompress": Decompress,
     "info": Info,
     "bench-files": BenchFiles,
+    "restore": Restore,
     "status": Status,
     "ls": Ls,
     "data": Data,

@@ -14,7 +14,13 @@ from ratescape.metrics import SUBSCRIPTS, Metric
 from ratescape.report.groups import Group, latents
 from ratescape.report.plots.palette import colours_of
 
-USE_MARKS = {"reconstruction": "▲", "generation": "★", "representation": "◆", "anomaly": "■"}
+USE_MARKS = {
+    "reconstruction": "▲",
+    "generation": "★",
+    "representation": "◆",
+    "anomaly": "■",
+    "restoration": "●",
+}
 """What marks the best model for each use on the surface."""
 
 _SHADES = 10

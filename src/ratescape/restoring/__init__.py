@@ -1,0 +1,1 @@
+"""Damaged images restored by a model: missing pixels, noise, images that are too small."""

@@ -1,0 +1,44 @@
+"""What is said of images that were restored."""
+
+import math
+
+from ratescape.restoring.blocks import Block
+
+
+class Told:
+    """How much was missing, and how near to the originals the restored images come, over all blocks.
+
+    Example::
+
+        told = Told()
+        told.add(block)
+        told.line  # "49.8% of the pixels had to be restored; PSNR on them: 15.21 dB"
+    """
+
+    def __init__(self) -> None:
+        self.missing = 0.0
+        self.pixels = 0
+        self.errors = 0.0
+        self.values = 0
+
+    def add(self, block: Block) -> None:
+        """Take the next images into account."""
+        restored = block.restored
+        self.missing += float(restored.missing.double().sum())
+        self.pixels += restored.missing.numel()
+        if block.originals is not None:
+            errors, values = restored.squared_errors(block.originals)
+            self.errors += errors
+            self.values += values
+
+    @property
+    def psnr(self) -> float | None:
+        """dB, on what was missing; None where no originals are known, or nothing was missing."""
+        return -10 * math.log10(self.errors / self.values) if self.values and self.errors > 0 else None
+
+    @property
+    def line(self) -> str:
+        """In one line."""
+        share = self.missing / max(1, self.pixels)
+        psnr = "" if self.psnr is None else f"; PSNR on them: {self.psnr:.2f} dB"
+        return f"{share:.1%} of the pixels had to be restored{psnr}"
