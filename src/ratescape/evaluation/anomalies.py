@@ -49,7 +49,7 @@ def anomalies(subject: Subject, split: SplitView) -> Measured:
     return Measured(
         {"anomaly_auroc": best.auroc, "anomaly_auprc": best.auprc, "anomaly_fpr80": best.fpr80}
         | {"outliers_self_made": float(subject.settings.outliers == SELF_MADE)}
-        | {name: value for name, value in single.items() if name in OF_SCORES}
+        | {name: single[name] for name in OF_SCORES if name in single}
         | {f"auroc_{kind}": _of_layers(found, kind, len(subject.betas)) for kind in ("llr", "rate")},
         errors={"anomaly_auroc": best.error, "auroc_auto": found[AUTO].error},
     )
