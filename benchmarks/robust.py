@@ -54,7 +54,8 @@ HEAD = (
 def network_specs(asked: argparse.Namespace, data: ImageData) -> list[NetworkSpec]:
     """All networks that are to be trained, in the order of the table."""
     specs: list[NetworkSpec] = []
-    model = ModelSpec(family=asked.family, latents=None if asked.latents is None else tuple(asked.latents))
+    latents = None if asked.latents is None else tuple(asked.latents)
+    model = ModelSpec(family=asked.family, latents=latents, blocks=asked.blocks, channels=asked.channels)
     for epochs, batch, rank, lr in itertools.product(asked.epochs, asked.batch, asked.rank, asked.lrs):
         training = TrainingSpec(epochs=epochs, batch=batch, learning_rate=lr, lr_warmup=asked.lr_warmup)
         for annealing in asked.annealing:
@@ -128,6 +129,8 @@ def main() -> None:
     parser.add_argument("--data", default="mnist-5k")
     parser.add_argument("--limit", type=int, default=None, help="training images at most")
     parser.add_argument("--family", default="ghvae")
+    parser.add_argument("--blocks", help="of a deep network, such as 1x1,7x1,14x1")
+    parser.add_argument("--channels", type=int, default=ModelSpec.channels)
     parser.add_argument("--latents", type=int, nargs="+", default=None, help="latent units or maps, top layer first")
     parser.add_argument("--epochs", type=int, nargs="+", default=[12])
     parser.add_argument("--batch", type=int, nargs="+", default=[64])
