@@ -26,6 +26,9 @@ from ratescape.specs.rate_targets import RateTarget, Request, request_text, requ
 MOST = 2000
 """Images that a codec is calibrated on, at most; they pass through the network at once."""
 
+SEARCHED = 1000
+"""Images that tables are fitted to where symbols are searched for, at most."""
+
 ELEMENTS = 20_000_000
 """Latents of one layer of all these images, at most."""
 
@@ -136,6 +139,10 @@ def _found(subject: Subject, images: Tensor, wanted: _Wanted, effort: int) -> tu
     if not effort:
         return source.codes, source.lengths
 
+    if wanted.fitted is not None:
+        images, fitted = _fewer(images, wanted.fitted)
+        wanted = wanted._replace(fitted=fitted)
+
     def plain(bits: Sequence[float]) -> list[LayerCode]:
         other = _Calibrating(_Wanted([one * math.log(2) for one in bits], set(), wanted.fitted))
         model.passes([other], images, decode=False)
@@ -147,6 +154,13 @@ def _found(subject: Subject, images: Tensor, wanted: _Wanted, effort: int) -> tu
         if len(codes) - row in wanted.asked:
             _refuse_missed(len(codes) - row, rate, bits * math.log(2), [bits * math.log(2)])
     return codes, lengths
+
+
+def _fewer(images: Tensor, fitted: int) -> tuple[Tensor, int]:
+    """Images of which fewer are fitted to, and how many these are: a search takes its time."""
+    apart = -(-fitted // SEARCHED)
+    chosen = images[:fitted:apart]
+    return torch.cat([chosen, images[fitted:]]), len(chosen)
 
 
 def _chosen(images: Tensor, dimensions: int) -> Tensor:

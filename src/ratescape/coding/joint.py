@@ -26,9 +26,11 @@ ROUNDS, REFITS = 3, 3
 PRICE = 1.3
 """What lengths cost above what the rounding has them cost."""
 
-LAST, STEEP = 3, 1.5
-"""Times that prices are changed at the end, for the few per cent that are still missing; a length falls about as the
-root of such a power of its price does."""
+LAST, CLOSE = 6, 0.01
+"""Times that prices are changed at the end, at most, and the relative error of lengths at which that ends."""
+
+SLOPE, FLATTEST, STEEPEST = -0.6, -0.25, -1.5
+"""By which power of its price a length is taken to change at first, and what a measured power is held between."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,16 +80,31 @@ class Joint:
         """The codes with prices at which the images that tell lengths have those that are wanted."""
         told = self.images[self.fitted or 0 :]
         best, missed, lengths = codes, math.inf, list(wanted)
+        slopes = [SLOPE] * len(codes)
+        before: tuple[list[LayerCode], list[float]] | None = None
         for _ in range(LAST):
             found = _lengths(codes, searched(self.model, codes, told, self.effort))
             off = max(abs(_ratio(has, want) - 1) for want, has in zip(wanted, found, strict=True))
             if off < missed:
                 best, missed, lengths = codes, off, found
+            if off <= CLOSE:
+                break
+            if before is not None:
+                slopes = [_slope(*one) for one in zip(*before, codes, found, slopes, strict=True)]
+            before = codes, found
             codes = [
-                dataclasses.replace(code, price=code.price * _ratio(has, want) ** STEEP)
-                for code, want, has in zip(codes, wanted, found, strict=True)
+                dataclasses.replace(code, price=code.price * _ratio(want, has) ** (1 / slope))
+                for code, want, has, slope in zip(codes, wanted, found, slopes, strict=True)
             ]
         return best, lengths
+
+
+def _slope(code: LayerCode, length: float, later: LayerCode, found: float, known: float) -> float:
+    """The power of its price that a length changed by, if its price changed enough to tell."""
+    way = math.log(later.price / code.price)
+    if abs(way) < 0.02:
+        return known
+    return min(max(math.log(_ratio(found, length)) / way, STEEPEST), FLATTEST)
 
 
 def searched(

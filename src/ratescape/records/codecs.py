@@ -81,16 +81,23 @@ def _read(path: Path) -> CodecRecord:
         raise RecordError(f"{path} is damaged: delete it and the codec beside it, and compress calibrates anew") from error
 
 
-def codecs_of(folder: SweepFolder, run: str, betas: tuple[float, ...], refined: bool = False) -> list[CodecRecord]:
+def codecs_of(folder: SweepFolder, betas: tuple[float, ...], own: Path | None) -> list[CodecRecord]:
     """Of the codecs of one model of a landscape: those beside it, and those of a conditioned network at its betas.
 
+    Example::
+
+        codecs_of(folder, (0.1, 0.3), folder.path / "runs" / "0123456789ab")
+
     Args:
-        run: key of the model.
         betas: of its layers, top first.
-        refined: whether it was refined, and so is not the network's model.
+        own: where it is kept; None for a model between the grid points. A refined model is not the network's any more.
+
+    Raises:
+        RecordError: one is damaged.
     """
-    own = read_codec_records(folder.path / ("refined" if refined else "runs") / run)
-    networks = [] if refined else sorted((folder.path / "networks").glob("*"))
+    beside = [] if own is None else read_codec_records(own)
+    is_refined = own is not None and own.parent.name == "refined"
+    networks = [] if is_refined else sorted((folder.path / "networks").glob("*"))
     shared = [one for path in networks for one in read_codec_records(path)]
     alike = [one for one in shared if len(one.betas) == len(betas) and all(map(math.isclose, one.betas, betas))]
-    return sorted([*own, *alike], key=_order)
+    return sorted([*beside, *alike], key=_order)
