@@ -4,8 +4,8 @@ JPEG and WebP of tiled sheets.
     python benchmarks/files_curve.py digits --out curve.jsonl --effort 40
     python benchmarks/files_curve.py digits --out curve.jsonl --effort 40 --dedicated seven --figure curve.png
 
-One line of JSON for each point, on test images; the same command goes on where it was broken off. Betas of each point are
-those at which the network has the rates; where a size cannot be had the line says so, in place of numbers.
+One line of JSON for each point, on test images; the same command goes on where it was broken off. Betas of each point
+are those at which the network has the rates; where a size cannot be had the line says so, in place of numbers.
 """
 
 import argparse
@@ -59,9 +59,7 @@ def measured(asked: Asked, options: argparse.Namespace, own: ImageData, levels: 
     try:
         subject = subject_for(asked, options)
         held_out = None if own.validation is None else own.validation.pixels
-        codec = calibrate_subject(
-            subject, own.train.pixels, asked.request, held_out=held_out, effort=options.effort
-        )
+        codec = calibrate_subject(subject, own.train.pixels, asked.request, held_out=held_out, effort=options.effort)
     except SpecError as error:
         return {"key": asked.key, "name": asked.name, "error": str(error)}
     middle = time.perf_counter()

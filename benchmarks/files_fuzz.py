@@ -3,8 +3,8 @@ checksums. Each must give one clear error or the right images, within a stated m
 
     python benchmarks/files_fuzz.py --inputs 1000000 --out fuzz.jsonl
 
-One line of JSON for each 2,000 inputs; the same command goes on where it was broken off, and ends with a summary: how many
-were refused, how many gave the right images, the slowest, and the peak of memory.
+One line of JSON for each 2,000 inputs; the same command goes on where it was broken off, and ends with a summary: how
+many were refused, how many gave the right images, the slowest, and the peak of memory.
 """
 
 import argparse
@@ -148,8 +148,8 @@ def main() -> None:
     counts = sum((Counter(one["counts"]) for one in known), Counter[str]())
     slowest, peak = (max(one[name] for one in known) for name in ("slowest_s", "peak_mb"))
     print(
-        f"{sum(counts.values()):,} inputs: {dict(counts)}; slowest {slowest:.3f} s; peak memory of a process {peak:.0f} MB; "
-        f"{speed:.0f} inputs/s"
+        f"{sum(counts.values()):,} inputs: {dict(counts)}; slowest {slowest:.3f} s; "
+        f"peak memory of a process {peak:.0f} MB; {speed:.0f} inputs/s"
     )
 
 

@@ -78,7 +78,9 @@ def test_what_a_layer_cannot_have_is_refused_with_what_it_can(model: HVAE, seen:
 
 def test_a_size_in_a_gap_is_refused_with_the_sizes_on_either_side(model: HVAE) -> None:
     alike = pictures(2)[np.arange(400) % 2]  # of two images, symbols tell which, or nothing
-    with pytest.raises(SpecError, match=r"its sizes leap there from (\S+) to (\S+) nats; ask for one of these") as error:
+    with pytest.raises(
+        SpecError, match=r"its sizes leap there from (\S+) to (\S+) nats; ask for one of these"
+    ) as error:
         calibrate(model, alike, {2: 0.4})
     below, above = (float(one) for one in re.findall(r"from (\S+) to (\S+) nats", str(error.value))[0])
     assert below < 0.4 < above

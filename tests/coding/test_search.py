@@ -70,7 +70,9 @@ def test_with_a_search_layers_have_the_lengths_asked_for_and_images_are_better(
     assert other.points[-1].error < one.points[-1].error
     again = Codec.from_bytes(better.to_bytes())
     assert again.effort == EFFORT and [c.price for c in again.layers] == [c.price for c in better.layers]
-    for k, other_k in zip(*(Lossy(subject_of(model), c).symbols(model.inputs(fresh)) for c in (better, again)), strict=True):
+    for k, other_k in zip(
+        *(Lossy(subject_of(model), c).symbols(model.inputs(fresh)) for c in (better, again)), strict=True
+    ):
         assert (k == other_k).all()
 
 

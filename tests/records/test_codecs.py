@@ -43,7 +43,9 @@ def test_measured_bytes_stand_beside_the_model_and_where_models_are_chosen(tmp_p
     assert codecs_of(folder, best.betas, None) == [shared]
 
 
-@pytest.mark.parametrize("content", ["{", "[]", json.dumps({"betas": [], "request": "", "effort": 0, "lengths": [None]})])
+@pytest.mark.parametrize(
+    "content", ["{", "[]", json.dumps({"betas": [], "request": "", "effort": 0, "lengths": [None]})]
+)
 def test_a_damaged_record_is_named_and_one_without_its_codec_is_none(tmp_path: Path, content: str) -> None:
     kept(tmp_path, "a", CodecRecord((), "", 0, (1.0,)))
     (tmp_path / "codecs" / "a.json").write_text(content)

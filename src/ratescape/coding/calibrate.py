@@ -84,7 +84,8 @@ def calibrate(
         seed: of the latents that the model's own rates are measured at.
 
     Raises:
-        SpecError: a bottom-up model, an effort out of range, rates that cannot be asked for or that the layer cannot have.
+        SpecError: a bottom-up model, an effort out of range, rates that cannot be asked for or that the layer cannot
+            have.
         DataError: images that the model does not take, or for which its posteriors are not finite.
         ResourceError: the entropy coder is not installed.
     """

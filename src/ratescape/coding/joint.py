@@ -11,14 +11,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ratescape.coding.quantise import LayerCode, Quantised, by_table, likeliest
-from ratescape.coding.search import Search
+from ratescape.coding.quantise import LayerCode, by_table
+from ratescape.coding.search import symbols_of
 from ratescape.coding.tables import Tables
 from ratescape.model.distributions import Gaussian
 from ratescape.model.hierarchy import HVAE
-
-BATCH = 250
-"""Images that are searched for at once."""
 
 ROUNDS, REFITS = 3, 3
 """Times that steps are changed, and for each of them tables are measured on what the search made of them."""
@@ -71,7 +68,7 @@ class Joint:
         """The codes with tables of what the search makes of all images, which goes on from where it was."""
         symbols: list[Tensor] | None = None
         for _ in range(REFITS):
-            symbols = searched(self.model, codes, self.images, math.ceil(self.effort / REFITS), symbols)
+            symbols = symbols_of(self.model, codes, self.images, math.ceil(self.effort / REFITS), symbols)
             codes = [_of_symbols(code, k[: self.fitted]) for code, k in zip(codes, symbols, strict=True)]
         assert symbols is not None  # there are refits
         return codes, _lengths(codes, [k[self.fitted or 0 :] for k in symbols])
@@ -83,7 +80,7 @@ class Joint:
         slopes = [SLOPE] * len(codes)
         before: tuple[list[LayerCode], list[float]] | None = None
         for _ in range(LAST):
-            found = _lengths(codes, searched(self.model, codes, told, self.effort))
+            found = _lengths(codes, symbols_of(self.model, codes, told, self.effort))
             off = max(abs(_ratio(has, want) - 1) for want, has in zip(wanted, found, strict=True))
             if off < missed:
                 best, missed, lengths = codes, off, found
@@ -107,26 +104,14 @@ def _slope(code: LayerCode, length: float, later: LayerCode, found: float, known
     return min(max(math.log(_ratio(found, length)) / way, STEEPEST), FLATTEST)
 
 
-def searched(
-    model: HVAE, codes: Sequence[LayerCode], images: Tensor, effort: int, start: Sequence[Tensor] | None = None
-) -> list[Tensor]:
-    """Symbols ``[N, D]`` of each layer, top first; ``start``: those to begin with, in place of the nearest ones."""
-    batches: list[list[Tensor]] = []
-    for begin in range(0, len(images), BATCH):
-        chunk, source = images[begin : begin + BATCH], Quantised(codes)
-        model.passes([source], chunk, decode=False)
-        first = source.symbols if start is None else [k[begin : begin + BATCH] for k in start]
-        batches.append(Search(model, codes).improved(chunk, first, source.weights, effort))
-    return [torch.cat(layer) for layer in zip(*batches, strict=True)]
-
-
 def _of_symbols(code: LayerCode, symbols: Tensor) -> LayerCode:
     tables = Tables.fitted(by_table(symbols.cpu().numpy(), len(code.steps)))
     return dataclasses.replace(code, tables=tables)
 
 
 def _lengths(codes: Sequence[LayerCode], symbols: Sequence[Tensor]) -> list[float]:
-    return [code.bits(k.cpu().numpy()) for code, k in zip(codes, symbols, strict=True)]
+    """Mean bits per image of symbols ``[N, D]``, of those that tables do not have as of the nearest that they have."""
+    return [code.bits(code.within(k.cpu().numpy())) for code, k in zip(codes, symbols, strict=True)]
 
 
 def _ratio(one: float, other: float) -> float:
@@ -143,8 +128,8 @@ def stiffness(model: HVAE, images: Tensor, seed: int = 0) -> list[float]:
     """Nats of distortion that a nat of each layer's rate is worth to the model, top first: its betas, about.
 
     A posterior of deviation s in the prior's coordinates, trained at beta, has a likelihood of precision 1 / s^2 - 1 on
-    either side of which the distortion rises by beta times as much: so noise of that deviation in one layer, made up for
-    by the layers below, costs beta (1 - s^2) / 2 in each dimension.
+    either side of which the distortion rises by beta times as much: so noise of that deviation in one layer, made up
+    for by the layers below, costs beta (1 - s^2) / 2 in each dimension.
     """
     some = images[:SEEN]
     noise = model.noise(len(some), torch.Generator(images.device).manual_seed(seed))

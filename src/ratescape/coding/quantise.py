@@ -86,7 +86,7 @@ class LayerCode:
         return best
 
     def tensors(self, like: Tensor) -> dict[str, Tensor]:
-        """Steps, ranges, and where the lengths of each dimension begin, on the device and in the precision of another."""
+        """Steps, ranges, and where the lengths of each dimension begin, on another's device and in its precision."""
         tables, repeats = self.tables, self.repeats
         arrays = {
             "delta": self.delta,
@@ -102,6 +102,11 @@ class LayerCode:
     def rows(self, symbols: Symbols) -> Symbols:
         """Symbols by table: ``[N, D] -> [N * repeats, R]``."""
         return by_table(symbols, len(self.steps))
+
+    def within(self, symbols: Symbols) -> Symbols:
+        """The symbols ``[N, D]``, those beyond a table moved to its end."""
+        low, high = (np.repeat(one, self.repeats) for one in (self.tables.low, self.tables.high))
+        return symbols.clip(low, high).astype(np.int32)
 
     def bits(self, symbols: Symbols) -> float:
         """Mean code length of the symbols ``[N, D]`` of an image, bits."""

@@ -109,7 +109,9 @@ class Search:
         self.codes = codes
         self.sizes = [code.dimensions for code in codes]
 
-    def improved(self, images: Tensor, symbols: Sequence[Tensor], weights: Sequence[Tensor], steps: int) -> list[Tensor]:
+    def improved(
+        self, images: Tensor, symbols: Sequence[Tensor], weights: Sequence[Tensor], steps: int
+    ) -> list[Tensor]:
         """Symbols ``[B, D]`` of each layer, top first, of images ``[B, C, H, W]``.
 
         Args:

@@ -78,7 +78,9 @@ def _read(path: Path) -> CodecRecord:
             raise ValueError
         return CodecRecord(betas, str(found["request"]), int(found["effort"]), lengths)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RecordError(f"{path} is damaged: delete it and the codec beside it, and compress calibrates anew") from error
+        raise RecordError(
+            f"{path} is damaged: delete it and the codec beside it, and compress calibrates anew"
+        ) from error
 
 
 def codecs_of(folder: SweepFolder, betas: tuple[float, ...], own: Path | None) -> list[CodecRecord]:

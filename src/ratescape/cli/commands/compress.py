@@ -32,7 +32,7 @@ class Compress:
     bytes_per_image: float | None = None
     """Mean size of all layers in bytes per image, in place of rates by layer."""
     effort: int = 0
-    """Passes of a search for better symbols of each image, such as 40: better images of the same size, for more time."""
+    """Passes of a search for better symbols of each image, such as 40: better images of the same size, more slowly."""
     lossless: bool = False
     """Without loss, by bits-back coding; for models of black and white pixels, and of 256 levels (logistic mixture)."""
     force: bool = False
