@@ -70,10 +70,8 @@ def test_with_a_search_layers_have_the_lengths_asked_for_and_images_are_better(
     assert other.points[-1].error < one.points[-1].error
     again = Codec.from_bytes(better.to_bytes())
     assert again.effort == EFFORT and [c.price for c in again.layers] == [c.price for c in better.layers]
-    for k, other_k in zip(
-        *(Lossy(subject_of(model), c).symbols(model.inputs(fresh)) for c in (better, again)), strict=True
-    ):
-        assert (k == other_k).all()
+    found = [Lossy(subject_of(model), one).symbols(model.inputs(fresh)) for one in (better, again)]
+    assert all((one == other).all() for one, other in zip(*found, strict=True))
 
 
 def test_stiffness_is_the_curvature_that_a_layer_has() -> None:

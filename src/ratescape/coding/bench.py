@@ -13,8 +13,8 @@ from ratescape.coding.compare import Levels, Point
 from ratescape.coding.container import Archive
 from ratescape.coding.frames import ArrayFrames
 from ratescape.coding.header import LAYER
-from ratescape.coding.lossy import BATCH
 from ratescape.coding.lossy import Lossy as Coder
+from ratescape.coding.search import BATCH
 from ratescape.coding.subject import Subject
 from ratescape.data.batches import stream
 from ratescape.model.hierarchy import CHUNK

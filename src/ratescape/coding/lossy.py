@@ -9,13 +9,10 @@ from torch import Tensor
 from ratescape.coding.codec import Codec
 from ratescape.coding.entropy import Symbols
 from ratescape.coding.header import LAYER
-from ratescape.coding.quantise import Dequantised, Quantised
-from ratescape.coding.search import Search
+from ratescape.coding.quantise import Dequantised
+from ratescape.coding.search import BATCH, symbols_of
 from ratescape.coding.subject import Subject
 from ratescape.errors import CheckpointError
-
-BATCH = 250
-"""Images that pass through the network at once."""
 
 
 class Lossy:
@@ -44,18 +41,10 @@ class Lossy:
         self.streams = [(LAYER, number) for number in range(layers, 0, -1)]
         """Kind and layer of the section of each stream, top first."""
 
-    @torch.no_grad()
     def symbols(self, images: Tensor) -> list[Symbols]:
         """Symbols of every layer ``[N, D]``, top first, of images ``[N, C, H, W]`` in [0, 1]."""
-        batches = [self._symbols(chunk) for chunk in images.split(BATCH)]
-        return [torch.cat(layer).cpu().numpy() for layer in zip(*batches, strict=True)]
-
-    def _symbols(self, images: Tensor) -> list[Tensor]:
-        codec, source = self.codec, Quantised(self.codec.layers)
-        self.model.passes([source], images, decode=False)
-        if not codec.effort:
-            return source.symbols
-        return Search(self.model, codec.layers).improved(images, source.symbols, source.weights, codec.effort)
+        found = symbols_of(self.model, self.codec.layers, images, self.codec.effort)
+        return [one.cpu().numpy() for one in found]
 
     def encode(self, images: Tensor) -> list[bytes]:
         """A block of each stream."""

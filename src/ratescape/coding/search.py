@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ratescape.coding.quantise import LayerCode, placed
+from ratescape.coding.quantise import LayerCode, Quantised, placed
 from ratescape.model.distributions import Gaussian
 from ratescape.model.hierarchy import HVAE
 
@@ -30,6 +30,30 @@ KEPT = 0.9
 
 BEND = 0.1
 """Smallest share of a curvature that a measured one counts as: a decoder may be concave somewhere."""
+
+
+BATCH = 250
+"""Images that pass through the network at once."""
+
+
+@torch.no_grad()
+def symbols_of(
+    model: HVAE, codes: Sequence[LayerCode], images: Tensor, effort: int = 0, start: Sequence[Tensor] | None = None
+) -> list[Tensor]:
+    """Symbols ``[N, D]`` of each layer, top first, of images ``[N, C, H, W]``.
+
+    Args:
+        effort: steps of the search; 0 for the nearest symbols.
+        start: the symbols to begin with, in place of the nearest ones.
+    """
+    batches: list[list[Tensor]] = []
+    for begin in range(0, len(images), BATCH):
+        chunk, source = images[begin : begin + BATCH], Quantised(codes)
+        model.passes([source], chunk, decode=False)
+        first = source.symbols if start is None else [k[begin : begin + BATCH] for k in start]
+        better = Search(model, codes).improved(chunk, first, source.weights, effort) if effort else first
+        batches.append(better)
+    return [torch.cat(layer) for layer in zip(*batches, strict=True)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +140,7 @@ class Search:
 
         Args:
             symbols: to begin with, of each layer.
-            weights: how much each layer's likelihood minds a deviation: see :func:`ratescape.coding.quantise.likeliest`.
+            weights: how much each layer's likelihood minds a deviation: see ``quantise.likeliest``.
             steps: passes through the decoder, forward and back.
         """
         like = weights[0]
@@ -124,6 +148,7 @@ class Search:
         generator = torch.Generator(like.device).manual_seed(0)
         scaled = [weight * code.stiffness for weight, code in zip(weights, self.codes, strict=True)]
         found = torch.cat([one.to(like.dtype) for one in symbols], 1)
+        found = torch.minimum(torch.maximum(found, alphabet.low), alphabet.high)
         total, gradient = self._measured(alphabet, images, found)
         share = torch.full_like(total, SHARE)
         usual = torch.cat(scaled, 1)

@@ -78,9 +78,8 @@ def _read(path: Path) -> CodecRecord:
             raise ValueError
         return CodecRecord(betas, str(found["request"]), int(found["effort"]), lengths)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RecordError(
-            f"{path} is damaged: delete it and the codec beside it, and compress calibrates anew"
-        ) from error
+        remedy = "delete it and the codec beside it, and compress calibrates anew"
+        raise RecordError(f"{path} is damaged: {remedy}") from error
 
 
 def codecs_of(folder: SweepFolder, betas: tuple[float, ...], own: Path | None) -> list[CodecRecord]:
