@@ -151,9 +151,13 @@ def _found(subject: Subject, images: Tensor, wanted: _Wanted, effort: int) -> tu
 
     joint = Joint(model, images, wanted.fitted, subject.betas or None, plain, effort)
     codes, lengths = joint.found([rate / math.log(2) for rate in wanted.rates])
-    for row, (rate, bits) in enumerate(zip(wanted.rates, lengths, strict=True)):
-        if len(codes) - row in wanted.asked:
-            _refuse_missed(len(codes) - row, rate, bits * math.log(2), [bits * math.log(2)])
+    for number, rate, bits in zip(range(len(codes), 0, -1), wanted.rates, lengths, strict=True):
+        found = bits * math.log(2)
+        if number in wanted.asked and _is_missed(rate, found):
+            raise SpecError(
+                f"layer {number} has {found:.4g} nats per image at the nearest to {rate:.4g} when symbols are searched "
+                "for: ask for a little more or less, or leave out effort"
+            )
     return codes, lengths
 
 
@@ -262,7 +266,7 @@ def _refuse_missed(number: int, wanted: float, found: float, seen: Sequence[floa
     Args:
         seen: rates that the layer can have.
     """
-    if abs(found - wanted) <= max(MISSED * wanted, 0.07):
+    if not _is_missed(wanted, found):
         return
     below = max((one for one in seen if one < wanted), default=None)
     above = min((one for one in seen if one > wanted), default=None)
@@ -276,3 +280,7 @@ def _refuse_missed(number: int, wanted: float, found: float, seen: Sequence[floa
         f"layer {number} cannot have {wanted:.4g} nats ({wanted / math.log(2):.4g} bits) per image: {can}, or take a "
         "model of other betas"
     )
+
+
+def _is_missed(wanted: float, found: float) -> bool:
+    return abs(found - wanted) > max(MISSED * wanted, 0.07)
