@@ -20,6 +20,8 @@ from ratescape.model.hierarchy import HVAE
 from ratescape.specs.model import ModelSpec
 
 EFFORT = 12
+SHARP = ModelSpec(channels=4, latents=(3, 2), sigma=0.05)
+"""So that an untrained decoder's small differences count."""
 RATES = {2: 3.0, 1: 6.0}
 
 
@@ -34,13 +36,26 @@ def costs(model: HVAE, codec: Codec, images: torch.Tensor, symbols: list[torch.T
     return total
 
 
-def priced(codec: Codec, price: float) -> Codec:
-    layers = tuple(dataclasses.replace(code, price=price) for code in codec.layers)
+@pytest.fixture(scope="module")
+def model() -> HVAE:
+    return lively(SHARP)
+
+
+@pytest.fixture(scope="module")
+def codec(model: HVAE, seen: np.ndarray) -> Codec:
+    return calibrate(model, seen)
+
+
+def priced(model: HVAE, codec: Codec, images: torch.Tensor, factor: float) -> Codec:
+    """The codec with prices of so many times what the model makes of distortion."""
+    pairs = zip(codec.layers, joint.stiffness(model, images), strict=True)
+    layers = tuple(dataclasses.replace(code, price=factor * code.multiplier * beta) for code, beta in pairs)
     return dataclasses.replace(codec, layers=layers, effort=EFFORT)
 
 
 def test_no_image_gets_worse_and_most_get_better(model: HVAE, codec: Codec, fresh: np.ndarray) -> None:
-    images, given = model.inputs(fresh[:60]), priced(codec, 0.5)
+    images = model.inputs(fresh[:60])
+    given = priced(model, codec, images, 1.0)
     source = Quantised(given.layers)
     with torch.no_grad():
         model.passes([source], images, decode=False)
@@ -53,7 +68,9 @@ def test_no_image_gets_worse_and_most_get_better(model: HVAE, codec: Codec, fres
 
 def test_what_costs_more_gets_fewer_bits(model: HVAE, codec: Codec, fresh: np.ndarray) -> None:
     images = model.inputs(fresh[:60])
-    cheap, dear = (Lossy(subject_of(model), priced(codec, price)).symbols(images) for price in (0.05, 20.0))
+    cheap, dear = (
+        Lossy(subject_of(model), priced(model, codec, images, factor)).symbols(images) for factor in (0.1, 100.0)
+    )
     for code, one, other in zip(codec.layers, cheap, dear, strict=True):
         assert code.bits(other) < code.bits(one)
 
@@ -75,11 +92,11 @@ def test_with_a_search_layers_have_the_lengths_asked_for_and_images_are_better(
 
 
 def test_stiffness_is_the_curvature_that_a_layer_has() -> None:
-    model = lively(ModelSpec(channels=4, latents=(3, 2)))
-    images = model.inputs(pictures(100))
-    once = joint.stiffness(model, images)
-    model.likelihood.sigma *= 2  # a quarter of the distortion
-    assert joint.stiffness(model, images) == pytest.approx([one / 4 for one in once], rel=0.02, abs=0.01)
+    one, other = (lively(dataclasses.replace(SHARP, sigma=sigma)) for sigma in (0.05, 0.1))
+    images = one.inputs(pictures(100))
+    once = joint.stiffness(one, images)
+    # Twice the sigma is a quarter of the distortion.
+    assert joint.stiffness(other, images) == pytest.approx([beta / 4 for beta in once], rel=0.02, abs=0.01)
 
 
 def test_an_effort_out_of_range_is_refused(model: HVAE, seen: np.ndarray) -> None:
