@@ -8,10 +8,11 @@ import dataclasses
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ratescape.coding.quantise import LayerCode, by_table
+from ratescape.coding.quantise import OCTAVE, LayerCode, by_table
 from ratescape.coding.search import symbols_of
 from ratescape.coding.tables import Tables
 from ratescape.model.distributions import Gaussian
@@ -24,9 +25,9 @@ PRICE = 1.3
 """What lengths cost above what the rounding has them cost."""
 
 LAST, CLOSE = 6, 0.01
-"""Times that prices are changed at the end, at most, and the relative error of lengths at which that ends."""
+"""Times that prices, and steps with them, are changed at the end, at most; relative error of lengths that ends it."""
 
-SLOPE, FLATTEST, STEEPEST = -0.6, -0.25, -1.5
+SLOPE, FLATTEST, STEEPEST = -0.8, -0.25, -2.0
 """By which power of its price a length is taken to change at first, and what a measured power is held between."""
 
 
@@ -90,10 +91,19 @@ class Joint:
                 slopes = [_slope(*one) for one in zip(*before, codes, found, slopes, strict=True)]
             before = codes, found
             codes = [
-                dataclasses.replace(code, price=code.price * _ratio(want, has) ** (1 / slope))
+                _dearer(code, _ratio(want, has) ** (1 / slope))
                 for code, want, has, slope in zip(codes, wanted, found, slopes, strict=True)
             ]
         return best, lengths
+
+
+def _dearer(code: LayerCode, factor: float) -> LayerCode:
+    """A code at a price so many times as high, with the steps that go with it."""
+    limits = np.iinfo(np.int16)
+    steps = (code.steps.astype(np.int64) + round(OCTAVE / 2 * math.log2(factor))).clip(limits.min, limits.max)
+    return dataclasses.replace(
+        code, steps=steps.astype(np.int16), multiplier=factor * code.multiplier, price=factor * code.price
+    )
 
 
 def _slope(code: LayerCode, length: float, later: LayerCode, found: float, known: float) -> float:
