@@ -45,6 +45,8 @@ class Compress:
     """Show no progress bar."""
 
     def run(self) -> None:
+        is_known = not self.lossless or self.effort == 0
+        require(is_known, "effort", self.effort, "left out with lossless: it is of lossy archives")
         refuse_to_overwrite(self.out, self.force)
         from ratescape.cli.opening import Wanted, bytes_request, open_model
         from ratescape.coding.archive import coder_for, share_changed, write_archive
@@ -66,7 +68,6 @@ class Compress:
                 "their pixels lie between"
             )
         if self.lossless:
-            require(self.effort == 0, "effort", self.effort, "left out with lossless: it is of lossy archives")
             coder = coder_for(opened.subject, frames, None, None, lossless=True)
         else:
             codec, path, is_new = opened.codec(self.effort)
