@@ -27,8 +27,11 @@ PRICE = 1.3
 LAST, CLOSE = 6, 0.01
 """Times that prices, and steps with them, are changed at the end, at most; relative error of lengths that ends it."""
 
-SLOPE, FLATTEST, STEEPEST = -0.8, -0.25, -2.0
+SLOPE, FLATTEST, STEEPEST = -0.8, -0.25, -3.0
 """By which power of its price a length is taken to change at first, and what a measured power is held between."""
+
+NOTHING = 0.1
+"""Bits that are next to nothing: between lengths far below, no ratio is worth a change."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +114,7 @@ def _slope(code: LayerCode, length: float, later: LayerCode, found: float, known
     way = math.log(later.price / code.price)
     if abs(way) < 0.02:
         return known
-    return min(max(math.log(_ratio(found, length)) / way, STEEPEST), FLATTEST)
+    return min(max(math.log((found + NOTHING) / (length + NOTHING)) / way, STEEPEST), FLATTEST)
 
 
 def _of_symbols(code: LayerCode, symbols: Tensor) -> LayerCode:
@@ -126,7 +129,7 @@ def _lengths(codes: Sequence[LayerCode], symbols: Sequence[Tensor]) -> list[floa
 
 def _ratio(one: float, other: float) -> float:
     """How much larger one length is; at most twofold, and not at all where both are next to nothing."""
-    return min(max((one + 0.1) / (other + 0.1), 0.5), 2.0)
+    return min(max((one + NOTHING) / (other + NOTHING), 0.5), 2.0)
 
 
 SEEN = 500
