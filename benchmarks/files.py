@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=10_000)
     parser.add_argument("--total", type=float, default=40.0)
     parser.add_argument("--shares", type=float, nargs="+", default=[0.1, 0.3, 0.5, 0.7, 0.9])
+    parser.add_argument("--effort", type=int, default=0, help="passes of the search for better symbols, such as 40")
     parser.add_argument("--lossless", action="store_true", help="at the betas of the last share")
     options = parser.parse_args()
     landscape = rs.Landscape(options.landscape)
@@ -51,7 +52,7 @@ def main() -> None:
         subject = subject_of(network, betas)
         begin = time.perf_counter()
         held_out = None if own.validation is None else own.validation.pixels
-        codec = calibrate_subject(subject, own.train.pixels, request, held_out=held_out)
+        codec = calibrate_subject(subject, own.train.pixels, request, held_out=held_out, effort=options.effort)
         middle = time.perf_counter()
         found = bench.lossy(subject, levels, codec)
         end = time.perf_counter()

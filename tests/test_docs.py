@@ -89,6 +89,7 @@ TAKING = (
     "evaluate KEY",
     "recommend FOLDER",
     "solve FOLDER --rates 1=1",
+    "compress FOLDER IMAGES --out FILE.rsc",
     "restore KEY IMAGES --out FOLDER",
 )
 """Commands that options may belong to, with what they need besides."""

@@ -128,6 +128,30 @@ def test_without_loss_black_and_white_images_come_back_exactly(
     assert "of images: start of chains" in run("info", path).out
 
 
+def test_images_of_another_kind_are_told_with_the_file_and_by_info(run: Run, trained: Path, tmp_path: Path) -> None:
+    noise = (np.random.default_rng(0).random((40, 16, 16)) > 0.5).astype(np.uint8) * 255
+    np.save(tmp_path / "noise.npy", noise)
+    path = tmp_path / "noise.rsc"
+    outcome = run("compress", trained, tmp_path / "noise.npy", "--out", path)
+    assert outcome.status == 0
+    (line,) = [line for line in outcome.out.splitlines() if line.startswith("caution: the images take")]
+    assert "more than the" in line and "of another kind than the model's" in line
+    assert line in run("info", path).out.splitlines()
+
+
+def test_a_search_makes_a_codec_of_its_own_and_recommend_tells_its_bytes(
+    run: Run, mapped: Path, folder: Path, tmp_path: Path
+) -> None:
+    words = ["compress", mapped, folder, "--for", "psnr"]
+    outcome = run(*words, "--effort", "3", "--out", tmp_path / "a.rsc")
+    assert outcome.status == 0, outcome
+    assert run(*words, "--out", tmp_path / "b.rsc").status == 0
+    told = [line for line in run("recommend", mapped, "--for", "psnr").out.splitlines() if line.startswith("Files:")]
+    assert len(told) == 2 and "(codec calibrated, effort 3)" in told[1] and " bytes an image" in told[0]
+    assert run("decompress", tmp_path / "a.rsc", "--out", tmp_path / "out").status == 0
+    refused(run(*words, "--effort", "3", "--lossless", "--out", tmp_path / "c.rsc"), "effort is 3", "lossless")
+
+
 def test_bad_input_is_refused_in_one_line(run: Run, trained: Path, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "x.rsc"
     refused(run("compress", trained, tmp_path / "none.png", "--out", out), "none.png does not exist")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.coding import pictures
+from helpers.coding import lively, pictures
 from helpers.small_networks import conditioned
 from PIL import Image
 
@@ -15,9 +15,12 @@ from ratescape.coding.archive import compress, decompress
 from ratescape.coding.codec import Codec
 from ratescape.coding.container import Archive
 from ratescape.coding.frames import frames_of
+from ratescape.coding.header import CODEC, LAYER
 from ratescape.coding.naming import names_in
+from ratescape.coding.quantise import Dequantised, Quantised
 from ratescape.errors import CheckpointError, DataError, SpecError
 from ratescape.model.hierarchy import HVAE
+from ratescape.specs.model import ModelSpec
 
 
 def test_decoded_images_are_near_the_models_reconstructions(model: HVAE, codec: Codec, fresh: np.ndarray) -> None:
@@ -108,3 +111,20 @@ def test_images_on_disk_are_compressed_without_reading_them_all(
         compress(model, tmp_path / "folder", codec=codec)
     with pytest.raises(DataError, match=r"2 images are called 000\.png"):
         compress(model, [tmp_path / "folder" / "000.png"] * 2, codec=codec)
+
+
+def test_every_number_of_layers_is_decoded_by_asking_and_from_a_file_that_is_cut_off() -> None:
+    model, images = lively(ModelSpec(family="residual", channels=4, latents=(3, 2, 1, 2))), pictures(30)
+    data = compress(model, images)
+    with Archive.opened(data) as archive:
+        ends = {one.layer: one.offset + one.length for one in archive.header.sections if one.kind == LAYER}
+    source = Quantised(Codec.from_bytes(Archive.opened(data).block(CODEC)).layers)
+    with torch.no_grad():
+        model.passes([source], model.inputs(images), decode=False)
+    for top in range(1, 5):
+        symbols = [k.numpy() for k in source.symbols[:top]]
+        with torch.no_grad():
+            output = model(Dequantised(source.codes, symbols, len(images))).output
+        found = decompress(data, model, layers=top)
+        assert torch.allclose(found, model.likelihood.mean(output), atol=1e-5)
+        assert torch.equal(decompress(data[: ends[5 - top]], model), found)

@@ -1,6 +1,7 @@
 """Quantised latents: the best symbols, the lengths asked for, and what is decoded."""
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,17 @@ def test_a_total_is_shared_as_the_model_has_it(model: HVAE, seen: np.ndarray, co
 def test_what_a_layer_cannot_have_is_refused_with_what_it_can(model: HVAE, seen: np.ndarray) -> None:
     with pytest.raises(SpecError, match=r"layer 2 cannot have 900 nats .* ask for less"):
         calibrate(model, seen, {2: 900.0})
+
+
+def test_a_size_in_a_gap_is_refused_with_the_sizes_on_either_side(model: HVAE) -> None:
+    alike = pictures(2)[np.arange(400) % 2]  # of two images, symbols tell which, or nothing
+    with pytest.raises(
+        SpecError, match=r"its sizes leap there from (\S+) to (\S+) nats; ask for one of these"
+    ) as error:
+        calibrate(model, alike, {2: 0.4})
+    below, above = (float(one) for one in re.findall(r"from (\S+) to (\S+) nats", str(error.value))[0])
+    assert below < 0.4 < above
+    assert calibrate(model, alike, {2: above}).lengths[0] == pytest.approx(above / math.log(2), rel=0.04)
 
 
 def test_symbols_decode_to_the_latents_that_were_chosen(model: HVAE, codec: Codec, fresh: np.ndarray) -> None:

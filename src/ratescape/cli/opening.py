@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ratescape.errors import SpecError
+from ratescape.records.codecs import CodecRecord, write_codec_record
 from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder, is_landscape
 from ratescape.specs.codec import from_dict
 from ratescape.specs.data import DataSpec
@@ -72,12 +73,16 @@ class Opened:
 
         return subject_of(self.network, self.betas)
 
-    def codec(self) -> "tuple[Codec, Path, bool]":
-        """The codec for these rates, its file, and whether it was calibrated just now, on the training images."""
-        from ratescape.coding.calibrate import calibrate_subject
-        from ratescape.coding.codec import Codec
+    def codec(self, effort: int = 0) -> "tuple[Codec, Path, bool]":
+        """The codec for these rates, its file, and whether it was calibrated just now, on the training images.
 
-        text = self.subject.digest.hex() + (self.request or "")
+        Args:
+            effort: passes of a search for better symbols: see :func:`ratescape.calibrate`.
+        """
+        from ratescape.coding.calibrate import calibrate_subject
+        from ratescape.coding.codec import VERSION, Codec
+
+        text = f"{VERSION} {self.subject.digest.hex()} {effort} {self.request or ''}"
         path = self.folder / "codecs" / f"{hashlib.sha256(text.encode()).hexdigest()[:12]}.codec"
         if path.exists():
             kept = Codec.load(path)
@@ -85,8 +90,10 @@ class Opened:
                 return kept, path, False
         images = self.images()
         held_out = None if images.validation is None else images.validation.pixels
-        codec = calibrate_subject(self.subject, images.train.pixels, self.request, held_out=held_out)
+        codec = calibrate_subject(self.subject, images.train.pixels, self.request, held_out=held_out, effort=effort)
         codec.save(path)
+        measured = CodecRecord(self.subject.betas, self.request or "", effort, codec.lengths)
+        write_codec_record(path, measured)
         return codec, path, True
 
 

@@ -13,7 +13,8 @@ from ratescape.coding.compare import Levels, Point
 from ratescape.coding.container import Archive
 from ratescape.coding.frames import ArrayFrames
 from ratescape.coding.header import LAYER
-from ratescape.coding.quantise import Quantised
+from ratescape.coding.lossy import Lossy as Coder
+from ratescape.coding.search import BATCH
 from ratescape.coding.subject import Subject
 from ratescape.data.batches import stream
 from ratescape.model.hierarchy import CHUNK
@@ -75,12 +76,19 @@ def lossy(subject: Subject, levels: Levels, codec: Codec) -> Lossy:
             error = float((found - images).double().square().mean())
             name = "ours" if number == layers else f"ours, top {number} of {layers} layers"
             points.append(Point(name, rest + sum(sizes[:number]), error))
-    return Lossy(tuple(points), tuple(8 * size for size in sizes), _distortion(subject, images, codec))
+        distortion = _distortion(subject, images, codec, archive)
+    return Lossy(tuple(points), tuple(8 * size for size in sizes), distortion)
 
 
-def _distortion(subject: Subject, images: Tensor, codec: Codec) -> float:
-    chunks = [subject.model(Quantised(codec.layers), chunk).distortion.double() for chunk in images.split(CHUNK)]
-    return float(torch.cat(chunks).mean())
+def _distortion(subject: Subject, images: Tensor, codec: Codec, archive: Archive) -> float:
+    """Nats per image, from the latents that an archive holds."""
+    coder, size = Coder(subject, codec), archive.header.block
+    blocks = zip(*(archive.blocks(kind, layer) for kind, layer in coder.streams), strict=True)
+    found: list[Tensor] = []
+    for pieces, some in zip(blocks, images.split(size), strict=True):
+        for output, chunk in zip(coder.outputs(pieces, len(some)), some.split(BATCH), strict=True):
+            found.append(subject.model.likelihood.distortion(output, chunk).double())
+    return float(torch.cat(found).mean())
 
 
 def lossless(subject: Subject, levels: Levels) -> Point:

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ratescape.coding.codec import Codec
+from ratescape.coding.codec import MOST_EFFORT, Codec
+from ratescape.coding.joint import Joint
 from ratescape.coding.quantise import OCTAVE, LayerCode, by_table, likeliest, placed, steps_of
 from ratescape.coding.subject import Subject, subject_of
 from ratescape.coding.tables import WIDEST, Tables
@@ -18,11 +19,15 @@ from ratescape.model.conditioning import Conditioned
 from ratescape.model.distributions import Gaussian
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.latents import PosteriorSample
+from ratescape.specs.checks import require
 from ratescape.specs.given import Betas
 from ratescape.specs.rate_targets import RateTarget, Request, request_text, requested
 
 MOST = 2000
 """Images that a codec is calibrated on, at most; they pass through the network at once."""
+
+SEARCHED = 1000
+"""Images that tables are fitted to where symbols are searched for, at most."""
 
 ELEMENTS = 20_000_000
 """Latents of one layer of all these images, at most."""
@@ -53,6 +58,7 @@ def calibrate(
     *,
     held_out: Any = None,
     betas: Betas = None,
+    effort: int = 0,
     seed: int = 0,
 ) -> Codec:
     """The codec of a model: how coarsely each of its layers is rounded, and tables of the symbols.
@@ -73,21 +79,31 @@ def calibrate(
             it was trained on better than others, most of all if they were few. Default, and if they are fewer than 200:
             ``images``.
         betas: of the network.
+        effort: passes of a search for better symbols of each image (40 is enough), which makes the images better at the
+            same size; they take their time here and when images are compressed, and none when they are decoded.
         seed: of the latents that the model's own rates are measured at.
 
     Raises:
-        SpecError: a bottom-up model, rates that cannot be asked for or that the layer cannot have.
+        SpecError: a bottom-up model, an effort out of range, rates that cannot be asked for or that the layer cannot
+            have.
         DataError: images that the model does not take, or for which its posteriors are not finite.
         ResourceError: the entropy coder is not installed.
     """
-    return calibrate_subject(subject_of(model, betas), images, rates, held_out=held_out, seed=seed)
+    return calibrate_subject(subject_of(model, betas), images, rates, held_out=held_out, effort=effort, seed=seed)
 
 
 @torch.no_grad()
 def calibrate_subject(
-    subject: Subject, images: Any, rates: Request | None = None, *, held_out: Any = None, seed: int = 0
+    subject: Subject,
+    images: Any,
+    rates: Request | None = None,
+    *,
+    held_out: Any = None,
+    effort: int = 0,
+    seed: int = 0,
 ) -> Codec:
     """As :func:`calibrate`, of a model whose betas are settled."""
+    require(0 <= effort <= MOST_EFFORT, "effort", effort, f"from 0 to {MOST_EFFORT}")
     model = subject.model
     dimensions = max(math.prod(shape) for shape in model.latent_shapes)
     fitted = _chosen(model.inputs(images), dimensions)
@@ -99,9 +115,57 @@ def calibrate_subject(
     targets = () if rates is None else requested(request_text(rates), len(own), model.spec.resolutions)
     wanted = _shared_out(targets, own)
     asked = {layer for target in targets for layer in target.layers}
-    source = _Calibrating(wanted, asked, None if others is None else len(fitted))
-    model.passes([source], fitted if others is None else torch.cat([fitted, others]), decode=False)
-    return Codec(tuple(source.codes), subject.digest, tuple(wanted), tuple(source.lengths))
+    every = fitted if others is None else torch.cat([fitted, others])
+    search = _Wanted(wanted, asked, None if others is None else len(fitted))
+    codes, lengths = _found(subject, every, search, effort)
+    return Codec(tuple(codes), subject.digest, tuple(wanted), tuple(lengths), effort)
+
+
+class _Wanted(NamedTuple):
+    """What lengths are to be."""
+
+    rates: list[float]
+    """Of each layer, top first, nats."""
+    asked: set[int]
+    """Numbers of the layers whose rates a user asked for."""
+    fitted: int | None
+    """Images that tables are fitted to; the rest tells lengths. None: all do both."""
+
+
+def _found(subject: Subject, images: Tensor, wanted: _Wanted, effort: int) -> tuple[list[LayerCode], list[float]]:
+    """Codes and their lengths, bits; refuses rates that were asked for and cannot be had."""
+    model = subject.model
+    source = _Calibrating(wanted)
+    model.passes([source], images, decode=False)
+    if not effort:
+        return source.codes, source.lengths
+
+    if wanted.fitted is not None:
+        images, fitted = _fewer(images, wanted.fitted)
+        wanted = wanted._replace(fitted=fitted)
+
+    def plain(bits: Sequence[float]) -> list[LayerCode]:
+        other = _Calibrating(_Wanted([one * math.log(2) for one in bits], set(), wanted.fitted))
+        model.passes([other], images, decode=False)
+        return other.codes
+
+    joint = Joint(model, images, wanted.fitted, subject.betas or None, plain, effort)
+    codes, lengths = joint.found([rate / math.log(2) for rate in wanted.rates])
+    for number, rate, bits in zip(range(len(codes), 0, -1), wanted.rates, lengths, strict=True):
+        found = bits * math.log(2)
+        if number in wanted.asked and _is_missed(rate, found):
+            raise SpecError(
+                f"layer {number} has {found:.4g} nats per image at the nearest to {rate:.4g} when symbols are searched "
+                "for: ask for a little more or less, or leave out effort"
+            )
+    return codes, lengths
+
+
+def _fewer(images: Tensor, fitted: int) -> tuple[Tensor, int]:
+    """Images of which fewer are fitted to, and how many these are: a search takes its time."""
+    apart = -(-fitted // SEARCHED)
+    chosen = images[:fitted:apart]
+    return torch.cat([chosen, images[fitted:]]), len(chosen)
 
 
 def _chosen(images: Tensor, dimensions: int) -> Tensor:
@@ -124,24 +188,20 @@ def _shared_out(targets: Sequence[RateTarget], own: Sequence[float]) -> list[flo
 class _Calibrating:
     """Source of quantised latents that calibrates each layer as the pass reaches it, given those above."""
 
-    def __init__(self, wanted: Sequence[float], asked: set[int], fitted: int | None) -> None:
+    def __init__(self, wanted: _Wanted) -> None:
         self.wanted = wanted
-        self.asked = asked
-        """Numbers of the layers whose rates a user asked for."""
-        self.fitted = fitted
-        """Images that tables are fitted to; the rest tells lengths. None: all do both."""
         self.codes: list[LayerCode] = []
         self.lengths: list[float] = []
 
     def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
         assert posterior is not None  # calibration has images
         target, weight = likeliest(prior, posterior)
-        layer = _Layer(tuple(posterior.mean.shape[1:]), target, weight, self.fitted)
-        number = len(self.wanted) - index
-        code, symbols, most = layer.found(self.wanted[index] / math.log(2))
+        layer = _Layer(tuple(posterior.mean.shape[1:]), target, weight, self.wanted.fitted)
+        rate, number = self.wanted.rates[index], len(self.wanted.rates) - index
+        code, symbols, seen = layer.found(rate / math.log(2))
         length = layer.bits(code, symbols)
-        if number in self.asked:
-            _refuse_missed(number, self.wanted[index], length * math.log(2), most * math.log(2))
+        if number in self.wanted.asked:
+            _refuse_missed(number, rate, length * math.log(2), [bits * math.log(2) for bits in seen])
         self.codes.append(code)
         self.lengths.append(length)
         return placed(prior, symbols * torch.as_tensor(code.delta, dtype=target.dtype, device=target.device))
@@ -183,28 +243,44 @@ class _Layer:
         seen = by_table(symbols[: self.fitted].to(torch.int32).cpu().numpy(), self.tables)
         return LayerCode(self.shape, steps, Tables.fitted(seen), multiplier)
 
-    def found(self, wanted: float) -> tuple[LayerCode, Tensor, float]:
-        """The code whose mean length is nearest to the one wanted, bits; its symbols; the most bits seen."""
+    def found(self, wanted: float) -> tuple[LayerCode, Tensor, list[float]]:
+        """The code whose mean length is nearest to the one wanted, bits; its symbols; all lengths seen on the way."""
         low, high = math.log(FINEST), math.log(COARSEST)
-        best, missed, most = None, math.inf, 0.0
+        best, missed, seen = None, math.inf, list[float]()
         for _ in range(16):
             middle = 0.5 * (low + high)
             code, symbols, bits = self.at(math.exp(middle))
-            most = max(most, bits)
+            seen.append(bits)
             if abs(bits - wanted) < missed:
                 best, missed = (code, symbols), abs(bits - wanted)
             if missed <= max(CLOSE * wanted, 0.01):
                 break
             low, high = (middle, high) if bits > wanted else (low, middle)
         assert best is not None  # every length is nearer than infinity
-        return *best, most
+        return *best, seen
 
 
-def _refuse_missed(number: int, wanted: float, found: float, most: float) -> None:
-    """Refuse a rate that a layer cannot have; a model's own, which may be the same for all images, need not be had."""
-    if abs(found - wanted) > max(MISSED * wanted, 0.07):
-        leap = "; its size leaps there: ask for a little more or less" if wanted < most else "; ask for less"
-        raise SpecError(
-            f"layer {number} cannot have {wanted:.4g} nats ({wanted / math.log(2):.4g} bits) per image: it "
-            f"has {found:.4g} at the nearest, and {most:.4g} at most{leap}, or take a model of smaller betas"
-        )
+def _refuse_missed(number: int, wanted: float, found: float, seen: Sequence[float]) -> None:
+    """Refuse a rate that a layer cannot have; a model's own, which may be the same for all images, need not be had.
+
+    Args:
+        seen: rates that the layer can have.
+    """
+    if not _is_missed(wanted, found):
+        return
+    below = max((one for one in seen if one < wanted), default=None)
+    above = min((one for one in seen if one > wanted), default=None)
+    if below is not None and above is not None:
+        can = f"its sizes leap there from {below:.4g} to {above:.4g} nats; ask for one of these"
+    elif below is not None:
+        can = f"it has {below:.4g} at most; ask for less"
+    else:
+        can = f"it has {found:.4g} at least; ask for more"
+    raise SpecError(
+        f"layer {number} cannot have {wanted:.4g} nats ({wanted / math.log(2):.4g} bits) per image: {can}, or take a "
+        "model of other betas"
+    )
+
+
+def _is_missed(wanted: float, found: float) -> bool:
+    return abs(found - wanted) > max(MISSED * wanted, 0.07)

@@ -15,9 +15,17 @@ from ratescape.coding.grid import ROUND, Grid
 from ratescape.coding.quantise import in_units_of, placed
 from ratescape.model.distributions import Gaussian
 
-TOGETHER = 64
-"""Rows of a batch, always: fewer images are padded, since sums of another batch size are rounded otherwise. As many
-images are coded at once at most."""
+TOGETHER, FEWEST = 64, 8
+"""Images that are coded at once, at most, and rows of the smallest batch."""
+
+
+def rows_for(count: int) -> int:
+    """Rows of the batch in which so many images are coded: the next power of two.
+
+    Sums of another batch size are rounded otherwise, so encoder and decoder must have the same. With batches of 64
+    alone, the start of a chain, whose groups are small, would take as long as thousands of images.
+    """
+    return max(FEWEST, 1 << (count - 1).bit_length())
 
 
 class Popped:
@@ -91,11 +99,11 @@ def in_steps(prior: Gaussian, posterior: Gaussian | None, steps: Floats, count: 
 
 
 def _placed(symbols: Symbols, prior: Gaussian, steps: Floats) -> Tensor:
-    places = np.zeros((TOGETHER, symbols.shape[1]))
+    places = np.zeros((rows_for(len(symbols)), symbols.shape[1]))
     places[: len(symbols)] = symbols * steps
     return placed(prior, torch.from_numpy(places))
 
 
 def padded(images: Tensor) -> Tensor:
     """A whole batch: images ``[G, C, H, W]``, then zeros."""
-    return torch.cat([images, images.new_zeros(TOGETHER - len(images), *images.shape[1:])])
+    return torch.cat([images, images.new_zeros(rows_for(len(images)) - len(images), *images.shape[1:])])

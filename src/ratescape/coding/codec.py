@@ -14,8 +14,15 @@ from ratescape.coding.tables import HIGHEST, WIDEST, Tables
 from ratescape.errors import CheckpointError
 from ratescape.records.files import write_atomically
 
-MAGIC = b"\x89RSQ\r\n\x1a\n"
-"""What a codec's own file begins with. The first byte is no ASCII, and the line ends show a transfer as text."""
+VERSION = 2
+"""Of a codec's bytes."""
+
+MAGIC = b"\x89RSQ\r\n\x1a\n" + bytes([VERSION])
+"""What a codec's own file begins with. The first byte is no ASCII, and the line ends show a transfer as text.
+The last byte is the version."""
+
+MOST_EFFORT = 2**16 - 1
+"""Passes of a search that a codec can ask for."""
 
 MOST_BYTES = 64 << 20
 """What a codec may unpack to."""
@@ -40,6 +47,8 @@ class Codec(Packed):
     """Rates asked for, top layer first, nats per image."""
     lengths: tuple[float, ...]
     """Mean code lengths on the images of the calibration, top layer first, bits per image."""
+    effort: int = 0
+    """Passes of the search for better symbols of each image; 0 for none."""
 
     @property
     def bits(self) -> float:
@@ -54,12 +63,12 @@ class Codec(Packed):
             ValueError: the bytes are of no codec.
         """
         reader = Reader(inflated(data, MOST_BYTES))
-        (count,) = reader.unpack("<H")
+        count, effort = reader.unpack("<HH")
         model = reader.take(DIGEST)
         found = [_read_layer(reader) for _ in range(count)]
         reader.end()
         codes, wanted, lengths = zip(*found, strict=True) if found else ((), (), ())
-        return cls(tuple(codes), model, tuple(wanted), tuple(lengths))
+        return cls(tuple(codes), model, tuple(wanted), tuple(lengths), effort)
 
     def save(self, path: str | Path) -> None:
         """Write it to a file, whole or not at all.
@@ -89,12 +98,12 @@ class Codec(Packed):
         return cls.from_bytes(content)
 
     def _plain(self) -> bytes:
-        parts = [struct.pack("<H", len(self.layers)), self.model]
+        parts = [struct.pack("<HH", len(self.layers), self.effort), self.model]
         for code, wanted, length in zip(self.layers, self.wanted, self.lengths, strict=True):
             tables = code.tables
             parts += [
                 struct.pack(f"<B{len(code.shape)}I", len(code.shape), *code.shape),
-                struct.pack("<Iddd", len(code.steps), code.multiplier, wanted, length),
+                struct.pack("<Idddd", len(code.steps), code.multiplier, code.price, wanted, length),
                 code.steps.astype("<i2").tobytes(),
                 tables.low.astype("<i2").tobytes(),
                 tables.size.astype("<u2").tobytes(),
@@ -106,7 +115,7 @@ class Codec(Packed):
 def _read_layer(reader: Reader) -> tuple[LayerCode, float, float]:
     (axes,) = reader.unpack("<B")
     shape = reader.unpack(f"<{axes}I")
-    count, multiplier, wanted, length = reader.unpack("<Iddd")
+    count, multiplier, price, wanted, length = reader.unpack("<Idddd")
     dimensions = math.prod(shape)
     if not 0 < count <= dimensions <= 1 << 24 or dimensions % count:
         raise ValueError("a layer whose tables do not fit its shape")
@@ -115,6 +124,6 @@ def _read_layer(reader: Reader) -> tuple[LayerCode, float, float]:
     if not ((size >= 1) & (size <= WIDEST)).all():
         raise ValueError("a table of no symbols, or of too many")
     costs = reader.array("<u1", int(size.sum())).astype(np.uint8)
-    if costs.max() > HIGHEST or not all(math.isfinite(one) for one in (multiplier, wanted, length)):
+    if costs.max() > HIGHEST or not all(math.isfinite(one) for one in (multiplier, price, wanted, length)):
         raise ValueError("a table with costs out of range")
-    return LayerCode(tuple(shape), steps, Tables(low, size, costs), multiplier), wanted, length
+    return LayerCode(tuple(shape), steps, Tables(low, size, costs), multiplier, price), wanted, length

@@ -13,7 +13,7 @@ from ratescape.errors import DataError
 MAGIC: Final = b"\x89RSC\r\n\x1a\n"
 """What an archive begins with. The first byte is no ASCII, and the line ends show a transfer as text."""
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Version of the format; another is refused."""
 
 LOSSY, LOSSLESS = 0, 1

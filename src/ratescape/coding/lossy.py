@@ -1,6 +1,6 @@
 """Lossy mode: a stream of symbols for each layer, from which images of nearly the same looks are decoded."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -9,12 +9,10 @@ from torch import Tensor
 from ratescape.coding.codec import Codec
 from ratescape.coding.entropy import Symbols
 from ratescape.coding.header import LAYER
-from ratescape.coding.quantise import Dequantised, Quantised
+from ratescape.coding.quantise import Dequantised
+from ratescape.coding.search import BATCH, symbols_of
 from ratescape.coding.subject import Subject
 from ratescape.errors import CheckpointError
-
-BATCH = 250
-"""Images that pass through the network at once."""
 
 
 class Lossy:
@@ -43,28 +41,24 @@ class Lossy:
         self.streams = [(LAYER, number) for number in range(layers, 0, -1)]
         """Kind and layer of the section of each stream, top first."""
 
-    @torch.no_grad()
     def symbols(self, images: Tensor) -> list[Symbols]:
         """Symbols of every layer ``[N, D]``, top first, of images ``[N, C, H, W]`` in [0, 1]."""
-        batches: list[list[Tensor]] = []
-        for chunk in images.split(BATCH):
-            source = Quantised(self.codec.layers)
-            self.model.passes([source], chunk, decode=False)
-            batches.append(source.symbols)
-        return [torch.cat(layer).cpu().numpy() for layer in zip(*batches, strict=True)]
+        found = symbols_of(self.model, self.codec.layers, images, self.codec.effort)
+        return [one.cpu().numpy() for one in found]
 
     def encode(self, images: Tensor) -> list[bytes]:
         """A block of each stream."""
         return [code.to_bytes(k) for code, k in zip(self.codec.layers, self.symbols(images), strict=True)]
 
-    @torch.no_grad()
     def decode(self, blocks: Sequence[bytes], count: int) -> Tensor:
         """Expected images ``[count, C, H, W]`` from the blocks of the top layers, of one at least."""
+        return torch.cat([self.model.likelihood.mean(output) for output in self.outputs(blocks, count)])
+
+    @torch.no_grad()
+    def outputs(self, blocks: Sequence[bytes], count: int) -> Iterator[Tensor]:
+        """The same as parameters of the likelihood ``[B, K, H, W]``, a batch at a time."""
         codes = self.codec.layers
         symbols = [code.from_bytes(data, count) for code, data in zip(codes, blocks, strict=False)]
-        images: list[Tensor] = []
         for begin in range(0, count, BATCH):
             some = [np.ascontiguousarray(k[begin : begin + BATCH]) for k in symbols]
-            output = self.model(Dequantised(codes, some, len(some[0]))).output
-            images.append(self.model.likelihood.mean(output))
-        return torch.cat(images)
+            yield self.model(Dequantised(codes, some, len(some[0]))).output

@@ -44,6 +44,8 @@ class LayerCode:
     tables: Tables
     multiplier: float
     """lambda: nats of distortion, over beta, that a nat of length is worth."""
+    price: float = 0.0
+    """The same without the beta, for symbols that are searched for by the decoder's distortion; 0 where none are."""
 
     @property
     def dimensions(self) -> int:
@@ -53,6 +55,11 @@ class LayerCode:
     def repeats(self) -> int:
         """Neighbouring dimensions that share one table: one, or a channel's cells."""
         return self.dimensions // len(self.steps)
+
+    @property
+    def stiffness(self) -> float:
+        """Nats of distortion that a nat of :meth:`nearest` stands for, which a trained model has its beta for."""
+        return self.price / self.multiplier if self.multiplier else 0.0
 
     @functools.cached_property
     def delta(self) -> npt.NDArray[np.float64]:
@@ -68,7 +75,7 @@ class LayerCode:
             target: where the likelihood would have the latents ``[B, D]``: see :func:`likeliest`.
             weight: nats of distortion of a deviation from there, as twice the factor of its square ``[B, D]``.
         """
-        parts = self._tensors(target)
+        parts = self.tensors(target)
         floor = torch.floor(target / parts["delta"])
         best, least = torch.zeros_like(floor), torch.full_like(floor, math.inf)
         for candidate in (floor, floor + 1, torch.zeros_like(floor)):
@@ -78,7 +85,8 @@ class LayerCode:
             best, least = torch.where(cost < least, k, best), torch.minimum(cost, least)
         return best
 
-    def _tensors(self, like: Tensor) -> dict[str, Tensor]:
+    def tensors(self, like: Tensor) -> dict[str, Tensor]:
+        """Steps, ranges, and where the lengths of each dimension begin, on another's device and in its precision."""
         tables, repeats = self.tables, self.repeats
         arrays = {
             "delta": self.delta,
@@ -94,6 +102,11 @@ class LayerCode:
     def rows(self, symbols: Symbols) -> Symbols:
         """Symbols by table: ``[N, D] -> [N * repeats, R]``."""
         return by_table(symbols, len(self.steps))
+
+    def within(self, symbols: Symbols) -> Symbols:
+        """The symbols ``[N, D]``, those beyond a table moved to its end."""
+        low, high = (np.repeat(one, self.repeats) for one in (self.tables.low, self.tables.high))
+        return symbols.clip(low, high).astype(np.int32)
 
     def bits(self, symbols: Symbols) -> float:
         """Mean code length of the symbols ``[N, D]`` of an image, bits."""
@@ -165,17 +178,21 @@ def placed(prior: Gaussian, places: Tensor) -> Tensor:
 
 
 class Quantised:
-    """Source of the latents of images that are encoded: keeps their symbols ``[B, D]``, top layer first."""
+    """Source of the latents of images that are encoded: keeps their symbols and weights ``[B, D]``, top layer first."""
 
     def __init__(self, codes: Sequence[LayerCode]) -> None:
         self.codes = codes
         self.symbols: list[Tensor] = []
+        self.weights: list[Tensor] = []
+        """How much the likelihood minds a deviation: see :func:`likeliest`."""
 
     def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
         assert posterior is not None  # images are encoded
         code = self.codes[index]
-        k = code.nearest(*likeliest(prior, posterior))
+        target, weight = likeliest(prior, posterior)
+        k = code.nearest(target, weight)
         self.symbols.append(k.to(torch.int32))
+        self.weights.append(weight)
         return placed(prior, k * torch.as_tensor(code.delta, dtype=k.dtype, device=k.device))
 
 

@@ -13,6 +13,27 @@ FRAME = 4
 """Bytes of a block's length."""
 
 
+TAIL = 2
+"""Bytes at the end of a block's stream that say nothing of its images."""
+
+CLEARLY, SLACK = 1.2, 1.0
+"""Factor, and then bits, above which images count as taking more than what was calibrated."""
+
+
+def caution(header: Header, codec: Codec) -> str | None:
+    """That images take clearly more bits than the codec was calibrated for, in one line; None if they do not."""
+    layers = [one for one in header.sections if one.kind == LAYER]
+    content = sum(max(one.length - (FRAME + TAIL) * one.blocks, 0) for one in layers)
+    bits = 8 * content / header.count
+    if bits <= CLEARLY * codec.bits + SLACK:
+        return None
+    more = f"{bits / codec.bits - 1:.0%} more than" if codec.bits > 0 else "where"
+    return (
+        f"caution: the images take {bits:.1f} bits each, {more} the {codec.bits:.1f} that the codec was calibrated "
+        "for: they are of another kind than the model's"
+    )
+
+
 def size_line(header: Header) -> str:
     """The size of an archive in one line, such as ``1,000 images in 18,204 bytes: 18.20 bytes each``."""
     size = len(header.to_bytes()) + sum(one.length for one in header.sections)
@@ -32,6 +53,9 @@ def described(archive: Archive) -> list[str]:
         size_line(header),
         *aligned(_table(archive)),
     ]
+    codec = codec_of(archive)
+    line = None if codec is None else caution(header, codec)
+    lines += [] if line is None else [line]
     cut = [one for one in header.sections if not archive.has(one.kind, one.layer)]
     if cut:
         lines.append(f"the file is cut off: {', '.join(map(_name, cut))} {'is' if len(cut) == 1 else 'are'} not whole")
@@ -41,7 +65,8 @@ def described(archive: Archive) -> list[str]:
 def _table(archive: Archive) -> list[list[str]]:
     header = archive.header
     rows = [["", "bytes", "bytes/image", "bits/image", "calibrated for"]]
-    asked = _asked(archive)
+    codec = codec_of(archive)
+    asked = {} if codec is None else {len(codec.wanted) - i: rate / math.log(2) for i, rate in enumerate(codec.wanted)}
     rows.append(["header", *_cells(len(header.to_bytes()), header), ""])
     framing = sum(FRAME * one.blocks for one in header.sections)
     for one in header.sections:
@@ -63,15 +88,14 @@ def _name(section: Section) -> str:
     return {CODEC: "codec", NAMES: "names", LAYER: f"layer {section.layer}", CHAIN: "images"}[section.kind]
 
 
-def _asked(archive: Archive) -> dict[int, float]:
-    """Bits per image that each layer was calibrated for, by its number; none where the codec cannot be read."""
+def codec_of(archive: Archive) -> Codec | None:
+    """The codec of a lossy archive; None where it cannot be read, or the archive is lossless."""
     if archive.header.mode == LOSSLESS or not archive.has(CODEC):
-        return {}
+        return None
     try:
-        rates = Codec.from_bytes(archive.block(CODEC)).wanted
+        return Codec.from_bytes(archive.block(CODEC))
     except ValueError:
-        return {}
-    return {len(rates) - index: rate / math.log(2) for index, rate in enumerate(rates)}
+        return None
 
 
 def _chain(archive: Archive) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pandas as pd
 
 from ratescape import selection
+from ratescape.records.codecs import CodecRecord, codecs_of
 from ratescape.records.enough import sentences
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.lines import betas_text
@@ -125,6 +126,18 @@ class Best:
             return None
         return RunFolder(landscape / "runs" / self.choice.run)
 
+    @property
+    def files(self) -> list[CodecRecord]:
+        """What its files measured, for each codec that was calibrated for it; empty if none was.
+
+        Example::
+
+            for record in best.files:
+                print(record.text)  # 10.8 bytes an image (codec calibrated for 2=20,1=40)
+        """
+        folder = self.folder
+        return codecs_of(self.landscape.folder, self.betas, None if folder is None else folder.path)
+
     def load(self, device: str = "cpu") -> "HVAE":
         """The trained model; raises :class:`~ratescape.errors.CheckpointError` if its file is damaged."""
         from ratescape import checkpoint
@@ -215,6 +228,7 @@ class Best:
             "betas, top layer first": betas_text(self.betas),
             f"{metric.name}, {self.choice.split}": metric_text(self.choice, row),
             "rate": f"{row['rate']:.4g} nats/image",
+            "files": "; ".join(record.text for record in self.files) or "no codec was calibrated",
             "kept in": "nowhere yet: .load() is the model" if folder is None else folder.path,
         }
         names = ("reconstructions", "samples") if folder else ()

@@ -9,6 +9,7 @@ from tyro.conf import Positional, arg
 from ratescape.cli.factories import AllowFactory, importable
 from ratescape.cli.output import counted, refuse_to_overwrite, say
 from ratescape.cli.words import one_or_each
+from ratescape.specs.checks import require
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Compress:
     Of a conditioned network these also choose the betas. Default: the model's own rates."""
     bytes_per_image: float | None = None
     """Mean size of all layers in bytes per image, in place of rates by layer."""
+    effort: int = 0
+    """Passes of a search for better symbols of each image, such as 40: better images of the same size, more slowly."""
     lossless: bool = False
     """Without loss, by bits-back coding; for models of black and white pixels, and of 256 levels (logistic mixture)."""
     force: bool = False
@@ -42,12 +45,15 @@ class Compress:
     """Show no progress bar."""
 
     def run(self) -> None:
+        is_known = not self.lossless or self.effort == 0
+        require(is_known, "effort", self.effort, "left out with lossless: it is of lossy archives")
         refuse_to_overwrite(self.out, self.force)
         from ratescape.cli.opening import Wanted, bytes_request, open_model
         from ratescape.coding.archive import coder_for, share_changed, write_archive
         from ratescape.coding.entropy import library
         from ratescape.coding.frames import frames_of
-        from ratescape.coding.report import size_line
+        from ratescape.coding.lossy import Lossy
+        from ratescape.coding.report import caution, size_line
         from ratescape.records.files import whole_file
         from ratescape.specs.factories import allow_factories
 
@@ -64,11 +70,13 @@ class Compress:
         if self.lossless:
             coder = coder_for(opened.subject, frames, None, None, lossless=True)
         else:
-            codec, path, is_new = opened.codec()
+            codec, path, is_new = opened.codec(self.effort)
             if is_new:
                 say(f"calibrated a codec, kept in {path}")
             coder = coder_for(opened.subject, frames, codec, None, lossless=False)
         with counted("compressing", len(frames), self.quiet) as progress, whole_file(self.out) as out:
             header = write_archive(out, opened.subject, frames, coder, str(opened.where), progress)
+        if isinstance(coder, Lossy) and (line := caution(header, coder.codec)) is not None:
+            say(line)
         say(size_line(header))
         say(str(self.out))

@@ -64,6 +64,8 @@ class Recommend:
         if self.refine and offered is not None and int(offered.row["epochs"]) != self.refine:
             say(f"Refined and kept (--refine {self.refine}), but one refined otherwise before is better:")
         say(str(best))
+        for record in best.files:
+            say(f"Files:   {record.text}")
         if best.folder is None:
             seed = int(best.choice.row["seed"])
             say(f"Use it:  model = ratescape.Landscape({str(self.landscape)!r}).network({seed}).at({best.betas})")

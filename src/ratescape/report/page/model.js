@@ -22,6 +22,7 @@ export function drawModel() {
   drawPictures(run);
   drawLayers(run);
   fillTable(element("values"), ["measured on", ...data.splits], valueRows(run));
+  element("files").replaceChildren(...run.files.map((text) => make("p", `Files: ${text}`, "quiet")));
   element("better").replaceChildren(...betterThan(state.selected).flatMap(refinedUse));
   element("python").textContent = run.python;
   element("shell").textContent = run.shell;

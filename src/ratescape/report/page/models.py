@@ -11,6 +11,7 @@ import pandas as pd
 
 from ratescape.errors import NoWinner, SpecError
 from ratescape.metrics import Metric, layer_columns
+from ratescape.records.codecs import codecs_of
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import Table
 from ratescape.report.groups import Group, group_betas, group_rates
@@ -66,6 +67,7 @@ def _model(
         "collapsed": collapsed_layers(row),
         "reconstructions": picture(path / "reconstructions.png"),
         "samples": picture(path / "samples.png"),
+        "files": [record.text for record in codecs_of(folder, betas, path)],
         "shell": f"ratescape evaluate {shlex.quote(str(path))}",
         "python": f"ratescape.load({json.dumps(str(path))})",
     }
