@@ -117,7 +117,8 @@ def test_other_files_formats_and_models_are_refused_in_one_line(whole: bytes, mo
         ({"layers": 0}, "no images"),
         ({"mode": 7}, "no mode 7"),
         ({"betas": (float("nan"), 1.0)}, "not positive"),
-        ({"codec": bytes(16)}, "codec is another one"),
+        ({"codec": bytes(16)}, "damaged in the codec"),
+        ({"count": 7}, "damaged in"),
     ],
 )
 def test_headers_that_lie_with_a_right_checksum_are_refused(

@@ -63,18 +63,26 @@ class Spool:
 
 def write(out: IO[bytes], header: Header, spools: Sequence[Spool]) -> Header:
     """Write an archive: the header, then the sections in their order. Returns the header with its sections."""
-    offset = len(dataclasses.replace(header, sections=tuple(_placed(spools, 0))).to_bytes())
-    whole = dataclasses.replace(header, sections=tuple(_placed(spools, offset)))
+    bound = _bound(header)
+    offset = len(dataclasses.replace(header, sections=tuple(_placed(spools, 0, bound))).to_bytes())
+    whole = dataclasses.replace(header, sections=tuple(_placed(spools, offset, bound)))
     out.write(whole.to_bytes())
     for spool in spools:
         spool.copy(out)
     return whole
 
 
-def _placed(spools: Sequence[Spool], offset: int) -> Iterator[Section]:
+def _placed(spools: Sequence[Spool], offset: int, bound: bytes) -> Iterator[Section]:
     for one in spools:
-        yield Section(one.kind, one.layer, one.blocks, offset, one.length, one.hash.digest())
+        checksum = one.hash.copy()
+        checksum.update(bound)
+        yield Section(one.kind, one.layer, one.blocks, offset, one.length, checksum.digest())
         offset += one.length
+
+
+def _bound(header: Header) -> bytes:
+    """What checksums of sections cover, too: with another count or other betas their bytes would mean other images."""
+    return dataclasses.replace(header, sections=()).to_bytes()
 
 
 class Archive:
@@ -165,4 +173,5 @@ class Archive:
         while left and (chunk := self.file.read(min(left, COPIED))):
             found.update(chunk)
             left -= len(chunk)
+        found.update(_bound(self.header))
         return not left and found.digest() == section.checksum
