@@ -26,9 +26,6 @@ from ratescape.specs.training import TrainingSpec
 
 SEEDS = 2**31 - 1
 
-UNASKED = (1.0, 1.0)
-"""Betas where none are given."""
-
 
 class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
     """Represents rows or images by the latents of a hierarchical VAE, whose layers carry what its betas or rates say.
@@ -40,7 +37,7 @@ class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[repor
         betas: one multiplier for each layer, top layer first, or one number for all. A larger one has its layer carry
             less.
         rates: nats per item that layers shall carry, by their numbers, as ``{2: 3, 1: 8}`` or ``"total=10"``: betas are
-            then found in training, and ``betas`` have to be left out.
+            then found in training, and ``betas`` other than 1 are refused.
         latents: dimensions of each layer, top first; default: what the family has.
         width: of hidden vectors, or channels of hidden maps; default: what the family has.
         model: further fields of :class:`ratescape.ModelSpec`, such as ``{"family": "residual"}``, or one.
@@ -72,7 +69,7 @@ class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[repor
 
     def __init__(
         self,
-        betas: Betas = UNASKED,
+        betas: Betas = (1.0, 1.0),
         rates: Request | None = None,
         *,
         latents: Sequence[int] | None = None,
@@ -125,7 +122,7 @@ class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[repor
             ValueError: parameters or rows that cannot be used, or a training that diverged.
             DataError: pixels that cannot be used, or rows that are all alike.
         """
-        if self.rates is not None and np.asarray(self.betas).tolist() != list(UNASKED):
+        if self.rates is not None and np.any(np.asarray(self.betas) != 1):
             raise SpecError(f"betas are {self.betas!r} beside rates, which find them: leave betas or rates out")
         given = self._checked(X, is_new=True)
         layout = Layout.of(given, self.image_shape)
