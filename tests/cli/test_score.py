@@ -9,7 +9,11 @@ from helpers.commands import SHORT, Run, refused
 from helpers.rows import frame
 from PIL import Image
 
+import ratescape as rs
 from ratescape.cli import commands
+from ratescape.cli.opening import Wanted, open_model
+from ratescape.metrics import USES
+from ratescape.scoring.combined import Calibration
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +34,7 @@ def test_every_image_of_a_folder_has_a_line(run: Run, trained: Path, images: np.
     assert outcome.out.splitlines()[0].startswith("3 items: rate_2, rate_1, rate, distortion, nelbo, nll, llr_1")
     table = pd.read_csv(path)
     assert list(table["item"]) == ["1.png", "b/2.png", "b/3.png"] and "mahalanobis" in table
+    assert outcome.out.splitlines()[1] == "sort by auto: the highest are the most anomalous"
     refused(run("score", trained, folder, "--out", path), "exists", "--force")
     np.save(tmp_path / "same.npy", images[:3])
     again = run("score", trained, tmp_path / "same.npy", "--out", path, "--samples", "3", "--force")
@@ -49,7 +54,25 @@ def test_without_the_training_images_there_are_no_distances(
     save(load(trained), alone)
     outcome = run("score", alone, tmp_path / "x.npy", "--out", tmp_path / "a.csv")
     assert outcome.status == 0 and outcome.err.startswith("no Mahalanobis distances: ")
-    assert "mahalanobis" not in pd.read_csv(tmp_path / "a.csv")
+    assert not {"mahalanobis", "auto"} & set(pd.read_csv(tmp_path / "a.csv")) and "sort by corrected" in outcome.out
+
+
+@pytest.mark.parametrize("command", ["score", "restore", "compress", "recommend"])
+def test_help_names_every_use(run: Run, command: str) -> None:
+    told = " ".join(run(command, "--help").out.replace("│", " ").split())
+    assert ", ".join(USES) in told
+
+
+def test_auto_is_how_improbable_an_item_is_among_the_validation_images(
+    run: Run, trained: Path, images: np.ndarray, tmp_path: Path
+) -> None:
+    model = rs.load(trained)
+    held = open_model(Wanted(trained)).images().unseen
+    known = Calibration.of(model.score(held, reference=held))
+    np.save(tmp_path / "x.npy", images[:6])
+    assert run("score", trained, tmp_path / "x.npy", "--out", tmp_path / "a.csv").status == 0
+    expected = known.combined(model.score(images[:6], reference=held))
+    np.testing.assert_allclose(pd.read_csv(tmp_path / "a.csv")["auto"], expected, rtol=1e-5)
 
 
 def test_rows_of_a_table_are_scored_without_their_target(run: Run, tmp_path: Path) -> None:
@@ -75,4 +98,8 @@ def test_bad_words_are_one_line(run: Run, trained: Path, images: np.ndarray, tmp
     refused(run("score", trained, right, "--out", out, "--target", "kind"), "is no table")
     refused(run("score", trained, right, "--out", out, "--betas", "1"), "leave out for and betas")
     refused(run("score", trained, right, "--out", tmp_path), "name a file in it")
+    refused(run("score", "nothere", right, "--for", "reconstruction", "--out", out), "nothere does not exist")
+    refused(run("compress", "nothere", right, "--for", "psnr", "--out", tmp_path / "a.rsc"), "nothere does not exist")
+    words = ("--mask", "half", "--degrade", "--betas", "1", "--out", tmp_path / "restored")
+    refused(run("restore", "nothere", right, *words), "nothere does not exist")
     assert not out.exists()

@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 from ratescape.errors import CheckpointError, SpecError
 from ratescape.estimators import RateDetector
+from ratescape.scoring.combined import names_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -129,14 +130,40 @@ def test_it_trains_on_images(images: np.ndarray) -> None:
     assert own.model_.image_shape == (1, 16, 16) and own.decision_function(rows).shape == (96,)
 
 
-def test_bad_input_is_one_line() -> None:
+@pytest.mark.parametrize("is_image", [False, True])
+def test_the_scores_that_may_decide_are_those_that_it_has(is_image: bool, fitted: RateDetector) -> None:
+    if is_image:
+        model = plain("residual of 4").float()
+        own = RateDetector(model=model, random_state=0).fit(inputs(model, 16)[0].numpy())
+    else:
+        own = fitted
+    assert set(names_of(len(own.model_.latent_shapes), is_image)) == {"auto", *own.calibration_.values}
+
+
+def test_items_of_another_width_are_one_line(fitted: RateDetector) -> None:
+    for width in (5, 12):  # twelve columns could be read as twice as many rows
+        with pytest.raises(SpecError, match=f"^X has {width} columns, but the model takes 6$"):
+            fitted.decision_function(np.zeros((4, width)))
+
+
+def test_bad_input_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained: list[Any] = []
+    monkeypatch.setattr("ratescape.estimators.detector.fitted", lambda *given: trained.append(given))
     wrong: tuple[tuple[dict[str, Any], str], ...] = (
         ({"contamination": 0.7}, "contamination is 0.7: give a share"),
         ({"contamination": "auto"}, "contamination is 'auto'"),
-        ({"score": "llr_7"}, "score is 'llr_7': this model has auto"),
+        ({"score": "llr_7"}, "score is 'llr_7': this model has auto, rate_2, rate_1, nelbo, nll, llr_1, mahalanobis$"),
+        ({"score": "foo"}, "score is 'foo'"),
+        ({"samples": 0}, "samples is 0"),
+        ({"contamination": np.float32(0)}, "contamination is "),
     )
     for parameters, part in wrong:
         with pytest.raises(SpecError, match=part):
             RateDetector(**TINY).set_params(epochs=1, **parameters).fit(table(40))
+    assert not trained
+    for rows, part in ((table(15), "X has 15 items: give 16 at least"), (table(40)[:, 0], "Expected 2D")):
+        with pytest.raises(ValueError, match=part):
+            RateDetector(**TINY).fit(rows)
+    assert not trained
     with pytest.raises(ValueError, match="NaN"):
         RateDetector(**TINY).fit(np.full((20, 3), np.nan))

@@ -126,6 +126,9 @@ def test_training_is_for_its_betas_or_rates() -> None:
     assert rates[1] < 0.5 * rates[0]  # it carries less where it costs more
     asked = tiny(rates={2: 0.5, 1: 0.2}, **long).fit(X)
     assert asked.betas_ != (1.0, 1.0) and len(asked.betas_) == 2
+    with torch.no_grad():
+        own = asked.model_(PosteriorSample(asked.model_.noise(400)), asked.model_.inputs(X)).rates.mean(0)
+    np.testing.assert_allclose(asked.rates_, own, rtol=0.2, atol=0.05)
 
 
 def test_random_states_decide() -> None:
@@ -215,6 +218,7 @@ def test_a_model_of_a_landscape_is_fitted_already(tmp_path: Path) -> None:
     [
         ({"betas": (1, 1, 1)}, table(), "betas is [1, 1, 1]: give one positive number for each of the 2 layers"),
         ({"rates": "3=1"}, table(), "there is no layer 3"),
+        ({"rates": "total=3", "betas": (5, 5)}, table(), "betas are (5, 5) beside rates, which find them: leave"),
         ({"latents": (0, 2)}, table(), "model.latents"),
         ({"model": {"family": "ghvae2"}}, table(), "ghvae2"),
         ({"epochs": 0}, table(), "training.epochs is 0"),
@@ -226,6 +230,12 @@ def test_a_model_of_a_landscape_is_fitted_already(tmp_path: Path) -> None:
 def test_bad_parameters_are_named_by_fit(changed: dict[str, Any], X: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         tiny(**changed).fit(X)
+
+
+def test_a_layer_that_there_is_not_is_told_before_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ratescape.estimators.transformer.fitted", lambda *given: pytest.fail("it was trained"))
+    with pytest.raises(SpecError, match=re.escape("layer is 7: give a number from 1 (the lowest) to 2 (the top)")):
+        tiny(layer=7).fit(table())
 
 
 def test_rows_that_are_all_alike_and_other_pixels_are_refused() -> None:

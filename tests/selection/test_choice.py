@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ratescape import metrics, selection
 from ratescape.errors import NoWinner, SpecError
 from ratescape.records.table import Table
+from ratescape.selection.uses import metrics_for
 
 WHOLE = st.integers(-20, 20)
 
@@ -180,6 +181,15 @@ def test_paper_protocol_reports_what_it_chose_on_and_warns() -> None:
 def test_what_cannot_be_answered_says_what_can(use: str, max_rate: float | None, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         selection.best(TABLE, use, max_rate=max_rate)
+
+
+def test_what_was_not_measured_has_a_remedy() -> None:
+    for use, remedy in (("anomaly", "--evaluation.outliers DATA"), ("restoration", "--evaluation.restoration half")):
+        with pytest.raises(SpecError, match=f"not measured: .*map again with {remedy}"):
+            selection.best(TABLE, use)
+    for use in ("generation", "restoration"):
+        with pytest.raises(SpecError, match="cannot be had of rows"):
+            metrics_for(pd.DataFrame({"r2": [0.5]}), use)
 
 
 def test_no_finished_model_is_an_error() -> None:

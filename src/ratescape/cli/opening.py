@@ -116,7 +116,7 @@ def open_model(wanted: Wanted) -> Opened:
     """The model that is meant.
 
     Raises:
-        SpecError: options that mean nothing for this path.
+        SpecError: there is nothing at this path, or options mean nothing for it.
         RatescapeError: the path holds no model, or a damaged one.
     """
     path = wanted.path
@@ -124,6 +124,8 @@ def open_model(wanted: Wanted) -> Opened:
         return _of_landscape(wanted)
     if path.parent.name == "networks" and (path.parent.parent / "spec.yaml").exists():
         return _of_network(dataclasses.replace(wanted, path=path.parent.parent), path.name)
+    if not path.exists():
+        raise SpecError(f"{path} does not exist: name the folder or file of a model, or a landscape")
     if wanted.use is not None or wanted.betas is not None:
         raise SpecError(f"{path} is one model: leave out for and betas, or name its landscape")
     return _of_model(path, wanted)

@@ -8,6 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from ratescape.cli.config import FLAT
+from ratescape.metrics import USES
+
+USE_NAMES = ", ".join(USES)
+"""The uses that a model is chosen for."""
+
+BEST_FOR = f"Of a landscape, the model that is best for this use: {USE_NAMES} or a column."
+"""Help of ``--for`` where a path may be a landscape."""
 
 POPULAR = {
     "data.name",

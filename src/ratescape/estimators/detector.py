@@ -2,6 +2,7 @@
 
 import copy
 import math
+import numbers
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -18,8 +19,9 @@ from ratescape.errors import CheckpointError, SpecError
 from ratescape.estimators.fitting import data_of, fitted, run_of
 from ratescape.estimators.layout import Array, Layout
 from ratescape.model.hierarchy import HVAE
+from ratescape.model.taking import whole
 from ratescape.records.scores import Scores
-from ratescape.scoring.combined import AUTO, Calibration
+from ratescape.scoring.combined import AUTO, Calibration, names_of
 from ratescape.scoring.reference import Reference
 from ratescape.scoring.scores import calibrating, score
 from ratescape.specs.codec import to_dict
@@ -30,6 +32,9 @@ from ratescape.specs.training import TrainingSpec
 HELD_OUT = 0.2
 """Share of the items that a model is not trained on, where the detector trains it: thresholds are calibrated by these,
 since what was trained on looks less anomalous than anything new."""
+
+FEWEST = 16
+"""Items that a threshold can be calibrated by at all, with those that are trained on."""
 
 SEEDS = 2**31 - 1
 
@@ -46,7 +51,7 @@ class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
             ``nelbo``; ``auto``: how improbable -ELBO, LLR>k, distance of rates and complexity-corrected -ELBO are
             together among held-out items, by Fisher's method (:mod:`ratescape.scoring.combined` says why).
         contamination: share of the items that are abnormal, above 0 and at most 0.5: so many of the held-out items are
-            above the threshold.
+            above the threshold; of all items of ``fit`` it may be more or fewer.
         model: a trained :class:`ratescape.HVAE`, whose training items ``fit`` is not to be given; or what ``fit``
             trains: fields of :class:`ratescape.ModelSpec`, such as ``{"latents": (4, 8)}``, or one; default: the usual
             network.
@@ -104,19 +109,23 @@ class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
         """Train a model on four fifths of the items, or take the one given, and calibrate on the others.
 
         Raises:
-            ValueError: parameters or items that cannot be used, or a training that diverged.
+            ValueError: parameters or items that cannot be used, fewer than 16 items, or a training that diverged.
         """
-        if not (isinstance(self.contamination, (int, float)) and 0 < self.contamination <= 0.5):
+        if not (isinstance(self.contamination, numbers.Real) and 0 < float(self.contamination) <= 0.5):
             raise SpecError(f"contamination is {self.contamination!r}: give a share above 0 and at most 0.5")
+        whole(self.samples, "samples", 1)
         given = _checked(X)
+        if len(given) < FEWEST:
+            raise SpecError(f"X has {len(given)} items: give {FEWEST} at least, and hundreds for a good threshold")
         layout = Layout.of(given, self._image_shape(given))
         items, self.seed_ = layout.items(given), self._seed()
         if isinstance(self.model, HVAE):
             model, held = self.model, items
+            self._check_score(len(model.latent_shapes), layout)
         else:
             order = np.random.default_rng(self.seed_).permutation(len(items))
             count = max(2, round(HELD_OUT * len(items)))
-            model, held = self._trained(items[order[count:]]), items[order[:count]]
+            model, held = self._trained(items[order[count:]], layout), items[order[:count]]
         self._take(model, layout)
         self.reference_, known = calibrating(self._model(), held, self.samples, self.seed_)
         self.calibration_ = Calibration.of(known)
@@ -210,12 +219,19 @@ class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
             return self.model.image_shape if len(self.model.image_shape) > 1 else None
         return self.image_shape
 
-    def _trained(self, items: Array) -> HVAE:
+    def _trained(self, items: Array, layout: Layout) -> HVAE:
         assert not isinstance(self.model, HVAE)
         spec = as_spec(ModelSpec, self.model, "model")
         data = data_of(items, binary=spec.likelihood == "bernoulli")
         run = run_of(data, spec, TrainingSpec(epochs=self.epochs), self.betas, None, self.seed_)
+        self._check_score(run.model.layers, layout)
         return fitted(run, data, chosen_device(self.device))[0]
+
+    def _check_score(self, layers: int, layout: Layout) -> None:
+        """Refuse a score that a model of so many layers does not have, before it is trained."""
+        known = names_of(layers, layout.is_image)
+        if self.score not in known:
+            raise SpecError(f"score is {self.score!r}: this model has {', '.join(known)}")
 
     def _take(self, model: HVAE, layout: Layout) -> None:
         own = copy.deepcopy(model)

@@ -62,8 +62,12 @@ def run_of(
     return RunSpec(data.spec, network, recipe, (1.0,) * network.layers, seed, target=TargetSpec(targets))
 
 
-def fitted(run: RunSpec, data: ImageData, device: torch.device) -> tuple[HVAE, tuple[float, ...]]:
-    """The trained model, and the betas that it ended with, top layer first; warns where it is not trained enough.
+Fitted = tuple[HVAE, tuple[float, ...], tuple[float, ...]]
+"""A trained model, its betas, and its rates in the last epoch of training, nats per item; both top layer first."""
+
+
+def fitted(run: RunSpec, data: ImageData, device: torch.device) -> Fitted:
+    """The trained model, and the betas and rates that it ended with; warns where it is not trained enough.
 
     Raises:
         SpecError: the training diverged.
@@ -77,7 +81,8 @@ def fitted(run: RunSpec, data: ImageData, device: torch.device) -> tuple[HVAE, t
         raise SpecError(f"the training diverged at a learning_rate of {run.training.learning_rate}: choose a smaller")
     _warn(run, history)
     model.load_state_dict(member(trained.parameters, 0))
-    return model.eval().requires_grad_(False), run.betas if run.target is None else tuple(history[-1]["betas"])
+    betas = run.betas if run.target is None else tuple(history[-1]["betas"])
+    return model.eval().requires_grad_(False), betas, tuple(history[-1]["rates"])
 
 
 def _warn(run: RunSpec, history: list[EpochRecord]) -> None:

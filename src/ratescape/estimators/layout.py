@@ -62,9 +62,11 @@ class Layout:
         """Vectors ``[N, D]``, or images ``[N, *axes]``, of which rows are taken, too.
 
         Raises:
-            SpecError: images of other axes.
+            SpecError: images of other axes, or rows of another number of columns.
         """
         if given.ndim == 2:
+            if given.shape[1] != self.features:
+                raise SpecError(f"X has {given.shape[1]} columns, but the model takes {self.features}")
             return given.reshape(len(given), *self.axes)
         if given.shape[1:] != self.axes:
             raise SpecError(f"X has shape {given.shape}, but the model takes images [N, {str(self.axes)[1:-1]}]")

@@ -37,7 +37,7 @@ class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[repor
         betas: one multiplier for each layer, top layer first, or one number for all. A larger one has its layer carry
             less.
         rates: nats per item that layers shall carry, by their numbers, as ``{2: 3, 1: 8}`` or ``"total=10"``: betas are
-            then found in training, and ``betas`` mean nothing.
+            then found in training, and ``betas`` other than 1 are refused.
         latents: dimensions of each layer, top first; default: what the family has.
         width: of hidden vectors, or channels of hidden maps; default: what the family has.
         model: further fields of :class:`ratescape.ModelSpec`, such as ``{"family": "residual"}``, or one.
@@ -53,6 +53,7 @@ class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[repor
         model_: the trained :class:`ratescape.HVAE`; of vectors in float64, so that what it says of a row does not
             depend on the rows beside it.
         betas_: that it was trained at in the end, top layer first.
+        rates_: of the layers in the last epoch of ``fit``, nats per item, top first: whether ``rates`` were reached.
         n_features_in_, feature_names_in_: as of scikit-learn.
 
     Example::
@@ -63,6 +64,7 @@ class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[repor
 
     model_: HVAE
     betas_: tuple[float, ...]
+    rates_: tuple[float, ...]
     layout_: Layout
 
     def __init__(
@@ -120,13 +122,16 @@ class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[repor
             ValueError: parameters or rows that cannot be used, or a training that diverged.
             DataError: pixels that cannot be used, or rows that are all alike.
         """
+        if self.rates is not None and np.any(np.asarray(self.betas) != 1):
+            raise SpecError(f"betas are {self.betas!r} beside rates, which find them: leave betas or rates out")
         given = self._checked(X, is_new=True)
         layout = Layout.of(given, self.image_shape)
         spec = self._model_spec(layout)
         data = data_of(layout.items(given), binary=spec.likelihood == "bernoulli")
         training = TrainingSpec(epochs=self.epochs, batch=self.batch_size, learning_rate=self.learning_rate)
         run = run_of(data, spec, training, self.betas, self.rates, self._seed())
-        model, self.betas_ = fitted(run, data, chosen_device(self.device))
+        self._chosen(run.model.layers)  # is refused before the training
+        model, self.betas_, self.rates_ = fitted(run, data, chosen_device(self.device))
         self._take(model, layout)
         return self
 
@@ -138,7 +143,7 @@ class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[repor
         """
         check_is_fitted(self, "model_")
         given = self._checked(X)
-        layers = self._chosen()
+        layers = self._chosen(len(self.model_.latent_shapes))
         means = self._model().encode(self.layout_.items(given))
         found = torch.cat([means[index].flatten(1) for index in layers], 1).cpu().numpy()
         return found.astype(np.float32 if given.dtype == np.float32 or self.layout_.is_image else np.float64)
@@ -150,7 +155,7 @@ class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[repor
         """
         check_is_fitted(self, "model_")
         given, sizes = check_array(X), self._sizes()
-        chosen = self._chosen()
+        chosen = self._chosen(len(sizes))
         if given.shape[1] != (width := sum(sizes[index] for index in chosen)):
             raise SpecError(f"X has {given.shape[1]} columns: give the {width} that transform gives")
         model, latents = self._model(), list[Tensor | None]([None] * len(sizes))
@@ -189,7 +194,7 @@ class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[repor
         if input_features is not None and own is not None and list(input_features) != list(own):
             raise SpecError("input_features is not equal to feature_names_in_")
         sizes = self._sizes()
-        names = [f"z{len(sizes) - index}_{unit}" for index in self._chosen() for unit in range(sizes[index])]
+        names = [f"z{len(sizes) - index}_{unit}" for index in self._chosen(len(sizes)) for unit in range(sizes[index])]
         return np.asarray(names, dtype=object)
 
     def _checked(self, given: Any, *, is_new: bool = False) -> Array:
@@ -229,9 +234,8 @@ class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[repor
         """Numbers that each layer has, top first."""
         return [int(np.prod(shape)) for shape in self.model_.latent_shapes]
 
-    def _chosen(self) -> list[int]:
-        """Indices of the layers that are asked for, top first."""
-        count = len(self.model_.latent_shapes)
+    def _chosen(self, count: int) -> list[int]:
+        """Indices of the layers that are asked for, of so many, top first."""
         if self.layer is None:
             return list(range(count))
         if self.layer not in range(1, count + 1):

@@ -67,6 +67,13 @@ class Calibration:
         return {AUTO: self.combined(scores)} | {name: scores[name] for name in self.values}
 
 
+def names_of(layers: int, is_image: bool) -> tuple[str, ...]:
+    """What may decide of a model of so many layers, ``auto`` first: what :meth:`Calibration.all_of` has."""
+    rates = [f"rate_{layer}" for layer in range(layers, 0, -1)]
+    ratios = [f"llr_{layer}" for layer in range(layers - 1, 0, -1)]
+    return (AUTO, *rates, "nelbo", "nll", *ratios, "mahalanobis", *(["corrected"] if is_image else []))
+
+
 def anomaly_scores(names: Iterable[str]) -> list[str]:
     """Those of some scores by which higher is more anomalous, in their order: all but distortion and complexity."""
     return [name for name in names if name in SINGLE or name.startswith(("llr_", "rate_"))]

@@ -84,8 +84,13 @@ def reference_of(model: HVAE, items: Any, samples: int = 1, seed: int = 0) -> Re
 
         reference = reference_of(model, data.validation)
     """
+    return first_calibrating(model, items, samples, seed)[0]
+
+
+def first_calibrating(model: HVAE, items: Any, samples: int = 1, seed: int = 0) -> tuple[Reference, Scores]:
+    """As :func:`calibrating`, by the first :data:`REFERENCE_ITEMS` of the items."""
     frames = frames_of(items, model.image_shape)
-    return calibrating(model, frames.take(0, min(len(frames), REFERENCE_ITEMS)), samples, seed)[0]
+    return calibrating(model, frames.take(0, min(len(frames), REFERENCE_ITEMS)), samples, seed)
 
 
 def calibrating(model: HVAE, items: Any, samples: int = 1, seed: int = 0) -> tuple[Reference, Scores]:

@@ -7,6 +7,12 @@ import pandas as pd
 from ratescape.errors import SpecError
 from ratescape.metrics import LAYER_METRICS, METRICS, USES, Metric, layer_columns, measured_metrics
 
+REMEDIES = {
+    "anomaly": "map again with --evaluation.outliers DATA or self-made",
+    "restoration": "of images, map again with --evaluation.restoration half noise",
+}
+"""What has the metrics of a use measured, where it is an option."""
+
 
 def metrics_for(rows: pd.DataFrame, use: str) -> list[Metric]:
     """The metrics that decide for a use, among those that the rows have measured.
@@ -26,11 +32,19 @@ def metrics_for(rows: pd.DataFrame, use: str) -> list[Metric]:
             return found
     has = f"this landscape can choose by {', '.join(available)}"
     if use in USES:
-        raise SpecError(f"use {use} needs {' or '.join(USES[use])}, which was not measured: {has}")
+        remedy = _remedy(rows, use)
+        raise SpecError(f"use {use} needs {' or '.join(USES[use])}, which was not measured: {remedy}{has}")
     if use in METRICS and use in rows.columns:
         raise SpecError(f"{use} does not tell which model is better ({METRICS[use].explanation}): {has}")
     near = "".join(f"did you mean {one}? " for one in difflib.get_close_matches(use, [*USES, *available], n=1))
     raise SpecError(f"unknown use {use!r}: {near}it must be one of {', '.join(USES)}, or a metric; {has}")
+
+
+def _remedy(rows: pd.DataFrame, use: str) -> str:
+    """How to have the metrics of a use measured, as the begin of a sentence; empty where no option does it."""
+    if use in ("generation", "restoration") and "r2" in rows.columns:  # of vectors alone
+        return "it is of images, and cannot be had of rows; "
+    return f"{REMEDIES[use]}; " if use in REMEDIES else ""
 
 
 def metric_for(rows: pd.DataFrame, use: str) -> Metric:

@@ -8,7 +8,7 @@ from tyro.conf import Positional, arg
 
 from ratescape.cli.factories import AllowFactory, importable
 from ratescape.cli.output import counted, refuse_to_overwrite, say
-from ratescape.cli.words import one_or_each
+from ratescape.cli.words import BEST_FOR, one_or_each
 from ratescape.specs.checks import require
 
 
@@ -22,8 +22,7 @@ class Compress:
     """A folder of images, a .npy or .npz file, or image files."""
     out: Annotated[Path, arg(metavar="FILE.rsc")]
     """File to write."""
-    use: Annotated[str | None, arg(name="for")] = None
-    """Of a landscape, the model that is best for this use: reconstruction, representation, generation or a column."""
+    use: Annotated[str | None, arg(name="for", help=BEST_FOR)] = None
     betas: tuple[float, ...] | None = None
     """Betas of a conditioned network: one for each layer, or each group of layers, top first, or one for all."""
     rates: Annotated[tuple[str, ...], arg(metavar="LAYER=RATE ...")] = ()

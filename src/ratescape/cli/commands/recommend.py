@@ -8,6 +8,7 @@ from tyro.conf import Positional, arg
 
 from ratescape.cli.factories import AllowFactory, importable
 from ratescape.cli.output import bar, refuse_to_overwrite, say
+from ratescape.cli.words import USE_NAMES
 from ratescape.errors import RatescapeError, SpecError
 from ratescape.specs.checks import require
 
@@ -22,8 +23,9 @@ class Recommend:
 
     landscape: Positional[Path]
     """Folder of a landscape."""
-    use: Annotated[str, arg(name="for")] = "reconstruction"
-    """reconstruction, representation, generation, anomaly, or the column of a metric that ranks models (nelbo)."""
+    use: Annotated[str, arg(name="for", help=f"{USE_NAMES}, or the column of a metric that ranks models (nelbo).")] = (
+        "reconstruction"
+    )
     max_rate: float | None = None
     """Largest total rate accepted, in nats per image. In a conditioned landscape, a better model that uses up this
     rate is also searched for between the grid points."""

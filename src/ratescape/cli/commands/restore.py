@@ -8,7 +8,7 @@ from tyro.conf import Positional, arg
 
 from ratescape.cli.factories import AllowFactory, importable
 from ratescape.cli.output import counted, say
-from ratescape.cli.words import one_or_each
+from ratescape.cli.words import BEST_FOR, one_or_each
 from ratescape.errors import SpecError
 
 
@@ -47,8 +47,7 @@ class Restore:
     sigma: float | None = None
     """Standard deviation of pixels about what the latents say, of Gaussian likelihoods. Default: a learned one's own; a
     fixed one is a unit of the loss, and is estimated for each image."""
-    use: Annotated[str | None, arg(name="for")] = None
-    """Of a landscape, the model that is best for this use: reconstruction, representation, generation or a column."""
+    use: Annotated[str | None, arg(name="for", help=BEST_FOR)] = None
     betas: tuple[float, ...] | None = None
     """Betas of a conditioned network: one for each layer, or each group of layers, top first, or one for all."""
     rates: Annotated[tuple[str, ...], arg(metavar="LAYER=RATE ...")] = ()

@@ -2,13 +2,16 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
 from ratescape.cli.factories import AllowFactory, importable
 from ratescape.cli.output import counted, note, refuse_to_overwrite, say
-from ratescape.cli.words import one_or_each
+from ratescape.cli.words import BEST_FOR, one_or_each
+
+if TYPE_CHECKING:
+    from ratescape.records.scores import Scores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,8 +25,7 @@ class Score:
     name of a known set, whose test split is taken."""
     out: Annotated[Path, arg(metavar="FILE.csv")]
     """File to write: one line for each item, with its name or number."""
-    use: Annotated[str | None, arg(name="for")] = None
-    """Of a landscape, the model that is best for this use: anomaly, reconstruction, ... or a column."""
+    use: Annotated[str | None, arg(name="for", help=BEST_FOR)] = None
     betas: tuple[float, ...] | None = None
     """Betas of a conditioned network: one for each layer, or each group of layers, top first, or one for all."""
     rates: Annotated[tuple[str, ...], arg(metavar="LAYER=RATE ...")] = ()
@@ -54,7 +56,9 @@ class Score:
         from ratescape.compute.devices import chosen_device
         from ratescape.data.items import items_at
         from ratescape.errors import RatescapeError
-        from ratescape.scoring.scores import reference_of, score
+        from ratescape.records.scores import Scores
+        from ratescape.scoring.combined import AUTO, Calibration
+        from ratescape.scoring.scores import first_calibrating, score
         from ratescape.specs.factories import allow_factories
 
         allow_factories(importable(self.allow_factory))
@@ -66,9 +70,17 @@ class Score:
             known = opened.images().unseen
         except RatescapeError as error:  # all other scores need none
             known = note(f"no Mahalanobis distances: {error}")
-        reference = None if known is None else reference_of(model, known, self.samples, self.seed)
+        reference, held = (None, None) if known is None else first_calibrating(model, known, self.samples, self.seed)
         with counted("scoring", count, self.quiet) as told:
             found = score(model, items, samples=self.samples, seed=self.seed, reference=reference, progress=told)
+        if held is not None:
+            found = Scores({**found.columns, AUTO: Calibration.of(held).combined(found)}, found.items)
         found.save(self.out)
         say(f"{len(found)} items: {', '.join(found.columns)}")
+        say(f"sort by {_deciding(found)}: the highest are the most anomalous")
         say(str(self.out))
+
+
+def _deciding(found: "Scores") -> str:
+    """The column that tells outliers best of those that there are: see docs/anomalies.md."""
+    return next(name for name in ("auto", "corrected", "nelbo") if name in found)
