@@ -6,6 +6,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from helpers.small_networks import inputs, plain
@@ -14,8 +15,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
 
-from ratescape.errors import CheckpointError, SpecError
-from ratescape.estimators import RateDetector
+from ratescape.errors import CheckpointError, DataError, SpecError
+from ratescape.estimators import RateDetector, RateTransformer
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -140,3 +141,18 @@ def test_bad_input_is_one_line() -> None:
             RateDetector(**TINY).set_params(epochs=1, **parameters).fit(table(40))
     with pytest.raises(ValueError, match="NaN"):
         RateDetector(**TINY).fit(np.full((20, 3), np.nan))
+
+
+def test_columns_are_found_by_name(fitted: RateDetector, tmp_path: Path) -> None:
+    named = pd.DataFrame(table(40), columns=list("abcdef"))
+    detector = RateDetector(model=fitted.model_, random_state=0).fit(named)
+    expected, turned = detector.decision_function(named), named[list("fedcba")]
+    detector.save(tmp_path / "detector.safetensors")
+    for one in (detector, RateDetector.load(tmp_path / "detector.safetensors")):
+        np.testing.assert_allclose(one.decision_function(turned), expected)
+    np.testing.assert_allclose(detector.decision_function(named.to_numpy()), expected)
+    with pytest.raises(DataError, match="X lacks a and has unknown z"):
+        detector.predict(named.rename(columns={"a": "z"}))
+    transformer = RateTransformer.of(detector.model_)
+    assert list(transformer.feature_names_in_) == list("abcdef")
+    np.testing.assert_allclose(transformer.transform(turned), transformer.transform(named))

@@ -14,9 +14,11 @@ from sklearn.utils.validation import check_array, check_is_fitted, check_random_
 
 from ratescape import checkpoint
 from ratescape.compute.devices import chosen_device
+from ratescape.data.formats.rows import is_unnamed
 from ratescape.errors import CheckpointError, SpecError
-from ratescape.estimators.fitting import data_of, fitted, run_of
+from ratescape.estimators.fitting import by_name, data_of, fitted, frame_names, run_of
 from ratescape.estimators.layout import Array, Layout
+from ratescape.model.columns import ByColumn, names_of
 from ratescape.model.hierarchy import HVAE
 from ratescape.records.scores import Scores
 from ratescape.scoring.combined import AUTO, Calibration
@@ -108,7 +110,7 @@ class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
         """
         if not (isinstance(self.contamination, (int, float)) and 0 < self.contamination <= 0.5):
             raise SpecError(f"contamination is {self.contamination!r}: give a share above 0 and at most 0.5")
-        given = _checked(X)
+        given = _checked(by_name(X, self.model) if isinstance(self.model, HVAE) else X)
         layout = Layout.of(given, self._image_shape(given))
         items, self.seed_ = layout.items(given), self._seed()
         if isinstance(self.model, HVAE):
@@ -118,6 +120,9 @@ class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
             count = max(2, round(HELD_OUT * len(items)))
             model, held = self._trained(items[order[count:]]), items[order[:count]]
         self._take(model, layout)
+        names = frame_names(X)
+        if names and isinstance(self.model_.likelihood, ByColumn) and is_unnamed(names_of(self.model_.likelihood)):
+            self.model_.likelihood.names = names
         self.reference_, known = calibrating(self._model(), held, self.samples, self.seed_)
         self.calibration_ = Calibration.of(known)
         self.threshold_ = float(np.quantile(self._chosen(known), 1 - self.contamination))
@@ -128,7 +133,7 @@ class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
     def decision_function(self, X: Any) -> Array:
         """How abnormal each item is ``[N]``: higher is more."""
         check_is_fitted(self, "threshold_")
-        return self._chosen(self._scores(self.layout_.items(_checked(X))))
+        return self._chosen(self._scores(self._items(X)))
 
     def predict(self, X: Any) -> Array:
         """1 for items that are abnormal, 0 for others ``[N]``."""
@@ -154,7 +159,7 @@ class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
     def scores(self, X: Any) -> Scores:
         """All scores of every item, whichever decides."""
         check_is_fitted(self, "threshold_")
-        return self._scores(self.layout_.items(_checked(X)))
+        return self._scores(self._items(X))
 
     def save(self, path: str | Path) -> None:
         """Write the detector to one safetensors file, which :meth:`load` reads: no code, and nothing pickled.
@@ -196,6 +201,10 @@ class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
             raise CheckpointError(f"{path} is no detector of this version ({error}): save it anew") from error
         own.labels_ = (own.decision_scores_ > own.threshold_).astype(int)
         return own
+
+    def _items(self, X: Any) -> Array:
+        """Rows, their columns found by name where these are known, or images."""
+        return self.layout_.items(_checked(by_name(X, self.model_)))
 
     def _parameters(self) -> dict[str, Any]:
         """The parameters as JSON; a model that was given stands in the file itself, a state of randomness nowhere."""
