@@ -146,7 +146,7 @@ def test_families_of_images_and_of_vectors_refuse_each_other() -> None:
 def test_rows_of_another_form_are_refused() -> None:
     model = small()
     for given, told in ((np.zeros((3, 5)), "5 columns"), (np.zeros((2, 2, 4)), "3 axes")):
-        expected = f"rows: {told}, but this model takes 4 columns (far, small, above, constant)"
+        expected = f"rows has {told}, but this model takes 4 columns (far, small, above, constant)"
         with pytest.raises(SpecError, match=re.escape(expected)):
             model.encode(given)
     with pytest.raises(DataError, match=re.escape("missing values (x1: 1)")):

@@ -25,7 +25,8 @@ def items_at(name: str, target: str | None = None, columns: Sequence[str] = ()) 
         columns: names of a model's columns, in whose order those of a table are brought; none if they are not known.
 
     Raises:
-        DataError: there is nothing there, columns are missing or unknown, or a target beside something other than a table.
+        DataError: there is nothing there, columns are missing or unknown, or a target beside something else than
+            a table.
 
     Example::
 

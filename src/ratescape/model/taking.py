@@ -110,9 +110,9 @@ def as_rows(given: Any, shape: Shape, like: Tensor, names: Sequence[str] = ()) -
     what = str(given) if isinstance(given, (str, Path)) else "rows"
     found = _rows_of(given, names, what)
     if found.shape[-1:] != shape or found.ndim not in (1, 2):
-        has = f"{found.shape[-1]} columns" if found.ndim in (1, 2) else f"{found.ndim} axes"
+        has, count = f"{found.shape[-1]} columns" if found.ndim in (1, 2) else f"{found.ndim} axes", shape[0]
         told = f" ({listed(names)})" if names and not is_unnamed(names) else ""
-        raise SpecError(f"{what}: {has}, but this model takes {shape[0]} columns{told}: give rows as [N, {shape[0]}]")
+        raise SpecError(f"{what} has {has}, but this model takes {count} columns{told}: give rows as [N, {count}]")
     return torch.from_numpy(to_rows(found.reshape(-1, *shape), "rows")).to(like.device)
 
 

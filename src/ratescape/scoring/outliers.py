@@ -28,7 +28,8 @@ def outliers_for(data: ImageData, name: str, count: int, seed: int = 0) -> Pixel
         count: how many at most.
 
     Raises:
-        DataError: they are missing or damaged, fewer than two, of other columns, or rows for images and the other way round.
+        DataError: they are missing or damaged, fewer than two, of other columns, or rows for images and the other way
+            round.
 
     Example::
 
