@@ -84,6 +84,13 @@ def test_rows_of_a_table_are_scored_without_their_target(run: Run, tmp_path: Pat
     assert outcome.status == 0, outcome
     table = pd.read_csv(tmp_path / "a.csv")
     assert len(table) == 120 and "complexity" not in table and "mahalanobis" in table
+    turned, wide = tmp_path / "turned.csv", tmp_path / "wide.npy"
+    frame(120)[["kind", "constant", "above", "small", "far"]].to_csv(turned, index=False)
+    assert run("score", out, turned, "--target", "kind", "--out", tmp_path / "c.csv").status == 0
+    np.testing.assert_allclose(pd.read_csv(tmp_path / "c.csv")["nelbo"], table["nelbo"])
+    np.save(wide, np.zeros((600, 5)))
+    told = f"{wide}: rows has 5 columns, but this model takes 4 columns (far, small, above, constant)"
+    refused(run("score", out, wide, "--out", tmp_path / "b.csv"), told)
     refused(run("score", out, rows, "--out", tmp_path / "b.csv"), "kind")
     refused(run("score", out, tmp_path / "x.npy", "--target", "kind", "--out", tmp_path / "b.csv"), "does not exist")
 

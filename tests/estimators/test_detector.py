@@ -6,6 +6,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from helpers.small_networks import inputs, plain
@@ -14,9 +15,9 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
 
-from ratescape.errors import CheckpointError, SpecError
-from ratescape.estimators import RateDetector
-from ratescape.scoring.combined import names_of
+from ratescape.errors import CheckpointError, DataError, SpecError
+from ratescape.estimators import RateDetector, RateTransformer
+from ratescape.scoring.combined import score_names
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -137,7 +138,7 @@ def test_the_scores_that_may_decide_are_those_that_it_has(is_image: bool, fitted
         own = RateDetector(model=model, random_state=0).fit(inputs(model, 16)[0].numpy())
     else:
         own = fitted
-    assert set(names_of(len(own.model_.latent_shapes), is_image)) == {"auto", *own.calibration_.values}
+    assert set(score_names(len(own.model_.latent_shapes), is_image)) == {"auto", *own.calibration_.values}
 
 
 def test_items_of_another_width_are_one_line(fitted: RateDetector) -> None:
@@ -167,3 +168,18 @@ def test_bad_input_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not trained
     with pytest.raises(ValueError, match="NaN"):
         RateDetector(**TINY).fit(np.full((20, 3), np.nan))
+
+
+def test_columns_are_found_by_name(fitted: RateDetector, tmp_path: Path) -> None:
+    named = pd.DataFrame(table(40), columns=list("abcdef"))
+    detector = RateDetector(model=fitted.model_, random_state=0).fit(named)
+    expected, turned = detector.decision_function(named), named[list("fedcba")]
+    detector.save(tmp_path / "detector.safetensors")
+    for one in (detector, RateDetector.load(tmp_path / "detector.safetensors")):
+        np.testing.assert_allclose(one.decision_function(turned), expected)
+    np.testing.assert_allclose(detector.decision_function(named.to_numpy()), expected)
+    with pytest.raises(DataError, match="X lacks a and has unknown z"):
+        detector.predict(named.rename(columns={"a": "z"}))
+    transformer = RateTransformer.of(detector.model_)
+    assert list(transformer.feature_names_in_) == list("abcdef")
+    np.testing.assert_allclose(transformer.transform(turned), transformer.transform(named))

@@ -205,7 +205,9 @@ def test_a_model_of_a_landscape_is_fitted_already(tmp_path: Path) -> None:
     )
     best = landscape.best("reconstruction")
     own = best.transformer()
-    X, model = data.test.pixels, best.load()
+    assert data.columns is not None and tuple(own.feature_names_in_) == data.columns.names
+    X, model = pd.DataFrame(data.test.pixels, columns=list(data.columns.names)), best.load()
+    np.testing.assert_allclose(own.transform(X[X.columns[::-1]]), own.transform(X))
     np.testing.assert_allclose(own.transform(X)[:, :2], model.encode(X)[0].numpy(), rtol=1e-3, atol=1e-4)
     assert own.betas_ == best.betas and own.n_features_in_ == 4
     assert next(own.model_.parameters()).dtype == torch.float64 != next(model.parameters()).dtype

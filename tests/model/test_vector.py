@@ -2,6 +2,7 @@
 
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import ratescape as rs
 from ratescape import checkpoint
 from ratescape.coding.subject import subject_of
 from ratescape.data.batches import Images
+from ratescape.data.items import items_at
 from ratescape.errors import DataError, SpecError
 from ratescape.model.columns import SMALLEST_SPREAD, ByColumn, stand_on
 from ratescape.model.conditioning import Conditioned
@@ -143,12 +145,29 @@ def test_families_of_images_and_of_vectors_refuse_each_other() -> None:
 
 def test_rows_of_another_form_are_refused() -> None:
     model = small()
-    for given in (np.zeros((3, 5)), np.zeros((2, 2, 4))):
-        with pytest.raises(
-            SpecError, match=re.escape(f"rows of shape {given.shape}: this model takes rows of 4 columns")
-        ):
+    for given, told in ((np.zeros((3, 5)), "5 columns"), (np.zeros((2, 2, 4)), "3 axes")):
+        expected = f"rows has {told}, but this model takes 4 columns (far, small, above, constant)"
+        with pytest.raises(SpecError, match=re.escape(expected)):
             model.encode(given)
     with pytest.raises(DataError, match=re.escape("missing values (x1: 1)")):
         model.encode([[1.0, math.nan, 0.0, 7.0]])
     with pytest.raises(DataError, match="neither numbers nor booleans"):
-        model.encode(frame())
+        model.encode(frame()[["far", "small", "above", "constant"]].astype({"far": str}))
+
+
+def test_columns_are_found_by_name(tmp_path: Path) -> None:
+    model, own = small(), frame(20).drop(columns=["kind", "amount"])
+    turned = own[own.columns[::-1]]
+    turned.to_csv(tmp_path / "turned.csv", index=False)
+    again = checkpoint.from_bytes(checkpoint.to_bytes(model), "the model")
+    expected = model.encode(own.to_numpy(float))[0]
+    for one in (model, again):
+        for given in (own, turned, tmp_path / "turned.csv"):
+            torch.testing.assert_close(one.encode(given)[0], expected)
+    torch.testing.assert_close(model.encode(own.set_axis(range(4), axis=1))[0], expected)  # no names: by position
+    np.testing.assert_allclose(model.score(turned)["nelbo"], model.score(own)["nelbo"])
+    np.testing.assert_allclose(items_at(str(tmp_path / "turned.csv"), None, tuple(own)).pixels, own.to_numpy(float))
+    with pytest.raises(DataError, match=re.escape("rows lacks far and has unknown near: give the model's 4 columns")):
+        model.encode(own.rename(columns={"far": "near"}))
+    with pytest.raises(DataError, match=re.escape("rows has unknown more: give")):
+        model.score(own.assign(more=1))

@@ -118,6 +118,17 @@ def test_outliers_that_cannot_be_used_stop_before_anything_is_trained(images: np
     assert not (tmp_path / "out").exists()
 
 
+def test_outliers_of_a_table_leave_out_its_target(tmp_path: Path) -> None:
+    data, path = load_data(frame().drop(columns="amount"), target="kind"), tmp_path / "others.csv"
+    others = frame(6, seed=1).drop(columns="amount")
+    others[others.columns[::-1]].to_csv(path, index=False)
+    found = outliers_for(data, str(path), 6)
+    assert sorted(found[:, 0]) == sorted(others["far"])
+    others.drop(columns=["kind", "small"]).to_csv(path, index=False)
+    with pytest.raises(DataError, match=r"evaluation\.outliers: .*others\.csv lacks small"):
+        outliers_for(data, str(path), 6)
+
+
 def test_self_made_outliers_are_made_of_the_data(images: np.ndarray) -> None:
     data = load_data(images, binary=True, validation=0.5)
     made = self_made(data, 20, np.random.default_rng(0))

@@ -9,6 +9,7 @@ from ratescape.checkpoint.files import save as save
 from ratescape.checkpoint.models import from_bytes as from_bytes
 from ratescape.checkpoint.models import load_model as load_model
 from ratescape.checkpoint.models import load_network as load_network
+from ratescape.checkpoint.models import named as named
 from ratescape.checkpoint.models import save_alone as save_alone
 from ratescape.checkpoint.models import save_model as save_model
 from ratescape.checkpoint.models import save_network as save_network

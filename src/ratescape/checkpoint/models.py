@@ -1,7 +1,7 @@
 """Networks on disk: weights and buffers, with the spec that they are built from, ready to use when read."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ratescape.checkpoint.files import load, packed, save, unpacked
 from ratescape.errors import CheckpointError, SpecError
+from ratescape.model.columns import ByColumn, names_of
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.registry import build, conditioned
@@ -59,7 +60,10 @@ def to_bytes(model: HVAE) -> bytes:
 
         again = from_bytes(to_bytes(model), "the model")
     """
-    return packed(model.state_dict(), {"model": to_dict(model.spec), "image_shape": model.image_shape})
+    return packed(
+        model.state_dict(),
+        {"model": to_dict(model.spec), "image_shape": model.image_shape} | named(names_of(model.likelihood)),
+    )
 
 
 def from_bytes(content: bytes, what: str) -> HVAE:
@@ -91,6 +95,7 @@ def load_network(
         spec = from_dict(NetworkSpec, header["network"])
         with _naming(path, spec.model):
             network = conditioned(spec, tuple(header["image_shape"]), factory)
+        _name_columns(network.model, header)
         loaded = _with_weights(network, tensors, device)
     except (KeyError, RuntimeError, StopIteration) as error:
         raise CheckpointError(f"{path} holds no conditioned network ({error}): check the path") from error
@@ -129,9 +134,26 @@ def _model(
         spec = from_dict(ModelSpec, header["model"])
         with _naming(what, spec):
             model = build(spec, tuple(header["image_shape"]), factory)
+        _name_columns(model, header)
         return _with_weights(model, tensors, device)
     except (KeyError, RuntimeError, StopIteration) as error:
         raise CheckpointError(f"{what} holds no model, or one of another shape ({error}): check the path") from error
+
+
+def named(columns: Sequence[str]) -> dict[str, list[str]]:
+    """What a header says of vectors' columns: their names; nothing where there are none, as of images.
+
+    Example::
+
+        named(("age", "height"))  # {"columns": ["age", "height"]}
+    """
+    return {"columns": list(columns)} if columns else {}
+
+
+def _name_columns(model: HVAE, header: Mapping[str, Any]) -> None:
+    """Have a model know its columns by name, where the file does."""
+    if isinstance(model.likelihood, ByColumn):
+        model.likelihood.names = tuple(header.get("columns", ()))
 
 
 @contextlib.contextmanager

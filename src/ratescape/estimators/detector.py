@@ -15,13 +15,15 @@ from sklearn.utils.validation import check_array, check_is_fitted, check_random_
 
 from ratescape import checkpoint
 from ratescape.compute.devices import chosen_device
+from ratescape.data.formats.rows import is_unnamed
 from ratescape.errors import CheckpointError, SpecError
-from ratescape.estimators.fitting import data_of, fitted, run_of
+from ratescape.estimators.fitting import by_name, data_of, fitted, frame_names, run_of
 from ratescape.estimators.layout import Array, Layout
+from ratescape.model.columns import ByColumn, names_of
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.taking import whole
 from ratescape.records.scores import Scores
-from ratescape.scoring.combined import AUTO, Calibration, names_of
+from ratescape.scoring.combined import AUTO, Calibration, score_names
 from ratescape.scoring.reference import Reference
 from ratescape.scoring.scores import calibrating, score
 from ratescape.specs.codec import to_dict
@@ -114,7 +116,7 @@ class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
         if not (isinstance(self.contamination, numbers.Real) and 0 < float(self.contamination) <= 0.5):
             raise SpecError(f"contamination is {self.contamination!r}: give a share above 0 and at most 0.5")
         whole(self.samples, "samples", 1)
-        given = _checked(X)
+        given = _checked(by_name(X, self.model) if isinstance(self.model, HVAE) else X)
         if len(given) < FEWEST:
             raise SpecError(f"X has {len(given)} items: give {FEWEST} at least, and hundreds for a good threshold")
         layout = Layout.of(given, self._image_shape(given))
@@ -127,6 +129,9 @@ class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
             count = max(2, round(HELD_OUT * len(items)))
             model, held = self._trained(items[order[count:]], layout), items[order[:count]]
         self._take(model, layout)
+        names = frame_names(X)
+        if names and isinstance(self.model_.likelihood, ByColumn) and is_unnamed(names_of(self.model_.likelihood)):
+            self.model_.likelihood.names = names
         self.reference_, known = calibrating(self._model(), held, self.samples, self.seed_)
         self.calibration_ = Calibration.of(known)
         self.threshold_ = float(np.quantile(self._chosen(known), 1 - self.contamination))
@@ -137,7 +142,7 @@ class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
     def decision_function(self, X: Any) -> Array:
         """How abnormal each item is ``[N]``: higher is more."""
         check_is_fitted(self, "threshold_")
-        return self._chosen(self._scores(self.layout_.items(_checked(X))))
+        return self._chosen(self._scores(self._items(X)))
 
     def predict(self, X: Any) -> Array:
         """1 for items that are abnormal, 0 for others ``[N]``."""
@@ -163,7 +168,7 @@ class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
     def scores(self, X: Any) -> Scores:
         """All scores of every item, whichever decides."""
         check_is_fitted(self, "threshold_")
-        return self._scores(self.layout_.items(_checked(X)))
+        return self._scores(self._items(X))
 
     def save(self, path: str | Path) -> None:
         """Write the detector to one safetensors file, which :meth:`load` reads: no code, and nothing pickled.
@@ -206,6 +211,10 @@ class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
         own.labels_ = (own.decision_scores_ > own.threshold_).astype(int)
         return own
 
+    def _items(self, X: Any) -> Array:
+        """Rows, their columns found by name where these are known, or images."""
+        return self.layout_.items(_checked(by_name(X, self.model_)))
+
     def _parameters(self) -> dict[str, Any]:
         """The parameters as JSON; a model that was given stands in the file itself, a state of randomness nowhere."""
         found: dict[str, Any] = dict(self.get_params(deep=False))
@@ -229,7 +238,7 @@ class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
 
     def _check_score(self, layers: int, layout: Layout) -> None:
         """Refuse a score that a model of so many layers does not have, before it is trained."""
-        known = names_of(layers, layout.is_image)
+        known = score_names(layers, layout.is_image)
         if self.score not in known:
             raise SpecError(f"score is {self.score!r}: this model has {', '.join(known)}")
 

@@ -1,6 +1,7 @@
 """Train one model in memory: nothing is held out, measured or written."""
 
 import warnings
+from typing import Any
 
 import torch
 from sklearn.exceptions import ConvergenceWarning
@@ -10,8 +11,12 @@ from ratescape.data.batches import Images
 from ratescape.data.catalog import ImageData
 from ratescape.data.formats import Split, from_arrays
 from ratescape.data.formats.arrays import Arrays
+from ratescape.data.formats.objects import is_frame
+from ratescape.data.formats.rows import is_unnamed
+from ratescape.data.formats.tables import in_order
 from ratescape.errors import SpecError
 from ratescape.estimators.layout import Array
+from ratescape.model.columns import names_of
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.packs import member
 from ratescape.model.registry import resolved_model
@@ -27,6 +32,21 @@ from ratescape.training.context import EpochRecord
 from ratescape.training.loop import train
 from ratescape.training.schedule import resolved_training
 from ratescape.training.starting import initial, pack_policy
+
+
+def frame_names(given: Any) -> tuple[str, ...]:
+    """The names of a DataFrame's columns, if they are names; none of anything else."""
+    names = tuple(map(str, given.columns)) if is_frame(given) else ()
+    return () if is_unnamed(names) else names
+
+
+def by_name(given: Any, model: HVAE) -> Any:
+    """A DataFrame with its columns in the order of a model that knows them by name; anything else as it is.
+
+    Raises:
+        DataError: columns are missing or unknown.
+    """
+    return in_order(given, names_of(model.likelihood), "X") if is_frame(given) else given
 
 
 def data_of(items: Array, binary: bool) -> ImageData:

@@ -13,9 +13,11 @@ from torch import Tensor
 from ratescape import checkpoint
 from ratescape.compute.devices import chosen_device
 from ratescape.data.batches import stream
+from ratescape.data.formats.rows import is_unnamed
 from ratescape.errors import SpecError
-from ratescape.estimators.fitting import data_of, fitted, run_of
+from ratescape.estimators.fitting import by_name, data_of, fitted, run_of
 from ratescape.estimators.layout import Array, Layout
+from ratescape.model.columns import names_of
 from ratescape.model.hierarchy import CHUNK, HVAE, PosteriorSample
 from ratescape.model.registry import USUAL, USUAL_FOR_VECTORS
 from ratescape.specs.codec import to_dict
@@ -66,6 +68,7 @@ class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[repor
     betas_: tuple[float, ...]
     rates_: tuple[float, ...]
     layout_: Layout
+    _by_name = False  # of a model trained elsewhere; after fit, scikit-learn's rule holds: columns in their order
 
     def __init__(
         self,
@@ -109,6 +112,9 @@ class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[repor
         """
         own = cls(betas, model=model.spec, device=next(model.parameters()).device.type)
         own._take(copy.deepcopy(model), Layout(tuple(model.image_shape), is_flat=len(model.image_shape) == 1))
+        names = names_of(model.likelihood)
+        if not is_unnamed(names):
+            own.feature_names_in_, own._by_name = np.asarray(names, dtype=object), True
         own.betas_ = tuple(np.broadcast_to(betas, len(model.latent_shapes)).tolist())
         return own
 
@@ -124,6 +130,7 @@ class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[repor
         """
         if self.rates is not None and np.any(np.asarray(self.betas) != 1):
             raise SpecError(f"betas are {self.betas!r} beside rates, which find them: leave betas or rates out")
+        self._by_name = False
         given = self._checked(X, is_new=True)
         layout = Layout.of(given, self.image_shape)
         spec = self._model_spec(layout)
@@ -207,6 +214,7 @@ class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[repor
             elif not self.layout_.is_image:
                 raise SpecError(f"X has shape {found.shape}, but the model takes rows of {self.n_features_in_} columns")
             return found
+        given = by_name(given, self.model_) if self._by_name and not is_new else given
         is_image = self.image_shape is not None if is_new else self.layout_.is_image
         dtype = "numeric" if is_image else [np.float64, np.float32]
         return validate_data(self, given, reset=is_new, dtype=dtype, ensure_min_samples=2 if is_new else 1)

@@ -17,7 +17,7 @@ from ratescape.execution.interrupts import deferred
 from ratescape.execution.progress.messages import Reporter, Tell, told
 from ratescape.execution.work import shortage_named
 from ratescape.execution.workspace import Workspace
-from ratescape.model.columns import stand_on
+from ratescape.model.columns import names_of, stand_on
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.packs import Parameters, member
 from ratescape.model.registry import conditioned
@@ -83,6 +83,7 @@ def _write_network(
         write_attempts(folder.attempts, attempts)
     write_atomically(folder.training, to_json_lines(record | {"attempt": number} for record in trained.history[0]))
     header = {"image_shape": workspace.data.shape, "fingerprint": workspace.data.fingerprint, "run": key(spec)}
+    header |= checkpoint.named(names_of(network.model.likelihood))
     checkpoint.save_network(folder.weights, network.state_dict(), spec, header | {"attempts": records_of(attempts)})
     for one in range(1, spec.restarts + 2):
         folder.checkpoint_of(one).unlink(missing_ok=True)

@@ -19,6 +19,7 @@ from ratescape.execution.interrupts import deferred
 from ratescape.execution.packing import Pack
 from ratescape.execution.progress.messages import Reporter, Tell, told
 from ratescape.execution.workspace import Workspace, is_trained
+from ratescape.model.columns import names_of
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.packs import member, stack
 from ratescape.records.answers import outcomes
@@ -210,7 +211,7 @@ def write_run(run: RunSpec, folder: RunFolder, history: History, model: HVAE, wo
         "betas": _betas(run, history),
         "run": key(run),
         "fingerprint": data.fingerprint,
-    }
+    } | checkpoint.named(names_of(model.likelihood))
     checkpoint.save_model(folder.weights, model.state_dict(), run.model, run.data, header)
     write_atomically(folder.training, to_json_lines(history))
     _measure(run, folder, history, model, workspace, tell)

@@ -34,6 +34,8 @@ class ByColumn(Likelihood):
 
     def __init__(self, columns: int) -> None:
         super().__init__()
+        self.names: tuple[str, ...] = ()
+        """What the columns are called, by which those of tables are found; none if nothing says so."""
         self.register_buffer("is_number", torch.ones(columns))
         self.register_buffer("is_boolean", torch.zeros(columns))
         self.register_buffer("log_spread", torch.zeros(columns))
@@ -99,6 +101,17 @@ def stand_on(likelihood: Likelihood, data: ImageData) -> None:
     """Have the likelihood of vectors take over the units of the data that its network is trained on."""
     if isinstance(likelihood, ByColumn) and data.standards is not None:
         likelihood.stand_on(data.standards)
+        likelihood.names = () if data.columns is None else data.columns.names
+
+
+def names_of(likelihood: Likelihood) -> tuple[str, ...]:
+    """What the columns of vectors are called; none of images, or if nothing says so.
+
+    Example::
+
+        names_of(model.likelihood)  # ("age", "height")
+    """
+    return likelihood.names if isinstance(likelihood, ByColumn) else ()
 
 
 def _as_bits(centre: np.ndarray, spread: np.ndarray) -> Tensor:

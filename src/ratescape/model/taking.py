@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -9,9 +10,11 @@ import torch
 from torch import Tensor
 
 from ratescape.data.batches import unit
+from ratescape.data.formats.image_set import Array
 from ratescape.data.formats.objects import images_of, is_frame, kind_of
-from ratescape.data.formats.rows import to_rows
-from ratescape.data.formats.tables import arrays_of_frame
+from ratescape.data.formats.paths import TABLES, read_path
+from ratescape.data.formats.rows import is_unnamed, listed, order_of, to_rows
+from ratescape.data.formats.tables import arrays_of_frame, in_order
 from ratescape.errors import SpecError
 from ratescape.model.columns import ByColumn
 from ratescape.model.distributions import Bernoulli
@@ -84,29 +87,45 @@ def as_observed(given: Any, image_shape: tuple[int, ...], like: Tensor, *, noisy
 def as_items(given: Any, shape: Shape, likelihood: Likelihood, like: Tensor) -> Tensor:
     """Images or rows as the network of a likelihood takes them: see :func:`as_inputs` and :func:`as_rows`."""
     if isinstance(likelihood, ByColumn):
-        return likelihood.standardised(as_rows(given, shape, like)).to(like.dtype)
+        return likelihood.standardised(as_rows(given, shape, like, likelihood.names)).to(like.dtype)
     return as_inputs(given, shape, isinstance(likelihood, Bernoulli), like)
 
 
-def as_rows(given: Any, shape: Shape, like: Tensor) -> Tensor:
+def as_rows(given: Any, shape: Shape, like: Tensor, names: Sequence[str] = ()) -> Tensor:
     """Rows ``[N, D]`` in float64, in the units of the data, on the device of ``like``.
 
     Args:
-        given: an array, tensor or DataFrame ``[N, D]``, or one row ``[D]``.
+        given: an array, tensor or DataFrame ``[N, D]``, or one row ``[D]``; or the path of a table.
         shape: (D,).
+        names: of the columns, in their order; those of a table may have another. None if they are not known.
 
     Raises:
         SpecError: another shape.
-        DataError: no rows, missing values, or columns that are neither numbers nor booleans.
+        DataError: no rows, missing values, or columns that are neither numbers nor booleans, missing or unknown.
 
     Example::
 
         as_rows([[1.0, 2.0]], (2,), torch.zeros(1)).shape  # [1, 2]
     """
-    found = arrays_of_frame(given, "rows").images if is_frame(given) else images_of(given, "rows")
+    what = str(given) if isinstance(given, (str, Path)) else "rows"
+    found = _rows_of(given, names, what)
     if found.shape[-1:] != shape or found.ndim not in (1, 2):
-        raise SpecError(f"rows of shape {found.shape}: this model takes rows of {shape[0]} columns, as [N, {shape[0]}]")
+        has, count = f"{found.shape[-1]} columns" if found.ndim in (1, 2) else f"{found.ndim} axes", shape[0]
+        told = f" ({listed(names)})" if names and not is_unnamed(names) else ""
+        raise SpecError(f"{what} has {has}, but this model takes {count} columns{told}: give rows as [N, {count}]")
     return torch.from_numpy(to_rows(found.reshape(-1, *shape), "rows")).to(like.device)
+
+
+def _rows_of(given: Any, names: Sequence[str], what: str) -> Array:
+    """Rows of any width as an array, the columns of tables in the order of their names."""
+    if is_frame(given):
+        return arrays_of_frame(in_order(given, names, what), what).images
+    if not (isinstance(given, (str, Path)) and Path(given).suffix.lower() in TABLES):
+        return images_of(given, what)
+    table = read_path(Path(given).expanduser())
+    assert table.columns is not None
+    order = order_of(table.columns.names, names, what) if names else slice(None)
+    return table.train.pixels[:, order]
 
 
 def _tensor(images: Any) -> Tensor:

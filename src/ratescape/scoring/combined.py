@@ -67,7 +67,7 @@ class Calibration:
         return {AUTO: self.combined(scores)} | {name: scores[name] for name in self.values}
 
 
-def names_of(layers: int, is_image: bool) -> tuple[str, ...]:
+def score_names(layers: int, is_image: bool) -> tuple[str, ...]:
     """What may decide of a model of so many layers, ``auto`` first: what :meth:`Calibration.all_of` has."""
     rates = [f"rate_{layer}" for layer in range(layers, 0, -1)]
     ratios = [f"llr_{layer}" for layer in range(layers - 1, 0, -1)]

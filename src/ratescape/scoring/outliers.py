@@ -28,7 +28,8 @@ def outliers_for(data: ImageData, name: str, count: int, seed: int = 0) -> Pixel
         count: how many at most.
 
     Raises:
-        DataError: they are missing or damaged, fewer than two, or rows for images and the other way round.
+        DataError: they are missing or damaged, fewer than two, of other columns, or rows for images and the other way
+            round.
 
     Example::
 
@@ -37,7 +38,11 @@ def outliers_for(data: ImageData, name: str, count: int, seed: int = 0) -> Pixel
     generator = np.random.default_rng(seed)
     if name == SELF_MADE:
         return self_made(data, count, generator)
-    fitted = fitted_to(pixels_at(name), data.shape, name)
+    names = () if data.columns is None else data.columns.names
+    try:
+        fitted = fitted_to(pixels_at(name, data.spec.target, names), data.shape, name)
+    except DataError as error:
+        raise DataError(f"evaluation.outliers: {error}") from error
     if len(fitted) < 2:
         raise DataError(f"{name} has {len(fitted)} items: give two outliers at least, to choose a score by one half")
     return fitted[generator.permutation(len(fitted))[:count]]

@@ -1,6 +1,7 @@
 """Items of any number -> the scores of each: see :class:`ratescape.records.scores.Scores`."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from ratescape.coding.frames import frames_of
 from ratescape.compute.precision import arithmetic
 from ratescape.data.batches import stream
-from ratescape.errors import DataError
+from ratescape.errors import DataError, SpecError
 from ratescape.model.columns import ByColumn
 from ratescape.model.distributions import Bernoulli
 from ratescape.model.hierarchy import HVAE
@@ -55,7 +56,7 @@ def score(
     with arithmetic("float32", like.device):
         for begin in range(0, len(frames), at_once(model)):
             end = min(begin + at_once(model), len(frames))
-            batch = model.inputs(frames.take(begin, end))
+            batch = _inputs(model, frames.take(begin, end), items)
             own = _columns(bounds(model, batch, noise)) | _of_images(model, batch)
             parts.append(own)
             if progress is not None:
@@ -64,6 +65,16 @@ def score(
         raise DataError("items is empty: give at least one")
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return Scores(_finished(model, columns, known), tuple(frames.names))
+
+
+def _inputs(model: HVAE, part: Any, items: Any) -> torch.Tensor:
+    """What a model takes of some items; errors name the path that all of them are from, if there is one."""
+    try:
+        return model.inputs(part)
+    except SpecError as error:
+        if isinstance(items, (str, Path)):
+            raise SpecError(f"{items}: {error}") from error
+        raise
 
 
 def at_once(model: HVAE) -> int:

@@ -56,6 +56,7 @@ class Score:
         from ratescape.compute.devices import chosen_device
         from ratescape.data.items import items_at
         from ratescape.errors import RatescapeError
+        from ratescape.model.columns import names_of
         from ratescape.records.scores import Scores
         from ratescape.scoring.combined import AUTO, Calibration
         from ratescape.scoring.scores import first_calibrating, score
@@ -64,7 +65,7 @@ class Score:
         allow_factories(importable(self.allow_factory))
         opened = open_model(Wanted(self.model, self.use, one_or_each(self.betas), self.rates, self.data_folder))
         model = opened.model.to(chosen_device(self.device))
-        items = items_at(self.items, self.target)
+        items = items_at(self.items, self.target, names_of(model.likelihood))
         count = len(frames_of(items, model.image_shape))
         try:
             known = opened.images().unseen

@@ -25,6 +25,44 @@ def usual_columns(rows: Array) -> Columns | None:
     return Columns(tuple(f"x{index}" for index in range(count)), (rows.dtype.kind == "b",) * count)
 
 
+def is_unnamed(names: Sequence[str]) -> bool:
+    """Whether names are those that arrays are given, or a DataFrame made of an array: they say no more than an order.
+
+    Example::
+
+        is_unnamed(["x0", "x1"]), is_unnamed(["0", "1"]), is_unnamed(["age", "height"])  # True, True, False
+    """
+    return any([*names] == [f"{before}{index}" for index in range(len(names))] for before in ("x", ""))
+
+
+def order_of(given: Sequence[str], wanted: Sequence[str], name: str) -> list[int]:
+    """Where each of a model's columns stands among those given: found by name, or by position where either has none.
+
+    Args:
+        given: names of the columns that are to be put in order.
+        wanted: the model's.
+        name: what errors call what is given.
+
+    Raises:
+        DataError: columns that the model has are missing, or there are others.
+
+    Example::
+
+        order_of(["b", "a"], ["a", "b"], "rows")  # [1, 0]
+    """
+    missing, unknown = (
+        [one for one in these if one not in set(those)] for these, those in ((wanted, given), (given, wanted))
+    )
+    if not missing and not unknown:
+        return [[*given].index(one) for one in wanted]
+    if len(given) == len(wanted) and (is_unnamed(given) or is_unnamed(wanted)):
+        return list(range(len(given)))
+    told = [f"{what} {listed(names)}" for what, names in (("lacks", missing), ("has unknown", unknown)) if names]
+    raise DataError(
+        f"{name} {' and '.join(told)}: give the model's {len(wanted)} columns by name, in any order: {listed(wanted)}"
+    )
+
+
 def to_rows(rows: Array, name: str, columns: Columns | None = None) -> npt.NDArray[np.float64]:
     """Vectors as float64 ``[N, D]``, a copy.
 

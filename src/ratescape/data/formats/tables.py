@@ -6,6 +6,7 @@ Columns are numbers or booleans. Nothing is guessed about others: they are named
 import csv
 import difflib
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from ratescape.data.formats.arrays import Arrays, from_arrays
 from ratescape.data.formats.image_set import Array, Columns, ImageSet
 from ratescape.data.formats.reading import reading
-from ratescape.data.formats.rows import listed
+from ratescape.data.formats.rows import listed, order_of
 from ratescape.errors import DataError
 
 
@@ -122,6 +123,34 @@ def arrays_of_frame(frame: Any, name: str, target: str | None = None) -> Arrays:
     _refuse_gaps(frame, name)
     boolean = tuple(kind == "boolean" for kind in kinds.values())
     return Arrays(frame.to_numpy(np.float64), labels, targets, Columns(tuple(frame.columns), boolean))
+
+
+def in_order(frame: Any, names: Sequence[str], name: str) -> Any:
+    """A DataFrame with the columns of a model, in the model's order.
+
+    Args:
+        names: the model's, as :attr:`ratescape.model.columns.ByColumn.names`; none if they are not known.
+        name: what errors call it.
+
+    Raises:
+        DataError: columns are missing or unknown.
+
+    Example::
+
+        in_order(pd.DataFrame({"b": [1], "a": [2]}), ["a", "b"], "rows")  # a, b
+    """
+    return frame.iloc[:, order_of([str(one) for one in frame.columns], names, name)] if names else frame
+
+
+def has_column(path: Path, column: str) -> bool:
+    """Whether a table has a column of a name, by its first line or its schema alone; raises as :func:`read_csv`."""
+    with reading(path, "a table"):
+        if path.suffix.lower() == ".csv":
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                return column in next(csv.reader(file), [])
+        from pyarrow import parquet  # read_parquet says what to install
+
+        return column in parquet.read_schema(path).names
 
 
 def _kind(column: Any) -> str:
