@@ -15,7 +15,7 @@ from helpers.clusters import SMALL, asked, serial
 from helpers.sweeps import wait_for
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-os.environ["RAY_worker_niceness"] = "0"  # by default Ray's tasks wait for everything else on the machine
+os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (by default Ray's tasks wait for all else on the machine)
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # clusters listen on 127.0.0.1 alone; read when Ray is imported
 pytest.importorskip("ray", reason='Ray is not installed: pip install "ratescape[ray]"')
 
