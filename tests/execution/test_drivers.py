@@ -78,5 +78,6 @@ def of(place: Path) -> list[psutil.Process]:
 def helper(process: psutil.Process) -> bool:
     """Two of Ray's processes notice late that theirs was killed: they idle for a minute, and go."""
     with contextlib.suppress(psutil.Error):
-        return process.cmdline()[0] in ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
+        words = process.cmdline()  # none of a process that ended since it was listed
+        return not words or words[0] in ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
     return True
