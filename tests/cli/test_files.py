@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.commands import SHORT, TINY, Run, refused
+from helpers.images import in_class_folders
 from PIL import Image
 
 from ratescape.cli import commands
@@ -34,12 +35,7 @@ def mapped(images_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def folder(images: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """30 of the images as files, in two classes."""
-    out = tmp_path_factory.mktemp("pictures")
-    for index, image in enumerate(images[:30]):
-        path = out / f"class-{index % 2}" / f"{index}.png"
-        path.parent.mkdir(exist_ok=True)
-        Image.fromarray(image).save(path)
-    return out
+    return in_class_folders(images[:30], tmp_path_factory.mktemp("pictures"))
 
 
 def test_a_folder_goes_into_a_file_and_comes_back(run: Run, trained: Path, folder: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.commands import SHORT, Run, refused
+from helpers.images import in_class_folders
 from PIL import Image
 
 import ratescape as rs
@@ -23,12 +24,7 @@ def trained(images_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="module")
 def folder(images: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five of the images as files, in two classes."""
-    out = tmp_path_factory.mktemp("pictures")
-    for index, image in enumerate(images[:5]):
-        path = out / f"class-{index % 2}" / f"{index}.png"
-        path.parent.mkdir(exist_ok=True)
-        Image.fromarray(image).save(path)
-    return out
+    return in_class_folders(images[:5], tmp_path_factory.mktemp("pictures"))
 
 
 def in_order(folder: Path) -> np.ndarray:

@@ -25,3 +25,12 @@ def saved(pictures: Sequence[Image.Image], folder: Path) -> list[Path]:
     for picture, path in zip(pictures, paths, strict=True):
         picture.save(path)
     return paths
+
+
+def in_class_folders(images: np.ndarray, out: Path) -> Path:
+    """Write images ``[N, H, W]`` as files of a folder, in two classes."""
+    for index, image in enumerate(images):
+        path = out / f"class-{index % 2}" / f"{index}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(image).save(path)
+    return out

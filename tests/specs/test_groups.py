@@ -68,3 +68,4 @@ def test_a_command_line_takes_them_and_refuses_others(run: Run) -> None:
     refused(run("map", "--model.family", "deep", "--model.blocks", "1x1;4x2"), "model.blocks is '1x1;4x2'", "1x1,4x2")
     refused(run("map", "--model.family", "deep", "--model.blocks", "1x1,7by2"), "'7by2' cannot be read")
     refused(run("map", "--model.family", "deep", "--model.blocks", "1x1,14x2,7x2"), "7 comes after 14")
+    refused(run("map", "--model.family", "deep", "--model.blocks", "1x1,7x00"), "'7x00' cannot be read")

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from ratescape.model.numerics import psnr_of
+
 Levels = npt.NDArray[np.uint8]
 
 QUALITIES = (1, 5, 10, 20, 40, 60, 80, 95)
@@ -35,7 +37,7 @@ class Point:
     @property
     def psnr(self) -> float:
         """dB; infinite without loss."""
-        return -10 * math.log10(self.error) if self.error > 0 else math.inf
+        return psnr_of(self.error)
 
 
 def compared(levels: Levels, is_binary: bool) -> list[Point]:

@@ -22,6 +22,11 @@ def unit(pixels: Tensor, binary: bool, dtype: torch.dtype = torch.float32) -> Te
     return (pixels > 127).to(dtype) if binary else pixels.to(dtype) / 255
 
 
+def black_and_white(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """The same of levels that stay levels: uint8 in, 0 or 255 out."""
+    return np.where(pixels > 127, 255, 0).astype(np.uint8)
+
+
 class Images:
     """The images of one split, held as uint8 on a device: a quarter of the memory that floats would take.
 

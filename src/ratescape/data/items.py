@@ -32,14 +32,23 @@ def items_at(name: str, target: str | None = None, columns: Sequence[str] = ()) 
 
         model.score(items_at("fashion-mnist"))
     """
-    if name in SOURCES and not Path(name).exists():
+    if _is_known(name):
         return load_data(name).test
     path = existing_path(name)
-    if path.suffix.lower() in TABLES and not path.is_dir():
+    if _is_table(path):
         return Split(_table_at(path, target, columns), None)
     if target is not None:
         raise DataError(f"target is {target!r}, but {path} is no table: leave it out, or give a .csv or .parquet")
     return path
+
+
+def _is_known(name: str) -> bool:
+    """Whether a name is that of a known set; a path of this name comes first."""
+    return name in SOURCES and not Path(name).exists()
+
+
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() in TABLES and not path.is_dir()
 
 
 def _table_at(path: Path, target: str | None, columns: Sequence[str]) -> npt.NDArray[Any]:
@@ -63,10 +72,10 @@ def pixels_at(name: str, target: str | None = None, columns: Sequence[str] = ())
 
         pixels_at("mnist").shape  # [10000, 1, 28, 28]
     """
-    if name in SOURCES and not Path(name).exists():
+    if _is_known(name):
         return load_data(name).test.pixels
     path = existing_path(name)
-    if path.suffix.lower() in TABLES and not path.is_dir():
+    if _is_table(path):
         return _table_at(path, target if target is not None and has_column(path, target) else None, columns)
     found = read_path(path)
     return (found.train if found.test is None else found.test).pixels

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from scipy.special import erf
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_array, check_is_fitted, check_random_state
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from ratescape import checkpoint
 from ratescape.compute.devices import chosen_device
 from ratescape.data.formats.rows import is_unnamed
 from ratescape.errors import CheckpointError, SpecError
-from ratescape.estimators.fitting import by_name, data_of, fitted, frame_names, run_of
+from ratescape.estimators.fitting import by_name, data_of, fitted, frame_names, precise, run_of, seed_of
 from ratescape.estimators.layout import Array, Layout
 from ratescape.model.columns import ByColumn, names_of
 from ratescape.model.hierarchy import HVAE
@@ -37,8 +37,6 @@ since what was trained on looks less anomalous than anything new."""
 
 FEWEST = 16
 """Items that a threshold can be calibrated by at all, with those that are trained on."""
-
-SEEDS = 2**31 - 1
 
 
 class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
@@ -120,7 +118,7 @@ class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
         if len(given) < FEWEST:
             raise SpecError(f"X has {len(given)} items: give {FEWEST} at least, and hundreds for a good threshold")
         layout = Layout.of(given, self._image_shape(given))
-        items, self.seed_ = layout.items(given), self._seed()
+        items, self.seed_ = layout.items(given), seed_of(self.random_state)
         if isinstance(self.model, HVAE):
             model, held = self.model, items
             self._check_score(len(model.latent_shapes), layout)
@@ -243,17 +241,11 @@ class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
             raise SpecError(f"score is {self.score!r}: this model has {', '.join(known)}")
 
     def _take(self, model: HVAE, layout: Layout) -> None:
-        own = copy.deepcopy(model)
-        # Of vectors in float64, so that what it says of a row does not depend on the rows beside it.
-        self.model_ = own if layout.is_image else own.double()
+        self.model_ = precise(copy.deepcopy(model), layout)
         self.layout_, self.n_features_in_ = layout, layout.features
 
     def _model(self) -> HVAE:
         return self.model_.to(chosen_device(self.device))
-
-    def _seed(self) -> int:
-        state = self.random_state
-        return int(state) if isinstance(state, (int, np.integer)) else int(check_random_state(state).randint(SEEDS))
 
     def _scores(self, items: Array) -> Scores:
         return score(self._model(), items, samples=self.samples, seed=self.seed_, reference=self.reference_)

@@ -3,8 +3,10 @@
 import warnings
 from typing import Any
 
+import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_random_state
 
 from ratescape.compute.precision import FLOAT
 from ratescape.data.batches import Images
@@ -15,7 +17,7 @@ from ratescape.data.formats.objects import is_frame
 from ratescape.data.formats.rows import is_unnamed
 from ratescape.data.formats.tables import in_order
 from ratescape.errors import SpecError
-from ratescape.estimators.layout import Array
+from ratescape.estimators.layout import Array, Layout
 from ratescape.model.columns import names_of
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.packs import member
@@ -32,6 +34,18 @@ from ratescape.training.context import EpochRecord
 from ratescape.training.loop import train
 from ratescape.training.schedule import resolved_training
 from ratescape.training.starting import initial, pack_policy
+
+SEEDS = 2**31 - 1
+
+
+def seed_of(state: Any) -> int:
+    """A seed from what scikit-learn takes as ``random_state``: a number as it is, else one that is drawn."""
+    return int(state) if isinstance(state, (int, np.integer)) else int(check_random_state(state).randint(SEEDS))
+
+
+def precise(model: HVAE, layout: Layout) -> HVAE:
+    """A model of vectors in float64, so that what it says of a row does not depend on the rows beside it."""
+    return model if layout.is_image else model.double()
 
 
 def frame_names(given: Any) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from ratescape.compute.devices import chosen_device
 from ratescape.data.batches import stream
 from ratescape.data.formats.rows import is_unnamed
 from ratescape.errors import SpecError
-from ratescape.estimators.fitting import by_name, data_of, fitted, run_of
+from ratescape.estimators.fitting import SEEDS, by_name, data_of, fitted, precise, run_of, seed_of
 from ratescape.estimators.layout import Array, Layout
 from ratescape.model.columns import names_of
 from ratescape.model.hierarchy import CHUNK, HVAE, PosteriorSample
@@ -25,8 +25,6 @@ from ratescape.specs.given import Betas, Fields, as_spec
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.rate_targets import Request
 from ratescape.specs.training import TrainingSpec
-
-SEEDS = 2**31 - 1
 
 
 class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
@@ -136,7 +134,7 @@ class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[repor
         spec = self._model_spec(layout)
         data = data_of(layout.items(given), binary=spec.likelihood == "bernoulli")
         training = TrainingSpec(epochs=self.epochs, batch=self.batch_size, learning_rate=self.learning_rate)
-        run = run_of(data, spec, training, self.betas, self.rates, self._seed())
+        run = run_of(data, spec, training, self.betas, self.rates, seed_of(self.random_state))
         self._chosen(run.model.layers)  # is refused before the training
         model, self.betas_, self.rates_ = fitted(run, data, chosen_device(self.device))
         self._take(model, layout)
@@ -226,12 +224,8 @@ class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[repor
             chosen["family"] = USUAL_FOR_VECTORS  # first: it takes any number of latents
         return as_spec(ModelSpec, to_dict(spec) | chosen, "model")
 
-    def _seed(self) -> int:
-        state = self.random_state
-        return int(state) if isinstance(state, (int, np.integer)) else int(check_random_state(state).randint(SEEDS))
-
     def _take(self, model: HVAE, layout: Layout) -> None:
-        self.model_ = model if layout.is_image else model.double()
+        self.model_ = precise(model, layout)
         self.layout_, self.n_features_in_ = layout, layout.features
 
     def _model(self) -> HVAE:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from ratescape.data.batches import black_and_white
 from ratescape.data.catalog import ImageData
 from ratescape.evaluation.pictures import strip_png
 from ratescape.evaluation.subject import Measured, SplitView, Subject
@@ -128,7 +129,7 @@ def _calibrated(subject: Subject) -> tuple[Reference, Calibration]:
 
 def _items(data: ImageData, pixels: Pixels) -> Pixels:
     """As the model was shown them: thresholded where the data are."""
-    return np.where(pixels > 127, 255, 0).astype(np.uint8) if data.spec.binary else pixels
+    return black_and_white(pixels) if data.spec.binary else pixels
 
 
 @functools.lru_cache(maxsize=2)  # the same for all models of a landscape

@@ -1,14 +1,10 @@
 """How well do images, or vectors, survive the way through the latents?"""
 
-import math
 from typing import NamedTuple
 
 from torch import Tensor
 
-
-def psnr_of(mse: float) -> float:
-    """10 log10(1 / MSE), dB, of values in [0, 1]."""
-    return math.inf if mse == 0 else -10 * math.log10(mse)
+from ratescape.model.numerics import psnr_of
 
 
 class Reconstruction(NamedTuple):

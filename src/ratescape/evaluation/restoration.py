@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ratescape.evaluation import errors
-from ratescape.evaluation.reconstruction import psnr_of
 from ratescape.evaluation.subject import Measured, SplitView, Subject
+from ratescape.model.numerics import psnr_of
 from ratescape.restoring.damage import Damage, damaged
 from ratescape.restoring.restore import Restoring, restored
 from ratescape.specs.evaluation import DamageKind

@@ -58,3 +58,8 @@ def discretised_logistic_log_mass(value: Tensor, mean: Tensor, log_scale: Tensor
     below = value < half
     above = value > 1 - half
     return torch.where(below, functional.logsigmoid(upper), torch.where(above, functional.logsigmoid(-lower), inner))
+
+
+def psnr_of(mse: float) -> float:
+    """10 log10(1 / MSE), dB, of values in [0, 1]."""
+    return math.inf if mse == 0 else -10 * math.log10(mse)

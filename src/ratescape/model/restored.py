@@ -1,13 +1,13 @@
 """Images that a model has restored."""
 
 import dataclasses
-import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ratescape.errors import SpecError
+from ratescape.model.numerics import psnr_of
 from ratescape.model.taking import as_observed
 
 
@@ -55,7 +55,7 @@ class Restored:
             SpecError: images of another shape or number.
         """
         total, count = self.squared_errors(originals)
-        return -10 * math.log10(total / count) if total > 0 else math.inf
+        return psnr_of(total / max(1, count))
 
     def squared_errors(self, originals: Any) -> tuple[float, int]:
         """Sum of the squared errors of the mean on what was missing, and of how many values it is one."""

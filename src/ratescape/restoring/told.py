@@ -1,7 +1,6 @@
 """What is said of images that were restored."""
 
-import math
-
+from ratescape.model.numerics import psnr_of
 from ratescape.restoring.blocks import Block
 
 
@@ -34,7 +33,7 @@ class Told:
     @property
     def psnr(self) -> float | None:
         """dB, on what was missing; None where no originals are known, or nothing was missing."""
-        return -10 * math.log10(self.errors / self.values) if self.values and self.errors > 0 else None
+        return psnr_of(self.errors / self.values) if self.values and self.errors > 0 else None
 
     @property
     def line(self) -> str:

@@ -28,7 +28,9 @@ def levels(text: str) -> tuple[Level, ...]:
     found = [re.fullmatch(r"\s*(\d+)x(\d+)\s*", part) for part in text.split(",")]
     read = tuple(Level(int(one[1]), int(one[2])) for one in found if one is not None)
     expected = "RESOLUTIONxBLOCKS of each level, the coarsest first, such as 1x1,4x2,7x3,14x2"
-    wrong = [part for part, one in zip(text.split(","), found, strict=True) if one is None or "0" in (one[1], one[2])]
+    wrong = [
+        part for part, one in zip(text.split(","), found, strict=True) if one is None or not int(one[1]) * int(one[2])
+    ]
     if wrong:
         raise SpecError(f"model.blocks is {text!r}: {wrong[0]!r} cannot be read; it must be {expected}")
     for above, below in itertools.pairwise(read):

@@ -46,6 +46,7 @@ class BenchFiles:
         from ratescape.coding import bench
         from ratescape.coding.compare import compared
         from ratescape.coding.entropy import library
+        from ratescape.data.batches import black_and_white
         from ratescape.data.catalog import load_data
         from ratescape.report.files import draw
         from ratescape.specs.factories import allow_factories
@@ -55,7 +56,7 @@ class BenchFiles:
         pixels = load_data(self.data, folder=self.data_folder).test.pixels[: self.limit]
         opened = open_model(Wanted(self.model, self.use, one_or_each(self.betas), self.rates, self.data_folder))
         subject = opened.subject
-        levels = pixels if not subject.is_binary else (pixels > 127).astype(pixels.dtype) * 255
+        levels = black_and_white(pixels) if subject.is_binary else pixels
         promise, ours = bench.promised(subject, levels), bench.lossy(subject, levels, opened.codec()[0])
         points = list(ours.points)
         try:
