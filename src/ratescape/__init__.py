@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ratescape.errors import SpecError as SpecError
     from ratescape.execution.progress import Observer as Observer
     from ratescape.execution.progress import Silent as Silent
+    from ratescape.exporting.write import Exported as Exported
+    from ratescape.exporting.write import export as export
     from ratescape.landscape import Landscape as Landscape
     from ratescape.landscape import map_landscape as map_landscape
     from ratescape.model.hierarchy import HVAE as HVAE
@@ -63,6 +65,7 @@ _HOMES = {
         "SpecError",
     ],
     "ratescape.execution.progress": ["Observer", "Silent"],
+    "ratescape.exporting.write": ["Exported", "export"],
     "ratescape.landscape": ["Landscape", "map_landscape"],
     "ratescape.model.hierarchy": ["HVAE"],
     "ratescape.model.restored": ["Restored"],
@@ -101,6 +104,7 @@ __all__ = [
     "Dedicated",
     "EvaluationSpec",
     "ExecutionSpec",
+    "Exported",
     "ImageData",
     "Landscape",
     "ModelSpec",
@@ -122,6 +126,7 @@ __all__ = [
     "compress",
     "decompress",
     "evaluate",
+    "export",
     "load",
     "load_data",
     "map_landscape",

@@ -195,7 +195,7 @@ class DeepLayer(nn.Module):
 
     def posterior(self, evidence: Tensor, state: Tensor | None, prior: Gaussian) -> Gaussian:
         begun = self._begun(state)
-        return self.posterior_heads(torch.cat([begun.expand(len(evidence), *begun.shape[1:]), evidence], 1))
+        return self.posterior_heads(torch.cat([begun.expand(evidence.shape[0], *begun.shape[1:]), evidence], 1))
 
     def advance(self, state: Tensor | None, latents: Tensor) -> Tensor:
         return self.grow(self.residual(self._begun(state) + self.spread(latents)))

@@ -12,6 +12,7 @@ from ratescape.cli.commands.compress import Compress
 from ratescape.cli.commands.data import Data
 from ratescape.cli.commands.decompress import Decompress
 from ratescape.cli.commands.evaluate import Evaluate
+from ratescape.cli.commands.export import Export
 from ratescape.cli.commands.info import Info
 from ratescape.cli.commands.ls import Ls
 from ratescape.cli.commands.map import Map
@@ -39,6 +40,7 @@ Command: TypeAlias = (
     | Info
     | BenchFiles
     | Restore
+    | Export
     | Status
     | Ls
     | Data
@@ -58,6 +60,7 @@ COMMANDS: dict[str, type[Command]] = {
     "info": Info,
     "bench-files": BenchFiles,
     "restore": Restore,
+    "export": Export,
     "status": Status,
     "ls": Ls,
     "data": Data,
