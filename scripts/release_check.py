@@ -205,12 +205,12 @@ def times(python: Path, command: Path, work: Path, torch: bool) -> dict[str, flo
 
 
 def interpreter(asked: str) -> str | None:
-    """Command or path of an interpreter: of one asked for by its version, such as 3.12, or by its path; None if absent."""
+    """Command or path of an interpreter that is asked for by its version, such as 3.12, or its path; None if absent."""
     installed = Path.home() / ".pyenv" / "versions"
     named = [f"python{asked}", *map(str, sorted(installed.glob(f"{asked}*/bin/python{asked}")))]
     for command in named if re.fullmatch(r"3\.\d+", asked) else [asked]:
         try:
-            if (told := version_of(command)) == asked or "/" in asked and told:
+            if (told := version_of(command)) == asked or ("/" in asked and told):
                 return command
         except (CheckFailed, OSError):
             continue

@@ -16,7 +16,7 @@ Shape = tuple[int, ...]
 
 
 class Encoder(nn.Module):
-    """Images ``[N, C, H, W]`` in [0, 1], or rows ``[N, D]`` in the units of the data, to means and sigmas of posteriors.
+    """Images ``[N, C, H, W]`` in [0, 1], or rows ``[N, D]`` in their own units, to means and sigmas of posteriors.
 
     Each layer's posterior is that given the means above it, as :meth:`ratescape.HVAE.encode` has it.
     """

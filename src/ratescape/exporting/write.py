@@ -62,9 +62,10 @@ def export(
     """Write encoder, decoder and sampler of a model as programs that run without this package, each checked.
 
     The encoder takes images ``[N, C, H, W]`` of floats in [0, 1] (it thresholds black and white pixels itself) or rows
-    ``[N, D]`` in the units of the data, and gives ``mean_L .. mean_1, sigma_L .. sigma_1`` of the posteriors, each given
-    the means above it. The decoder takes ``z_L .. z_1`` and gives expected images or rows; the sampler takes standard
-    normal noise ``noise_L .. noise_1`` in their place. N is free. ``export.json`` beside them says all this for a program.
+    ``[N, D]`` in the units of the data, and gives ``mean_L .. mean_1, sigma_L .. sigma_1`` of the posteriors, each
+    given the means above it. The decoder takes ``z_L .. z_1`` and gives expected images or rows; the sampler takes
+    standard normal noise ``noise_L .. noise_1`` in their place. N is free. ``export.json`` beside them says all this
+    for a program to read.
 
     Args:
         model: of a network that is conditioned on betas, ``network.at(betas)``.
