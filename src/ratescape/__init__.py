@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ratescape.data.catalog import load_data as load_data
     from ratescape.errors import CheckpointError as CheckpointError
     from ratescape.errors import DataError as DataError
+    from ratescape.errors import HubError as HubError
     from ratescape.errors import NoWinner as NoWinner
     from ratescape.errors import RatescapeError as RatescapeError
     from ratescape.errors import RecordError as RecordError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ratescape.execution.progress import Silent as Silent
     from ratescape.exporting.write import Exported as Exported
     from ratescape.exporting.write import export as export
+    from ratescape.hub.opening import from_hub as from_hub
     from ratescape.landscape import Landscape as Landscape
     from ratescape.landscape import map_landscape as map_landscape
     from ratescape.model.hierarchy import HVAE as HVAE
@@ -58,6 +60,7 @@ _HOMES = {
     "ratescape.errors": [
         "CheckpointError",
         "DataError",
+        "HubError",
         "NoWinner",
         "RatescapeError",
         "RecordError",
@@ -66,6 +69,7 @@ _HOMES = {
     ],
     "ratescape.execution.progress": ["Observer", "Silent"],
     "ratescape.exporting.write": ["Exported", "export"],
+    "ratescape.hub.opening": ["from_hub"],
     "ratescape.landscape": ["Landscape", "map_landscape"],
     "ratescape.model.hierarchy": ["HVAE"],
     "ratescape.model.restored": ["Restored"],
@@ -105,6 +109,7 @@ __all__ = [
     "EvaluationSpec",
     "ExecutionSpec",
     "Exported",
+    "HubError",
     "ImageData",
     "Landscape",
     "ModelSpec",
@@ -127,6 +132,7 @@ __all__ = [
     "decompress",
     "evaluate",
     "export",
+    "from_hub",
     "load",
     "load_data",
     "map_landscape",

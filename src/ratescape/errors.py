@@ -37,6 +37,10 @@ class CheckpointError(RatescapeError):
     """A weights or checkpoint file that is damaged, of another version, or of another model."""
 
 
+class HubError(RatescapeError):
+    """A repository that is not there, not allowed, not reachable, or holds what is not read; says what to do."""
+
+
 class ResourceError(RatescapeError):
     """The machine cannot do it: not enough memory, or no such device."""
 

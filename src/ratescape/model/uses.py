@@ -5,6 +5,7 @@ Nothing of them is imported to build, train or load a network.
 """
 
 import importlib
+from pathlib import Path
 from typing import Any, Literal
 
 from ratescape.model.restored import Restored
@@ -81,3 +82,43 @@ class Uses:
             degrade=degrade,
             seed=seed,
         )
+
+    def save_pretrained(self, folder: str | Path, **told: Any) -> Path:
+        """Write the model with a card into a folder, in the form of a repository of the hub; needs no network.
+
+        Args:
+            folder: new or empty, or one that was written so before.
+            told: as of :meth:`push_to_hub`, but for ``private`` and ``token``.
+
+        Raises:
+            RecordError: the folder holds other files, or cannot be written.
+
+        Example::
+
+            model.save_pretrained("digits-model", held_out=data.test.pixels, betas=(0.5, 2), licence="mit")
+            again = rs.from_hub("./digits-model")
+        """
+        above = importlib.import_module("ratescape.hub.sharing")
+        return above.save_model_folder(self, folder, above.Told(**told))
+
+    def push_to_hub(self, name: str, *, private: bool = False, token: str | None = None, **told: Any) -> str:
+        """Upload the model with a card to a repository of the Hugging Face hub; returns its address.
+
+        Args:
+            name: ``OWNER/NAME``, or the name alone for the owner of the token; made if it is not there.
+            private: whether a new repository is private.
+            token: default: that of ``hf auth login`` or of HF_TOKEN.
+            told: what the card says, all of it optional: ``licence`` of the weights; ``data`` in words, and
+                ``data_licence``; ``betas``, top layer first; ``held_out``, items that the model was not trained on, of
+                which rates and reconstructions are shown. What is not given is said to be unknown.
+
+        Raises:
+            ResourceError: the extra ``hub`` is not installed.
+            HubError: no token, no right, offline, or no connection.
+
+        Example::
+
+            model.push_to_hub("me/digits", held_out=data.test.pixels, betas=(0.5, 2), licence="mit", data="MNIST")
+        """
+        above = importlib.import_module("ratescape.hub.sharing")
+        return above.push_model(self, name, above.Told(**told), private, token)

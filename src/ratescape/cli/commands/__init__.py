@@ -16,6 +16,8 @@ from ratescape.cli.commands.export import Export
 from ratescape.cli.commands.info import Info
 from ratescape.cli.commands.ls import Ls
 from ratescape.cli.commands.map import Map
+from ratescape.cli.commands.pull import Pull
+from ratescape.cli.commands.push import Push
 from ratescape.cli.commands.recommend import Recommend
 from ratescape.cli.commands.report import Report
 from ratescape.cli.commands.restore import Restore
@@ -41,6 +43,8 @@ Command: TypeAlias = (
     | BenchFiles
     | Restore
     | Export
+    | Push
+    | Pull
     | Status
     | Ls
     | Data
@@ -61,6 +65,8 @@ COMMANDS: dict[str, type[Command]] = {
     "bench-files": BenchFiles,
     "restore": Restore,
     "export": Export,
+    "push": Push,
+    "pull": Pull,
     "status": Status,
     "ls": Ls,
     "data": Data,
