@@ -5,53 +5,15 @@ import re
 
 import yaml
 
-LICENCES = [
-    "afl-3.0",
-    "agpl-3.0",
-    "apache-2.0",
-    "artistic-2.0",
-    "bigscience-openrail-m",
-    "bsd",
-    "bsd-2-clause",
-    "bsd-3-clause",
-    "bsl-1.0",
-    "cc",
-    "cc-by-2.0",
-    "cc-by-3.0",
-    "cc-by-4.0",
-    "cc-by-nc-4.0",
-    "cc-by-nc-nd-4.0",
-    "cc-by-nc-sa-4.0",
-    "cc-by-nd-4.0",
-    "cc-by-sa-3.0",
-    "cc-by-sa-4.0",
-    "cc0-1.0",
-    "creativeml-openrail-m",
-    "ecl-2.0",
-    "epl-2.0",
-    "eupl-1.1",
-    "gfdl",
-    "gpl",
-    "gpl-2.0",
-    "gpl-3.0",
-    "isc",
-    "lgpl",
-    "lgpl-2.1",
-    "lgpl-3.0",
-    "mit",
-    "mpl-2.0",
-    "ms-pl",
-    "ncsa",
-    "odbl",
-    "openrail",
-    "osl-3.0",
-    "pddl",
-    "postgresql",
-    "unlicense",
-    "unknown",
-    "wtfpl",
-    "zlib",
-]
+LICENCES = frozenset(
+    re.findall(
+        r"\S+",
+        "afl-3.0 agpl-3.0 apache-2.0 artistic-2.0 bsd bsd-2-clause bsd-3-clause bsl-1.0 cc cc-by-2.0 cc- "
+        "by-3.0 cc-by-4.0 cc-by-nc-4.0 cc-by-nc-nd-4.0 cc-by-nc-sa-4.0 cc-by-nd-4.0 cc-by-sa-3.0 cc-by-sa-4.0 "
+        "cc0-1.0 ecl-2.0 epl-2.0 eupl-1.1 gfdl gpl gpl-2.0 gpl-3.0 isc lgpl lgpl-2.1 lgpl-3.0 mit mpl-2.0 ms- "
+        "pl ncsa odbl openrail osl-3.0 pddl postgresql unlicense unknown wtfpl zlib",
+    )
+)
 """What the hub knows licences by; any other is named in words."""
 
 PAPER = "arxiv:2302.04855"
@@ -143,7 +105,10 @@ class Card:
             lines += [f'model = rs.from_hub("{name}")', f"latents = model.encode({items})  # top layer first"]
             lines += ["new = model.sample(16, seed=0)"]
         else:
-            lines += [f'landscape = rs.from_hub("{name}")', 'model = landscape.best("reconstruction").load()']
+            lines += [
+                f'landscape = rs.from_hub("{name}", out="landscape")',
+                'model = landscape.best("reconstruction").load()',
+            ]
         code = "\n".join(lines)
         return f'## How to use it\n\n`pip install "ratescape[hub]"`, then:\n\n```python\n{code}\n```'
 

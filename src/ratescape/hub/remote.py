@@ -23,6 +23,11 @@ def library() -> Any:
         raise ResourceError('the hub needs the extra "hub": pip install "ratescape[hub]"') from error
 
 
+def is_offline() -> bool:
+    """Whether the library is told to stay off the network (HF_HUB_OFFLINE)."""
+    return bool(importlib.import_module("huggingface_hub.constants").HF_HUB_OFFLINE)
+
+
 def check_reachable(token: str | None) -> None:
     """Refuse to upload where that cannot work, before anything is made.
 
@@ -30,7 +35,7 @@ def check_reachable(token: str | None) -> None:
         HubError: offline mode, or no token.
     """
     hub = library()
-    if hub.constants.HF_HUB_OFFLINE:
+    if is_offline():
         raise HubError("HF_HUB_OFFLINE is set: unset it to upload, or write a folder by save_pretrained")
     if token is None and hub.get_token() is None:
         raise HubError("there is no token for the hub: run `hf auth login`, set HF_TOKEN, or give token")

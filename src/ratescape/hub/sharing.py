@@ -11,11 +11,9 @@ from ratescape.errors import RecordError
 from ratescape.hub import facts, remote
 from ratescape.hub.card import Card
 from ratescape.hub.files import ABOUT, WEIGHTS, about, copy, listed
-from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.records.files import read_json_lines, write_atomically
 from ratescape.records.folders import RunFolder
-from ratescape.specs.checks import require
 from ratescape.specs.given import Betas, as_betas, is_empty
 
 if TYPE_CHECKING:  # the public face: landscapes stand below, and are only handed in
@@ -86,9 +84,6 @@ def _pushed(name: str, private: bool, token: str | None, write: Write) -> str:
 
 
 def _write_model(model: HVAE, place: Path, name: str, told: Told) -> None:
-    require(
-        isinstance(model, HVAE) and not isinstance(model, Conditioned), "model", type(model).__name__, "a single model"
-    )
     layers = len(model.latent_shapes)
     betas = () if is_empty(told.betas) else as_betas(told.betas, layers)
     numbers, on, images = dict[str, Any](), "", facts.of_images(model)

@@ -1,0 +1,207 @@
+"""What goes to the hub comes back alike; what a repository holds besides is neither read nor run."""
+
+import importlib
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from helpers.commands import Run
+from helpers.hub import Hub
+from helpers.hub import hub as hub  # a fixture
+from helpers.small_networks import plain
+from helpers.sweeps import small_sweep, swept
+
+import ratescape as rs
+from ratescape import checkpoint
+from ratescape.errors import HubError, RecordError, ResourceError, SpecError
+from ratescape.hub import files
+from ratescape.hub.card import Card
+from ratescape.model.latents import PosteriorSample
+
+
+def grey(count: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, 16, 16), dtype=np.uint8)
+
+
+def front(card: Path) -> dict[str, object]:
+    """The front matter of a card."""
+    return yaml.safe_load(card.read_text().split("---\n")[1])
+
+
+def test_a_model_comes_back_as_it_went(hub: Hub) -> None:
+    model, images = plain(), grey(7)
+    address = model.push_to_hub("digits", held_out=images, betas=(0.5, 2), licence="mit", data="Noise", private=True)
+    assert address == "me/digits" and ("create", {"token": None, "private": True, "exist_ok": True}) in hub.calls
+    assert sorted(path.name for path in hub.folder("me/digits").iterdir()) == [
+        "README.md",
+        "model.safetensors",
+        "ratescape.json",
+        "reconstructions.png",
+        "samples.png",
+    ]
+    again = rs.from_hub("me/digits")
+    assert isinstance(again, rs.HVAE)
+    for one, other in zip(model.encode(images), again.encode(images), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_the_card_says_what_was_measured_and_what_is_unknown(tmp_path: Path) -> None:
+    model, images = plain(), grey(40)
+    told = {"held_out": images, "betas": (0.5, 2), "licence": "Ask me first", "data": "Noise\n# not a heading"}
+    text = (model.save_pretrained(tmp_path / "told", **told) / "README.md").read_text()
+    head = front(tmp_path / "told" / "README.md")
+    assert (head["license"], head["license_name"]) == ("other", "ask-me-first") and "ratescape" in head["tags"]  # type: ignore[operator]
+    assert "Measured on 40 held-out items" in text and "Noise # not a heading" in text
+    (top, lower) = re.findall(r"^\| z_\d \| [\d×]+ \| (\S+) \| (\S+) \| (\S+) \|$", text, re.MULTILINE)
+    assert (top[0], lower[0]) == ("0.5", "2")
+    rates = np.array([float(top[1]), float(lower[1])])
+    np.testing.assert_allclose([float(top[2]), float(lower[2])], rates / np.log(2), rtol=2e-3)
+    pixels, generator = model.inputs(images), torch.Generator().manual_seed(9)
+    own = [model(PosteriorSample(model.noise(40, generator)), pixels).rates.detach() for _ in range(20)]
+    np.testing.assert_allclose(rates, torch.cat(own).mean(0), rtol=0.1)
+    plain_text = (model.save_pretrained(tmp_path / "untold") / "README.md").read_text()
+    assert "Measured" not in plain_text and "Trained on: unknown" in plain_text
+    assert front(tmp_path / "untold" / "README.md")["license"] == "unknown"
+
+
+def test_a_card_cannot_be_broken_out_of() -> None:
+    text = Card("model", "A\n---", "line", licence="mit\nlicense: gpl", data="x | y").text("me/x")
+    assert yaml.safe_load(text.split("---\n")[1])["license_name"] == "mit-license-gpl"
+
+
+@pytest.fixture(scope="module")
+def landscape(images: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> rs.Landscape:
+    data = rs.load_data(images)
+    spec = small_sweep(data, training=rs.TrainingSpec(epochs=1, batch=32))
+    return rs.Landscape(swept(spec, data, tmp_path_factory.mktemp("landscape") / "small").path)
+
+
+def test_a_landscape_comes_back_as_it_went(hub: Hub, landscape: rs.Landscape, tmp_path: Path) -> None:
+    landscape.push_to_hub("me/land", licence="mit", data="Blobs")
+    repository = hub.folder("me/land")
+    assert not (repository / "lock").exists() and not (repository / "report.html").exists()
+    (repository / "setup.py").write_text("raise SystemExit")  # anybody may put anything there
+    (repository / "report.html").write_text("<script>")
+    again = rs.from_hub("me/land", out=tmp_path / "again")
+    assert isinstance(again, rs.Landscape) and again.table.equals(landscape.table)
+    assert not {"setup.py", "report.html", "README.md"} & {path.name for path in (tmp_path / "again").iterdir()}
+    assert not any(path.is_symlink() for path in (tmp_path / "again").rglob("*"))
+    best = again.best("nelbo")
+    assert torch.equal(best.load().encode(grey(2))[0], landscape.best("nelbo").load().encode(grey(2))[0])
+    assert "landscape.best" in (repository / "README.md").read_text()
+    with pytest.raises(HubError, match="not empty"):
+        rs.from_hub("me/land", out=tmp_path / "again")
+
+
+def test_a_landscape_lies_in_the_cache_unless_told(
+    hub: Hub, landscape: rs.Landscape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    landscape.push_to_hub("me/land")
+    first = rs.from_hub("me/land")
+    assert isinstance(first, rs.Landscape) and first.folder.path.is_relative_to(tmp_path / "cache")
+    second = rs.from_hub("me/land")
+    assert isinstance(second, rs.Landscape) and second.folder.path == first.folder.path
+
+
+def test_links_out_of_a_repository_are_refused(tmp_path: Path) -> None:
+    folder = plain().save_pretrained(tmp_path / "model")
+    (tmp_path / "secret.png").write_bytes(b"mine")
+    (folder / "samples.png").unlink()
+    (folder / "samples.png").symlink_to(tmp_path / "secret.png")
+    with pytest.raises(HubError, match=r"samples.png is a link"):
+        rs.from_hub(folder)
+    cache = tmp_path / "cache" / "snapshots"
+    cache.mkdir(parents=True)
+    folder.rename(cache / "commit")
+    with pytest.raises(HubError, match="no file inside"):
+        files.listed(cache / "commit", "model", tmp_path / "cache")
+
+
+def test_a_path_out_of_a_repository_is_no_file_of_it() -> None:
+    for path in ("../spec.yaml", "runs/../../x.png", "runs/0123456789ab/../done", "/etc/passwd", "figures/../a.png/b"):
+        assert files.KINDS["landscape"].fullmatch(path) is None and files.KINDS["model"].fullmatch(path) is None
+
+
+def test_a_factory_is_not_imported_unless_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "evil.py").write_text("raise SystemExit('run')")
+    folder = plain().save_pretrained(tmp_path / "model")
+    tensors, header = checkpoint.load(folder / files.WEIGHTS)
+    header["model"] = {"factory": "evil:build", "latents": [3, 2], "source": "0" * 12}
+    checkpoint.save(folder / files.WEIGHTS, tensors, header)
+    with pytest.raises(SpecError, match="evil:build"):
+        rs.from_hub(folder)
+
+
+@pytest.mark.parametrize("text", ["{}", "[1]", '{"kind": "code", "format": 1}', '{"kind": "model", "format": 999}'])
+def test_a_folder_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
+    folder = plain().save_pretrained(tmp_path / "model")
+    (folder / "ratescape.json").write_text(text)
+    with pytest.raises(HubError, match=r"damaged|does not read"):
+        rs.from_hub(folder)
+    (folder / "ratescape.json").unlink()
+    with pytest.raises(HubError, match="holds no model"):
+        rs.from_hub(folder)
+
+
+def test_what_is_written_over(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "photo.png").write_bytes(b"mine")
+    with pytest.raises(RecordError, match="other files"):
+        plain().save_pretrained(tmp_path / "own")
+    plain().save_pretrained(tmp_path / "model", licence="mit")
+    plain().save_pretrained(tmp_path / "model")
+    assert front(tmp_path / "model" / "README.md")["license"] == "unknown"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "own"]
+
+
+# The hub that does not do as wanted
+
+
+def test_without_a_token_or_offline_nothing_is_made(hub: Hub, run: Run, tmp_path: Path) -> None:
+    rs.save(plain(), tmp_path / "model.safetensors")
+    hub.token = None
+    outcome = run("push", tmp_path / "model.safetensors", "me/digits")
+    assert outcome.status == 1 and "there is no token for the hub" in outcome.err and outcome.err.count("\n") == 1
+    hub.token, hub.offline = "secret", True
+    assert "HF_HUB_OFFLINE" in run("push", tmp_path / "model.safetensors", "me/digits").err
+    assert "has not been downloaded before" in run("pull", "me/digits", "--out", tmp_path / "out").err
+    assert not hub.folder("me/digits").exists() and not (tmp_path / "out").exists()
+
+
+def test_errors_of_the_library_are_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The library itself: a bad name, and offline mode with nothing in its cache."""
+    constants = importlib.import_module("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(HubError, match="HF_HUB_OFFLINE is set"):
+        plain().push_to_hub("me/digits")
+    with pytest.raises(HubError, match="no name of a repository"):
+        rs.from_hub("a/b/c")
+    with pytest.raises(HubError, match=r"me/digits .*(HF_HUB_OFFLINE|downloaded)"):
+        rs.from_hub("me/digits")
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(ResourceError, match=r"ratescape\[hub\]"):
+        rs.from_hub("me/digits")
+
+
+def test_commands_write_and_read_folders(landscape: rs.Landscape, tmp_path: Path, run: Run) -> None:
+    run_folder = landscape.best("nelbo").folder
+    assert run_folder is not None
+    pushed = run("push", run_folder.path, "--out", tmp_path / "card", "--licence", "mit")
+    assert pushed.status == 0, pushed.err
+    text = (tmp_path / "card" / "README.md").read_text()
+    record = json.loads(run_folder.evaluation.read_text().splitlines()[-1])
+    assert record["split"] == "test" and f"{record['metrics']['rate']:.4g} nats" in text
+    assert "test items of its data" in text
+    pulled = run("pull", tmp_path / "card", "--out", tmp_path / "back")
+    assert pulled.status == 0 and "model.safetensors" in pulled.out
+    assert rs.load(tmp_path / "back" / "model.safetensors").latent_shapes == [(3,), (2, 2, 2)]
+    assert run("push", run_folder.path).status == 1
+    assert run("pull", tmp_path / "nothing", "--out", tmp_path / "x").status == 1
