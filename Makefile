@@ -7,10 +7,11 @@ DEMO_OUT ?= demo
 DEMO_OPTIONS ?= --data.name mnist-5k --training.epochs 40 --training.batch 64 --training.learning-rate 0.006 --evaluation.samples 1000 --evaluation.judge-epochs 4
 TEST_PROCESSES ?= 2
 TEST_OPTIONS ?=
+RELEASE_OPTIONS ?=
 
 BIN := .venv/bin
 
-.PHONY: demo test campaign lint lint-web format clean
+.PHONY: demo test campaign lint lint-web format release-check licences clean
 
 demo: .venv/demo.stamp
 	$(BIN)/ratescape map $(DEMO_OPTIONS) --out $(DEMO_OUT)
@@ -48,6 +49,14 @@ format: .venv/dev.stamp
 	$(PYTHON) -m venv .venv
 	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --editable ".[$*]"
 	@touch $@
+
+# Wheel and sdist in dist/, checked, and the wheel tried in empty environments: takes minutes. RELEASE_OPTIONS such as
+# `--torch 2.13.0` for a CPU build.
+release-check: .venv/release.stamp
+	$(BIN)/python scripts/release_check.py $(RELEASE_OPTIONS)
+
+licences: .venv/dev.stamp
+	$(BIN)/python scripts/licences.py
 
 clean:
 	rm -rf .venv web/node_modules $(DEMO_OUT) build dist .hypothesis .import_linter_cache .pytest_cache .ruff_cache
