@@ -21,9 +21,9 @@ EXTRAS = ("demo", "files", "tables", "hub", "onnx", "ray")
 
 HEAD = """# Licences of dependencies
 
-What `pip install ratescape` and its extras bring, and under which licence, as the packages' own metadata say. Made by
-`make licences`, with the versions of `constraints.txt`. ratescape itself is under the MIT licence and contains no code of
-these. Builds of torch for GPUs bring NVIDIA's libraries, under NVIDIA's own terms.
+What `pip install ratescape` and its extras bring, and under which licence, as the packages' own metadata say. Made
+by `make licences`, with the versions of `constraints.txt`. ratescape itself is under the MIT licence and contains no
+code of these. Builds of torch for GPUs bring NVIDIA's libraries, under NVIDIA's own terms.
 """
 
 

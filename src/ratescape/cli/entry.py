@@ -19,6 +19,8 @@ def main() -> int:
     guard = Guard()
     guard.stand()
     try:
+        if sys.argv[1:] in (["--help"], ["-h"]):
+            return _help()
         from ratescape.cli.commands import main as run
 
         return run()
@@ -29,6 +31,15 @@ def main() -> int:
     finally:
         for one in guard.signals:
             signal.signal(one, signal.SIG_IGN)  # nothing is left to be interrupted but the end itself
+
+
+def _help() -> int:
+    """Print what the commands are, without importing them."""
+    from ratescape.cli.output import say
+    from ratescape.cli.overview import overview, read_summaries
+
+    say(overview(read_summaries()))
+    return 0
 
 
 class Guard:

@@ -92,11 +92,16 @@ class Onnx:
 FORMATS: dict[str, Format] = {"onnx": Onnx(), "torch": Torch()}
 
 
-def session_of(path: Path) -> Any:
-    """A session of ONNX Runtime on the CPU; raises :class:`ResourceError` where it is not installed."""
+def session_of(path: Path, threads: int = 0) -> Any:
+    """A session of ONNX Runtime on the CPU, on so many threads (0: as many as it likes).
+
+    Raises:
+        ResourceError: it is not installed.
+    """
     runtime = _library("onnxruntime")
-    runtime.set_default_logger_severity(3)  # it warns of devices that a machine does not have
-    return runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    options = runtime.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = 3, threads
+    return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def _library(name: str) -> Any:
