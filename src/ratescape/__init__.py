@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ratescape.execution.progress import Silent as Silent
     from ratescape.landscape import Landscape as Landscape
     from ratescape.landscape import map_landscape as map_landscape
+    from ratescape.loggers.logger import Logger as Logger
     from ratescape.model.hierarchy import HVAE as HVAE
     from ratescape.model.restored import Restored as Restored
     from ratescape.models import evaluate as evaluate
@@ -64,6 +65,7 @@ _HOMES = {
     ],
     "ratescape.execution.progress": ["Observer", "Silent"],
     "ratescape.landscape": ["Landscape", "map_landscape"],
+    "ratescape.loggers.logger": ["Logger"],
     "ratescape.model.hierarchy": ["HVAE"],
     "ratescape.model.restored": ["Restored"],
     "ratescape.models": ["evaluate", "load", "save", "train"],
@@ -103,6 +105,7 @@ __all__ = [
     "ExecutionSpec",
     "ImageData",
     "Landscape",
+    "Logger",
     "ModelSpec",
     "NoWinner",
     "Observer",
