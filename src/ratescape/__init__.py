@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ratescape.execution.progress import Silent as Silent
     from ratescape.landscape import Landscape as Landscape
     from ratescape.landscape import map_landscape as map_landscape
+    from ratescape.landscape.comparing import Comparison as Comparison
+    from ratescape.landscape.comparing import compare as compare
     from ratescape.loggers.logger import Logger as Logger
     from ratescape.model.hierarchy import HVAE as HVAE
     from ratescape.model.restored import Restored as Restored
@@ -65,6 +67,7 @@ _HOMES = {
     ],
     "ratescape.execution.progress": ["Observer", "Silent"],
     "ratescape.landscape": ["Landscape", "map_landscape"],
+    "ratescape.landscape.comparing": ["Comparison", "compare"],
     "ratescape.loggers.logger": ["Logger"],
     "ratescape.model.hierarchy": ["HVAE"],
     "ratescape.model.restored": ["Restored"],
@@ -95,6 +98,7 @@ __all__ = [
     "Between",
     "CheckpointError",
     "Codec",
+    "Comparison",
     "Conditioned",
     "ConditioningSpec",
     "ControlSpec",
@@ -122,6 +126,7 @@ __all__ = [
     "TrainingSpec",
     "__version__",
     "calibrate",
+    "compare",
     "compress",
     "decompress",
     "evaluate",

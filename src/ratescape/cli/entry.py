@@ -19,6 +19,11 @@ def main() -> int:
     guard = Guard()
     guard.stand()
     try:
+        if sys.argv[1:] in (["-h"], ["--help"]):  # waits for no option of any command
+            from ratescape.cli.overview import overview
+
+            sys.stdout.write(overview() + "\n")
+            return 0
         from ratescape.cli.commands import main as run
 
         return run()

@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 
 import tyro
 
+from ratescape.cli.completion import OPTION, completion
 from ratescape.cli.config import UsageError, with_config
 from ratescape.cli.factories import refuse_factory_of_file
 from ratescape.cli.output import say
+from ratescape.cli.overview import overview
 from ratescape.cli.words import listed_numbers, nearest, options, without_commas
 from ratescape.version import __version__
 
@@ -33,10 +35,13 @@ def parse(words: list[str], commands: Commands[T]) -> T:
         SpecError: a value that is out of range, or a config file that cannot be used.
     """
     if not words or words[0] in ("-h", "--help"):
-        say(overview(commands))
+        say(overview())
         raise SystemExit(0 if words else 2)
     if words[0] == "--version":
         say(f"ratescape {__version__}")
+        raise SystemExit(0)
+    if words[0] == OPTION:
+        say(completion(words[1:], commands))
         raise SystemExit(0)
     name, rest = words[0], words[1:]
     if name not in commands:
@@ -46,18 +51,6 @@ def parse(words: list[str], commands: Commands[T]) -> T:
     if default is not None:
         refuse_factory_of_file(command, default, rest)
     return command
-
-
-def overview(commands: Commands[Any]) -> str:
-    """What `ratescape --help` prints."""
-    lines = ["usage: ratescape COMMAND [OPTIONS]", ""]
-    lines += [f"  {name:14} {(command.__doc__ or '').splitlines()[0]}" for name, command in commands.items()]
-    lines += [
-        "",
-        "map and train also take --config with a YAML file or the name of a preset; options override its values.",
-        "`ratescape COMMAND --help` shows every option and its default.",
-    ]
-    return "\n".join(lines)
 
 
 def _with_options(command: type[T], name: str, words: list[str], default: T | None) -> T:

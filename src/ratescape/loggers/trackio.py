@@ -1,5 +1,6 @@
 """trackio, which keeps runs where it always does (``TRACKIO_DIR``), for its own dashboard."""
 
+import importlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ def logger(folder: Path) -> Charts:
 
         rs.map_landscape("mnist-5k", log="trackio", out="digits")  # then: trackio show --project ratescape
     """
-    import trackio
+    trackio: Any = importlib.import_module("trackio")
 
     def begin(spec: Mapping[str, Any]) -> Any:
         project = os.environ.get("TRACKIO_PROJECT", PROJECT)

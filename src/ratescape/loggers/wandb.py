@@ -1,5 +1,6 @@
 """Weights & Biases, online or offline as its environment says (``WANDB_MODE``); its files lie below ``logs/wandb``."""
 
+import importlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ def logger(folder: Path) -> Charts:
         os.environ["WANDB_MODE"] = "offline"
         rs.map_landscape("mnist-5k", log="wandb", out="digits")  # then: wandb sync digits/logs/wandb/offline-*
     """
-    import wandb
+    wandb: Any = importlib.import_module("wandb")
 
     def begin(spec: Mapping[str, Any]) -> Any:
         place = folder / "logs"
