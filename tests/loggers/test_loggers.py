@@ -12,16 +12,21 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.images import blobs
+from helpers.sweeps import small_sweep
 from PIL import Image
 
 import ratescape as rs
 from ratescape import loggers
+from ratescape.data.catalog import load_data
 from ratescape.errors import ResourceError, SpecError
 from ratescape.execution.logged import Logs, logged, series
 from ratescape.execution.progress import Epoch, Picture
+from ratescape.execution.sweep import run_sweep
 from ratescape.loggers import known
 from ratescape.records.files import read_json_lines
-from ratescape.records.folders import RunFolder
+from ratescape.records.folders import RunFolder, SweepFolder
+from ratescape.specs.codec import from_dict
+from ratescape.specs.conditioning import ConditioningSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.runs import RunSpec
 
@@ -162,24 +167,26 @@ def test_mlflow_files_equal_the_log(mapped: Mapped, monkeypatch: pytest.MonkeyPa
     assert artifacts == ["samples/00001.png", "samples/00002.png"]
 
 
-@pytest.mark.parametrize("engine", ["in-process", "workers"])
-def test_every_training_of_a_landscape_is_logged(engine: str, tmp_path: Path, unrendered: None) -> None:
-    kept, spec = Kept(), {"engine": engine, "workers": 2, "log_pictures": 2}
-    method = (
-        rs.Dedicated(grid=rs.BetaGrid(steps=2)) if engine == "workers" else rs.Conditioned(grid=rs.BetaGrid(steps=2))
-    )
-    landscape = rs.map_landscape(blobs(96), method=method, execution=spec, log=kept, out=tmp_path / "map", **SMALL)
-    spec_of = landscape.folder.spec()
-    networks = [landscape.folder.network(one) for one in spec_of.networks()]
-    trained = networks or [landscape.folder.run(run) for run in spec_of.runs()]
-    for one in trained:
+@pytest.mark.parametrize(("engine", "method"), [("in-process", "conditioned"), ("workers", "dedicated")])
+def test_every_training_of_a_sweep_is_logged(engine: str, method: str, tmp_path: Path) -> None:
+    data = load_data(blobs(96))
+    spec = small_sweep(data, method=method, conditioning=ConditioningSpec(width=8, fine=0))
+    folder = SweepFolder(tmp_path / "sweep")
+    execution = from_dict(ExecutionSpec, {"engine": engine, "workers": 2, "log_pictures": 2})
+
+    def mapped() -> Kept:
+        kept = Kept()
+        with logged(kept, execution, folder.path, spec) as logging:
+            run_sweep(spec, data, folder, logging.execution, logging.observer)
+        return kept
+
+    kept = mapped()
+    for one in [folder.network(one) for one in spec.networks()] or [folder.run(run) for run in spec.runs()]:
         for line in read_json_lines(one.training):
             assert kept.numbers[one.path.name, line["epoch"]] == expected(line)
         assert (2, f"{one.path.name}/samples") in kept.pictures and (1, f"{one.path.name}/samples") not in kept.pictures
     assert kept.told == ["start", "done"]
-    again = Kept()
-    rs.map_landscape(blobs(96), method=method, execution=spec, log=again, out=tmp_path / "map", **SMALL)
-    assert again.told == [] and not again.numbers, "nothing begins where all is done"
+    assert mapped().told == [], "nothing begins where all is done"
 
 
 # The parts
@@ -256,9 +263,9 @@ def test_what_cannot_log_is_refused_before_anything_begins(tmp_path: Path, monke
         with logged(log, ExecutionSpec(log=names), tmp_path, spec):
             pytest.fail("nothing shall begin")
 
-    with pytest.raises(SpecError, match="execution.log is 'tensorbord': it must be one of tensorboard, wandb"):
+    with pytest.raises(SpecError, match=r"execution\.log is 'tensorbord': it must be one of tensorboard, wandb"):
         enter("tensorbord")
-    with pytest.raises(SpecError, match="execution.log has mlflow twice"):
+    with pytest.raises(SpecError, match=r"execution\.log has mlflow twice"):
         enter("mlflow", ("mlflow",))
     with pytest.raises(SpecError, match="log has a dict without start, log, picture, finish"):
         enter([{}])
@@ -270,11 +277,13 @@ def test_what_cannot_log_is_refused_before_anything_begins(tmp_path: Path, monke
 
 def test_a_call_that_is_interrupted_says_so(tmp_path: Path) -> None:
     kept = Kept()
-    with (
-        pytest.raises(KeyboardInterrupt),
-        logged(kept, ExecutionSpec(), tmp_path, RunSpec(betas=(1.0, 1.0))) as logging,
-    ):
-        assert logging.observer is not None and logging.execution.log == ("Kept",)
-        logging.observer.epoch(EPOCH)
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with logged(kept, ExecutionSpec(), tmp_path, RunSpec(betas=(1.0, 1.0))) as logging:
+            assert logging.observer is not None and logging.execution.log == ("Kept",)
+            logging.observer.epoch(EPOCH)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert kept.told == ["start", "stopped"]
