@@ -172,7 +172,9 @@ def test_every_training_of_a_sweep_is_logged(engine: str, method: str, tmp_path:
     data = load_data(blobs(96))
     spec = small_sweep(data, method=method, conditioning=ConditioningSpec(width=8, fine=0))
     folder = SweepFolder(tmp_path / "sweep")
-    execution = from_dict(ExecutionSpec, {"engine": engine, "workers": 2, "log_pictures": 2})
+    execution = from_dict(
+        ExecutionSpec, {"engine": engine, "workers": 1 if engine == "workers" else None, "log_pictures": 2}
+    )
 
     def mapped() -> Kept:
         kept = Kept()
