@@ -3,7 +3,7 @@
     python benchmarks/loggers.py --data mnist-5k --epochs 4 tensorboard mlflow
 
 Trains in this process. Whole times of two trainings differ by more than a logger costs, so the parts are timed by
-themselves: pictures (drawn after every epoch), and all calls of the logger, without the first, which imports its package.
+themselves: pictures (drawn after every epoch), and the calls of the logger but the first, which imports its package.
 """
 
 import argparse
