@@ -25,8 +25,8 @@ def landscape(path: Path, **options: Any) -> SweepFolder:
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Table, Table]:
     root = tmp_path_factory.mktemp("compared")
-    folders = landscape(root / "a", steps=3), landscape(root / "b", steps=5)
-    return root, *map(read_table, folders)
+    one, other = landscape(root / "a", steps=3), landscape(root / "b", steps=5)
+    return root, read_table(one), read_table(other)
 
 
 def side(table: Table, name: str = "a", fingerprint: str | None = "same", **changes: Any) -> Side:
