@@ -9,13 +9,14 @@ themselves: pictures (drawn after every epoch), and the calls of the logger but 
 import argparse
 import tempfile
 import time
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import ratescape as rs
+from ratescape import loggers
 from ratescape.execution import work
-from ratescape.execution.logged import Logs
 from ratescape.execution.sketches import sketching
 
 
@@ -38,20 +39,19 @@ class Spent:
 
 def measured(data: str, epochs: int, name: str) -> tuple[float, float, float]:
     """Seconds of training, of pictures and of the logger's calls within it."""
-    drawing, telling, training = Spent(), Spent(), Spent()
-    told = Logs._tell  # pyright: ignore[reportPrivateUsage]
+    drawing, telling, starting, training = Spent(), Spent(), Spent(), Spent()
+    opened, train = loggers.opened, work.train
+
+    def timed(name: str, folder: Path) -> Any:
+        one = opened(name, folder)
+        calls = {"log": telling.timed(one.log), "picture": telling.timed(one.picture)}
+        return types.SimpleNamespace(start=starting.timed(one.start), finish=one.finish, **calls)
 
     def drawn(*given: Any, **options: Any) -> Any:
         watch = sketching(*given, **options)
-        return (
-            None if watch is None else lambda epoch, weights: _without_telling(watch, drawing, telling, epoch, weights)
-        )
+        return watch and (lambda epoch, weights: _without_telling(watch, drawing, telling, epoch, weights))
 
-    begin = Logs._begin  # pyright: ignore[reportPrivateUsage]
-    started = Spent()
-    work.sketching = drawn
-    train, work.train = work.train, training.timed(work.train)
-    Logs._tell, Logs._begin = telling.timed(told), started.timed(begin)
+    work.sketching, work.train, loggers.opened = drawn, training.timed(train), timed
     try:
         with tempfile.TemporaryDirectory() as folder:
             rs.train(
@@ -62,8 +62,8 @@ def measured(data: str, epochs: int, name: str) -> tuple[float, float, float]:
                 out=Path(folder) / "model",
             )
     finally:
-        work.sketching, work.train, Logs._tell, Logs._begin = sketching, train, told, begin
-    return training.seconds - started.seconds, drawing.seconds, telling.seconds - started.seconds
+        work.sketching, work.train, loggers.opened = sketching, train, opened
+    return training.seconds - starting.seconds, drawing.seconds, telling.seconds
 
 
 def _without_telling(watch: Callable[..., None], drawing: Spent, telling: Spent, epoch: int, weights: Any) -> None:
