@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from ratescape.hub.opening import from_hub as from_hub
     from ratescape.landscape import Landscape as Landscape
     from ratescape.landscape import map_landscape as map_landscape
+    from ratescape.landscape.comparing import Comparison as Comparison
+    from ratescape.landscape.comparing import compare as compare
+    from ratescape.loggers.logger import Logger as Logger
     from ratescape.model.hierarchy import HVAE as HVAE
     from ratescape.model.restored import Restored as Restored
     from ratescape.models import evaluate as evaluate
@@ -71,6 +74,8 @@ _HOMES = {
     "ratescape.exporting.write": ["Exported", "export"],
     "ratescape.hub.opening": ["from_hub"],
     "ratescape.landscape": ["Landscape", "map_landscape"],
+    "ratescape.landscape.comparing": ["Comparison", "compare"],
+    "ratescape.loggers.logger": ["Logger"],
     "ratescape.model.hierarchy": ["HVAE"],
     "ratescape.model.restored": ["Restored"],
     "ratescape.models": ["evaluate", "load", "save", "train"],
@@ -100,6 +105,7 @@ __all__ = [
     "Between",
     "CheckpointError",
     "Codec",
+    "Comparison",
     "Conditioned",
     "ConditioningSpec",
     "ControlSpec",
@@ -112,6 +118,7 @@ __all__ = [
     "HubError",
     "ImageData",
     "Landscape",
+    "Logger",
     "ModelSpec",
     "NoWinner",
     "Observer",
@@ -128,6 +135,7 @@ __all__ = [
     "TrainingSpec",
     "__version__",
     "calibrate",
+    "compare",
     "compress",
     "decompress",
     "evaluate",

@@ -15,6 +15,7 @@ from ratescape.data.reloading import reload_data
 from ratescape.errors import SpecError
 from ratescape.evaluation import suite
 from ratescape.evaluation.subject import Subject
+from ratescape.execution.logged import Log, logged
 from ratescape.execution.observing import Progressing, announced_by, measured_by, observer_of
 from ratescape.execution.outlook import Outlook
 from ratescape.execution.progress.observers import Observer
@@ -49,6 +50,7 @@ def train(
     execution: ExecutionSpec | Fields | None = None,
     progress: Progressing = False,
     observer: Observer | None = None,
+    log: Log = (),
     out: str | Path | None = None,
 ) -> HVAE:
     """Train and measure one model; the same call takes up what was interrupted.
@@ -61,6 +63,7 @@ def train(
         betas: one for each layer, top layer first, or one number for all; default: 1 for each, the ELBO's.
         progress: True shows how far it is; a function is called with each :class:`Progress` and :class:`Epoch`.
         observer: sees steps, epochs and pictures as they come.
+        log: loggers that are told of every epoch: as of :func:`map_landscape`.
         out: folder for the results; by default one named after the data and the spec, in the current folder.
 
     Raises:
@@ -81,7 +84,7 @@ def train(
         chosen = () if is_empty(betas) else as_betas(betas, network.layers)
     run = RunSpec(images.spec, network, recipe, chosen, own)
     with observer_of(progress, observer) as seen:
-        return load(train_spec(run, images, how, folder, seen, measured, announced_by(progress)).path)
+        return load(train_spec(run, images, how, folder, seen, measured, announced_by(progress), log).path)
 
 
 def train_spec(
@@ -92,6 +95,7 @@ def train_spec(
     observer: Observer | None = None,
     evaluation: EvaluationSpec | None = None,
     announce: Callable[[Outlook], object] | None = None,
+    log: Log = (),
 ) -> RunFolder:
     """As :func:`train`, of a full spec on images that are loaded. Returns the model's folder.
 
@@ -100,7 +104,8 @@ def train_spec(
     """
     whole = resolved_run(run, data)
     folder = RunFolder(out or default_folder("model", data, whole))
-    run_single(whole, data, folder, evaluation or EvaluationSpec(), execution, observer, announce)
+    with logged(log, execution, folder.path, whole, observer) as logging:
+        run_single(whole, data, folder, evaluation or EvaluationSpec(), logging.execution, logging.observer, announce)
     return folder
 
 
@@ -199,14 +204,12 @@ def evaluate(
     chosen = chosen_device(device)
     allow_factories(allow)
     measured = _opened(required_path(path), chosen, betas, extrapolate, factory)
-    owner = measured.owner
-    usual = SweepFolder(owner.path).spec().evaluation if measured.of_landscape else EvaluationSpec()
+    usual = SweepFolder(measured.owner.path).spec().evaluation if measured.of_landscape else EvaluationSpec()
     settings = usual if evaluation is None else as_spec(EvaluationSpec, evaluation, "evaluation")
     with observer_of(progress) as seen:
         images = _images_of(measured, path, data, data_folder)
-        judge = judge_of_results(owner, images, settings, chosen)
-        subject = Subject(measured.model, images, measured.betas, settings, judge)
-        lines = suite.measure(subject, measured_by(seen))
+        judge = judge_of_results(measured.owner, images, settings, chosen)
+        lines = suite.measure(Subject(measured.model, images, measured.betas, settings, judge), measured_by(seen))
     return [line | {"extrapolated": True} for line in lines] if measured.extrapolated else lines
 
 

@@ -19,8 +19,11 @@ def main() -> int:
     guard = Guard()
     guard.stand()
     try:
-        if sys.argv[1:] in (["--help"], ["-h"]):
-            return _help()
+        if sys.argv[1:] in (["-h"], ["--help"]):  # waits for no option of any command
+            from ratescape.cli.overview import overview
+
+            sys.stdout.write(overview() + "\n")
+            return 0
         from ratescape.cli.commands import main as run
 
         return run()
@@ -31,15 +34,6 @@ def main() -> int:
     finally:
         for one in guard.signals:
             signal.signal(one, signal.SIG_IGN)  # nothing is left to be interrupted but the end itself
-
-
-def _help() -> int:
-    """Print what the commands are, without importing them."""
-    from ratescape.cli.output import say
-    from ratescape.cli.overview import overview, read_summaries
-
-    say(overview(read_summaries()))
-    return 0
 
 
 class Guard:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import tyro
 
+from ratescape.cli.completion import OPTION, completion
 from ratescape.cli.config import UsageError, with_config
 from ratescape.cli.factories import refuse_factory_of_file
 from ratescape.cli.output import say
@@ -34,10 +35,13 @@ def parse(words: list[str], commands: Commands[T]) -> T:
         SpecError: a value that is out of range, or a config file that cannot be used.
     """
     if not words or words[0] in ("-h", "--help"):
-        say(overview({name: (command.__doc__ or "").partition("\n")[0] for name, command in commands.items()}))
+        say(overview())
         raise SystemExit(0 if words else 2)
     if words[0] == "--version":
         say(f"ratescape {__version__}")
+        raise SystemExit(0)
+    if words[0] == OPTION:
+        say(completion(words[1:], commands))
         raise SystemExit(0)
     name, rest = words[0], words[1:]
     if name not in commands:

@@ -15,6 +15,7 @@ from ratescape.evaluation.rates import active_units
 from ratescape.evaluation.reading import read
 from ratescape.execution.interrupts import deferred
 from ratescape.execution.progress.messages import Reporter, Tell, told
+from ratescape.execution.sketches import sketching
 from ratescape.execution.work import shortage_named
 from ratescape.execution.workspace import Workspace
 from ratescape.model.columns import names_of, stand_on
@@ -125,8 +126,15 @@ def _attempt(
     reporter = Reporter(tell, [key(spec)], number)
     with deferred() as asked:
         how = workspace.execution
+        watch = sketching(network, reporter.runs, workspace, tell, number)
         context = TrainingContext(
-            saving, reporter, how.compile, how.checkpointing, inspection=Inspection(last, lives), stop=asked
+            saving,
+            reporter,
+            how.compile,
+            how.checkpointing,
+            inspection=Inspection(last, lives),
+            watch=watch,
+            stop=asked,
         )
         return train(recipe, network, images, policy, 1, spec.seed, context=context)
 

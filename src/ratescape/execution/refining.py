@@ -9,6 +9,7 @@ from ratescape.errors import SpecError
 from ratescape.evaluation import suite
 from ratescape.evaluation.comparable import is_current
 from ratescape.evaluation.subject import Subject
+from ratescape.execution.logged import logged
 from ratescape.execution.progress.messages import Tell, told, within
 from ratescape.execution.progress.observers import Observer
 from ratescape.execution.progress.tracker import Plan
@@ -81,8 +82,12 @@ def refine(
         CheckpointError: the network's file is missing or damaged.
         SpecError: the network's training diverged, so that there is nothing to go on from.
     """
-    with session(folder, data, observer) as own:
-        complete_refining(runs, folder, execution, own)
+    how = execution or ExecutionSpec()
+    with (
+        logged((), how, folder.path, folder.spec(), observer) as logging,
+        session(folder, data, logging.observer) as own,
+    ):
+        complete_refining(runs, folder, logging.execution, own)
 
 
 def complete_refining(

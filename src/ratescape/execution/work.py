@@ -18,6 +18,7 @@ from ratescape.evaluation.views import views
 from ratescape.execution.interrupts import deferred
 from ratescape.execution.packing import Pack
 from ratescape.execution.progress.messages import Reporter, Tell, told
+from ratescape.execution.sketches import sketching
 from ratescape.execution.workspace import Workspace, is_trained
 from ratescape.model.columns import names_of
 from ratescape.model.hierarchy import HVAE
@@ -95,7 +96,7 @@ def _train_pack(work: PackWork, workspace: Workspace, reporter: Reporter) -> Non
     like = torch.empty(0, device=workspace.device, dtype=images.dtype)
     policy, log = pack_policy(work.runs, len(images), like)
     with shortage_named(len(work.runs)), told(reporter.tell, "training", reporter.runs), deferred() as asked:
-        context = _pack_context(work, workspace, reporter, asked)
+        context = _pack_context(work, workspace, reporter, asked, model)
         trained = train(spec.training, model, images, policy, len(work.runs), spec.seed, context=context)
     for index, (run, folder) in enumerate(zip(work.runs, work.folders, strict=True)):
         if is_trained(folder):
@@ -128,7 +129,7 @@ def _refine_pack(
     betas = torch.tensor([run.betas for run in work.runs], device=workspace.device, dtype=images.dtype)  # [P, L]
     recipe, policy, initial = refining(spec.training, merged), FixedBetas(betas, 0), stack(models)
     with shortage_named(len(models)), told(reporter.tell, "training", reporter.runs), deferred() as asked:
-        context = _pack_context(work, workspace, reporter, asked)
+        context = _pack_context(work, workspace, reporter, asked, models[0])
         trained = train(recipe, models[0], images, policy, len(models), spec.seed, initial=initial, context=context)
     for index, (run, folder) in enumerate(zip(work.runs, work.folders, strict=True)):
         if not is_trained(folder):
@@ -167,11 +168,16 @@ def trained_steps(run: RunSpec, count: int) -> int:
 
 
 def _pack_context(
-    work: PackWork, workspace: Workspace, reporter: Reporter, asked: Callable[[], bool]
+    work: PackWork,
+    workspace: Workspace,
+    reporter: Reporter,
+    asked: Callable[[], bool],
+    model: HVAE,
 ) -> TrainingContext:
     identity = "-".join([workspace.data.fingerprint, *map(key, work.runs)])
     saving = Saving(work.checkpoint, workspace.execution.checkpoint_seconds, identity)
-    return TrainingContext(saving, reporter, workspace.execution.compile, workspace.execution.checkpointing, stop=asked)
+    watch, how = sketching(model, reporter.runs, workspace, reporter.tell), workspace.execution
+    return TrainingContext(saving, reporter, how.compile, how.checkpointing, watch=watch, stop=asked)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ratescape.data.catalog import ImageData, Source, Values, load_data
 from ratescape.errors import SpecError
+from ratescape.execution.logged import Log, logged
 from ratescape.execution.observing import Progressing, announced_by, observer_of
 from ratescape.execution.outlook import Outlook
 from ratescape.execution.progress.messages import told
@@ -42,6 +43,7 @@ def map_landscape(
     execution: ExecutionSpec | Fields | None = None,
     progress: Progressing = False,
     observer: Observer | None = None,
+    log: Log = (),
     out: str | Path | None = None,
 ) -> Landscape:
     """Train a family of models, measure them all, and write their report.
@@ -61,6 +63,8 @@ def map_landscape(
         progress: True shows how far it is, as the command line does; a function is called with each
             :class:`Progress` and :class:`Epoch`.
         observer: sees steps, epochs and pictures as they come.
+        log: loggers that are told of every epoch, beside those of ``execution``: names (``tensorboard``, ``wandb``,
+            ``trackio``, ``mlflow``), or objects with the methods of :class:`Logger`.
         out: folder for the results; by default one named after the data and the spec, in the current folder.
 
     Raises:
@@ -84,7 +88,7 @@ def map_landscape(
     how, folder = as_spec(ExecutionSpec, execution, "execution"), as_path(out, "out")
     images = load_data(data, labels, targets, progress=progress is True)
     with observer_of(progress, observer) as seen:
-        return map_spec(spec, images, how, folder, seen, announced_by(progress))
+        return map_spec(spec, images, how, folder, seen, announced_by(progress), log)
 
 
 def map_spec(
@@ -94,22 +98,28 @@ def map_spec(
     out: Path | None = None,
     observer: Observer | None = None,
     announce: Callable[[Outlook], object] | None = None,
+    log: Log = (),
 ) -> Landscape:
     """As :func:`map_landscape`, of a full spec on images that are loaded.
 
     Args:
         announce: is told what there is to do and how long that will take, before it begins; for that, a few steps are
             timed, which takes about three seconds. It is not called if there is nothing left to train or measure.
+        log: as of :func:`map_landscape`.
     """
     whole = resolved_sweep(spec, data)
     folder = SweepFolder(out or default_folder("landscape", data, whole))
-    with session(folder, data, observer) as own:
-        complete_sweep(whole, folder, execution, own, announce)
+    with (
+        logged(log, execution, folder.path, whole, observer) as logging,
+        session(folder, data, logging.observer) as own,
+    ):
+        complete_sweep(whole, folder, logging.execution, own, announce)
         landscape = Landscape(folder.path)
-        complete_refining(_to_refine(landscape, whole), folder, execution, own)
+        complete_refining(_to_refine(landscape, whole), folder, logging.execution, own)
         if not folder.is_reported:
             with told(own.phases.receive, "figures"):
                 landscape.report()
+        logging.figure(folder.path / "figures" / "landscape.png")
     return landscape
 
 

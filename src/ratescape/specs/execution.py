@@ -35,6 +35,10 @@ class ExecutionSpec:
     It does not go with execution.compile."""
     checkpoint_seconds: float = 60.0
     """Seconds between checkpoints of a training in progress."""
+    log: tuple[str, ...] = ()
+    """Loggers that are told of every epoch: tensorboard, wandb, trackio, mlflow; each needs the extra of its name."""
+    log_pictures: int = 1
+    """Epochs between two pictures of each training that loggers are shown; 0 for pictures of finished models alone."""
     address: str | None = None
     """Ray cluster: HOST:6379 from one of its machines, ray://HOST:10001 from elsewhere, auto for the one this machine
     belongs to; default: that one, or else one of this machine alone, started for the sweep."""
@@ -51,4 +55,5 @@ class ExecutionSpec:
             raise SpecError("execution.compile does not go with execution.checkpointing: leave one of them out")
         require(self.workers is None or self.workers > 0, "execution.workers", self.workers, "positive")
         require(self.pack is None or self.pack > 0, "execution.pack", self.pack, "positive")
+        require(self.log_pictures >= 0, "execution.log_pictures", self.log_pictures, "at least 0")
         require(self.checkpoint_seconds >= 0, "execution.checkpoint_seconds", self.checkpoint_seconds, "at least 0")

@@ -101,6 +101,8 @@ class TrainingContext:
     of a pack then pass one after the other."""
     inspection: Inspection | None = None
     """Not carried out where all members have diverged."""
+    watch: Callable[[int, Parameters], None] | None = None
+    """Shown, after each epoch (counted from 1), the weights ``[P, ...]`` that would be kept if training ended here."""
     stop: Callable[[], bool] | None = None
     """Whether the training shall break off: asked after every step. It then writes its checkpoint and raises
     KeyboardInterrupt."""

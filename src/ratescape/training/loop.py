@@ -15,7 +15,7 @@ from ratescape.model.packs import Parameters, pack_pass, stack
 from ratescape.model.recomputing import recomputing
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.policy import BetaPolicy, weighted
-from ratescape.training.context import Inspection, TrainingContext, TrainingListener
+from ratescape.training.context import Inspection, TrainingContext
 from ratescape.training.optimiser import clipped, member_norms
 from ratescape.training.schedule import learning_rate, total_steps
 from ratescape.training.state import Trained, TrainingState
@@ -115,7 +115,7 @@ def _take_steps(
         state.seconds = time.monotonic() - started
         if state.between_epochs:
             state.close_epoch(betas.betas, lr)
-        _report(context.listener, state, steps)
+        _report(context, state, steps)
         rejected = _rejected(context.inspection, state)
         if saving is not None and (rejected or state.step == steps or time.monotonic() - saved >= saving.seconds):
             state.save(saving)
@@ -135,13 +135,14 @@ def _batches(images: Images, size: int, seed: int, steps: range, per_epoch: int)
         yield order[position * size : (position + 1) * size]
 
 
-def _report(listener: TrainingListener | None, state: TrainingState, steps: int) -> None:
-    """Tell the listener of the step that is over, and of the epoch if it was its last."""
-    if listener is None:
-        return
-    listener.step(state.step, steps)
-    if state.between_epochs:
-        listener.epoch(state.epochs.records(-1))
+def _report(context: TrainingContext, state: TrainingState, steps: int) -> None:
+    """Tell of the step that is over, and of the epoch if it was its last, whose weights are then shown."""
+    if context.listener is not None:
+        context.listener.step(state.step, steps)
+        if state.between_epochs:
+            context.listener.epoch(state.epochs.records(-1))
+    if context.watch is not None and state.between_epochs:
+        context.watch(state.step // state.per_epoch, state.weights())
 
 
 def _break_off(context: TrainingContext, state: TrainingState) -> None:

@@ -179,6 +179,9 @@ class TrainingState:
         self.epochs.rows = list(stored["epochs"]) if "epochs" in stored else []
         self.step, self.seconds = header["step"], header["seconds"]
 
+    def weights(self) -> Parameters:
+        """The weights ``[P, ...]`` to be kept: averaged, where that is asked for."""
+        return {name: p.detach() for name, p in self.parameters.items()} | self.averages
+
     def result(self) -> Trained:
-        weights = {name: p.detach() for name, p in self.parameters.items()} | self.averages
-        return Trained(weights, self._frozen().tolist(), self.epochs.history(), self.seconds)
+        return Trained(self.weights(), self._frozen().tolist(), self.epochs.history(), self.seconds)

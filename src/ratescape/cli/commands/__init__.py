@@ -8,6 +8,7 @@ from typing import TypeAlias
 from ratescape.cli import parsing
 from ratescape.cli.commands.bench_files import BenchFiles
 from ratescape.cli.commands.check_network import CheckNetwork
+from ratescape.cli.commands.compare import Compare
 from ratescape.cli.commands.compress import Compress
 from ratescape.cli.commands.data import Data
 from ratescape.cli.commands.decompress import Decompress
@@ -34,6 +35,7 @@ Command: TypeAlias = (
     | Train
     | Evaluate
     | Report
+    | Compare
     | Recommend
     | Solve
     | Score
@@ -56,6 +58,7 @@ COMMANDS: dict[str, type[Command]] = {
     "train": Train,
     "evaluate": Evaluate,
     "report": Report,
+    "compare": Compare,
     "recommend": Recommend,
     "solve": Solve,
     "score": Score,

@@ -58,10 +58,12 @@ def mapped(
     Args:
         reason: a line to print once the images are there and fit, unless quiet.
     """
+    from ratescape import loggers
     from ratescape.data.catalog import load_data
     from ratescape.execution.sweep import resolved_sweep
     from ratescape.landscape import map_spec
 
+    loggers.check(execution.log)
     data = load_data(sweep.data, folder=data_folder, progress=is_watched(quiet))
     importable([sweep.model.factory])
     sweep = resolved_sweep(sweep, data)

@@ -56,10 +56,12 @@ class Train:
 
     def _train_at_betas(self) -> None:
         spec = self.spec  # wrong options are refused before torch is imported
+        from ratescape import loggers
         from ratescape.data.catalog import load_data
         from ratescape.models import train_spec
         from ratescape.records.files import read_json_lines
 
+        loggers.check(self.execution.log)
         data = load_data(spec.data, folder=self.data_folder, progress=is_watched(self.quiet))
         importable([spec.model.factory])
         with bar(self.quiet) as observer:

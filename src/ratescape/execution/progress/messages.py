@@ -9,7 +9,8 @@ PAUSE = 0.3
 """Seconds between two messages about the steps of a training."""
 
 Message = dict[str, Any]
-"""What is told: ``kind`` is ``phase``, ``steps``, ``epoch`` or ``written``; ``runs`` are keys of runs or networks."""
+"""What is told: ``kind`` is ``phase``, ``steps``, ``epoch``, ``picture`` or ``written``; ``runs`` are keys of runs or
+networks."""
 
 Tell = Callable[[Message], None]
 

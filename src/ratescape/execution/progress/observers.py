@@ -43,12 +43,16 @@ class Epoch(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A picture of a finished model."""
+    """A picture of a finished model, or where the work is logged, also of one that trains."""
 
     run: str
     name: str
     """``reconstructions`` (originals above) or ``samples``."""
     png: bytes
+    epoch: int | None = None
+    """Of a model that trains, the epoch that is over, counted from 1; None for a finished model."""
+    attempt: int = 1
+    """As of :class:`Epoch`."""
 
 
 class Phase(NamedTuple):
@@ -94,7 +98,7 @@ class Observer(Protocol):
         ...
 
     def picture(self, picture: Picture) -> None:
-        """See a picture of a model that is finished."""
+        """See a picture of a model that is finished, or of one that trains where the work is logged."""
         ...
 
     def phase(self, phase: Phase) -> None:

@@ -1,5 +1,6 @@
 """Turns what trainings tell into what observers see."""
 
+import base64
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -56,7 +57,12 @@ class Tracker:
     def receive(self, message: Message) -> None:
         """Take in one message; observers see what it changes."""
         with self.audience.lock:
-            take_in = {"steps": self._stepped, "epoch": self._epoch, "written": self._written}
+            take_in = {
+                "steps": self._stepped,
+                "epoch": self._epoch,
+                "picture": self._picture,
+                "written": self._written,
+            }
             take_in.get(message["kind"], self.phases.receive)(message)
 
     def state(self) -> Progress:
@@ -83,6 +89,10 @@ class Tracker:
         betas, layers, groups = tuple(record["betas"]), tuple(rates), tuple(together)
         epoch = Epoch(run=message["runs"][0], betas=betas, rates=layers, group_rates=groups, **numbers)
         self.audience.show(epoch)
+
+    def _picture(self, message: Message) -> None:
+        (run,), png = message["runs"], base64.b64decode(message["png"])
+        self.audience.show(Picture(run, message["name"], png, message["epoch"], message["attempt"]))
 
     def _written(self, message: Message) -> None:
         for key in message["runs"]:

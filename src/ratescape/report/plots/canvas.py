@@ -130,7 +130,7 @@ def save(figure: Figure, folder: Path, name: str, pdf: bool = False) -> list[Pat
     Raises:
         RecordError: a file cannot be written.
     """
-    contents = {folder / f"{name}.png": _as_png(figure)}
+    contents = {folder / f"{name}.png": as_png(figure)}
     if pdf or (folder / f"{name}.pdf").exists():
         contents[folder / f"{name}.pdf"] = _as_pdf(figure)
     for path, content in contents.items():
@@ -138,7 +138,7 @@ def save(figure: Figure, folder: Path, name: str, pdf: bool = False) -> list[Pat
     return list(contents)
 
 
-def _as_png(figure: Figure) -> bytes:
+def as_png(figure: Figure) -> bytes:
     """The picture of a figure. Plain areas and lines need no filter: without one, half the time gives smaller files."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

@@ -1,0 +1,32 @@
+"""trackio, which keeps runs where it always does (``TRACKIO_DIR``), for its own dashboard."""
+
+import importlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ratescape.loggers.charts import PROJECT, Charts
+
+
+def logger(folder: Path) -> Charts:
+    """One run of trackio, named by the folder of results.
+
+    Example::
+
+        rs.map_landscape("mnist-5k", log="trackio", out="digits")  # then: trackio show --project ratescape
+    """
+    trackio: Any = importlib.import_module("trackio")
+
+    def begin(spec: Mapping[str, Any]) -> Any:
+        project = os.environ.get("TRACKIO_PROJECT", PROJECT)
+        own = {"folder": str(folder)} | dict(spec)
+        return trackio.init(project, name=spec["name"], config=own, embed=False)
+
+    def picture(image: Image.Image) -> Any:
+        return trackio.Image(np.asarray(image))
+
+    return Charts(begin, picture, lambda run, is_done: trackio.finish())
