@@ -1,0 +1,1 @@
+"""A live page over a landscape: every model of the family, on one's own images, while a point is dragged."""
