@@ -1,0 +1,1 @@
+"""The page: markup, style and modules, joined into one file."""
