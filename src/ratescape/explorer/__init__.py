@@ -1,1 +1,1 @@
-"""A live page over a landscape: every model of the family, on one's own images, while a point is dragged."""
+"""The page in a browser on which one moves through the models of a landscape, and the server behind it."""

@@ -10,6 +10,7 @@ import pandas as pd
 from ratescape import selection
 from ratescape.landscape.contents import data_of, ground_of, held_out, network_of, permit
 from ratescape.landscape.shown import html_of, line_of
+from ratescape.landscape.uses import LandscapeUses
 from ratescape.records import answers
 from ratescape.records.answers import Answer
 from ratescape.records.folders import RunFolder, SweepFolder
@@ -31,7 +32,7 @@ if TYPE_CHECKING:  # what needs torch is imported where it is used: reading and 
     from ratescape.search.by_rates import Solved
 
 
-class Landscape:
+class Landscape(LandscapeUses):
     """A mapped family of models: its table, its choices, its report.
 
     Args:

@@ -12,6 +12,7 @@ from ratescape.cli.commands.compress import Compress
 from ratescape.cli.commands.data import Data
 from ratescape.cli.commands.decompress import Decompress
 from ratescape.cli.commands.evaluate import Evaluate
+from ratescape.cli.commands.explore import Explore
 from ratescape.cli.commands.info import Info
 from ratescape.cli.commands.ls import Ls
 from ratescape.cli.commands.map import Map
@@ -33,6 +34,7 @@ Command: TypeAlias = (
     | Report
     | Recommend
     | Solve
+    | Explore
     | Score
     | Compress
     | Decompress
@@ -52,6 +54,7 @@ COMMANDS: dict[str, type[Command]] = {
     "report": Report,
     "recommend": Recommend,
     "solve": Solve,
+    "explore": Explore,
     "score": Score,
     "compress": Compress,
     "decompress": Decompress,

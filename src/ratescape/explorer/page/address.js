@@ -44,12 +44,17 @@ export function readAddress(text, tabs) {
   if (parts.get("axes") === "betas") update.mode = "betas";
   if (tabs.includes(parts.get("view"))) update.tab = parts.get("view");
   if (facts.metrics.some(({ name }) => name === parts.get("colour"))) update.metric = parts.get("colour");
+  return { ...update, ...wholeNumbers(parts) };
+}
+
+function wholeNumbers(parts) {
   const limits = {
     s: ["seed", 2 ** 31],
     c: ["chosen", IMAGES],
     with: ["other", IMAGES],
     g: ["group", facts.groups.length],
   };
+  const update = {};
   for (const [short, [name, limit]] of Object.entries(limits)) {
     const value = Number(parts.get(short) ?? Number.NaN);
     if (Number.isInteger(value) && value >= 0 && value < limit) update[name] = value;
