@@ -6,7 +6,7 @@ import { state } from "./state.js";
 const PAUSE = 250; // browsers refuse addresses that change more often
 const IMAGES = 16; // that the server takes at most
 
-let timer;
+let writing;
 
 /** The part behind the #, without it. */
 export function fragment() {
@@ -27,8 +27,8 @@ function numbers(values) {
 }
 
 export function writeAddress() {
-  clearTimeout(timer);
-  timer = setTimeout(() => history.replaceState(null, "", `#${fragment()}`), PAUSE);
+  clearTimeout(writing);
+  writing = setTimeout(() => history.replaceState(null, "", `#${fragment()}`), PAUSE);
 }
 
 /** What an address says, as far as it makes sense with this landscape. */

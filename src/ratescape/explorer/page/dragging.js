@@ -14,7 +14,7 @@ const REST = 300; // milliseconds after the last key or turn of the wheel
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
-let timer;
+let resting;
 
 export function connectPlane() {
   const plane = element("plane");
@@ -109,6 +109,6 @@ function turn(event) {
 
 /** Keys and wheels are let go of when nothing has come for a while. */
 function rest() {
-  clearTimeout(timer);
-  timer = setTimeout(settle, REST);
+  clearTimeout(resting);
+  resting = setTimeout(settle, REST);
 }

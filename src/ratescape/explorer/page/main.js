@@ -83,7 +83,7 @@ async function start() {
   onChange(follow);
   begin();
   addEventListener("hashchange", begin);
-  addEventListener("resize", drawPlane);
+  new ResizeObserver(drawPlane).observe(element("plane"));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawPlane);
   element("app").removeAttribute("aria-busy");
 }

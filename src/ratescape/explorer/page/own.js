@@ -14,7 +14,7 @@ const MOST = 8; // images in the strip
 const INK = 280; // pixels of the side that is drawn on
 
 let from = 0;
-let pad;
+let inkPad;
 
 export function connectImages() {
   element("pick").hidden = !facts.images;
@@ -100,7 +100,7 @@ function testButton(sheet, index, label) {
 
 function openDrawing() {
   const [channels, height, width] = facts.shape;
-  pad ??= buildPad(element("ink"), {
+  inkPad ??= buildPad(element("ink"), {
     width: Math.round(INK * Math.min(1, width / height)),
     height: Math.round(INK * Math.min(1, height / width)),
     radius: () => (element("thickness").value * INK) / 100,
@@ -113,7 +113,7 @@ function openDrawing() {
 }
 
 function wipe() {
-  clearPad(pad, "#000000");
+  clearPad(inkPad, "#000000");
 }
 
 async function useDrawing() {

@@ -4,7 +4,7 @@ import { element } from "../../report/page/dom.js";
 
 const QUIET = 1200; // milliseconds in which nothing has changed before numbers are spoken
 
-let timer;
+let speaking;
 
 /** Show one line; `kind` is "wrong" for an error. */
 export function say(text, kind = "") {
@@ -13,8 +13,8 @@ export function say(text, kind = "") {
 }
 
 export function sayNumbers(text) {
-  clearTimeout(timer);
-  timer = setTimeout(() => {
+  clearTimeout(speaking);
+  speaking = setTimeout(() => {
     element("spoken").textContent = text;
   }, QUIET);
 }
