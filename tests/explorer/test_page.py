@@ -42,8 +42,7 @@ def landscape(tmp_path_factory: pytest.TempPathFactory) -> rs.Landscape:
     folder = tmp_path_factory.mktemp("explored")
     np.savez(folder / "squares.npz", images=squares(300))
     return rs.map_landscape(
-        folder / "squares.npz",
-        data={"binary": True},
+        rs.DataSpec(name=str(folder / "squares.npz"), binary=True),
         model=MODEL,
         method=rs.Conditioned(grid=rs.BetaGrid(steps=3), conditioning={"fine": 7}),
         training={"steps": 300, "batch": 32, "learning_rate": 0.01},

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from ratescape.errors import NoWinner, RatescapeError
-from ratescape.explorer.answers import ANSWERS, abilities
+from ratescape.explorer.answers import abilities, answers
 from ratescape.explorer.asking import Asked
 from ratescape.explorer.family import Family
 from ratescape.explorer.guard import JSON, SESSION, UPLOAD, Guard, body
@@ -39,7 +39,8 @@ SHOWN = 200
 class Explorer:
     """The routes over one landscape.
 
-    One thread does all work on models, so that requests wait for one another and memory is bounded.
+    One thread does all work on models, so that requests wait for one another and memory is bounded. Another one searches
+    for the model that fits a use, by a network of its own: that takes seconds, in which the page goes on to move.
 
     Args:
         family: the models.
@@ -56,8 +57,10 @@ class Explorer:
         self.token = token or secrets.token_urlsafe(24)
         self.sessions = Sessions(sessions)
         self.framed = framed
+        self.answers = answers()
         self.waiting = 0
         self.worker = ThreadPoolExecutor(1, "ratescape-explore")
+        self.searcher = ThreadPoolExecutor(1, "ratescape-search")
         routes = [
             Route("/", self._page),
             Route("/api/landscape", self._answering(self._landscape)),
@@ -74,7 +77,8 @@ class Explorer:
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         yield
-        self.worker.shutdown(wait=False, cancel_futures=True)
+        for one in (self.worker, self.searcher):
+            one.shutdown(wait=False, cancel_futures=True)
 
     async def _page(self, request: Request) -> Response:
         nonce = secrets.token_urlsafe(16)
@@ -104,13 +108,15 @@ class Explorer:
 
         return route
 
-    async def _in_turn(self, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    async def _in_turn(
+        self, work: Callable[[], dict[str, Any]], by: ThreadPoolExecutor | None = None
+    ) -> dict[str, Any]:
         """What some work on the models gives, once those asked before have been answered."""
         if self.waiting >= QUEUE:
             raise Refused(f"the server is busy with {QUEUE} requests: ask again", 503)
         self.waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self.worker, work)
+            return await asyncio.get_running_loop().run_in_executor(by or self.worker, work)
         finally:
             self.waiting -= 1
 
@@ -141,10 +147,11 @@ class Explorer:
 
     async def _asked(self, request: Request, session: Session) -> dict[str, Any]:
         use = request.path_params["use"]
-        if use not in ANSWERS:
-            raise Refused(f"there is no /api/{use[:40]}: there are {', '.join(sorted(ANSWERS))}", 404)
+        if use not in self.answers:
+            raise Refused(f"there is no /api/{use[:40]}: there are {', '.join(sorted(self.answers))}", 404)
         asked = Asked.read(await body(request, JSON))
-        return await self._in_turn(lambda: ANSWERS[use](self.family, session, asked))
+        by = self.searcher if use == "ask" else self.worker
+        return await self._in_turn(lambda: self.answers[use](self.family, session, asked), by)
 
 
 def _number(request: Request, name: str, default: int, most: int) -> int:

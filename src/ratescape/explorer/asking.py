@@ -100,9 +100,9 @@ class Asked:
             self._refuse("demands", "an object of numbers by metric")
         return {str(column): self._number(f"demands.{column}", value, -1e300, 1e300) for column, value in found.items()}
 
-    def _number(self, name: str, value: object, low: float, high: float) -> float:
-        fine = isinstance(value, int | float) and not isinstance(value, bool)
-        if not fine or not low <= value <= high or not math.isfinite(value):
+    def _number(self, name: str, value: Any, low: float, high: float) -> float:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not low <= value <= high or not math.isfinite(value):
             self._refuse(name, f"a number from {low:.4g} to {high:.4g}" if high < 1e300 else "a positive finite number")
         return float(value)
 

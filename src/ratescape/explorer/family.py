@@ -17,7 +17,7 @@ from ratescape.explorer.refusal import Refused
 from ratescape.explorer.surface import Measured, Surface
 from ratescape.model.conditioning import SLACK, Conditioned
 from ratescape.model.hierarchy import HVAE
-from ratescape.records.folders import SweepFolder
+from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.table import Table, read_fine
 from ratescape.report.groups import groups_of
 
@@ -84,9 +84,7 @@ class Family:
         self.groups = groups_of(self.spec)
         found = selection.finished(landscape.records)
         if "psnr" not in found:
-            raise SpecError(
-                f"{self.folder.path} is of rows, and there are no pictures to explore: see ratescape report"
-            )
+            raise SpecError(f"{self.folder.path} is of rows, which are no pictures to explore: see ratescape report")
         self.rows = found[found["seed"] == found["seed"].iloc[0]]
         self.network = self._network()
         self.points = [self._measured(row) for _, row in self.rows.iterrows()]
@@ -124,9 +122,7 @@ class Family:
     def check(self, betas: Sequence[float]) -> None:
         """Refuse betas that are not of this landscape."""
         if len(betas) != len(self.groups):
-            raise Refused(
-                f"betas are {len(betas)}: this landscape has {len(self.groups)}, one for each group of layers"
-            )
+            raise Refused(f"betas are {len(betas)}: give {len(self.groups)}, one for each group of layers")
         for beta, (low, high), group in zip(betas, self.box, self.groups, strict=True):
             if self.network is not None and not low / SLACK <= beta <= high * SLACK:
                 raise Refused(f"{group.beta} is {beta:.4g}: choose one from {low:.4g} to {high:.4g}")
@@ -174,10 +170,8 @@ class Family:
             return Here(self.network.at(self.full(point)), point, self.full(point), None)
         index = next(index for index, one in enumerate(self.points) if one.betas == point)
         row = self.rows.iloc[index]
-        model = checkpoint.load_model(self.folder.path / "runs" / str(row["run"]) / "weights.safetensors", self.device)[
-            0
-        ]
-        return Here(model, point, selection.betas_of(row), str(row["run"]))
+        run = RunFolder(self.folder.path / "runs" / str(row["run"]))
+        return Here(checkpoint.load_model(run.weights, self.device)[0], point, selection.betas_of(row), run.path.name)
 
     def _network(self) -> Conditioned | None:
         if not self.spec.networks():

@@ -67,8 +67,12 @@ def mask_in(content: bytes, sides: tuple[int, int]) -> npt.NDArray[np.bool_]:
         Refused: no picture, or one without a white pixel.
     """
     image = opened(content, "the mask")
-    pixels = decoded(image.resize(sides[::-1], Image.Resampling.BOX), (1, *sides), "the mask")
-    missing = pixels[0] >= 128
+    height, width = sides
+    try:
+        small = _on_black(image).convert("L").resize((width, height), Image.Resampling.BOX)
+    except Exception as error:  # whatever a damaged file makes of the decoder
+        raise Refused("the mask is damaged: send a sound one", 415) from error
+    missing = np.asarray(small, np.uint8) >= 128
     if not missing.any():
         raise Refused("the mask has no white pixel: erase something first")
     return missing

@@ -77,10 +77,8 @@ class Served:
 
     def _repr_html_(self) -> str:
         address = html.escape(self.address, quote=True)
-        frame = (
-            f'<iframe src="{address}" width="100%" height="{self.height}" style="border:0" title="ratescape"></iframe>'
-        )
-        return f'{frame}<p><a href="{address}" target="_blank" rel="noreferrer">Open in a window of its own</a></p>'
+        frame = f'<iframe src="{address}" width="100%" height="{self.height}" style="border:0" title="ratescape">'
+        return f'{frame}</iframe><p><a href="{address}" target="_blank" rel="noreferrer">In a window of its own</a></p>'
 
 
 def served(
@@ -179,9 +177,8 @@ def _listening(host: str, port: int) -> socket.socket:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
     except (OSError, OverflowError) as error:
-        raise ResourceError(
-            f"cannot listen on {host}, port {port} ({error}): choose others by --host and --port"
-        ) from error
+        where = f"{host}, port {port}"
+        raise ResourceError(f"cannot listen on {where} ({error}): choose others by --host and --port") from error
     return found
 
 

@@ -18,7 +18,7 @@ class Explore:
     landscape: Positional[Path]
     """Folder of a landscape of images."""
     host: str = "127.0.0.1"
-    """Address to listen on. With any other than this machine's own, everybody who has the printed address can use it."""
+    """Address to listen on. Any but this machine's own can be reached by everybody who has the printed address."""
     port: int = 0
     """Port to listen on; 0: a free one."""
     open: Annotated[bool, arg(help="Open the page in a browser.")] = True
