@@ -36,9 +36,8 @@ def mapped(out: Path, images: np.ndarray, method: Any, *, binary: bool = False, 
     usual: dict[str, Any] = {"model": MODEL, "training": QUICK, "evaluation": LEAN, "execution": HERE}
     source: Any = images
     if binary:
-        usual["data"] = {"binary": True}
-        source = out.with_suffix(".npz")
-        np.savez(source, images=images)
+        source = {"name": str(out.with_suffix(".npz")), "binary": True}
+        np.savez(source["name"], images=images)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rs.Landscape, "report", lambda self: self.folder.report)
         return rs.map_landscape(source, method=method, out=out, **usual | fields)
