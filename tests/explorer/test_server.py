@@ -356,7 +356,7 @@ def test_other_origins_are_refused(page: Page, origin: str) -> None:
 
 def test_the_token_is_needed(page: Page) -> None:
     for token in ("", "wrong", page.explorer.token[:-1], "é"):
-        head = {"X-Ratescape-Token": token.encode()}
+        head = {b"X-Ratescape-Token": token.encode()}
         for answer in (page.client.get("/api/landscape", headers=head), page.client.post("/api/images", headers=head)):
             assert "token" in refusal(answer, 403)
         told = page.client.get("/", params={"token": token})
