@@ -21,7 +21,6 @@ from ratescape.execution.outlook import Outlook
 from ratescape.execution.progress.observers import Observer
 from ratescape.execution.sweep import default_folder, resolved_run, run_single
 from ratescape.judges.cache import judge_of_results
-from ratescape.model.columns import names_of
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.registry import resolved_model
@@ -156,9 +155,7 @@ def save(model: HVAE, path: str | Path, *, landscape: str | Path | None = None, 
         return
     folder = SweepFolder(required_path(landscape, "landscape"))
     own = as_betas(1.0 if is_empty(betas) else betas, model.spec.layers)
-    header = {"image_shape": model.image_shape, "landscape": str(folder.path.absolute()), "betas": own}
-    header |= {"fingerprint": folder.provenance().get("fingerprint")} | checkpoint.named(names_of(model.likelihood))
-    checkpoint.save_model(required_path(path), model.state_dict(), model.spec, folder.spec().data, header)
+    checkpoint.save_of_landscape(required_path(path), model, folder, own)
 
 
 def evaluate(

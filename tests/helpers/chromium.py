@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,6 +29,10 @@ _SWITCHES = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
+
+_CODES = {" ": "Space"}
+_NUMBERS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32}
+"""What browsers do by themselves on a key goes by its number."""
 
 
 class Chromium:
@@ -96,13 +101,29 @@ class Chromium:
 
     def open(self, page: Path, width: int = 1440, height: int = 1000, phone: bool = False, dark: bool = False) -> None:
         """Open a file in a window of so many CSS pixels and wait until it is drawn."""
+        self.visit(page.resolve().as_uri(), width, height, phone, dark)
+        self.wait("location.protocol === 'file:' && document.readyState === 'complete'")
+
+    def visit(
+        self,
+        address: str,
+        width: int = 1440,
+        height: int = 1000,
+        phone: bool = False,
+        dark: bool = False,
+        calm: bool = False,
+    ) -> None:
+        """Go to an address, in a window of so many CSS pixels; ``calm``: its user wants little motion."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
-        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        self.call("Emulation.setEmulatedMedia", features=scheme)
+        wishes = {
+            "prefers-color-scheme": "dark" if dark else "light",
+            "prefers-reduced-motion": "reduce" if calm else "no-preference",
+        }
+        features = [{"name": name, "value": value} for name, value in wishes.items()]
+        self.call("Emulation.setEmulatedMedia", features=features)
         self.call("Page.navigate", url="about:blank")
         self.events.clear()
-        self.call("Page.navigate", url=page.resolve().as_uri())
-        self.wait("location.protocol === 'file:' && document.readyState === 'complete'")
+        self.call("Page.navigate", url=address)
 
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression."""
@@ -124,10 +145,27 @@ class Chromium:
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
             time.sleep(0.06)  # plots look for the point under the mouse at most every 50 ms
 
-    def press(self, key: str) -> None:
+    def drag(self, places: Sequence[tuple[float, float]]) -> None:
+        """Press the mouse at the first place, move it over the others, and let go at the last."""
+        kinds = ["mouseMoved", "mousePressed", *["mouseMoved"] * (len(places) - 1), "mouseReleased"]
+        for kind, (x, y) in zip(kinds, [places[0], *places, places[-1]], strict=True):
+            held = 0 if kind == "mouseReleased" or (kind == "mouseMoved" and (x, y) == places[0]) else 1
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=held, clickCount=1)
+
+    def press(self, key: str, shift: bool = False) -> None:
         """Press and release a key."""
+        text = {" ": " ", "Enter": "\r"}.get(key, "")
         for kind in ("keyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key)
+            given = {"text": text} if text and kind == "keyDown" else {}
+            self.call(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                code=_CODES.get(key, key),
+                modifiers=8 * shift,
+                windowsVirtualKeyCode=_NUMBERS.get(key, 0),
+                **given,
+            )
 
     def screenshot(self, path: Path, full: bool = False) -> None:
         """Save the window (or the whole page) as a PNG."""

@@ -39,6 +39,7 @@ def test_imports_may_run_over_lines_and_words_in_texts_stay() -> None:
     [
         ({"main": 'import { a } from "./a.js";\n', "a": "const a = 1;\n"}, "imports a, which a.js does not export"),
         ({"main": 'import { a } from "./a.js";\nconst a = 2;\n', "a": "export const a = 1;\n"}, "both declare a"),
+        ({"main": 'import { b } from "./a.js";\nlet a;\n', "a": "let a;\nexport const b = 1;\n"}, "both declare a"),
         (
             {"main": 'import { a } from "./a.js";\nexport const b = 1;\n', "a": 'import { b } from "./main.js";\n'},
             "cycle",

@@ -13,4 +13,5 @@ from ratescape.checkpoint.models import named as named
 from ratescape.checkpoint.models import save_alone as save_alone
 from ratescape.checkpoint.models import save_model as save_model
 from ratescape.checkpoint.models import save_network as save_network
+from ratescape.checkpoint.models import save_of_landscape as save_of_landscape
 from ratescape.checkpoint.models import to_bytes as to_bytes

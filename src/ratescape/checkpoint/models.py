@@ -15,6 +15,7 @@ from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.registry import build, conditioned
 from ratescape.records.files import write_atomically
+from ratescape.records.folders import SweepFolder
 from ratescape.specs.codec import from_dict, to_dict
 from ratescape.specs.data import DataSpec
 from ratescape.specs.factories import Factory
@@ -51,6 +52,20 @@ def save_alone(path: Path, model: HVAE) -> None:
         RecordError: the file cannot be written.
     """
     write_atomically(path, to_bytes(model))
+
+
+def save_of_landscape(path: Path, model: HVAE, folder: SweepFolder, betas: Sequence[float]) -> None:
+    """Write a model of a landscape, with the betas that it is at, and where its landscape and its images are.
+
+    Args:
+        betas: of all layers, top first.
+
+    Raises:
+        RecordError: the file cannot be written, or the folder is no landscape.
+    """
+    header = {"image_shape": model.image_shape, "landscape": str(folder.path.absolute()), "betas": tuple(betas)}
+    header |= {"fingerprint": folder.provenance().get("fingerprint")} | named(names_of(model.likelihood))
+    save_model(path, model.state_dict(), model.spec, folder.spec().data, header)
 
 
 def to_bytes(model: HVAE) -> bytes:

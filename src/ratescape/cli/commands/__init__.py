@@ -13,6 +13,7 @@ from ratescape.cli.commands.compress import Compress
 from ratescape.cli.commands.data import Data
 from ratescape.cli.commands.decompress import Decompress
 from ratescape.cli.commands.evaluate import Evaluate
+from ratescape.cli.commands.explore import Explore
 from ratescape.cli.commands.export import Export
 from ratescape.cli.commands.info import Info
 from ratescape.cli.commands.ls import Ls
@@ -38,6 +39,7 @@ Command: TypeAlias = (
     | Compare
     | Recommend
     | Solve
+    | Explore
     | Score
     | Compress
     | Decompress
@@ -61,6 +63,7 @@ COMMANDS: dict[str, type[Command]] = {
     "compare": Compare,
     "recommend": Recommend,
     "solve": Solve,
+    "explore": Explore,
     "score": Score,
     "compress": Compress,
     "decompress": Decompress,

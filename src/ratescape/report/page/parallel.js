@@ -1,9 +1,9 @@
 // Parallel coordinates: a line for each model across axes of rates, distortion, PSNR and what decides for the uses.
 
 import { isWithin, setRange, valueOn } from "./brush.js";
+import { mixed } from "./colours.js";
 import { allModels, data } from "./data.js";
 import { element } from "./dom.js";
-import { mixed } from "./fine.js";
 import { modelText } from "./hover.js";
 import { axisParts, nameHeight, placeAxis } from "./parallel_axis.js";
 import { measuredOf, select, state } from "./state.js";

@@ -1,17 +1,19 @@
 """ES modules joined into one classic script, which browsers run from disk too (they load no module from there).
 
 The modules keep to a small part of the language, checked here: named exports in front of their declarations, named
-imports without ``as`` at the top, from files beside them, no cycles, and no name at the top level of two modules.
+imports without ``as`` at the top, by relative paths, no cycles, and no name at the top level of two modules.
 """
 
+import posixpath
 import re
 from collections.abc import Callable
 
-_IMPORT = re.compile(r'^import\s*\{([^}]*)\}\s*from\s*"\./([\w.-]+)";\n', re.MULTILINE)
+_IMPORT = re.compile(r'^import\s*\{([^}]*)\}\s*from\s*"(\.{1,2}/[\w./-]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async function|function|const|let|class)\b)", re.MULTILINE)
 _LEFT_OVER = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 _DECLARED = re.compile(
-    r"^(export )?(?:(?:async )?function\*? (\w+)|class (\w+)|(?:const|let) (?:(\w+)|[\[{]([^=]*)[\]}]) =)", re.MULTILINE
+    r"^(export )?(?:(?:async )?function\*? (\w+)|class (\w+)|(?:const|let) (?:(\w+)|[\[{]([^=]*)[\]}])(?: =|;))",
+    re.MULTILINE,
 )
 
 
@@ -23,8 +25,8 @@ def join_modules(entry: str, read: Callable[[str], str]) -> str:
     """The script of a module and of all that it imports, each once and before what imports it.
 
     Args:
-        entry: file name of the module that runs last.
-        read: gives the text of a file by its name.
+        entry: path of the module that runs last; imports are relative to the file that has them.
+        read: gives the text of a file by its path, written as that of the entry.
 
     Raises:
         JoinError: a module goes beyond what can be joined, or imports what is not exported.
@@ -54,7 +56,8 @@ def _visit(file: str, read: Callable[[str], str], above: tuple[str, ...], joined
     left_over = _LEFT_OVER.search(_EXPORT.sub("", _IMPORT.sub("", text)))
     if left_over is not None:
         raise JoinError(f"{file} has a statement that cannot be joined: {left_over[0]}")
-    for names, source in _IMPORT.findall(text):
+    for names, address in _IMPORT.findall(text):
+        source = posixpath.normpath(posixpath.join(posixpath.dirname(file), address))
         _visit(source, read, (*above, file), joined)
         exported = _declared(joined[source], exported=True)
         for name in filter(None, map(str.strip, names.split(","))):

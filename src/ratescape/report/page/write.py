@@ -48,7 +48,7 @@ def render(data: Mapping[str, Any]) -> str:
     """
     parts = {
         "TITLE": html.escape(data["title"]),
-        "STYLE": _resource("page.css"),
+        "STYLE": _resource("theme.css") + _resource("page.css"),
         "DATA": json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
         "PLOTLY": plotly.offline.get_plotlyjs().replace("</script", "<\\/script"),
         "SCRIPT": join_modules("main.js", _resource),
