@@ -25,7 +25,7 @@ def box(axes: plt.Axes, x: float, text: str, colour: str) -> None:
 
 def main() -> None:
     """Write the picture beside this file."""
-    figure, axes = plt.subplots(figsize=(8.6, 2.9))
+    figure, axes = plt.subplots(figsize=(8.6, 3.0))
     places = [0.0, 2.9, 5.8, 8.7]
     for x, text, colour in zip(places, ["$x$", "$z_2$", "$z_1$", r"$\hat{x}$"], [INK, TOP, LOWER, INK], strict=True):
         box(axes, x, text, colour)
@@ -35,9 +35,9 @@ def main() -> None:
         axes.add_patch(Polygon(ends, fc=colour, alpha=0.35, ec="none"))
         middle = (begin + end) / 2
         rate = "$R(z_2)$" if number == "2" else "$R(z_1|z_2)$"
-        axes.text(middle, 0.62, f"{rate} = {nats} nats", ha="center", color=colour)
-        axes.text(middle, -0.78, rf"price $\beta_{number}$", ha="center", color=colour)
-        axes.text(places[index + 1], -0.78 - 0.33, word, ha="center", color=INK, fontsize=9)
+        axes.text(middle, -0.72, f"{rate} = {nats} nats", ha="center", color=colour)
+        axes.text(middle, -1.1, rf"price $\beta_{number}$", ha="center", color=colour)
+        axes.text(places[index + 1], -1.5, word, ha="center", color=INK, fontsize=9)
     axes.annotate("", (places[3] - 0.6, 0), (places[2] + 0.6, 0), arrowprops={"arrowstyle": "-|>", "color": INK, "lw": 1.6})
     axes.text((places[2] + places[3]) / 2, 0.3, "decoder", ha="center", color=INK)
     axes.annotate(
@@ -47,7 +47,7 @@ def main() -> None:
         arrowprops={"arrowstyle": "-|>", "color": "#999999", "lw": 1.2, "connectionstyle": "arc3,rad=-0.28"},
     )
     axes.text(places[1], 1.38, "each step sees the image, too", ha="center", color="#777777", fontsize=9)
-    axes.set(xlim=(-0.8, 9.5), ylim=(-1.3, 1.65), aspect="equal")
+    axes.set(xlim=(-0.8, 9.5), ylim=(-1.7, 1.65), aspect="equal")
     axes.axis("off")
     figure.savefig(Path(__file__).with_name("hierarchy.svg"), bbox_inches="tight", metadata={"Date": None})
 
