@@ -16,7 +16,7 @@ MODULES = ROOT / "web" / "node_modules"
 sys.path.insert(0, str(ROOT / "src"))
 from ratescape.version import __version__  # noqa: E402
 
-project, author, copyright = "ratescape", "ratescape developers", "ratescape developers"  # noqa: A001
+project, author, copyright = "ratescape", "ratescape developers", "ratescape developers"
 version = release = __version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["README.md"]
@@ -33,7 +33,10 @@ html_show_copyright = False
 myst_enable_extensions = ["dollarmath", "amsmath", "deflist", "colon_fence", "attrs_inline"]
 myst_heading_anchors = 4
 suppress_warnings = ["config.cache"]
-nitpicky = False
+if os.environ.get("RATESCAPE_DOCS") == "off":  # cells that were not run have no kernel to say what they are written in
+    suppress_warnings.append("myst-nb.lexer")
+
+highlight_language = "none"
 
 # Reference
 
@@ -52,7 +55,11 @@ mathjax_path = "mathjax/tex-svg.js"
 mathjax4_config = {
     "loader": {"paths": {"fonts": "[mathjax]/fonts", "mathjax-newcm": "[mathjax]/fonts/mathjax-newcm-font"}},
     "output": {"fontPath": "[mathjax]/fonts/%%FONT%%-font"},
-    "options": {"enableMenu": False, "enableSpeech": False, "enableBraille": False, "enableEnrichment": False},
+    # Speech would need files of its own; assistive MathML, which screen readers read, is there without them.
+    "options": {
+        "enableMenu": False,
+        "menuOptions": {"settings": {"enrich": False, "speech": False, "braille": False, "assistiveMml": True}},
+    },
 }
 
 # Tutorials are run from an empty folder each. What they print is kept as long as the package stays as it is:
@@ -85,24 +92,28 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ["COLUMNS"] = "100"
 
 
+def list_other_pages(app: Sphinx, name: str, content: list[str]) -> None:
+    """In the first page, put all pages of this folder that it does not list in the place of the line ``*``."""
+    if name == "index":
+        listed = {"index", *content[0].splitlines()}
+        others = [path.stem for path in sorted(HERE.glob("*.md")) if path.stem not in listed]
+        content[0] = content[0].replace("\n*\n", "\n" + "\n".join(others) + "\n")
+
+
 def add_mathjax(app: Sphinx, error: Exception | None) -> None:
-    """Copy MathJax beside the built pages."""
+    """Copy MathJax and its font beside the built pages."""
     if error is not None or app.builder.format != "html":
         return
-    target = Path(app.outdir) / "_static" / "mathjax"
-    shutil.copytree(MODULES / "mathjax", target, dirs_exist_ok=True, ignore=only("tex-svg.js", "LICENSE"))
-    font = "mathjax-newcm-font"
+    target, font = Path(app.outdir) / "_static" / "mathjax", "mathjax-newcm-font"
     shutil.copytree(MODULES / "@mathjax" / font / "svg", target / "fonts" / font / "svg", dirs_exist_ok=True)
     shutil.copy(MODULES / "@mathjax" / font / "svg.js", target / "fonts" / font / "svg.js")
-
-
-def only(*kept: str):  # noqa: ANN201
-    """What ``shutil.copytree`` is to leave out: everything but some files."""
-    return lambda folder, names: [name for name in names if name not in kept]
+    for name in ("tex-svg.js", "LICENSE"):
+        shutil.copy(MODULES / "mathjax" / name, target / name)
 
 
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     if not (MODULES / "mathjax").exists():
         raise SystemExit("MathJax is not there: run `npm --prefix web ci` (Node.js) first, as `make docs` does")
+    app.connect("source-read", list_other_pages)
     app.connect("build-finished", add_mathjax)

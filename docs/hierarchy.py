@@ -38,7 +38,9 @@ def main() -> None:
         axes.text(middle, -0.72, f"{rate} = {nats} nats", ha="center", color=colour)
         axes.text(middle, -1.1, rf"price $\beta_{number}$", ha="center", color=colour)
         axes.text(places[index + 1], -1.5, word, ha="center", color=INK, fontsize=9)
-    axes.annotate("", (places[3] - 0.6, 0), (places[2] + 0.6, 0), arrowprops={"arrowstyle": "-|>", "color": INK, "lw": 1.6})
+    axes.annotate(
+        "", (places[3] - 0.6, 0), (places[2] + 0.6, 0), arrowprops={"arrowstyle": "-|>", "color": INK, "lw": 1.6}
+    )
     axes.text((places[2] + places[3]) / 2, 0.3, "decoder", ha="center", color=INK)
     axes.annotate(
         "",

@@ -1,4 +1,4 @@
-"""The site: its pages are reached, the reference is complete, tutorials run what a reader would, nothing comes from afar."""
+"""The site: links lead somewhere, the reference is complete, cells fail where commands do, nothing comes from afar."""
 
 import json
 import os
@@ -94,7 +94,9 @@ def test_cells_of_commands_fail_when_a_command_does(page: Path) -> None:
 
 def test_the_first_page_shows_what_is_there() -> None:
     index = (DOCS / "index.md").read_text(encoding="utf-8")
-    listed = [line for block in re.findall(r"```\{toctree\}\n(.*?)```", index, re.DOTALL) for line in block.splitlines()]
+    listed = [
+        line for block in re.findall(r"```\{toctree\}\n(.*?)```", index, re.DOTALL) for line in block.splitlines()
+    ]
     pages = [line for line in listed if line and not line.startswith(":") and "*" not in line]
     assert len(pages) > 12 and all((DOCS / f"{page}.md").exists() for page in pages)
     assert {"results/*", "*"} <= set(listed), "pages that come later are taken up"
