@@ -78,7 +78,7 @@ def digest_of_package() -> str:
 nb_execution_mode = os.environ.get("RATESCAPE_DOCS", "cache")
 nb_execution_cache_path = str(ROOT / "build" / "docs-cache" / digest_of_package())
 nb_execution_in_temp = True
-nb_execution_timeout = 300
+nb_execution_timeout = 900
 nb_execution_show_tb = True
 nb_merge_streams = True
 nb_mime_priority_overrides = [("html", "text/plain", 30)]
