@@ -112,7 +112,7 @@ HARDWARE = {
 }
 """What a command of the pages may need besides this machine; such a command is parsed, and not run."""
 
-CHEAP = ("ratescape data list", "ratescape ls", "ratescape --help")
+CHEAP = ("ratescape data list", "ratescape ls")
 """Commands of README and docs that need no folder or images that an earlier one made; the rest need those."""
 
 
