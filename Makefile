@@ -1,5 +1,5 @@
 # `make demo` maps the rate landscape of 5,000 real digits; `make test` runs the tests, and `make campaign` those that
-# take long, such as dozens of kills of each kind of sweep.
+# take long, such as dozens of kills of each kind of sweep. `make docs` builds the documentation site; it needs npm, too.
 # Each installs what it needs, at the versions of constraints.txt, into .venv: Python >= 3.11 with pip is enough.
 
 PYTHON ?= python3
@@ -11,7 +11,7 @@ RELEASE_OPTIONS ?=
 
 BIN := .venv/bin
 
-.PHONY: demo test campaign lint lint-web format release-check licences clean
+.PHONY: demo test campaign docs lint lint-web format release-check licences clean
 
 demo: .venv/demo.stamp
 	$(BIN)/ratescape map $(DEMO_OPTIONS) --out $(DEMO_OUT)
@@ -22,6 +22,12 @@ test: .venv/dev.stamp
 
 campaign: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m campaign $(TEST_OPTIONS)
+
+# The site, in build/docs: tutorials are run (what they print is kept in build/docs-cache), warnings are errors.
+# RATESCAPE_DOCS=off builds it in moments, without running them.
+docs: .venv/docs.stamp web/node_modules/ready.stamp
+	$(BIN)/python -m sphinx -W --keep-going -b html docs build/docs
+	@echo "The site is build/docs/index.html"
 
 lint: .venv/dev.stamp lint-web
 	$(BIN)/ruff check

@@ -73,6 +73,10 @@ class Codec(Packed):
     def save(self, path: str | Path) -> None:
         """Write it to a file, whole or not at all.
 
+        Example::
+
+            rs.calibrate(model, images, {2: 20, 1: 40}).save("digits.codec")
+
         Raises:
             RecordError: the file cannot be written.
         """
@@ -82,6 +86,10 @@ class Codec(Packed):
     @classmethod
     def load(cls, path: str | Path) -> "Codec":
         """What :meth:`save` wrote.
+
+        Example::
+
+            data = rs.compress(model, images, codec=rs.Codec.load("digits.codec"))
 
         Raises:
             CheckpointError: there is no such file, or it is damaged or no codec.

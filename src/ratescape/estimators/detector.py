@@ -63,7 +63,7 @@ class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
         random_state: of training, of what is held out and of samples, as of scikit-learn.
 
     Attributes:
-        decision_scores_: of the items of ``fit`` ``[N]``; labels_: 1 where they are above ``threshold_``, else 0.
+        decision_scores_: of the items of ``fit`` ``[N]``; ``labels_``: 1 where they are above ``threshold_``, else 0.
         threshold_: the quantile 1 - contamination of the held-out items' scores.
         model_, reference_, calibration_: the model, and what it says of held-out items.
 

@@ -54,9 +54,9 @@ class Landscape(LandscapeUses):
         model = landscape.network().at((0.3, 2.5))  # an ordinary model
         landscape.measure([(0.3, 2.5), (1.7, 0.2)])  # a table
         solved = landscape.at_rates({2: 20, 1: 40})  # solved.model, solved.answer
-        landscape.keep(solved.answer)  # the report shows it
+        landscape.keep(solved.answer)  # the report shows it, and landscape.answers() has it
         best = landscape.best("generation", between=True)  # searches between the grid points, too
-        best.refine(4).load()  # trained on alone, from the network's weights
+        best.refine(4).load()  # trained on alone, from the network's weights; landscape.refine((0.3, 2.5), 4)
     """
 
     def __init__(self, path: str | Path, *, factory: Factory | None = None, allow: Sequence[str] = ()) -> None:

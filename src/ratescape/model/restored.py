@@ -45,6 +45,10 @@ class Restored:
     def psnr(self, originals: Any) -> float:
         """PSNR of the mean on what was missing, dB, from one mean squared error of all images; the data range is 1.
 
+        Example::
+
+            model.restore(images, mask="box", degrade=True).psnr(images)
+
         Args:
             originals: the whole images ``[N, C, H, W]``, as :meth:`ratescape.HVAE.inputs` takes them.
 

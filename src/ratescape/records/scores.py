@@ -54,7 +54,12 @@ class Scores:
         return pd.DataFrame({"item": names} | dict(self.columns))
 
     def save(self, path: str | Path) -> None:
-        """Write the table as a .csv file; raises :class:`~ratescape.errors.RecordError` if that cannot be done."""
+        """Write the table as a .csv file; raises :class:`~ratescape.errors.RecordError` if that cannot be done.
+
+        Example::
+
+            model.score(images).save("scores.csv")
+        """
         write_atomically(Path(path), self.table.to_csv(index=False))
 
     def __repr__(self) -> str:

@@ -139,7 +139,12 @@ class Best:
         return codecs_of(self.landscape.folder, self.betas, None if folder is None else folder.path)
 
     def load(self, device: str = "cpu") -> "HVAE":
-        """The trained model; raises :class:`~ratescape.errors.CheckpointError` if its file is damaged."""
+        """The trained model; raises :class:`~ratescape.errors.CheckpointError` if its file is damaged.
+
+        Example::
+
+            z2, z1 = landscape.best("reconstruction").load().encode(images)
+        """
         from ratescape import checkpoint
 
         folder = self.folder
@@ -160,6 +165,10 @@ class Best:
         """Scores of every item by this model, by which anomalies are found: as :meth:`ratescape.HVAE.score`.
 
         Mahalanobis distances are from the rates of the landscape's own held-out items.
+
+        Example::
+
+            landscape.best("anomaly").score(items)["llr_1"]
 
         Args:
             items: as :meth:`ratescape.HVAE.score` takes them.
@@ -194,6 +203,10 @@ class Best:
 
         It is measured as the landscape was, and kept beside it, in ``refined/KEY``. A killed call is taken up again by
         the same call. ``landscape.refine`` does the same at any betas.
+
+        Example::
+
+            model = landscape.best("generation").refine(4).load()
 
         Args:
             epochs: of further training.
