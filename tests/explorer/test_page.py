@@ -1,12 +1,11 @@
 """The explorer's page as a new user has it: a browser that drags, draws, asks and keeps, on a real server."""
 
 import contextlib
-import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest

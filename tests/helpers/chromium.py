@@ -158,8 +158,13 @@ class Chromium:
         for kind in ("keyDown", "keyUp"):
             given = {"text": text} if text and kind == "keyDown" else {}
             self.call(
-                "Input.dispatchKeyEvent", type=kind, key=key, code=_CODES.get(key, key), modifiers=8 * shift,
-                windowsVirtualKeyCode=_NUMBERS.get(key, 0), **given,
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                code=_CODES.get(key, key),
+                modifiers=8 * shift,
+                windowsVirtualKeyCode=_NUMBERS.get(key, 0),
+                **given,
             )
 
     def screenshot(self, path: Path, full: bool = False) -> None:

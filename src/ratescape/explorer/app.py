@@ -39,8 +39,8 @@ SHOWN = 200
 class Explorer:
     """The routes over one landscape.
 
-    One thread does all work on models, so that requests wait for one another and memory is bounded. Another one searches
-    for the model that fits a use, by a network of its own: that takes seconds, in which the page goes on to move.
+    One thread does all work on models, so that requests wait for one another and memory is bounded. Another one
+    searches for the model that fits a use, by a network of its own: in the seconds that takes the page goes on to move.
 
     Args:
         family: the models.

@@ -23,7 +23,7 @@ from ratescape.search.limits import TOLERANCE
 SOLVING_IMAGES = 256
 """Held-out images that rates are measured on while betas are looked for."""
 
-CORRECTIONS = 3
+CORRECTIONS = 5
 """Times that betas are corrected by what was measured."""
 
 NAMES = 1000
@@ -55,16 +55,18 @@ def _corrected(family: Family, wanted: Sequence[float]) -> tuple[tuple[float, ..
         return betas, family.surface.at(betas).rates
     best = betas, _rates(family, betas)
     goal = np.log(np.array(wanted) + SMALL)
+    share = 1.0
     for _ in range(CORRECTIONS):
         gap = np.log(np.array(best[1]) + SMALL) - goal
         if np.abs(gap).max() < TOLERANCE / 3:
             break
         step = np.linalg.lstsq(family.surface.slopes(best[0]), gap, rcond=0.05)[0].clip(-1, 1)
-        moved = tuple(np.exp(np.log(best[0]) - step).clip(low, high).tolist())
+        moved = tuple(np.exp(np.log(best[0]) - share * step).clip(low, high).tolist())
         rates = _rates(family, moved)
-        if np.abs(np.log(np.array(rates) + SMALL) - goal).max() >= np.abs(gap).max():
-            break
-        best = moved, rates
+        if np.abs(np.log(np.array(rates) + SMALL) - goal).max() < np.abs(gap).max():
+            best = moved, rates
+        else:
+            share /= 2
     return best
 
 
@@ -117,6 +119,7 @@ def keep(family: Family, session: Session, asked: Asked) -> dict[str, Any]:
     if not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,80}", name, re.ASCII):
         raise Refused("name must be letters, digits and . _ + - alone, 80 at most, such as my-model")
     name = name.removesuffix(".safetensors")
+    failure: Exception | None = None
     for folder in (family.folder.path / "kept", Path()):
         try:
             folder.mkdir(exist_ok=True)

@@ -34,7 +34,7 @@ class Served:
 
         shown = landscape.explore()
         print(shown.address)
-        shown.stop()
+        shown.close()
     """
 
     def __init__(self, explorer: "Explorer", listening: socket.socket, host: str, height: int = 760) -> None:
@@ -66,7 +66,7 @@ class Served:
             time.sleep(0.01)
         return self
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """End the server of a thread, and wait until it has ended."""
         self._server.should_exit = True
         if self._thread is not None:

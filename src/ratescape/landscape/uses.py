@@ -29,7 +29,7 @@ class LandscapeUses:
             device: where the models compute.
 
         Returns:
-            A :class:`ratescape.explorer.serving.Served`: its ``address`` is what a browser opens, ``stop()`` ends it.
+            A :class:`ratescape.explorer.serving.Served`: its ``address`` is what a browser opens, ``close()`` ends it.
 
         Raises:
             SpecError: a landscape of rows, of which there are no pictures.
@@ -38,7 +38,7 @@ class LandscapeUses:
         Example::
 
             shown = rs.Landscape("digits").explore()  # at the end of a cell: the page
-            shown.stop()
+            shown.close()
         """
         above = importlib.import_module("ratescape.explorer.serving")
         return above.explore(

@@ -12,7 +12,8 @@ _IMPORT = re.compile(r'^import\s*\{([^}]*)\}\s*from\s*"(\.{1,2}/[\w./-]+)";\n', 
 _EXPORT = re.compile(r"^export (?=(?:async function|function|const|let|class)\b)", re.MULTILINE)
 _LEFT_OVER = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 _DECLARED = re.compile(
-    r"^(export )?(?:(?:async )?function\*? (\w+)|class (\w+)|(?:const|let) (?:(\w+)|[\[{]([^=]*)[\]}])(?: =|;))", re.MULTILINE
+    r"^(export )?(?:(?:async )?function\*? (\w+)|class (\w+)|(?:const|let) (?:(\w+)|[\[{]([^=]*)[\]}])(?: =|;))",
+    re.MULTILINE,
 )
 
 
