@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from helpers.chromium import EXECUTABLE, Chromium
-from helpers.sweeps import LEAN, MODEL
+from helpers.sweeps import HERE, LEAN, MODEL
 from PIL import Image
 
 import ratescape as rs
@@ -40,14 +40,18 @@ def squares(count: int) -> np.ndarray:
 def landscape(tmp_path_factory: pytest.TempPathFactory) -> rs.Landscape:
     folder = tmp_path_factory.mktemp("explored")
     np.savez(folder / "squares.npz", images=squares(300))
-    return rs.map_landscape(
-        rs.DataSpec(name=str(folder / "squares.npz"), binary=True),
-        model=MODEL,
-        method=rs.Conditioned(grid=rs.BetaGrid(steps=3), conditioning={"fine": 7}),
-        training={"steps": 300, "batch": 32, "learning_rate": 0.01},
-        evaluation=LEAN,
-        out=folder / "squares",
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rs.Landscape, "report", lambda self: self.folder.report)
+        return rs.map_landscape(
+            rs.DataSpec(name=str(folder / "squares.npz"), binary=True),
+            model=MODEL,
+            method={"kind": "conditioned", "conditioning": {"width": 8, "fine": 5, "refine_recommended": 0}},
+            grid={"steps": 3},
+            training={"steps": 150, "batch": 32, "learning_rate": 0.01},
+            evaluation=LEAN,
+            execution=HERE,
+            out=folder / "squares",
+        )
 
 
 @pytest.fixture(scope="module")
