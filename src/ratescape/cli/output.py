@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def say(line: str) -> None:
     """One line on stdout."""
-    print(line)  # noqa: T201 (this is the output)
+    print(line, flush=True)  # noqa: T201 (this is the output, which a program may wait for)
 
 
 def note(line: object) -> None:

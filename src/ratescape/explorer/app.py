@@ -162,7 +162,9 @@ def _number(request: Request, name: str, default: int, most: int) -> int:
 
 
 def _error(message: str, status: int) -> Response:
-    return JSONResponse({"error": " ".join(message.split())}, status)
+    # What is left of a body is not read: the connection ends.
+    headers = {"Connection": "close"} if status in (408, 413) else None
+    return JSONResponse({"error": " ".join(message.split())}, status, headers)
 
 
 async def _not_there(request: Request, error: Exception) -> Response:

@@ -10,7 +10,7 @@ it from there.
 const token = sessionStorage.getItem("ratescape-token");
 if (token && !location.search) location.replace(`/?token=${encodeURIComponent(token)}${location.hash}`);
 </script></html>"""
-"""Without a token. A tab that had the page has kept its token, which it took out of the address: it may load it again."""
+"""Without a token. A tab that had the page has kept its token, which it took out of the address, and loads it again."""
 
 
 def policy(nonce: str, *, framed: bool) -> str:

@@ -171,12 +171,16 @@ def _server(explorer: "Explorer") -> "uvicorn.Server":
 
 
 def _listening(host: str, port: int) -> socket.socket:
+    found: socket.socket | None = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         found = socket.socket(family, kind, protocol)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
-    except (OSError, OverflowError) as error:
+        found.listen()  # whoever reads the address may come at once, and waits until the server is there
+    except OSError as error:
+        if found is not None:
+            found.close()
         where = f"{host}, port {port}"
         raise ResourceError(f"cannot listen on {where} ({error}): choose others by --host and --port") from error
     return found
