@@ -1,4 +1,4 @@
-"""The explorer's page in use, as a moving picture of 30 seconds; and how many pictures a second it draws while dragging.
+"""The explorer's page in use, as an animation of 30 seconds; and how many pictures a second it draws while dragging.
 
     python benchmarks/explorer_animation.py demo docs/explorer/explorer.webp
     python benchmarks/explorer_animation.py demo --frames 10
@@ -37,7 +37,7 @@ RATE, SECONDS = 8, 30
 LARGEST = 3_000_000
 """Bytes of the file; quality goes down until it is smaller."""
 
-DRAWN = "Number(document.getElementById('strip').dataset.drawn ?? 0)"
+DRAWN = "Number(document.getElementById('strip')?.dataset.drawn ?? 0)"
 RESTED = "!busy && waiting.size === 0"
 """Nothing is asked of the server: names of the page's own script."""
 
@@ -81,9 +81,9 @@ class Film:
 
 
 def over_surface(browser: Chromium, logs: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Places of the window of betas, which are given in parts of the box, from 0 (smallest) to 1, by their logarithms."""
+    """Places of the window of betas, which are given in parts of the box (by logarithms), from 0 to 1."""
     return browser.evaluate(f"""{json_of(logs)}.map((parts) => {{
-        const betas = parts.map((part, group) => facts.box[group][0] * (facts.box[group][1] / facts.box[group][0]) ** part);
+        const betas = facts.box.map(([low, high], group) => low * (high / low) ** parts[group]);
         const box = element('plane').getBoundingClientRect();
         const [x, y] = placeOf(drawn.frame, coordinates({{ ...guess(betas), betas }}));
         return [box.x + x, box.y + y];
@@ -168,11 +168,14 @@ def write(pictures: list[Image.Image], out: Path) -> None:
 @contextlib.contextmanager
 def page_of(landscape: Path) -> Iterator[Chromium]:
     """The page of a landscape in a browser, ready."""
-    with contextlib.closing(served(rs.Landscape(landscape)).start()) as shown, tempfile.TemporaryDirectory() as profile:
-        with Chromium(Path(profile)) as browser:
-            browser.visit(shown.address, *SIZE)
-            browser.wait(f"document.getElementById('strip') && {DRAWN} > 0", 60)
-            yield browser
+    with (
+        contextlib.closing(served(rs.Landscape(landscape)).start()) as shown,
+        tempfile.TemporaryDirectory() as profile,
+        Chromium(Path(profile)) as browser,
+    ):
+        browser.visit(shown.address, *SIZE)
+        browser.wait(f"{DRAWN} > 0", 60)
+        yield browser
 
 
 def main() -> None:
