@@ -36,9 +36,8 @@ def mapped(out: Path, images: np.ndarray, method: Any, *, binary: bool = False, 
     usual: dict[str, Any] = {"model": MODEL, "training": QUICK, "evaluation": LEAN, "execution": HERE}
     source: Any = images
     if binary:
-        usual["data"] = {"binary": True}
-        source = out.with_suffix(".npz")
-        np.savez(source, images=images)
+        source = {"name": str(out.with_suffix(".npz")), "binary": True}
+        np.savez(source["name"], images=images)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rs.Landscape, "report", lambda self: self.folder.report)
         return rs.map_landscape(source, method=method, out=out, **usual | fields)
@@ -357,7 +356,7 @@ def test_other_origins_are_refused(page: Page, origin: str) -> None:
 
 def test_the_token_is_needed(page: Page) -> None:
     for token in ("", "wrong", page.explorer.token[:-1], "é"):
-        head = {"X-Ratescape-Token": token.encode()}
+        head = {b"X-Ratescape-Token": token.encode()}
         for answer in (page.client.get("/api/landscape", headers=head), page.client.post("/api/images", headers=head)):
             assert "token" in refusal(answer, 403)
         told = page.client.get("/", params={"token": token})
