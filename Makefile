@@ -35,10 +35,10 @@ lint: .venv/dev.stamp lint-web
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
-# The scripts of the report's page.
+# The scripts of the pages; what it installs also has the accessibility engine that tests of the explorer use.
 lint-web:
 	@if command -v npm > /dev/null; then $(MAKE) -s web/node_modules/ready.stamp && npm --prefix web run --silent lint; \
-	else echo "npm was not found: the scripts of the report's page were not checked"; fi
+	else echo "npm was not found: the scripts of the pages were not checked"; fi
 
 web/node_modules/ready.stamp: web/package.json web/package-lock.json
 	npm --prefix web ci --no-audit --no-fund

@@ -20,7 +20,7 @@ from ratescape.specs.training import TrainingSpec
 
 PACKAGE = Path(ratescape.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-PAGE = sorted((PACKAGE / "report" / "page").glob("*.js"))
+PAGE = sorted(file for room in ("report", "explorer") for file in (PACKAGE / room / "page").glob("*.js"))
 
 LONG_FILES: dict[str, str] = {}
 """Files of more than 300 lines, by their path in the package, and why they may be."""

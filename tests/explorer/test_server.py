@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from helpers.images import blobs
 from helpers.sweeps import HERE, LEAN, MODEL
 from PIL import Image
@@ -180,6 +181,9 @@ def test_parts_of_latents_are_decoded(page: Page, landscape: rs.Landscape) -> No
     assert (cells(before["sheet"]) == levels(model.decode([z2, z1]))).all()
     moved = page.post("layers", betas=[1, 1], image="t0", what="traverse", group=0)["sheets"]
     assert len(moved) == 3 and all(one["sheet"]["columns"] == 7 for one in moved)  # the group has three dimensions
+    reach = z2.repeat(7, 1)
+    reach[:, int(moved[0]["title"].split()[1]) - 1] = torch.linspace(-2.5, 2.5, 7)  # the top's prior is a standard one
+    assert np.abs(cells(moved[0]["sheet"]).astype(int) - levels(model.decode([reach]))).max() <= 1  # z_1 follows
     spread = page.post("layers", betas=[1, 1], image="t0", what="spread")["sheets"]
     assert [one["title"] for one in spread] == ["the image", "mean", "standard deviation", "samples"]
     assert cells(spread[2]["sheet"]).max() > 0

@@ -5,8 +5,10 @@ import re
 
 import pytest
 
+from ratescape.explorer.page import render
 from ratescape.report.page.script import JoinError, join_modules
 
+EXPLORER = importlib.resources.files("ratescape.explorer.page")
 PAGE = importlib.resources.files("ratescape.report.page")
 MODULES = sorted(file.name for file in PAGE.iterdir() if file.name.endswith(".js"))
 
@@ -62,6 +64,26 @@ def test_the_page_uses_every_module() -> None:
     script = join_modules("main.js", lambda name: PAGE.joinpath(name).read_text(encoding="utf-8"))
     assert sorted(re.findall(r"^// ---- (\S+\.js)$", script, re.MULTILINE)) == MODULES
     assert not re.search(r"^\s*(?:import|export)\b", script, re.MULTILINE)
+
+
+def test_the_explorer_uses_every_module_of_its_own_and_some_of_the_reports() -> None:
+    used = re.findall(r"^// ---- (\S+\.js)$", render("digits"), re.MULTILINE)
+    own = {f"explorer/page/{path.name}" for path in EXPLORER.iterdir() if path.name.endswith(".js")}
+    assert {name for name in used if name.startswith("explorer/")} == own
+    assert {"report/page/dom.js", "report/page/colours.js", "report/page/look.js"} <= set(used) - own
+
+
+def test_imports_are_relative_to_the_file_that_has_them() -> None:
+    files = {
+        "a/main.js": 'import { b } from "../b/b.js";\nsay(b);\n',
+        "b/b.js": 'import { c } from "./c.js";\nexport const b = c;\n',
+        "b/c.js": "export const c = 1;\n",
+    }
+    assert join_modules("a/main.js", files.__getitem__).count("const") == 2
+
+
+def test_the_name_of_a_landscape_is_no_markup() -> None:
+    assert "<title>&lt;b&gt;: explorer</title>" in render("<b>")
 
 
 @pytest.mark.parametrize("name", MODULES)

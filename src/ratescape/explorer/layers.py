@@ -97,17 +97,19 @@ def _traverse(family: Family, here: Here, image: Tensor, group: int, seed: int) 
     for layer, unit, nats in chosen:
         prior, values = result.priors[layer], torch.linspace(-REACH, REACH, VALUES)
         mean, sigma = (part.expand(1, *part.shape[1:]).flatten()[unit] for part in prior)
-        moved = [z.repeat(VALUES, *[1] * (z.ndim - 1)) for z in result.latents]
-        moved[layer].flatten(1)[:, unit] = mean + sigma * values.to(mean)  # a view of what was repeated
-        rows.append(here.model.decode(moved))
+        own = _own(family)
+        kept = [z.repeat(VALUES, *[1] * (z.ndim - 1)) for z in result.latents]
+        kept[layer].flatten(1)[:, unit] = mean + sigma * values.to(mean)  # a view of what was repeated
+        # Where layers are a chain, nothing of a moved layer is seen past those below unless these follow.
+        rows.append(here.model.decode([z if at <= group else None for z, at in zip(kept, own, strict=True)]))
         number = len(family.grouping) - layer
         heads.append(f"dimension {unit + 1} of z{str(number).translate(SUBSCRIPTS)} ({nats:.2g} nats)")
     sheets = [Titled(head, sheet(row, VALUES)) for head, row in zip(heads, rows, strict=True)]
     source = "this image" if family.data is None else "held-out images"
     return sheets, (
         f"The dimensions of {family.groups[group].name} that carry most information about {source}, from "
-        f"-{REACH:g} to {REACH:g} deviations about their prior's mean; all others stay at the means of this image's "
-        "posterior."
+        f"-{REACH:g} to {REACH:g} deviations about their prior's mean. All others of this group and of those above "
+        "stay at the means of this image's posterior; the groups below follow at their prior's mode."
     )
 
 

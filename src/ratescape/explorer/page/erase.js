@@ -9,7 +9,9 @@ import { request } from "./server.js";
 import { decodedSheet, drawCell, sheetFigure } from "./sheets.js";
 import { state } from "./state.js";
 
-const FILLED = { seen: "as the model sees it", restored: "filled", mean: "mean of several", spread: "their spread" };
+const FILLED = { seen: "as the model sees it", mean: "mean of several", spread: "their spread", restored: "filled" };
+
+const MISSING = "#e8801c"; // seen on dark and on bright images
 
 let pad;
 let erasedFrom = "";
@@ -18,7 +20,7 @@ export function connectErase() {
   const [, height, width] = facts.shape;
   const canvas = element("mask");
   canvas.parentNode.style.aspectRatio = `${width} / ${height}`;
-  pad = buildPad(canvas, { width, height, radius: brush, colour: () => "#ffffff", drawn: fillIn });
+  pad = buildPad(canvas, { width, height, radius: brush, colour: () => MISSING, drawn: fillIn });
   element("unerase").addEventListener("click", startAnew);
 }
 
@@ -75,14 +77,22 @@ function maskAsPng() {
   const canvas = document.createElement("canvas");
   Object.assign(canvas, { width: pad.canvas.width, height: pad.canvas.height });
   const drawing = canvas.getContext("2d");
-  drawing.fillRect(0, 0, canvas.width, canvas.height);
   drawing.drawImage(pad.canvas, 0, 0);
+  for (const [how, colour] of [
+    ["source-in", "#ffffff"],
+    ["destination-over", "#000000"],
+  ]) {
+    Object.assign(drawing, { globalCompositeOperation: how, fillStyle: colour });
+    drawing.fillRect(0, 0, canvas.width, canvas.height);
+  }
   return canvas.toDataURL("image/png").split(",")[1];
 }
 
 async function show(found) {
   const names = Object.keys(FILLED).filter((name) => found[name]);
   const sheets = await Promise.all(names.map((name) => decodedSheet(found[name])));
-  const figures = sheets.map((sheet, index) => sheetFigure(sheet, FILLED[names[index]], 420, 112));
+  const figures = sheets.map((sheet, index) =>
+    sheetFigure(sheet, FILLED[names[index]], element("restored").clientWidth, 84),
+  );
   element("restored").replaceChildren(...figures);
 }

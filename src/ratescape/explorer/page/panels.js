@@ -8,10 +8,12 @@ import { request } from "./server.js";
 import { decodedSheet, sheetFigure } from "./sheets.js";
 import { change, state } from "./state.js";
 import { wordsFor } from "./strip.js";
+import { panelOf } from "./tabs.js";
 
 const LAYERS = ["partial", "resample", "traverse", "spread"];
 const OF_GROUP = ["resample", "traverse"];
-const MIXED = 6; // of a mix, on each axis
+const MIXED = 6; // steps of a mix, on each axis
+const LOW = 64; // CSS pixels that images are high at most where there are many rows
 
 const QUESTIONS = {
   layers: () => {
@@ -51,12 +53,16 @@ export async function fillPanel() {
   drawChoices();
   if (!kind || state.moving || !imageName()) return;
   const { tab } = state;
+  const panel = element(panelOf(tab));
+  panel.setAttribute("aria-busy", "true");
   try {
     const found = await request(kind, `/api/${kind}`, QUESTIONS[kind]);
-    if (found && state.tab === tab) await SHOW[kind](found);
+    if (!found) return; // what replaced it will come
+    if (state.tab === tab) await SHOW[kind](found);
   } catch (error) {
     say(error.message, "wrong");
   }
+  panel.removeAttribute("aria-busy");
 }
 
 function drawChoices() {
@@ -74,18 +80,15 @@ function room(panel) {
 
 async function showLayers({ sheets, words }) {
   const decoded = await Promise.all(sheets.map(({ sheet }) => decodedSheet(sheet)));
-  const across = sheets.length > 2 ? 2 : 1;
-  const width = room("layer-sheets") / (state.tab === "partial" || state.tab === "spread" ? 1 : across);
-  const figures = decoded.map((sheet, index) => sheetFigure(sheet, sheets[index].title, width));
+  const most = state.tab === "traverse" ? LOW : undefined;
+  const figures = decoded.map((sheet, index) => sheetFigure(sheet, sheets[index].title, room("layer-sheets"), most));
   element("layer-sheets").replaceChildren(...figures);
-  element("layer-words").textContent = words ?? "";
+  element("layer-words").textContent = words;
 }
 
-async function showMix(found) {
-  const sheet = await decodedSheet(found.sheet ?? found.grid ?? found);
-  const { label } = facts.groups[0];
-  const title = `Down: ${label} from the image chosen to the other. Across: all below, the same way.`;
-  element("mix-sheets").replaceChildren(sheetFigure(sheet, title, room("mix-sheets"), 64));
+async function showMix({ sheet, words }) {
+  const title = words ?? "From the first image to the second.";
+  element("mix-sheets").replaceChildren(sheetFigure(await decodedSheet(sheet), title, room("mix-sheets"), LOW));
 }
 
 async function showBits({ bytes, bits_by_group: bits, sheet }) {

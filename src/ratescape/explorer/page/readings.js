@@ -75,7 +75,7 @@ export function drawReadings() {
   const here =
     view?.rate === undefined
       ? ""
-      : `${written(view.rate)} nats · PSNR ${written(view.psnr)} dB · −ELBO ${written(view.nelbo)} nats`;
+      : `${written(view.rate)} nats · PSNR ${written(view.psnr)} dB · −ELBO ${written(view.nelbo)}`;
   element("shown").textContent = here;
 }
 

@@ -25,22 +25,31 @@ export function imageCanvas(label) {
   return canvas;
 }
 
+/** Columns that images are broken into where they would be tiny side by side. */
+function columnsFor({ columns, rows, cell: [, width] }, room) {
+  let across = columns;
+  while (rows === 1 && across > 4 && room / across - GAP < 2 * width) across = Math.ceil(across / 2);
+  return across;
+}
+
 /** A figure with all images of a sheet, enlarged by a whole factor that fits into so many CSS pixels. */
 export function sheetFigure(sheet, title, room, most = 84) {
   const { bitmap, columns, rows, cell } = sheet;
   const [height, width] = cell;
-  const fitting = Math.floor(Math.min((room / columns - GAP) / width, most / Math.max(width, height)));
+  const across = columnsFor(sheet, room);
+  const fitting = Math.floor(Math.min((room / across - GAP) / width, most / Math.max(width, height)));
   const scale = Math.max(1, fitting);
   const figure = make("figure", undefined, "sheet");
   const canvas = imageCanvas(title);
-  canvas.width = columns * (width * scale + GAP) - GAP;
-  canvas.height = rows * (height * scale + GAP) - GAP;
+  const [right, down] = [width * scale + GAP, height * scale + GAP];
+  canvas.width = across * right - GAP;
+  canvas.height = Math.ceil((columns * rows) / across) * down - GAP;
   const drawing = canvas.getContext("2d");
   drawing.imageSmoothingEnabled = false;
   for (let index = 0; index < columns * rows; index++) {
-    const [column, row] = [index % columns, Math.floor(index / columns)];
-    const target = [column * (width * scale + GAP), row * (height * scale + GAP), width * scale, height * scale];
-    drawing.drawImage(bitmap, column * width, row * height, width, height, ...target);
+    const [x, y] = [(index % columns) * width, Math.floor(index / columns) * height];
+    const target = [(index % across) * right, Math.floor(index / across) * down, width * scale, height * scale];
+    drawing.drawImage(bitmap, x, y, width, height, ...target);
   }
   figure.append(make("figcaption", title), canvas);
   return figure;
