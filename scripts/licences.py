@@ -52,13 +52,13 @@ def needed(texts: list[str], seen: dict[str, Distribution | None], extras: froze
 def licence_of(found: Distribution) -> str:
     """A package's licence: the expression, else its classifiers, else a short text."""
     told = found.metadata
-    if expression := told.get("License-Expression"):
+    if expression := (told["License-Expression"] if "License-Expression" in told else None):
         return expression
     classifiers = [one for one in told.get_all("Classifier") or [] if one.startswith("License ::")]
     named = [one.rpartition(" :: ")[2] for one in classifiers if one != "License :: OSI Approved"]
     if named:
         return ", ".join(named)
-    text = " ".join((told.get("License") or "").split())
+    text = " ".join((told["License"] if "License" in told else "").split())
     return text if 0 < len(text) <= 60 else "see the package"
 
 

@@ -1,19 +1,7 @@
-"""`ratescape --help` is read off the source, and says what the commands say themselves."""
+"""`ratescape --help` waits for no library."""
 
 import subprocess
 import sys
-
-from helpers.commands import Run
-
-from ratescape.cli.commands import COMMANDS
-from ratescape.cli.overview import overview, read_summaries
-
-
-def test_what_is_read_is_what_the_commands_say(run: Run) -> None:
-    read = read_summaries()
-    assert list(read) == list(COMMANDS)
-    assert read == {name: (command.__doc__ or "").splitlines()[0] for name, command in COMMANDS.items()}
-    assert run("--help").out == overview(read) + "\n"
 
 
 def test_help_waits_for_no_library() -> None:
