@@ -314,7 +314,11 @@ def test_in_the_dark_the_page_is_dark(page: Page) -> None:
     assert max(map(int, back[4:-1].split(","))) < 60 and min(map(int, front[4:-1].split(","))) > 180
 
 
-LOOKS = {"light": {}, "dark": {"dark": True}, "phone": {"width": 390, "height": 844, "phone": True}}
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {},
+    "dark": {"dark": True},
+    "phone": {"width": 390, "height": 844, "phone": True},
+}
 
 
 @pytest.mark.parametrize("how", LOOKS)
