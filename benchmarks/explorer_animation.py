@@ -51,7 +51,7 @@ class Film:
 
     def shoot(self, times: int = 1) -> None:
         """Take the page as it is, once it has drawn what it was asked for."""
-        self.browser.wait(RESTED, 60)
+        self.browser.wait(RESTED, 300)
         shot = self.browser.call("Page.captureScreenshot", format="jpeg", quality=92)
         picture = Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
         picture = picture.resize((WIDTH, WIDTH * SIZE[1] // SIZE[0]), Image.Resampling.LANCZOS)

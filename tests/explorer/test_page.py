@@ -186,6 +186,13 @@ def test_keys_alone_move_the_point_and_walk_through_the_views(page: Page) -> Non
     assert page.of("document.getElementById('panel-samples').hidden")
 
 
+def test_a_view_that_is_left_before_it_was_asked_for_says_nothing(page: Page) -> None:
+    page.open()
+    page.of("change({ tab: 'partial' }); change({ tab: 'samples', seed: 5 })")
+    page.rested(f"{DRAWN} > 1 && !busy && waiting.size === 0")
+    assert page.of(SAID) == "" and page.of("state.tab") == "samples"
+
+
 def test_a_path_is_recorded_and_played_calmly_where_that_is_wished(page: Page) -> None:
     page.open(calm=True)
     page.click("#record")
@@ -314,7 +321,11 @@ def test_in_the_dark_the_page_is_dark(page: Page) -> None:
     assert max(map(int, back[4:-1].split(","))) < 60 and min(map(int, front[4:-1].split(","))) > 180
 
 
-LOOKS = {"light": {}, "dark": {"dark": True}, "phone": {"width": 390, "height": 844, "phone": True}}
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {},
+    "dark": {"dark": True},
+    "phone": {"width": 390, "height": 844, "phone": True},
+}
 
 
 @pytest.mark.parametrize("how", LOOKS)

@@ -56,7 +56,7 @@ export async function fillPanel() {
   const panel = element(panelOf(tab));
   panel.setAttribute("aria-busy", "true");
   try {
-    const found = await request(kind, `/api/${kind}`, QUESTIONS[kind]);
+    const found = await request(kind, `/api/${kind}`, QUESTIONS[kind]());
     if (!found) return; // what replaced it will come
     if (state.tab === tab) await SHOW[kind](found);
   } catch (error) {
