@@ -21,8 +21,9 @@ from PIL import Image
 
 from ratescape.errors import RecordError
 from ratescape.metrics import measured_metrics
+from ratescape.records.fine import read_fine
 from ratescape.records.folders import SweepFolder
-from ratescape.records.table import Table, read_fine, read_table
+from ratescape.records.table import Table, read_table
 from ratescape.report import figures
 from ratescape.report.fine import fine_figure, fine_of, over_grid
 from ratescape.report.groups import single_layers
