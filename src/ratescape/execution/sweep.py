@@ -30,6 +30,7 @@ from ratescape.records.files import write_changed
 from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder, refuse_differences
 from ratescape.records.layers import is_long
 from ratescape.records.table import Table, read_table
+from ratescape.specs.checks import require
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.identity import differences, key
@@ -56,7 +57,8 @@ def resolved_sweep(spec: SweepSpec, data: ImageData) -> SweepSpec:
     """The spec with every field that was left open filled in for these images.
 
     Raises:
-        SpecError: the network cannot take them, or cannot be conditioned on betas where that is asked for.
+        SpecError: the network cannot take them, or cannot be conditioned on betas where that is asked for; or the
+            fine landscape is to be measured for uses, and none is named.
         DataError: there are too few, or outliers that cannot be used.
     """
     training = resolved_training(spec.training, len(data.train.pixels), spec.method.effort)
@@ -65,6 +67,9 @@ def resolved_sweep(spec: SweepSpec, data: ImageData) -> SweepSpec:
     whole = dataclasses.replace(spec, data=data.spec, model=run.model, training=run.training, method=method)
     if whole.networks():
         refuse_unconditioned(whole.model, data.shape)
+    asked, uses = spec.evaluation.outliers is not None or spec.evaluation.restoration, method.fine_uses()
+    need = "0 where neither evaluation.outliers nor evaluation.restoration is given"
+    require(bool(asked) or uses == 0, "conditioning.fine_uses", uses, need)
     check_outliers(spec.evaluation, data)
     return whole
 

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 
 from ratescape.errors import NoWinner, SpecError
 from ratescape.metrics import METRICS, Metric, layer_columns, metric_at
@@ -30,7 +31,7 @@ from ratescape.report.plots.canvas import (
     save,
 )
 from ratescape.report.plots.marks import legend
-from ratescape.report.plots.palette import OUTLINE, colour_bar, colours_of, scale_of
+from ratescape.report.plots.palette import colour_bar, colours_of, scale_of
 from ratescape.selection import best
 
 ACROSS = 4
@@ -40,6 +41,9 @@ NEAR = 0.9
 """The points above this quantile are outlined: few images do not tell the best point from those beside it."""
 
 LEVELS = 24
+
+_DARK = withStroke(linewidth=3, foreground="#9aa0a8")
+"""By which a white line is seen on paper."""
 
 PAPER = {"reconstruction": "^", "representation": "D", "generation": "P"}
 """The uses of the paper, and what marks the model of the grid that is chosen for each."""
@@ -130,6 +134,6 @@ def _entries(uses: list[str]) -> list[Line2D]:
     look: dict[str, Any] = {"ls": "", "mec": "#1b1e24", "mfc": "white", "ms": 7}
     marks = [Line2D([], [], marker=PAPER[use], label=f"chosen for {use}", **look) for use in uses]
     star = Line2D([], [], ls="", marker="*", ms=13, color="#e8452c", label="best point")
-    tenth = Line2D([], [], color="white", lw=1.6, path_effects=[OUTLINE], label="white line: around the best tenth")
+    tenth = Line2D([], [], color="white", lw=1.6, path_effects=[_DARK], label="around the best tenth of the points")
     rates = Line2D([], [], color="#1b1e24", lw=0.8, label="total rate, nats/image")
     return [star, tenth, rates, *marks]

@@ -39,9 +39,6 @@ class SweepSpec:
         require(fine, "seeds", self.seeds, "distinct numbers, at least 0")
         chosen = "Dedicated(...), Conditioned(...) or Targeted(...)"
         require(isinstance(self.method, Method), "method", self.method, chosen)
-        asked, uses = self.evaluation.outliers is not None or self.evaluation.restoration, self.method.fine_uses()
-        need = "0 where neither evaluation.outliers nor evaluation.restoration is given"
-        require(bool(asked) or uses == 0, "conditioning.fine_uses", uses, need)
         if not self.model.is_open:
             self.method.check(self.model)
 
