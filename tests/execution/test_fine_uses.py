@@ -1,6 +1,7 @@
 """Anomalies and restoring over the fine landscape: measured as for the models of the grid, kept point by point."""
 
 import json
+from collections.abc import Iterator
 
 import pandas as pd
 import pytest
