@@ -109,9 +109,10 @@ class Restore:
         from ratescape.data.formats import Split
         from ratescape.data.items import items_at
 
-        if len(self.images) > 1:
+        first, *others = self.images
+        if others:
             return self.images
-        found = items_at(str(self.images[0]))
+        found = items_at(str(first))
         return found.pixels if isinstance(found, Split) else found
 
     def _shape(self, damage: "Damage", shape: tuple[int, ...]) -> tuple[int, ...]:
