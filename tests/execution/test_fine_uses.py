@@ -1,19 +1,25 @@
 """Anomalies and restoring over the fine landscape: measured as for the models of the grid, kept point by point."""
 
 import json
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 import pytest
-from helpers.sweeps import LEAN, altered, small_sweep, swept
+from helpers.sweeps import HERE, LEAN, altered, small_sweep, swept
 
 from ratescape.data.catalog import ImageData
 from ratescape.errors import SpecError
 from ratescape.evaluation import anomalies, restoration
 from ratescape.evaluation.fine_uses import uses_at
 from ratescape.evaluation.subject import Subject
-from ratescape.execution import fine
+from ratescape.execution import fine, timing
+from ratescape.execution.progress.forecast import Load
+from ratescape.execution.savings import Saving, savings
 from ratescape.execution.sweep import resolved_sweep
+from ratescape.execution.timing import Speeds
+from ratescape.execution.workspace import Workspace
 from ratescape.landscape import Landscape
 from ratescape.records.fine import read_fine
 from ratescape.records.folders import SweepFolder
@@ -100,6 +106,29 @@ def test_what_a_killed_session_measured_is_not_measured_again(
     folder.fine.unlink()
     swept(spec, data, folder.path)
     assert sorted(asked[3:]) == sorted(points)  # of another network nothing is taken over
+
+
+def test_its_time_is_foretold(
+    folder: SweepFolder, data: ImageData, spec: SweepSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[EvaluationSpec, int, int | None]] = []
+
+    def slow(network: object, data: object, betas: object, how: EvaluationSpec, images: int, steps: Any = None) -> None:
+        asked.append((how, images, steps))
+        time.sleep(0.02)
+
+    monkeypatch.setattr(timing, "uses_at", slow)
+    workspace = Workspace(data, folder, USES, HERE)
+    network, point = Landscape(folder.path).network(), spec.fine_points()[0]
+    plain, whole = (timing.point_seconds(network, workspace, point, uses) for uses in (0, 40))
+    assert [(how.outliers, how.restoration, images, steps) for how, images, steps in asked] == [
+        ("self-made", (), 40, None),
+        (None, ("noise",), 40, restoration.FEW_STEPS),
+    ]
+    assert whole > plain and whole > 0.02 + 0.02 * timing.STEPS_OF_RESTORING / restoration.FEW_STEPS
+    speeds = Speeds(None, 0.01, None, {}, 1.0)
+    loads: dict[Any, Load] = {"network": Load({"": 100}, 0.01), "fine landscape": Load({"": 441}, 1.0)}
+    assert Saving("--conditioning.fine-uses 0", 441.0) in savings(spec, loads, speeds)
 
 
 def test_it_must_be_said_what_to_measure(spec: SweepSpec, data: ImageData) -> None:

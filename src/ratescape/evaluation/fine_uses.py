@@ -19,7 +19,12 @@ ITEMS = 10
 
 
 def uses_at(
-    network: Conditioned, data: ImageData, betas: tuple[float, ...], settings: EvaluationSpec, images: int
+    network: Conditioned,
+    data: ImageData,
+    betas: tuple[float, ...],
+    settings: EvaluationSpec,
+    images: int,
+    steps: int | None = None,
 ) -> dict[str, float]:
     """AUROC of each score, of the best one and of ``auto``; PSNR of each kind of damage and their mean, dB.
 
@@ -27,6 +32,7 @@ def uses_at(
         betas: top layer first, inside the network's box.
         settings: which outliers, and which damage.
         images: that are restored; ten times as many items and outliers are scored.
+        steps: of gradients, for each image; default: as of the models of the grid.
 
     Returns:
         Numbers by column: ``anomaly_auroc``, ``auroc_auto``, ``auroc_llr_1``, ..., ``psnr_half``, ...,
@@ -46,7 +52,7 @@ def uses_at(
             found |= {name: auroc for name, auroc in known.items() if metric_at(name) is not None}
         if settings.restoration and data.columns is None:
             each = {
-                f"psnr_{kind}": psnr_of(float(squared_errors(subject, split, DAMAGE[kind], images).mean()))
+                f"psnr_{kind}": psnr_of(float(squared_errors(subject, split, DAMAGE[kind], images, steps).mean()))
                 for kind in settings.restoration
             }
             found |= {"restoration_psnr": sum(each.values()) / len(each)} | each

@@ -12,6 +12,8 @@ import torch
 from ratescape.compute.cores import threads
 from ratescape.evaluation.fine_uses import uses_at
 from ratescape.evaluation.grid import grid_table, seen_images
+from ratescape.evaluation.restoration import FEW_STEPS
+from ratescape.evaluation.restoration import STEPS as STEPS_OF_RESTORING
 from ratescape.execution.engine import Job
 from ratescape.execution.networks import initial_network, network_policy
 from ratescape.execution.packing import Pack, workers
@@ -26,9 +28,6 @@ from ratescape.specs.runs import NetworkSpec, RunSpec
 from ratescape.training.context import TrainingContext
 from ratescape.training.loop import train
 from ratescape.training.starting import initial, pack_policy
-
-FEW = 8
-"""Images by which it is foretold how long anomalies and restoring take at a point of the fine landscape."""
 
 STEPS, SECONDS = 10, 0.6
 """Steps that are taken at most, and seconds after the first one after which no more are begun."""
@@ -150,10 +149,19 @@ def point_seconds(network: Conditioned, workspace: Workspace, point: tuple[float
         grid_table(network, images, [point])
         found = (time.monotonic() - begun) * whole / len(images)
         if uses:
-            begun = time.monotonic()
-            uses_at(network, workspace.data, point, workspace.evaluation, FEW)
-            found += (time.monotonic() - begun) * uses / FEW
+            found += _uses_seconds(network, workspace, point, uses)
     return found
+
+
+def _uses_seconds(network: Conditioned, workspace: Workspace, point: tuple[float, ...], images: int) -> float:
+    """Seconds of anomalies and restoring at a point: of the latter by a few steps of gradients."""
+    scoring = dataclasses.replace(workspace.evaluation, restoration=())
+    restoring = dataclasses.replace(workspace.evaluation, outliers=None)
+    begun = time.monotonic()
+    uses_at(network, workspace.data, point, scoring, images)
+    scored = time.monotonic()
+    uses_at(network, workspace.data, point, restoring, images, FEW_STEPS)
+    return scored - begun + (time.monotonic() - scored) * STEPS_OF_RESTORING / FEW_STEPS
 
 
 @dataclasses.dataclass(frozen=True)

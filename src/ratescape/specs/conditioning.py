@@ -94,7 +94,7 @@ class ConditioningSpec:
     fine_uses: int = 0
     """Images by which the fine landscape is measured for anomalies and restoring, too, where evaluation.outliers and
     evaluation.restoration ask for these: so many are restored at each point, and ten times as many items, and as many
-    outliers, are scored; 0 for none. 40 take a slow core about two seconds a point for each kind of damage."""
+    outliers, are scored; 0 for none. Each point takes a slow core seconds for each kind of damage."""
     refine: int = 0
     """Epochs of further training at each beta point, starting from the network's weights; 0 for none."""
     refine_learning_rate: float = 3e-4
