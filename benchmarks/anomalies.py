@@ -78,7 +78,7 @@ def case_of(name: str, out: Path, limit: int | None) -> Case:
 
 
 def landscape(case: Case, out: Path, arguments: argparse.Namespace) -> rs.Landscape:
-    """One network for all betas; of its own models only the corners are measured, since nothing else is asked of them."""
+    """One network for all betas; of its models only the corners are measured: nothing else is asked of them."""
     if arguments.landscape is not None:
         return rs.Landscape(arguments.landscape)
     method = rs.Conditioned(
