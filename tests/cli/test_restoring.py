@@ -100,3 +100,15 @@ def test_bad_input_is_one_line(run: Run, trained: Path, folder: Path, tmp_path: 
     refused(run("restore", trained, tmp_path / "none", "--mask", "half", "--out", out), "none")
     assert not out.exists() and not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
     refused(run("restore", trained, folder, "--mask", "half", "--out", folder), "there already")
+
+
+def test_a_known_set_is_found_by_name(run: Run, trained: Path, tmp_path: Path) -> None:
+    refused(run("restore", trained, "mnist-5k", "--mask", "half", "--degrade", "--out", tmp_path / "a"), "height 16")
+    refused(run("restore", trained, "mnist-5", "--mask", "half", "--degrade", "--out", tmp_path / "a"), "mnist-5k")
+
+
+def test_errors_name_the_option_upscale(run: Run, trained: Path, folder: Path, tmp_path: Path) -> None:
+    for factor, told in (("3", "upscale is 3, of which images of height 16"), ("0", "upscale is 0: give")):
+        outcome = run("restore", trained, folder, "--upscale", factor, "--degrade", "--out", tmp_path / "a")
+        refused(outcome, told)
+        assert "downscale" not in outcome.err

@@ -97,9 +97,9 @@ def test_rows_of_a_table_are_scored_without_their_target(run: Run, tmp_path: Pat
 
 def test_bad_words_are_one_line(run: Run, trained: Path, images: np.ndarray, tmp_path: Path) -> None:
     wrong, right, out = tmp_path / "wrong.npy", tmp_path / "right.npy", tmp_path / "a.csv"
-    np.save(wrong, np.zeros((2, 8, 8), np.uint8))
+    np.save(wrong, np.zeros((600, 8, 8), np.uint8))  # more than are scored at once
     np.save(right, images[:2])
-    refused(run("score", trained, wrong, "--out", out), "height 16 and width 16")
+    refused(run("score", trained, wrong, "--out", out), "shape (600, 8, 8): ", "height 16 and width 16")
     refused(run("score", trained, right, "--out", out, "--samples", "0"), "samples is 0")
     refused(run("score", trained, "minst", "--out", out), "did you mean mnist")
     refused(run("score", trained, right, "--out", out, "--target", "kind"), "is no table")

@@ -18,8 +18,9 @@ from ratescape.evaluation import suite
 from ratescape.evaluation.subject import Subject
 from ratescape.landscape import Landscape
 from ratescape.records.files import read_json_lines
+from ratescape.records.fine import read_fine
 from ratescape.records.folders import SweepFolder
-from ratescape.records.table import read_fine, read_table
+from ratescape.records.table import read_table
 from ratescape.specs.conditioning import ConditioningSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.model import ModelSpec

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from helpers.chromium import Chromium
 from helpers.sweep_on_disk import in_between, sweep
+from helpers.sweeps import copied
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
@@ -21,10 +22,12 @@ from PIL import Image
 
 from ratescape.errors import RecordError
 from ratescape.metrics import measured_metrics
+from ratescape.records.fine import read_fine
 from ratescape.records.folders import SweepFolder
-from ratescape.records.table import Table, read_fine, read_table
+from ratescape.records.table import Table, read_table
 from ratescape.report import figures
 from ratescape.report.fine import fine_figure, fine_of, over_grid
+from ratescape.report.fine_uses import uses_figure
 from ratescape.report.groups import single_layers
 from ratescape.report.page import page_data, write, write_page
 from ratescape.report.page.refined import refined_data
@@ -102,6 +105,38 @@ def test_a_damaged_file_is_one_line_with_a_remedy(folder: SweepFolder, damage: C
         folder.fine.write_text(whole)
     message = str(caught.value)
     assert message == f"{folder.fine} is damaged: delete it and run the same command again"
+
+
+def with_uses(folder: SweepFolder, path: Path) -> SweepFolder:
+    """A copy whose fine landscape tells of restoring and anomalies: best where the lower beta is large, and small."""
+    found = copied(folder, path)
+    table = pd.read_csv(found.fine)
+    uses = table.assign(auroc_auto=1 - 0.01 * table["beta_1"], psnr_half=np.log(table["beta_1"]))
+    found.fine.write_text(uses.to_csv(index=False))
+    return found
+
+
+def test_columns_of_uses_are_read_where_they_are_asked_for(folder: SweepFolder, tmp_path: Path) -> None:
+    one = with_uses(folder, tmp_path / "one")
+    plain, whole = read_fine(one), read_fine(one, uses=True)
+    assert plain is not None and whole is not None
+    assert [*whole] == [*plain, "auroc_auto", "psnr_half"] and whole["psnr_half"].nunique() == 21
+    drawn = figures.save_figures(one)
+    assert (one.path / "figures" / "uses.png") in drawn
+    fine = page_data(one, read_table(one))["fine"]
+    assert np.array(fine["values"]["psnr_half"]).shape == (21, 21) and "psnr_half" in fine["values"]
+
+
+def test_each_use_has_a_panel_with_its_best_point(folder: SweepFolder, tmp_path: Path) -> None:
+    between = fine_of(with_uses(folder, tmp_path / "one"))
+    assert between is not None
+    drawn = uses_figure(between, read_table(folder), images=16)
+    titles = [axes.get_title() for axes in drawn.axes]
+    assert len(titles) == 3 and titles[0].startswith("PSNR (dB)")
+    stars = [next(line for line in axes.lines if line.get_marker() == "*").get_xydata() for axes in drawn.axes]
+    auroc, half = (np.asarray(star)[0, 1] for star in stars[1:])
+    assert (auroc, half) == pytest.approx((0.1, 10.0))
+    assert "16 images restored, 160 items" in " ".join(text.get_text() for text in drawn.texts)
 
 
 # ---- the figure

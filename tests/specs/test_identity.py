@@ -235,6 +235,7 @@ DEFAULTS: dict[str, Any] = {
     "conditioning.descent": 0.4,
     "conditioning.restarts": 3,
     "conditioning.fine": 21,
+    "conditioning.fine_uses": 0,
     "conditioning.refine": 0,
     "conditioning.refine_learning_rate": 0.0003,
     "conditioning.refine_recommended": 4,

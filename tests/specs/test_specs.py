@@ -247,6 +247,7 @@ OUT_OF_RANGE: list[tuple[type[Any], str, str, list[Any]]] = [
     (EvaluationSpec, "evaluation.", "probe_kinds", [(), ("rbf", "rbf")]),
     (ConditioningSpec, "conditioning.", "low", [0.0, -1.0, NAN, INF]),
     (ConditioningSpec, "conditioning.", "high", [0.0, -1.0, NAN, INF]),
+    (ConditioningSpec, "conditioning.", "fine_uses", [-1]),
     (ConditioningSpec, "conditioning.", "rank", [-1]),
     (ConditioningSpec, "conditioning.", "knots", [-1, 1]),
     (ConditioningSpec, "conditioning.", "width", [0]),

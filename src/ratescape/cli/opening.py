@@ -197,7 +197,7 @@ def _images(weights: Path, header: dict[str, Any], data_folder: Path | None) -> 
 
     if "data" not in header:
         raise SpecError(
-            f"{weights} does not say which images it was trained on, to calibrate by: name its run, or (to compress) "
+            f"{weights} does not say what it was trained on, to calibrate by: name its run, or (to compress) "
             "use rs.compress(..., codec=rs.calibrate(model, images))"
         )
     above = weights.absolute().parent.parent.parent

@@ -29,7 +29,7 @@ def reload_data(
     data = read_prepared(kept) if kept_array else load_data(source, folder=data_folder)
     if data.fingerprint != fingerprint:
         raise SpecError(
-            f"{source.name} now holds other images than {folder.path} was trained on: restore them, or say by "
+            f"{source.name} now holds other {data.what} than {folder.path} was trained on: restore them, or say by "
             "--data-folder (in Python data_folder) where they are"
         )
     return data

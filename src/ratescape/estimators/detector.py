@@ -108,6 +108,9 @@ class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
     def fit(self, X: Any, y: Any = None) -> "RateDetector":
         """Train a model on four fifths of the items, or take the one given, and calibrate on the others.
 
+        Warns:
+            ConvergenceWarning: the model is not trained enough, with the epochs to try.
+
         Raises:
             ValueError: parameters or items that cannot be used, fewer than 16 items, or a training that diverged.
         """
@@ -232,7 +235,7 @@ class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
         data = data_of(items, binary=spec.likelihood == "bernoulli")
         run = run_of(data, spec, TrainingSpec(epochs=self.epochs), self.betas, None, self.seed_)
         self._check_score(run.model.layers, layout)
-        return fitted(run, data, chosen_device(self.device))[0]
+        return fitted(run, data, chosen_device(self.device), depth=3)[0]
 
     def _check_score(self, layers: int, layout: Layout) -> None:
         """Refuse a score that a model of so many layers does not have, before it is trained."""

@@ -100,8 +100,11 @@ Fitted = tuple[HVAE, tuple[float, ...], tuple[float, ...]]
 """A trained model, its betas, and its rates in the last epoch of training, nats per item; both top layer first."""
 
 
-def fitted(run: RunSpec, data: ImageData, device: torch.device) -> Fitted:
+def fitted(run: RunSpec, data: ImageData, device: torch.device, depth: int = 2) -> Fitted:
     """The trained model, and the betas and rates that it ended with; warns where it is not trained enough.
+
+    Args:
+        depth: calls from here up to the user's own line, which a warning is of.
 
     Raises:
         SpecError: the training diverged.
@@ -113,16 +116,16 @@ def fitted(run: RunSpec, data: ImageData, device: torch.device) -> Fitted:
     history = trained.history[0]
     if history[-1]["status"] != "ok":
         raise SpecError(f"the training diverged at a learning_rate of {run.training.learning_rate}: choose a smaller")
-    _warn(run, history)
+    _warn(run, history, depth + 2)
     model.load_state_dict(member(trained.parameters, 0))
     betas = run.betas if run.target is None else tuple(history[-1]["betas"])
     return model.eval().requires_grad_(False), betas, tuple(history[-1]["rates"])
 
 
-def _warn(run: RunSpec, history: list[EpochRecord]) -> None:
+def _warn(run: RunSpec, history: list[EpochRecord], depth: int) -> None:
     betas = history[-1]["betas"]
     facts = facts_of(run, history, {f"beta_{len(betas) - index}": beta for index, beta in enumerate(betas)})
     words = {"far": "far from trained", "not to the end": "not trained to the end"}.get(verdict(facts) or "")
     if words:
         told = f"{words} after {facts.steps} steps ({facts.epochs} epochs): try epochs={epochs_to_try(facts)} or more"
-        warnings.warn(told, ConvergenceWarning, stacklevel=4)
+        warnings.warn(told, ConvergenceWarning, stacklevel=depth)

@@ -62,9 +62,13 @@ def chosen(subject: Subject) -> str:
     return max(found, key=lambda name: found[name].auroc)
 
 
-def scored(subject: Subject, split: SplitView) -> Scored:
-    """All scores of a split's items, and of the outliers that it is compared with: of test the half kept for it."""
-    return _scored(subject, split, half=int(split.position == len(subject.data.held_out) - 1))
+def scored(subject: Subject, split: SplitView, items: int = ITEMS) -> Scored:
+    """All scores of a split's items, and of the outliers that it is compared with: of test the half kept for it.
+
+    Args:
+        items: of the split, and outliers, at most; twice as many are what they are compared with.
+    """
+    return _scored(subject, split, int(split.position == len(subject.data.held_out) - 1), items)
 
 
 def check_outliers(settings: EvaluationSpec, data: ImageData) -> None:
@@ -102,12 +106,12 @@ def _of_layers(found: dict[str, Separation], kind: str, layers: int) -> list[flo
     return [found[name].auroc if name in found else None for name in names]
 
 
-def _scored(subject: Subject, split: SplitView, half: int) -> Scored:
+def _scored(subject: Subject, split: SplitView, half: int, count: int = ITEMS) -> Scored:
     """Scores of a split's items and of one half of the outliers, computed once."""
-    key = ("anomalies", split.position, half)
+    key = ("anomalies", split.position, half, count)
     if key not in subject.known:
-        reference, calibration = subject.once(_calibrated)
-        parts = (_items(subject.data, split.split.pixels[:ITEMS]), _half(subject, half))
+        reference, calibration = _calibrated(subject, 2 * count)
+        parts = (_items(subject.data, split.split.pixels[:count]), _half(subject, half)[:count])
         seed = subject.settings.seed
         found = [score(subject.model, part, seed=seed, reference=reference) for part in parts]
         subject.known[key] = Scored(*map(calibration.all_of, found))
@@ -120,11 +124,14 @@ def _half(subject: Subject, half: int) -> Pixels:
     return _items(subject.data, outliers[half::2])
 
 
-def _calibrated(subject: Subject) -> tuple[Reference, Calibration]:
-    """What scores are compared with, of items that were held out."""
-    items, seed = _items(subject.data, subject.data.unseen.pixels[: 2 * ITEMS]), subject.settings.seed
-    reference, known = calibrating(subject.model, items, seed=seed)
-    return reference, Calibration.of(known)
+def _calibrated(subject: Subject, count: int) -> tuple[Reference, Calibration]:
+    """What scores are compared with, of so many items that were held out; computed once."""
+    key = ("calibrated", count)
+    if key not in subject.known:
+        items, seed = _items(subject.data, subject.data.unseen.pixels[:count]), subject.settings.seed
+        reference, known = calibrating(subject.model, items, seed=seed)
+        subject.known[key] = reference, Calibration.of(known)
+    return subject.known[key]
 
 
 def _items(data: ImageData, pixels: Pixels) -> Pixels:

@@ -106,7 +106,7 @@ def sweep_outlook(spec: SweepSpec, job: Job, engine: Engine, is_timed: bool) -> 
     workspace, device = job.workspace, engine.title
     side_by_side = min(engine.processes, max(len(job.packs), len(job.networks)))
     timing = Timing.of(job, side_by_side) if is_timed and workspace.execution.engine != "ray" else None
-    speeds = None if timing is None else timing.speeds(spec.fine_points())
+    speeds = None if timing is None else timing.speeds(spec.fine_points(), spec.method.fine_uses())
     loads = _judge_load(workspace, speeds) | _sweep_loads(spec, job, side_by_side, speeds)
     if engine.processes > 1:
         device = f"{engine.processes} processes, {device}"

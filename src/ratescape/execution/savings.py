@@ -28,6 +28,8 @@ def savings(spec: SweepSpec, loads: Mapping[PhaseName, Load], speeds: Speeds) ->
     """The options that save most, the largest saving first."""
     seconds: dict[PhaseName, float] = {phase: load.seconds or 0.0 for phase, load in loads.items()}
     found = [*_shorter(spec, seconds), *_coarser(spec, seconds), *_fewer_measurements(spec, seconds, speeds)]
+    if spec.method.fine_uses():  # which is nearly all that this phase then takes
+        found.append(Saving("--conditioning.fine-uses 0", seconds.get("fine landscape", 0.0)))
     if seconds.get("refining"):
         found.append(Saving("--conditioning.refine-recommended 0", seconds["refining"]))
     worth = [one for one in found if one.seconds > WORTHWHILE * sum(seconds.values())]

@@ -4,24 +4,20 @@ A sweep may be killed at any moment. What it leaves behind is either whole or a 
 takes it up again; a lock keeps two of them out of one folder.
 """
 
-import contextlib
 import dataclasses
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from ratescape import checkpoint
-from ratescape.compute.devices import chosen_device
 from ratescape.data.catalog import ImageData
 from ratescape.errors import DataError, RecordError
 from ratescape.evaluation.anomalies import check_outliers
-from ratescape.evaluation.comparable import REVISION
-from ratescape.evaluation.grid import grid_table, seen_images
 from ratescape.execution.engine import Job
 from ratescape.execution.engines import adapted, entered
+from ratescape.execution.fine import measure_finely
 from ratescape.execution.outlook import Outlook, run_outlook, sweep_outlook
 from ratescape.execution.packing import planned
-from ratescape.execution.progress.messages import told
 from ratescape.execution.progress.observers import Observer
 from ratescape.execution.progress.tracker import Plan
 from ratescape.execution.provenance import device_name
@@ -30,10 +26,11 @@ from ratescape.execution.work import PackWork, complete_pack, trained_steps
 from ratescape.execution.workspace import Workspace, hand_over, is_trained
 from ratescape.model.factories import refuse_unconditioned
 from ratescape.model.registry import resolved_model
-from ratescape.records.files import read_json_lines, write_atomically, write_changed
+from ratescape.records.files import write_changed
 from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder, refuse_differences
 from ratescape.records.layers import is_long
-from ratescape.records.table import FINE_IMAGES, Table, read_fine, read_table
+from ratescape.records.table import Table, read_table
+from ratescape.specs.checks import require
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.identity import differences, key
@@ -60,7 +57,8 @@ def resolved_sweep(spec: SweepSpec, data: ImageData) -> SweepSpec:
     """The spec with every field that was left open filled in for these images.
 
     Raises:
-        SpecError: the network cannot take them, or cannot be conditioned on betas where that is asked for.
+        SpecError: the network cannot take them, or cannot be conditioned on betas where that is asked for; or the
+            fine landscape is to be measured for uses, and none is named.
         DataError: there are too few, or outliers that cannot be used.
     """
     training = resolved_training(spec.training, len(data.train.pixels), spec.method.effort)
@@ -69,6 +67,9 @@ def resolved_sweep(spec: SweepSpec, data: ImageData) -> SweepSpec:
     whole = dataclasses.replace(spec, data=data.spec, model=run.model, training=run.training, method=method)
     if whole.networks():
         refuse_unconditioned(whole.model, data.shape)
+    asked, uses = spec.evaluation.outliers is not None or spec.evaluation.restoration, method.fine_uses()
+    need = "0 where neither evaluation.outliers nor evaluation.restoration is given"
+    require(bool(asked) or uses == 0, "conditioning.fine_uses", uses, need)
     check_outliers(spec.evaluation, data)
     return whole
 
@@ -152,7 +153,7 @@ def complete_sweep(
                 announce(outlook)
             engine.carry_out(job)
     folder.claim(spec)
-    _measure_finely(spec, folder, execution, own)
+    measure_finely(spec, folder, execution, own)
     _tidy(folder)
     table = read_table(folder)
     _write_tables(folder, table)
@@ -176,27 +177,6 @@ def _done(spec: SweepSpec, folder: SweepFolder) -> list[str]:
     """Keys of the runs and networks that are trained already."""
     networks = [key(network) for network in spec.networks() if folder.network(network).weights.exists()]
     return [*networks, *(folder.run(run).path.name for run in spec.runs() if folder.run(run).done)]
-
-
-def _measure_finely(spec: SweepSpec, folder: SweepFolder, execution: ExecutionSpec, own: Session) -> None:
-    """Measure the fine landscape of a conditioned network, unless that network was measured alike."""
-    networks, points = spec.networks(), spec.fine_points()
-    source = folder.network(networks[0]) if points else None
-    if source is None or read_json_lines(source.training)[-1]["status"] == "diverged":
-        folder.fine.unlink(missing_ok=True)
-        return
-    stamp = {"network": checkpoint.digest_of(source.weights), "revision": REVISION, "images": FINE_IMAGES}
-    with contextlib.suppress(RecordError):  # damaged, or of another grid: made anew
-        if folder.provenance().get("fine") == stamp and read_fine(folder) is not None:
-            return
-    # This machine's, not the cluster's.
-    device = chosen_device("auto" if execution.engine == "ray" else execution.device)
-    own.begin(device_name(device), processes=1)
-    with told(own.phases.receive, "fine landscape"):
-        network, _ = checkpoint.load_network(source.weights, device)
-        fine = grid_table(network, seen_images(network, own.data), points)
-        write_atomically(folder.fine, fine.to_csv(index=False))
-    own.note(fine=stamp)
 
 
 def _tidy(folder: SweepFolder) -> None:

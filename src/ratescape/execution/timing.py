@@ -10,7 +10,10 @@ import numpy as np
 import torch
 
 from ratescape.compute.cores import threads
+from ratescape.evaluation.fine_uses import uses_at
 from ratescape.evaluation.grid import grid_table, seen_images
+from ratescape.evaluation.restoration import FEW_STEPS
+from ratescape.evaluation.restoration import STEPS as STEPS_OF_RESTORING
 from ratescape.execution.engine import Job
 from ratescape.execution.networks import initial_network, network_policy
 from ratescape.execution.packing import Pack, workers
@@ -133,14 +136,32 @@ def untrained(pack: Pack, workspace: Workspace) -> tuple[HVAE, Conditioned | Non
     return network.at(run.betas), network
 
 
-def point_seconds(network: Conditioned, workspace: Workspace, point: tuple[float, ...]) -> float:
-    """Seconds of a point of the fine landscape on one core."""
+def point_seconds(network: Conditioned, workspace: Workspace, point: tuple[float, ...], uses: int = 0) -> float:
+    """Seconds of a point of the fine landscape on one core.
+
+    Args:
+        uses: images by which it is measured for anomalies and restoring, too.
+    """
     images = seen_images(network, workspace.data, MANY)
     whole = len(seen_images(network, workspace.data, FINE_IMAGES))
     with threads(1):
         begun = time.monotonic()
         grid_table(network, images, [point])
-    return (time.monotonic() - begun) * whole / len(images)
+        found = (time.monotonic() - begun) * whole / len(images)
+        if uses:
+            found += _uses_seconds(network, workspace, point, uses)
+    return found
+
+
+def _uses_seconds(network: Conditioned, workspace: Workspace, point: tuple[float, ...], images: int) -> float:
+    """Seconds of anomalies and restoring at a point: of the latter by a few steps of gradients."""
+    scoring = dataclasses.replace(workspace.evaluation, restoration=())
+    restoring = dataclasses.replace(workspace.evaluation, outliers=None)
+    begun = time.monotonic()
+    uses_at(network, workspace.data, point, scoring, images)
+    scored = time.monotonic()
+    uses_at(network, workspace.data, point, restoring, images, FEW_STEPS)
+    return scored - begun + (time.monotonic() - scored) * STEPS_OF_RESTORING / FEW_STEPS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,21 +190,22 @@ class Timing:
         """For one model in this process."""
         return Timing(workspace, Pack((run,)), threads=torch.get_num_threads(), single=False)
 
-    def speeds(self, points: Sequence[tuple[float, ...]] = ()) -> Speeds | None:
+    def speeds(self, points: Sequence[tuple[float, ...]] = (), uses: int = 0) -> Speeds | None:
         """Time it; None where that fails, such as for lack of memory: the work itself will say what is wrong.
 
         Args:
             points: of the fine landscape.
+            uses: images by which these are measured for anomalies and restoring, too.
         """
         try:
-            return self._timed(points)
+            return self._timed(points, uses)
         except Exception:  # whatever it is: no work may end by its forecast
             return None
         finally:
             if self.workspace.device.type == "cuda":
                 torch.cuda.empty_cache()
 
-    def _timed(self, points: Sequence[tuple[float, ...]]) -> Speeds:
+    def _timed(self, points: Sequence[tuple[float, ...]], uses: int) -> Speeds:
         recipe = self.workspace.judge_to_train
         with threads(1 if self.single else torch.get_num_threads()):
             judging = None if recipe is None else judge_step(recipe, self.workspace)
@@ -192,7 +214,7 @@ class Timing:
                 model, network = untrained(self.pack, self.workspace)
                 parts = model_parts(model, self.workspace, self.single)
                 if network is not None and points:
-                    point = point_seconds(network, self.workspace, points[0])
+                    point = point_seconds(network, self.workspace, points[0], uses)
                 if network is None:
                     step = member_step(self.pack, self.workspace)
         with threads(self.threads):

@@ -144,6 +144,11 @@ class SweepFolder(ResultsFolder):
         return self.path / "fine.csv"
 
     @property
+    def fine_uses(self) -> Path:
+        """What was measured so far on that grid for anomalies and restoring, one point a line, until all of it was."""
+        return self.path / "fine-uses.jsonl"
+
+    @property
     def answers(self) -> Path:
         """What was found for rates asked of the finished landscape, one request a line."""
         return self.path / "answers.jsonl"

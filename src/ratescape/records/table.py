@@ -1,7 +1,6 @@
 """The tidy table over the records of a sweep."""
 
 import dataclasses
-import io
 import json
 import math
 import statistics
@@ -257,33 +256,3 @@ def _by_layer(
 ) -> dict[str, Any]:
     """One column for each layer, and for each group where these are others."""
     return layer_values(name, values) | group_values(name, values, groups, parts)
-
-
-def read_fine(folder: SweepFolder) -> pd.DataFrame | None:
-    """The fine landscape of a conditioned sweep, one row for each beta point; None where none was measured.
-
-    Columns as in :func:`read_table`, on the split that models are chosen on: ``beta_L .. beta_1, rate_L .. rate_1,
-    rate, distortion, nelbo, psnr`` (of vectors ``r2``); a number that is not finite is NaN.
-
-    Raises:
-        RecordError: the file is damaged, or is not of this sweep's betas.
-    """
-    spec = folder.spec()
-    points = spec.fine_points()
-    if not points or not folder.fine.exists():
-        return None
-    betas, rates = ([f"{name}_{layer}" for layer in range(spec.model.layers, 0, -1)] for name in ("beta", "rate"))
-    damaged = RecordError(f"{folder.fine} is damaged: delete it and run the same command again")
-    try:
-        text = folder.fine.read_text(encoding="utf-8")
-        table = pd.read_csv(io.StringIO(text), dtype=str).astype(float)  # pandas' own reading may lose the last digit
-    except (OSError, ValueError) as error:
-        raise damaged from error
-    single = ["rate", "distortion", "nelbo", "r2" if "r2" in table else "psnr"]
-    whole = text.endswith("\n") and [name for name in table if "_group_" not in str(name)] == [*betas, *rates, *single]
-    if not whole or table[betas].to_numpy().tolist() != [list(point) for point in points]:
-        raise damaged
-    table = table.replace([math.inf, -math.inf], math.nan)
-    lists = {"betas": table[betas].to_numpy().tolist(), "rates": table[rates].to_numpy().tolist()}
-    records = pd.DataFrame(lists | {name: table[name] for name in single}).to_dict("records")
-    return fine_columns([{str(name): value for name, value in record.items()} for record in records], spec.grouping())

@@ -12,6 +12,7 @@ from ratescape.records.table import Table, read_table
 from ratescape.report.anomalies import save_anomalies
 from ratescape.report.control import save_control
 from ratescape.report.fine import fine_figure, fine_of
+from ratescape.report.fine_uses import save_fine_uses
 from ratescape.report.groups import Group, axes_of, groups_of, single_layers
 from ratescape.report.many import pairs_figure, parallel_figure
 from ratescape.report.plots.betas import beta_plane, over_beta
@@ -98,7 +99,8 @@ def save_figures(folder: SweepFolder, pdf: bool = False) -> list[Path]:
     Where a conditioned network has measured a fine landscape, that is what it shows, with the models of the sweep as
     marks (:func:`ratescape.report.fine.fine_figure`). Where the models differ in more than two betas, ``pairs.png`` and
     ``parallel.png`` are written too; where rates were asked for, ``control.png``; of vectors,
-    ``vectors.png``; where there are outliers, ``anomalies.png``.
+    ``vectors.png``; where there are outliers, ``anomalies.png``; where the fine landscape was measured for
+    anomalies or restoring, ``uses.png``.
 
     Args:
         pdf: whether to write each as a PDF, too.
@@ -118,4 +120,5 @@ def save_figures(folder: SweepFolder, pdf: bool = False) -> list[Path]:
     if axes_of(rows, groups) > 2:
         paths += save(pairs_figure(table, groups, metric), figures, "pairs", pdf)
         paths += save(parallel_figure(table, groups, metric), figures, "parallel", pdf)
-    return paths + save_control(folder, pdf) + save_vectors(folder, table, pdf) + save_anomalies(folder, table, pdf)
+    paths += save_control(folder, pdf) + save_vectors(folder, table, pdf)
+    return paths + save_anomalies(folder, table, pdf) + save_fine_uses(folder, table, pdf)

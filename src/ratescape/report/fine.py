@@ -13,8 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ratescape.metrics import METRICS, Metric, layer_columns
+from ratescape.records.fine import is_of_use, read_fine
 from ratescape.records.folders import SweepFolder
-from ratescape.records.table import FINE_IMAGES, Table, read_fine
+from ratescape.records.table import FINE_IMAGES, Table
 from ratescape.report.plots.betas import beta_axes
 from ratescape.report.plots.canvas import Gaps, Margins, add_footnote, add_title, name_panel, new_figure, panels
 from ratescape.report.plots.marks import draw_points, legend
@@ -45,10 +46,15 @@ def fine_of(folder: SweepFolder) -> pd.DataFrame | None:
     Raises:
         RecordError: its file is damaged.
     """
-    found = read_fine(folder)
-    if found is None or len(layer_columns(found, "rate")) != 2 or found.dropna().empty:
+    found = read_fine(folder, uses=True)
+    if found is None or len(layer_columns(found, "rate")) != 2 or found[_known(found)].dropna().empty:
         return None
     return found
+
+
+def _known(found: pd.DataFrame) -> list[str]:
+    """The columns that every fine landscape has."""
+    return [name for name in found if not is_of_use(str(name))]
 
 
 def over_grid(table: pd.DataFrame, column: str) -> npt.NDArray[np.float64]:
@@ -79,7 +85,8 @@ def fine_figure(table: Table, between: pd.DataFrame) -> Figure:
     _beta_lines(left, between)
     beta_axes(right, between)
     bands = _bands(right, between, _BETAS, metric, levels)
-    _total_rates(right, between)
+    name_panel(right, "lines: total rate (nats/image)")
+    total_rates(right, between)
     for axes, (x, y) in ((left, _RATES), (right, _BETAS)):
         equal = between[between["beta_2"] == between["beta_1"]].sort_values("beta_1")
         axes.plot(equal[x], equal[y], "--", color=BETA_VAE, lw=1.6, zorder=2.5, path_effects=[OUTLINE])
@@ -149,9 +156,8 @@ def _ends_first(count: int) -> list[int]:
     return sorted(range(count), key=lambda index: min(index, count - 1 - index))
 
 
-def _total_rates(axes: Axes, between: pd.DataFrame) -> None:
+def total_rates(axes: Axes, between: pd.DataFrame) -> None:
     """Labelled lines of equal total rate over the betas."""
-    name_panel(axes, "lines: total rate (nats/image)")
     betas = (np.sort(between[name].unique()) for name in ("beta_2", "beta_1"))
     lines = axes.contour(
         *betas,

@@ -5,8 +5,6 @@ normal: what grows is log p(y | z) - |eps|^2 / 2. A density's mode depends on it
 from a prior that happens to be narrow. Where the sigmas of priors are constant it is the mode of p(z | y).
 """
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -20,8 +18,8 @@ from ratescape.restoring.pixels import Pixels
 LENGTH = 0.1
 """Of the first steps, in standard deviations of the prior; they become shorter along half a cosine, down to 0."""
 
-MEMORY, MEMORY_OF_SQUARES, SMALLEST = 0.9, 0.99, 1e-8
-"""Adam's constants (Kingma & Ba, 2015). It treats each number by itself, so images do not depend on their batch."""
+MEMORIES = (0.9, 0.99)
+"""Of Adam (Kingma & Ba, 2015), which treats each number by itself: images do not depend on their batch."""
 
 
 def most_probable(model: HVAE, seen: Seen, pixels: Pixels, kept: int, steps: int) -> Tensor:
@@ -32,24 +30,22 @@ def most_probable(model: HVAE, seen: Seen, pixels: Pixels, kept: int, steps: int
         steps: of gradients, from the encoder's guess.
     """
     place = _encoded(model, seen, pixels, kept)
-    slopes, squares = ([torch.zeros_like(eps) for eps in place[:kept]] for _ in range(2))
-    for step in range(steps):
-        length = LENGTH * 0.5 * (1 + math.cos(math.pi * step / steps))
-        corrections = (1 - MEMORY ** (step + 1), 1 - MEMORY_OF_SQUARES ** (step + 1))
-        for index, slope in enumerate(_slopes(model, seen, pixels, place, kept)):
-            slopes[index].lerp_(slope, 1 - MEMORY)
-            squares[index].lerp_(slope.square(), 1 - MEMORY_OF_SQUARES)
-            scale = (squares[index] / corrections[1]).sqrt() + SMALLEST
-            place[index] = place[index] - length * slopes[index] / corrections[0] / scale
+    free, fixed = [eps.clone().requires_grad_() for eps in place[:kept]], place[kept:]
+    optimiser = torch.optim.Adam(free, LENGTH, MEMORIES)
+    shorter = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    for _ in range(steps):
+        for eps, slope in zip(free, _slopes(model, seen, pixels, free, fixed), strict=True):
+            eps.grad = slope
+        optimiser.step()
+        shorter.step()
     with torch.no_grad():
-        return pixels.expected(model(PriorSample(place)).output, seen)
+        return pixels.expected(model(PriorSample([*free, *fixed])).output, seen)
 
 
-def _slopes(model: HVAE, seen: Seen, pixels: Pixels, place: list[Tensor], kept: int) -> tuple[Tensor, ...]:
+def _slopes(model: HVAE, seen: Seen, pixels: Pixels, free: list[Tensor], fixed: list[Tensor]) -> tuple[Tensor, ...]:
     """Gradient of -log p(y | z) + |eps|^2 / 2 in eps of the top layers, ``[B, *shape]`` each."""
     with torch.enable_grad():
-        free = [eps.detach().requires_grad_() for eps in place[:kept]]
-        output = model(PriorSample([*free, *place[kept:]])).output
+        output = model(PriorSample([*free, *fixed])).output
         prior = torch.stack([eps.square().sum() for eps in free]).sum() / 2
         return torch.autograd.grad(prior - pixels.log_likelihood(output, seen).sum(), free)
 

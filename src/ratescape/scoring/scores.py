@@ -56,7 +56,7 @@ def score(
     with arithmetic("float32", like.device):
         for begin in range(0, len(frames), at_once(model)):
             end = min(begin + at_once(model), len(frames))
-            batch = _inputs(model, frames.take(begin, end), items)
+            batch = _inputs(model, frames.take(begin, end), items, len(frames))
             own = _columns(bounds(model, batch, noise)) | _of_images(model, batch)
             parts.append(own)
             if progress is not None:
@@ -67,14 +67,14 @@ def score(
     return Scores(_finished(model, columns, known), tuple(frames.names))
 
 
-def _inputs(model: HVAE, part: Any, items: Any) -> torch.Tensor:
-    """What a model takes of some items; errors name the path that all of them are from, if there is one."""
+def _inputs(model: HVAE, part: Any, items: Any, count: int) -> torch.Tensor:
+    """What a model takes of some items; errors tell of all of them, and name the path that they are from."""
     try:
         return model.inputs(part)
     except SpecError as error:
-        if isinstance(items, (str, Path)):
-            raise SpecError(f"{items}: {error}") from error
-        raise
+        told, shape = str(error), tuple(getattr(part, "shape", ()))
+        told = told.replace(f"shape {shape}", f"shape {(count, *shape[1:])}")
+        raise SpecError(f"{items}: {told}" if isinstance(items, (str, Path)) else told) from error
 
 
 def at_once(model: HVAE) -> int:

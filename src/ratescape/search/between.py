@@ -10,8 +10,8 @@ from ratescape import checkpoint, selection
 from ratescape.evaluation.grid import grid_table, seen_images
 from ratescape.metrics import Metric, layer_columns
 from ratescape.model.hierarchy import HVAE
+from ratescape.records.fine import read_fine
 from ratescape.records.lines import betas_text
-from ratescape.records.table import read_fine
 from ratescape.search.by_rates import betas_for
 from ratescape.search.compass import Point, compass_search
 from ratescape.search.ground import Ground

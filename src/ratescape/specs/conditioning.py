@@ -91,6 +91,10 @@ class ConditioningSpec:
     0 for never. If no attempt keeps all groups, the one that lost the fewest is trained to its end."""
     fine: int = 21
     """Betas on each of the two axes of the fine landscape, which the network gives without training; 0 for none."""
+    fine_uses: int = 0
+    """Images by which the fine landscape is measured for anomalies and restoring, too, where evaluation.outliers and
+    evaluation.restoration ask for these: so many are restored at each point, and ten times as many items, and as many
+    outliers, are scored; 0 for none. Each point takes a slow core seconds for each kind of damage."""
     refine: int = 0
     """Epochs of further training at each beta point, starting from the network's weights; 0 for none."""
     refine_learning_rate: float = 3e-4
@@ -111,6 +115,9 @@ class ConditioningSpec:
         check_staggered(self.rise, self.descent, "conditioning")
         require(self.restarts >= 0, "conditioning.restarts", self.restarts, "at least 0")
         require(self.fine == 0 or self.fine > 1, "conditioning.fine", self.fine, "0, or at least 2")
+        uses = self.fine_uses
+        require(uses >= 0, "conditioning.fine_uses", uses, "at least 0")
+        require(uses == 0 or self.fine > 0, "conditioning.fine_uses", uses, "0 where conditioning.fine is 0")
         require(self.refine >= 0, "conditioning.refine", self.refine, "at least 0")
         require(self.refine_recommended >= 0, "conditioning.refine_recommended", self.refine_recommended, "at least 0")
         rate = self.refine_learning_rate

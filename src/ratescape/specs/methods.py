@@ -77,6 +77,10 @@ class Dedicated:
         """Nothing is known between the models."""
         return []
 
+    def fine_uses(self) -> int:
+        """Nor for any use."""
+        return 0
+
     def refined_epochs(self) -> int:
         """No model is refined."""
         return 0
@@ -170,6 +174,10 @@ class Conditioned:
             return []
         return BetaGrid(self.grid.low, self.grid.high, fine).spread(groups)
 
+    def fine_uses(self) -> int:
+        """Images by which these points are measured for anomalies and restoring, too; 0 for none."""
+        return self.conditioning.fine_uses
+
     def refined_epochs(self) -> int:
         """Epochs that the recommended models are refined for in all; 0 where all models are for as many or more."""
         how = self.conditioning
@@ -227,6 +235,10 @@ class Targeted:
     def fine_points(self, model: ModelSpec) -> list[tuple[float, ...]]:
         """Nothing is known between the models."""
         return []
+
+    def fine_uses(self) -> int:
+        """Nor for any use."""
+        return 0
 
     def refined_epochs(self) -> int:
         """No model is refined."""

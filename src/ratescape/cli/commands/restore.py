@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
@@ -10,6 +10,9 @@ from ratescape.cli.factories import AllowFactory, importable
 from ratescape.cli.output import counted, say
 from ratescape.cli.words import BEST_FOR, one_or_each
 from ratescape.errors import SpecError
+
+if TYPE_CHECKING:
+    from ratescape.restoring.damage import Damage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +26,8 @@ class Restore:
     model: Positional[Path]
     """Folder of one model or file of one; or a landscape or a network of one, with a use, betas or rates."""
     images: Positional[tuple[Path, ...]]
-    """A folder of images, a .npy or .npz file, or image files. Pixels of floats that are NaN are missing."""
+    """A folder of images, a .npy or .npz file, or image files; or the name of a known set, whose test split is taken.
+    Pixels of floats that are NaN are missing."""
     out: Annotated[Path, arg(metavar="FOLDER")]
     """Folder to write to, new or empty: images/NAME.png, and sheet.png with the first ones: damaged, samples, their
     mean and spread."""
@@ -85,7 +89,8 @@ class Restore:
         allow_factories(importable(self.allow_factory))
         opened = open_model(Wanted(self.model, self.use, one_or_each(self.betas), self.rates, self.data_folder))
         model = opened.model.to(chosen_device(self.device))
-        frames = frames_of(self.images, model.image_shape if self.degrade else damage.shape(model.image_shape))
+        shape = self._shape(damage, model.image_shape)
+        frames = frames_of(self._given(), model.image_shape if self.degrade else shape)
         if (self.degrade or damage.is_exact) and (share := share_changed(model, frames)) > 0:
             say(f"caution: the model takes pixels as black or white: {share:.1%} of those given lie between")
         names, told = [f"images/{name}" for name in names_of(frames)], Told()
@@ -99,10 +104,30 @@ class Restore:
         say(told.line)
         say(f"{len(names):,} images in {self.out / 'images'}; contact sheet: {self.out / 'sheet.png'}")
 
+    def _given(self) -> Any:
+        """The images, or the test split of a known set."""
+        from ratescape.data.formats import Split
+        from ratescape.data.items import items_at
+
+        first, *others = self.images
+        if others:
+            return self.images
+        found = items_at(str(first))
+        return found.pixels if isinstance(found, Split) else found
+
+    def _shape(self, damage: "Damage", shape: tuple[int, ...]) -> tuple[int, ...]:
+        """That of damaged images; an error names the option, which is not called as in Python."""
+        try:
+            return damage.shape(shape)
+        except SpecError as error:
+            raise SpecError(str(error).replace("downscale", "upscale")) from error
+
     def _check(self) -> None:
         """Refuse what makes no sense before anything is loaded."""
         holes = any(path.suffix.lower() in (".npy", ".npz") for path in self.images)  # these may hold NaN
         if self.mask is None and self.noise == 0 and self.upscale == 1 and not holes:
             raise SpecError("nothing is said to be wrong with the images: give --mask, --noise or --upscale")
+        if self.upscale < 1:
+            raise SpecError(f"upscale is {self.upscale}: give a whole number, 1 or above")
         if self.sheet < 1:
             raise SpecError(f"sheet is {self.sheet}: it must be at least 1")

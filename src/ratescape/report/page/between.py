@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 
 from ratescape.metrics import Metric, metric_at
+from ratescape.records.fine import is_of_use
 from ratescape.report.fine import IMAGES, over_grid
 from ratescape.report.page.names import metric_data, numbers, short
 
-COLUMNS = ("psnr", "r2", "nelbo", "distortion", "rate", "loss", "rate_2", "rate_1")
-"""What the surface can be coloured by; by all other metrics, the models of the grid alone are."""
+_COLUMNS = ("psnr", "r2", "nelbo", "distortion", "rate", "loss", "rate_2", "rate_1")
+"""What the surface can be coloured by in any case; by all other metrics, the models of the grid alone are."""
 
 _SAME = 1e-6
 """Distance of log betas within which two points are one: both come from grids with the same ends."""
@@ -28,7 +29,9 @@ def layer_rates() -> list[Metric]:
     return [metric for column in ("rate_2", "rate_1") if (metric := metric_at(column)) is not None]
 
 
-def fine_data(between: pd.DataFrame, rows: pd.DataFrame, metrics: Sequence[Metric], split: str) -> dict[str, Any]:
+def fine_data(
+    between: pd.DataFrame, rows: pd.DataFrame, metrics: Sequence[Metric], split: str, uses: int = 0
+) -> dict[str, Any]:
     """The fine landscape of two layers: for each number, a list over beta_1 of lists over beta_2, both ascending.
 
     Args:
@@ -36,20 +39,24 @@ def fine_data(between: pd.DataFrame, rows: pd.DataFrame, metrics: Sequence[Metri
         rows: the models of the grid.
         metrics: those of the page; the surface has some of them.
         split: what it was measured on.
+        uses: images by which it was measured for anomalies and restoring.
     """
+    columns = [name for name in between if name in _COLUMNS or is_of_use(str(name))]
+    fewer = f" Of anomalies it tells by {10 * uses} items and as many outliers, of restoring by {uses} images."
     betas = [sorted(float(beta) for beta in between[name].unique()) for name in ("beta_2", "beta_1")]
     equal = between[between["beta_2"] == between["beta_1"]].sort_values("beta_1")
     return {
         "betas": betas,
         "beta_texts": [[short(beta) for beta in axis] for axis in betas],
-        "metrics": [metric_data(metric, 2, {}) for metric in metrics if metric.column in COLUMNS],
-        "values": {name: [numbers(line) for line in over_grid(between, name)] for name in COLUMNS if name in between},
+        "metrics": [metric_data(metric, 2, {}) for metric in metrics if metric.column in columns],
+        "values": {name: [numbers(line) for line in over_grid(between, name)] for name in columns},
         **_models_near(between, rows),
         "equal": {
             "betas": {"x": numbers(equal["beta_2"]), "y": numbers(equal["beta_1"])},
             "rates": {"x": numbers(equal["rate_2"]), "y": numbers(equal["rate_1"])},
         },
-        "note": f"The surface is one network conditioned on betas, at {len(between)} of them, on {IMAGES} of {split}. "
+        "note": f"The surface is one network conditioned on betas, at {len(between)} of them, on {IMAGES} of {split}."
+        f"{fewer if uses else ''} "
         "Circles are the models of the grid, with all that was measured: click one, or the surface near it. "
         "Thin lines: constant β₂, and constant β₁. Dashed: β-VAEs, β₂ = β₁.",
         "grid_only": "This was measured on the models of the grid only: they have its colours, the surface has none.",

@@ -15,7 +15,7 @@ from ratescape.report.fine import fine_of
 from ratescape.report.groups import axes_of, groups_of
 from ratescape.report.page.asked import answer_data, asked_note
 from ratescape.report.page.axes import extent, limits
-from ratescape.report.page.between import COLUMNS, fine_data, layer_rates, with_loss
+from ratescape.report.page.between import fine_data, layer_rates, with_loss
 from ratescape.report.page.groups import groups_data
 from ratescape.report.page.models import (
     FEW_LAYERS,
@@ -71,7 +71,7 @@ def page_data(folder: SweepFolder, table: Table, refined: pd.DataFrame | None = 
         "metrics": [metric_data(metric, layers, uses) for metric in metrics],
         "colours": shades("viridis"),
         "picture_width": picture_width(folder, rows),
-        **{name: picture(folder.path / "figures" / f"{name}.png") for name in ("vectors", "anomalies")},
+        **{name: picture(folder.path / "figures" / f"{name}.png") for name in ("vectors", "anomalies", "uses")},
         "runs": models_data(folder, rows, splits, metrics, groups),
         "selected": next((pick["best"] for pick in picks if pick["best"]), str(rows["run"].iloc[0])),
         "hulls": _by_metric(metrics, splits, lambda metric, prefix: hull_of(rows, metric, prefix)),
@@ -83,7 +83,7 @@ def page_data(folder: SweepFolder, table: Table, refined: pd.DataFrame | None = 
         "total_plane": total_plane(rows, splits, groups),
         "ceiling_plane": ceiling_plane(rows, splits),
         "surface": _surface(rows, uses),
-        "fine": None if between is None else fine_data(between, rows, metrics, table.split),
+        "fine": None if between is None else fine_data(between, rows, metrics, table.split, spec.method.fine_uses()),
         "refined": refined_data(folder, known, rows, splits, metrics, groups),
         "answers": [answer_data(answer) for answer in found],
         "asked_note": asked_note(found, table.split),
@@ -111,7 +111,7 @@ def _rates(*tables: pd.DataFrame | None) -> pd.DataFrame:
 
 def _values(rows: pd.DataFrame, between: pd.DataFrame | None, metric: Metric, prefix: str) -> list[float | None]:
     """All values of a metric that one scale of colour is for: of the models, and of the surface that they lie on."""
-    surface = [] if between is None or metric.column not in COLUMNS else numbers(between[metric.column])
+    surface = [] if between is None or metric.column not in between else numbers(between[metric.column])
     return column(rows, prefix + metric.column) + surface
 
 
