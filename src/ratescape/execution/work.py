@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,8 @@ def complete_pack(work: PackWork, workspace: Workspace, tell: Tell) -> None:
     for run, folder in zip(work.runs, work.folders, strict=True):
         if not workspace.is_complete(folder):
             _measure_again(run, folder, workspace, tell)
-    work.checkpoint.unlink(missing_ok=True)
+    with suppress(OSError):  # the models are done; a sweep that ends clears the rest away
+        work.checkpoint.unlink()
     reporter.written()
 
 

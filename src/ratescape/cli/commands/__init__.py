@@ -25,6 +25,7 @@ from ratescape.cli.commands.train import Train
 from ratescape.cli.config import UsageError
 from ratescape.cli.output import complain
 from ratescape.errors import RatescapeError
+from ratescape.records.files import failed
 
 Command: TypeAlias = (
     Map
@@ -80,4 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2 if isinstance(error, UsageError) else 1
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever reads the output has left
+    except OSError as error:  # where nobody knew better what to say of it
+        complain(str(failed(error)))
+        return 1
     return 0
