@@ -1,1 +1,1 @@
-"""Campaigns against loss: crashes, failing system calls, lost writes, hostile files; see docs/results/reliability.md."""
+"""Campaigns against loss: crashes, failing system calls, lost writes, hostile files: docs/results/reliability.md."""

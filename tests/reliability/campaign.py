@@ -32,24 +32,24 @@ class Trial(NamedTuple):
     wrong: Callable[[], list[str]]
 
 
-def crash(cases: Cases) -> Iterator[Trial]:
+def crash(cases: Cases, names: Sequence[str] = Cases.NAMES) -> Iterator[Trial]:
     """Every command dies right before, halfway through and right after every file operation."""
-    for name in Cases.NAMES:
+    for name in names:
         for plan in crashing.deaths(cases.whole(name)):
             yield Trial(f"{name} {plan.number} {plan.what}", functools.partial(crashing.after_death, cases, name, plan))
 
 
-def failure(cases: Cases) -> Iterator[Trial]:
+def failure(cases: Cases, names: Sequence[str] = Cases.NAMES) -> Iterator[Trial]:
     """Every file operation of every command fails, once and from then on, by each error that it may end with."""
-    for name in Cases.NAMES:
+    for name in names:
         for plan in crashing.failures(cases.whole(name)):
             what = f"{name} {plan.kind} {plan.number} {plan.what}{' on' if plan.lasting else ''}"
             yield Trial(what, functools.partial(crashing.after_failure, cases, name, plan))
 
 
-def power(cases: Cases) -> Iterator[Trial]:
+def power(cases: Cases, names: Sequence[str] = Cases.NAMES) -> Iterator[Trial]:
     """The power is cut after every file operation of every command, and what was not synced is lost, in four ways."""
-    for name in Cases.NAMES:
+    for name in names:
         operations = len(cases.whole(name).operations)
         for number, keeps in crashing.power_cuts(operations):
             run = functools.partial(crashing.after_power_cut, cases, name, number, keeps, number)
@@ -58,7 +58,7 @@ def power(cases: Cases) -> Iterator[Trial]:
             yield Trial(f"{name} end {keeps}", functools.partial(crashing.after_the_end, cases, name, keeps, 0))
 
 
-CAMPAIGNS: dict[str, Callable[[Cases], Iterator[Trial]]] = {"crash": crash, "failure": failure, "power": power}
+CAMPAIGNS: dict[str, Callable[..., Iterator[Trial]]] = {"crash": crash, "failure": failure, "power": power}
 
 
 def share(trials: Sequence[Trial], count: int | None, seed: int) -> list[Trial]:

@@ -218,7 +218,10 @@ class Cases:
             "conditioned": (("map", *CONDITIONED, *train), None),
             "targeted": (("map", "--method", "targeted", "--target-rates", "total=3", "2=1", *train), None),
             "train": (("train", *train), None),
-            "refine": (("recommend", str(results), "--refine", "2", "--out", file, "--force", "--quiet"), "conditioned"),
+            "refine": (
+                ("recommend", str(results), "--refine", "2", "--out", file, "--force", "--quiet"),
+                "conditioned",
+            ),
             "solve": (("solve", str(results), "--rates", "total=0.5", "--out", file, "--force"), "conditioned"),
             "report": (("report", str(results)), "conditioned"),
             "compress": (

@@ -1,4 +1,4 @@
-"""One case of a campaign: a command that is broken off or fails, and is given again. Each function says what is wrong."""
+"""One case of a campaign: a command that is broken off or fails, and is given again; and what is wrong then."""
 
 import random
 import shutil
@@ -138,4 +138,3 @@ def after_the_end(cases: Cases, name: str, keeps: str, seed: int) -> list[str]:
 
 def power_cuts(operations: int) -> list[tuple[int, str]]:
     return [(number, keeps) for number in range(1, operations + 1) for keeps in KEEPS]
-

@@ -1,7 +1,7 @@
 """What is left after a power cut: a file system that keeps what was synced, and of the rest whatever it likes.
 
-A file's bytes are kept once the file was synced; its name, once its folder was. What was not may be kept, lost, or kept in
-part, independently of what came before: POSIX promises no more.
+A file's bytes are kept once the file was synced; its name, once its folder was. What was not may be kept, lost, or
+kept in part, independently of what came before: POSIX promises no more.
 """
 
 import dataclasses

@@ -92,7 +92,7 @@ class Watch:
     def relative(self, path: Any) -> str | None:
         """A path below the root, relative to it; None for others."""
         if isinstance(path, int):
-            path = os.readlink(f"/proc/self/fd/{path}")
+            path = os.readlink(f"/proc/self/fd/{path}")  # noqa: PTH115
         found = os.path.abspath(os.fsdecode(os.fspath(path)))  # noqa: PTH100 (Path would touch what is wrapped here)
         parent, name = os.path.split(found)
         found = os.path.join(os.path.realpath(parent), name)  # noqa: PTH118
@@ -109,16 +109,19 @@ class Watch:
             self.count += kind != "read" or self.plan.what in FAILURES
             if not self._is_hit(kind):
                 return run()
-            if self.plan.what in FAILURES:
-                if half is not None and self.plan.what == "ENOSPC":
-                    half()
-                number = getattr(errno, self.plan.what)
-                raise OSError(number, os.strerror(number), os.path.join(self.root, relative))  # noqa: PTH118
-            if self.plan.what == "half" and half is not None:
-                half()
-            if self.plan.what == "after":
-                run()
-            die()
+            return self._happen(relative, run, half)
+
+    def _happen(self, path: str, run: Callable[[], Any], half: Callable[[], Any] | None) -> NoReturn:
+        """What is planned for this operation."""
+        what = self.plan.what
+        if half is not None and what in ("half", "ENOSPC"):
+            half()
+        if what in FAILURES:
+            number = getattr(errno, what)
+            raise OSError(number, os.strerror(number), os.path.join(self.root, path))  # noqa: PTH118
+        if what == "after":
+            run()
+        die()
 
     def _is_hit(self, kind: str) -> bool:
         if self.plan.what in FAILURES and kind not in FAILURES[self.plan.what]:

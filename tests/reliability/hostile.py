@@ -34,7 +34,7 @@ from ratescape.errors import RatescapeError
 from ratescape.records.refined import read_refined
 from ratescape.records.states import status_of
 from ratescape.specs.codec import from_yaml
-from ratescape.specs.sweep import SweepSpec
+from ratescape.specs.runs import RunSpec
 from reliability.commands import Cases, plain_figures, plain_page
 from reliability.mutations import TEXTS, damaged
 
@@ -169,66 +169,93 @@ def command(*words: str) -> Callable[[Path], object]:
 def idx_files(packed: bool) -> dict[str, bytes]:
     labels = np.arange(24, dtype=np.uint8) % 10
     found = {
-        name: idx_bytes(array)
-        for name, array in zip(IDX_FILES, (blobs(24), labels, blobs(24), labels), strict=True)
+        name: idx_bytes(array) for name, array in zip(IDX_FILES, (blobs(24), labels, blobs(24), labels), strict=True)
     }
     return {name: gzip.compress(content, 1) for name, content in found.items()} if packed else found
 
 
-def doors(cases: Cases) -> dict[str, Door]:
-    """Every door by name; of results and models, the sound ones are those of the small commands."""
+def image_doors() -> dict[str, Callable[[], Door]]:
+    """Doors of images, by name."""
     images, labels = blobs(24), np.arange(24) % 2
     some = np.random.default_rng(0).integers(0, 256, 32 * 32 * 3 * 20, np.uint8)
     mat = {"X": some.reshape(32, 32, 3, 20), "y": np.full((20, 1), 3, np.uint8)}
-    record = bytes([3]) + some[:3072].tobytes()
-    cifar = {name: record * 4 for name in CIFAR10_FILES}
+    cifar = {name: (bytes([3]) + some[:3072].tobytes()) * 4 for name in CIFAR10_FILES}
+    packed = {CIFAR10_ARCHIVE: archive({f"batches/{name}": content for name, content in cifar.items()})}
     rows = "\n".join(["a,b,c", *(f"{i},{i % 3}.5,{-i}" for i in range(24))]) + "\n"
-    kept = {name: files_of(cases.whole(name).kept) for name in ("conditioned", "train", "compress", "targeted")}
-    asked = files_of(cases.whole("solve").kept)
-    spec = {"spec.yaml": kept["conditioned"]["results/spec.yaml"].split(b"\n", 1)[1]}
-    codec = next(name for name in kept["compress"] if name.endswith(".codec"))
-    checkpoints = {"model.safetensors": kept["train"]["results/weights.safetensors"]}
-    network = next(name for name in kept["conditioned"] if name.startswith("results/networks") and "weights" in name)
-    texts = (".yaml", ".jsonl", ".json", ".csv", "done", "lock")
-    map_again = cases.case("conditioned").words
+    kinds = ("png", "bmp", "tiff", "jpeg")
+    pictures = {f"i/{kind}/{n}.{kind}": image_bytes(kind) for kind in kinds for n in (1, 2, 3)}
     return {
-        "idx": Door(idx_files(packed=False), known("mnist")),
-        "idx.gz": Door(idx_files(packed=True), known("mnist")),
-        "mat": Door({name: saved(lambda out: scipy.io.savemat(out, mat)) for name in SVHN_FILES}, known("svhn")),
-        "cifar": Door(cifar, known("cifar10")),
-        "cifar.tar.gz": Door({CIFAR10_ARCHIVE: archive({f"batches/{k}": v for k, v in cifar.items()})}, known("cifar10")),
-        "npz": Door({"i.npz": saved(lambda out: np.savez(out, images=images, labels=labels))}, path_of("i.npz")),
-        "npy": Door({"i.npy": saved(lambda out: np.save(out, images))}, path_of("i.npy")),
-        "csv": Door({"t.csv": rows.encode()}, path_of("t.csv")),
-        "images": Door(
-            {f"i/{kind}/{n}.{kind}": image_bytes(kind) for kind in ("png", "bmp", "tiff", "jpeg") for n in (1, 2, 3)},
-            path_of("i"),
-            odd_folder,
+        "idx": lambda: Door(idx_files(packed=False), known("mnist")),
+        "idx.gz": lambda: Door(idx_files(packed=True), known("mnist")),
+        "mat": lambda: Door(
+            {name: saved(lambda out: scipy.io.savemat(out, mat)) for name in SVHN_FILES}, known("svhn")
         ),
-        "config": Door(spec, lambda folder: from_yaml(SweepSpec, folder / "spec.yaml")),
-        "landscape": Door(asked, landscape, chosen=texts),
-        "targeted": Door(kept["targeted"], landscape, chosen=texts),
-        "model": Door(checkpoints, lambda folder: rs.load(folder / "model.safetensors")),
-        "run": Door(kept["train"], lambda folder: rs.load(folder / "results"), chosen=(".yaml", "weights.safetensors")),
-        "network": Door(
-            {"n.safetensors": kept["conditioned"][network]},
+        "cifar": lambda: Door(cifar, known("cifar10")),
+        "cifar.tar.gz": lambda: Door(packed, known("cifar10")),
+        "npz": lambda: Door(
+            {"i.npz": saved(lambda out: np.savez(out, images=images, labels=labels))}, path_of("i.npz")
+        ),
+        "npy": lambda: Door({"i.npy": saved(lambda out: np.save(out, images))}, path_of("i.npy")),
+        "csv": lambda: Door({"t.csv": rows.encode()}, path_of("t.csv")),
+        "images": lambda: Door(pictures, path_of("i"), odd_folder),
+    }
+
+
+TEXT_FILES = (".yaml", ".jsonl", ".json", ".csv", "done", "lock")
+
+
+def result_doors(cases: Cases) -> dict[str, Callable[[], Door]]:
+    """Doors of results and models, by name; the sound ones are those of the small commands."""
+
+    def kept(name: str) -> dict[str, bytes]:
+        return files_of(cases.whole(name).kept)
+
+    def one(files: dict[str, bytes], begin: str, end: str) -> bytes:
+        return next(content for name, content in files.items() if name.startswith(begin) and name.endswith(end))
+
+    def again() -> list[str]:
+        return [word.replace(str(cases.place), "{}") for word in cases.case("conditioned").words]
+
+    plain = ("--out", "{}/images", "--model", "{}/results", "--quiet")
+    return {
+        "config": lambda: Door(
+            {"spec.yaml": kept("train")["results/spec.yaml"].split(b"\n", 1)[1]},
+            lambda folder: from_yaml(RunSpec, folder / "spec.yaml"),
+        ),
+        "landscape": lambda: Door(kept("solve"), landscape, chosen=TEXT_FILES),
+        "targeted": lambda: Door(kept("targeted"), landscape, chosen=TEXT_FILES),
+        "model": lambda: Door(
+            {"m.safetensors": one(kept("train"), "results", "weights.safetensors")},
+            lambda folder: rs.load(folder / "m.safetensors"),
+        ),
+        "run": lambda: Door(
+            kept("train"), lambda folder: rs.load(folder / "results"), chosen=(".yaml", "weights.safetensors")
+        ),
+        "network": lambda: Door(
+            {"n.safetensors": one(kept("conditioned"), "results/networks", "weights.safetensors")},
             lambda folder: checkpoint.load_network(folder / "n.safetensors", "cpu"),
         ),
-        "archive": Door(
-            kept["compress"],
-            command("decompress", "{}/file.out", "--out", "{}/images", "--model", "{}/results", "--quiet"),
-            chosen=("file.out",),
-            writes=True,
+        "archive": lambda: Door(
+            kept("compress"), command("decompress", "{}/file.out", *plain), chosen=("file.out",), writes=True
         ),
-        "info": Door({"a": kept["compress"]["file.out"]}, command("info", "{}/a")),
-        "codec": Door({"c": kept["compress"][codec]}, lambda folder: Codec.load(folder / "c")),
-        "report": Door(asked, command("report", "{}/results"), chosen=texts, writes=True, page=True),
-        "resume": Door(
-            kept["conditioned"],
-            command(*(word.replace(str(cases.place), "{}") for word in map_again)),
-            writes=True,
+        "info": lambda: Door({"a": kept("compress")["file.out"]}, command("info", "{}/a")),
+        "codec": lambda: Door(
+            {"c": one(kept("compress"), "results/codecs", ".codec")}, lambda folder: Codec.load(folder / "c")
         ),
+        "report": lambda: Door(
+            kept("solve"), command("report", "{}/results"), chosen=TEXT_FILES, writes=True, page=True
+        ),
+        "resume": lambda: Door(kept("conditioned"), command(*again()), writes=True),
     }
+
+
+def door(cases: Cases, name: str) -> Door:
+    """The door of a name."""
+    return (image_doors() | result_doors(cases))[name]()
+
+
+def names(cases: Cases) -> list[str]:
+    return [*image_doors(), *result_doors(cases)]
 
 
 class Crowd:
@@ -342,10 +369,32 @@ def _tell(door: Door, folder: Path, seeds: range, told: Path) -> None:
 
 
 WORDS = (
-    *("map", "train", "recommend", "solve", "report", "ls", "status", "evaluate", "compress", "info", "restore", "score"),
+    *(
+        "map",
+        "train",
+        "recommend",
+        "solve",
+        "report",
+        "ls",
+        "status",
+        "evaluate",
+        "compress",
+        "info",
+        "restore",
+        "score",
+    ),
     *("--help", "--out", "--config", "--data.name", "--grid.steps", "--betas", "--rates", "--for", "--effort", "-1"),
     *("--model.latents", "--training.epochs", "0", "1e999", "nan", "2=20", "total=60", "--method", "conditioned", "="),
-    *("--data.limit", "--execution.workers", "--target-rates", "2=5,1=20", "--seeds", "nowhere", "--model.factory", "--"),
+    *(
+        "--data.limit",
+        "--execution.workers",
+        "--target-rates",
+        "2=5,1=20",
+        "--seeds",
+        "nowhere",
+        "--model.factory",
+        "--",
+    ),
 )
 
 

@@ -10,7 +10,22 @@ from typing import Any
 
 import yaml
 
-NUMBERS = (0, 1, -1, 2**31 - 1, 2**32 - 1, 2**63, -(2**63), 10**30, 1e308, -1e-308, float("nan"), float("inf"), 0.5, 1e6)
+NUMBERS = (
+    0,
+    1,
+    -1,
+    2**31 - 1,
+    2**32 - 1,
+    2**63,
+    -(2**63),
+    10**30,
+    1e308,
+    -1e-308,
+    float("nan"),
+    float("inf"),
+    0.5,
+    1e6,
+)
 
 TEXTS = (
     *("", " ", "\n", "\x00", "\x1b[31m", "\ud800", "../../outside", "/etc/passwd", "~", "None", "nan", "1e999"),
@@ -166,7 +181,17 @@ def npy_header(data: bytes, chance: random.Random) -> bytes:
         "descr": repr(chance.choice(["|u1", "|O", "<f8", "<f2", "<c8", "<U3", "|V8", "<M8[s]", "x", "|u1" * 99])),
         "fortran_order": chance.choice(["True", "False", "1", "None", "evil_module.run()"]),
         "shape": chance.choice(
-            ["()", "(0,)", "(24, 16, 16)", "(1,)", "(9999999999,)", "(99999, 99999, 99999)", "(-1, 16)", "24", "(2**70,)"]
+            [
+                "()",
+                "(0,)",
+                "(24, 16, 16)",
+                "(1,)",
+                "(9999999999,)",
+                "(99999, 99999, 99999)",
+                "(-1, 16)",
+                "24",
+                "(2**70,)",
+            ]
         ),
     }
     if chance.random() < 0.7:

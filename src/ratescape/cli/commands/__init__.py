@@ -1,5 +1,6 @@
 """The commands by name, and the entry point. Each command is a class in its own file; its fields are the options."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -73,6 +74,8 @@ def parse(words: list[str]) -> Command:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 1 for an error, 2 for a wrong command line."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # names of files need not be text
     try:
         parse(list(sys.argv[1:] if arguments is None else arguments)).run()
         sys.stdout.flush()
