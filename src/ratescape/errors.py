@@ -10,7 +10,7 @@ def printable(text: str) -> str:
 
     Example::
 
-        printable("no\\x1b[2Jthing\\nhere")  # "no\\\\x1b[2Jthing here"
+        printable("one  line")  # "one line"
     """
     line = " ".join(text.split())
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)

@@ -21,8 +21,9 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest does
 
-from reliability import crashing
-from reliability.commands import Cases
+from ratescape.cli import commands
+from reliability import crashing, hostile
+from reliability.commands import Cases, forked
 
 
 class Trial(NamedTuple):
@@ -58,7 +59,52 @@ def power(cases: Cases, names: Sequence[str] = Cases.NAMES) -> Iterator[Trial]:
             yield Trial(f"{name} end {keeps}", functools.partial(crashing.after_the_end, cases, name, keeps, 0))
 
 
-CAMPAIGNS: dict[str, Callable[..., Iterator[Trial]]] = {"crash": crash, "failure": failure, "power": power}
+def signals(cases: Cases, names: Sequence[str] = Cases.NAMES, rounds: int = 20) -> Iterator[Trial]:
+    """Every command is interrupted, asked to end, killed or held at a random moment, or its clock is set back."""
+    for name in names:
+        for number in range(rounds):
+            for what in crashing.INTERRUPTIONS:
+                run = functools.partial(crashing.after_signal, cases, name, what, number)
+                yield Trial(f"{name} {what} {number}", run)
+
+
+BATCH = 100
+"""Hostile inputs of one trial: they share a process."""
+
+
+def files(cases: Cases, names: Sequence[str] | None = None, batches: int = 100) -> Iterator[Trial]:
+    """Damaged files before every door, by the hundred."""
+    for name in names or hostile.names():
+
+        def wrong(name: str = name, begin: int = 0) -> list[str]:
+            seeds, folder = range(begin, begin + BATCH), cases.folder / "hostile" / name
+            found = hostile.crowd(hostile.door(cases, name), folder, seeds)
+            return [f"{one['seed']} {text}" for one in found for text in one["wrong"]]
+
+        for batch in range(batches):
+            yield Trial(f"{name} {batch * BATCH}", functools.partial(wrong, begin=batch * BATCH))
+
+
+def words(cases: Cases, names: Sequence[str] | None = None, batches: int = 10_000) -> Iterator[Trial]:
+    """Command lines of words that belong to such, and of strange ones."""
+
+    def wrong(seed: int) -> list[str]:
+        given = hostile.command_line(seed)
+        ended = forked(lambda: commands.main(given), cases.folder / "told")
+        return [] if ended.status in (0, 2) or ended.is_one_line else [f"{given}: {ended}"]
+
+    for seed in range(batches):
+        yield Trial(f"words {seed}", functools.partial(wrong, seed))
+
+
+CAMPAIGNS: dict[str, Callable[..., Iterator[Trial]]] = {
+    "crash": crash,
+    "failure": failure,
+    "power": power,
+    "signals": signals,
+    "files": files,
+    "words": words,
+}
 
 
 def share(trials: Sequence[Trial], count: int | None, seed: int) -> list[Trial]:

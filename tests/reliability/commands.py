@@ -19,7 +19,7 @@ import torch
 from helpers.commands import TINY
 from helpers.images import blobs
 
-from ratescape.cli import commands
+from ratescape.cli import commands, entry
 from ratescape.records.files import write_atomically
 from ratescape.records.folders import SweepFolder
 from ratescape.report import control, figures
@@ -98,12 +98,15 @@ class Case:
         return found
 
 
-def forked(run: Callable[[], int], told: Path, seconds: float = SECONDS) -> Ended:
+def forked(
+    run: Callable[[], int], told: Path, seconds: float = SECONDS, signalled: tuple[str, float] | None = None
+) -> Ended:
     """Run a function in a fork of this process; what it prints goes through the folder ``told``.
 
     Args:
         run: its result is the exit status.
         seconds: it is killed after so many.
+        signalled: as of :func:`run`.
     """
     told.mkdir(parents=True, exist_ok=True)
     steps = told / "steps"
@@ -129,6 +132,13 @@ def forked(run: Callable[[], int], told: Path, seconds: float = SECONDS) -> Ende
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(status)
+    if signalled is not None:
+        name, delay = signalled
+        time.sleep(delay)
+        os.kill(pid, getattr(signal, name))  # it is ours until it is waited for, also if it has ended
+        if name == "SIGSTOP":
+            time.sleep(0.1)
+            os.kill(pid, signal.SIGCONT)
     status = waited(pid, seconds)
     out, err = ((told / str(number)).read_text(errors="replace") for number in (1, 2))
     return Ended(status, out, err, steps.stat().st_size if steps.exists() else 0)
@@ -149,13 +159,19 @@ def waited(pid: int, seconds: float) -> int:
 
 
 def run(
-    case: Case, told: Path, plan: Plan | None = None, trace: Path | None = None, before: Callable[[], Any] | None = None
+    case: Case,
+    told: Path,
+    plan: Plan | None = None,
+    trace: Path | None = None,
+    before: Callable[[], Any] | None = None,
+    signalled: tuple[str, float] | None = None,
 ) -> Ended:
     """Run a command, to its end or to what is planned.
 
     Args:
         trace: file for its operations.
         before: is called in the process, first.
+        signalled: a signal that it gets, and after how many seconds.
     """
 
     def child() -> int:
@@ -164,9 +180,12 @@ def run(
             before()
         if plan is not None:
             Watch(case.place, plan, trace).install()
-        return commands.main(list(case.words))
+        if signalled is None:
+            return commands.main(list(case.words))
+        sys.argv = ["ratescape", *case.words]
+        return entry.main()
 
-    return forked(child, told)
+    return forked(child, told, signalled=signalled)
 
 
 def plain_figures() -> None:
@@ -241,12 +260,14 @@ class Cases:
             case, told, trace = self.case(name), self.folder / "told", self.folder / f"{name}.trace"
             case.prepare()
             trace.unlink(missing_ok=True)
+            begun = time.monotonic()
             ended = run(case, told, Plan(), trace, plain(name))
+            seconds = time.monotonic() - begun
             assert ended.status == 0, ended
             kept = self.folder / "kept" / name
             shutil.rmtree(kept, ignore_errors=True)
             shutil.copytree(case.place, kept)
-            self._wholes[name] = Whole(case.results(), ended.steps, operations_of(trace), kept)
+            self._wholes[name] = Whole(case.results(), ended.steps, operations_of(trace), kept, seconds)
         return self._wholes[name]
 
 
@@ -259,6 +280,8 @@ class Whole(NamedTuple):
     operations: Sequence[Operation]
     kept: Path
     """A copy of all that it wrote."""
+    seconds: float
+    """That it took."""
 
 
 def plain(name: str) -> Callable[[], None] | None:

@@ -1,12 +1,15 @@
 """One case of a campaign: a command that is broken off or fails, and is given again; and what is wrong then."""
 
+import itertools
 import random
 import shutil
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from ratescape.records.folders import SweepFolder
-from reliability.commands import Cases, Ended, Whole, plain, run
+from reliability.commands import Cases, Ended, Whole, plain, plain_page, run
 from reliability.disk import KEEPS, Disk
 from reliability.faults import DEATHS, FAILURES, Plan
 
@@ -86,6 +89,46 @@ def is_leftover(path: str) -> bool:
     """
     name = Path(path).name
     return name.startswith(".") and (not path.startswith("results/") or path.startswith("results/codecs/"))
+
+
+INTERRUPTIONS = ("SIGKILL", "SIGTERM", "SIGINT", "SIGSTOP", "clock")
+"""What happens at a random moment: a signal (one that holds a process is followed by one that has it go on), or the
+clock is set back by a day."""
+
+
+def after_signal(cases: Cases, name: str, what: str, seed: int) -> list[str]:
+    """What is wrong where a command is interrupted at a random moment, and given again if that ended it."""
+    whole, case, told = cases.whole(name), cases.case(name), cases.folder / "told"
+    chance = random.Random(f"{name} {what} {seed}")
+    case.prepare()
+    if what == "clock":
+        first = run(case, told, before=lambda: (plain_page(), set_back(chance.randint(0, 60))))
+    else:
+        first = run(case, told, before=plain(name), signalled=(what, chance.uniform(0, 1.2 * whole.seconds)))
+    if what in ("clock", "SIGSTOP") or first.status == 0:
+        return list(taken_up(cases, name, first))
+    number = getattr(signal, what)
+    wrong: list[str] = []
+    if what == "SIGKILL":
+        if first.status != -number:
+            wrong.append(f"not killed: {first.status} {first.err!r}")
+    elif first.status != 128 + number or first.err.count("\n") != 1:
+        wrong.append(f"not one line: {first.status} {first.err!r}")
+    second = run(case, told, before=plain(name))
+    wrong += taken_up(cases, name, second)
+    if what != "SIGKILL" and first.steps + second.steps > whole.steps + 1:
+        wrong.append(f"{first.steps} and {second.steps} steps where {whole.steps} are enough")
+    return wrong
+
+
+def set_back(reads: int) -> None:
+    """After so many looks at it, the clock of this process goes back by a day."""
+    looks, real = itertools.count(), time.time
+
+    def later() -> float:
+        return real() - (86_400 if next(looks) >= reads else 0)
+
+    time.time = later
 
 
 def after_failure(cases: Cases, name: str, plan: Plan) -> list[str]:

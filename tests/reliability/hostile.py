@@ -204,8 +204,13 @@ def image_doors() -> dict[str, Callable[[], Door]]:
 TEXT_FILES = (".yaml", ".jsonl", ".json", ".csv", "done", "lock")
 
 
-def result_doors(cases: Cases) -> dict[str, Callable[[], Door]]:
-    """Doors of results and models, by name; the sound ones are those of the small commands."""
+def result_doors(given: Cases | None) -> dict[str, Callable[[], Door]]:
+    """Doors of results and models, by name; the sound ones are those of the small commands.
+
+    Args:
+        given: None for the names alone.
+    """
+    cases: Any = given
 
     def kept(name: str) -> dict[str, bytes]:
         return files_of(cases.whole(name).kept)
@@ -254,8 +259,9 @@ def door(cases: Cases, name: str) -> Door:
     return (image_doors() | result_doors(cases))[name]()
 
 
-def names(cases: Cases) -> list[str]:
-    return [*image_doors(), *result_doors(cases)]
+def names() -> list[str]:
+    """The names of all doors."""
+    return [*image_doors(), *result_doors(None)]
 
 
 class Crowd:
