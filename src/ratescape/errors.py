@@ -5,6 +5,17 @@ non-zero status; a traceback would mean a defect of ratescape itself.
 """
 
 
+def printable(text: str) -> str:
+    """A text as one line that does nothing to a terminal, whatever names and contents of files it quotes.
+
+    Example::
+
+        printable("one  line")  # "one line"
+    """
+    line = " ".join(text.split())
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
+
+
 class RatescapeError(Exception):
     """Something the user can put right; the message is one line: what is wrong, and what to do.
 
@@ -15,6 +26,9 @@ class RatescapeError(Exception):
         except rs.RatescapeError as error:
             print(error)
     """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(str(message)))
 
 
 class SpecError(RatescapeError, ValueError):

@@ -25,7 +25,7 @@ def test_listing_tells_what_is_here(nowhere: Path, monkeypatch: pytest.MonkeyPat
     assert "no; get it with: ratescape data fetch svhn" in str(describe("svhn"))
     assert "73,257 training, 26,032 test" in str(describe("svhn"))
     assert "32x32 colour" in str(describe("svhn"))
-    assert "from     http://ufldl.stanford.edu/housenumbers/ or https://" in str(describe("svhn"))
+    assert "from     https://cseweb.ucsd.edu/~weijian/static/datasets/svhn/" in str(describe("svhn"))
 
 
 def test_a_folder_is_looked_in_first(nowhere: Path) -> None:

@@ -15,7 +15,7 @@ def test_sources_are_complete(name: str) -> None:
     assert source.citation
     assert len(source.classes) == 10
     assert all(len(md5) == 32 for md5 in source.files.values())
-    assert all(mirror.startswith("http") and mirror.endswith("/") for mirror in source.mirrors)
+    assert all(mirror.startswith("https://") and mirror.endswith("/") for mirror in source.mirrors)
     assert bool(source.files) != bool(source.install)
     assert len(source.mirrors) >= 2 or source.install
 

@@ -91,9 +91,9 @@ class Opened:
         images = self.images()
         held_out = None if images.validation is None else images.validation.pixels
         codec = calibrate_subject(self.subject, images.train.pixels, self.request, held_out=held_out, effort=effort)
-        codec.save(path)
         measured = CodecRecord(self.subject.betas, self.request or "", effort, codec.lengths)
-        write_codec_record(path, measured)
+        write_codec_record(path, measured)  # first: where the codec is there, nobody calibrates again
+        codec.save(path)
         return codec, path, True
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ratescape.errors import NoWinner, SpecError
+from ratescape.errors import NoWinner, SpecError, printable
 
 if TYPE_CHECKING:
     from ratescape.execution.progress.observers import Observer
@@ -25,7 +25,7 @@ def note(line: object) -> None:
 
 def complain(message: str) -> None:
     """One line on stderr, whatever the message is made of."""
-    print(f"ratescape: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201 (this is the output)
+    print(f"ratescape: {printable(message)}", file=sys.stderr)  # noqa: T201 (this is the output)
 
 
 def refuse_to_overwrite(path: Path | None, force: bool) -> None:

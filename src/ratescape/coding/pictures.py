@@ -1,5 +1,6 @@
 """Decoded images as PNG files in a folder."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from ratescape.errors import SpecError
-from ratescape.records.files import unwritable
+from ratescape.records.files import make_folder, sync_folder, unwritable
 
 
 class Pictures:
@@ -34,7 +35,7 @@ class Pictures:
 
     def __enter__(self) -> "Pictures":
         try:
-            self.folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder.absolute().parent)
             self.temporary = Path(tempfile.mkdtemp(prefix=f".{self.folder.name}.", dir=self.folder.absolute().parent))
         except OSError as error:
             raise unwritable(self.folder, error) from error
@@ -44,11 +45,22 @@ class Pictures:
         try:
             if kind is None:
                 self.temporary.chmod(0o777 & ~_umask())
+                self._sync()
                 self.temporary.replace(self.folder)
+                sync_folder(self.folder.absolute().parent)
         except OSError as error:
             raise unwritable(self.folder, error) from error
         finally:
             shutil.rmtree(self.temporary, ignore_errors=True)
+
+    def _sync(self) -> None:
+        """Have all files last before the folder gets its name: after a power cut it is whole, or not there."""
+        for path in (*self.temporary.rglob("*"), self.temporary):
+            number = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(number)
+            finally:
+                os.close(number)
 
     def write(self, names: Sequence[str], images: Tensor) -> None:
         """Write the next images, ``[N, C, H, W]`` in [0, 1]; others are cut off there.
@@ -76,8 +88,6 @@ class Pictures:
 
 def _umask() -> int:
     """The rights that new files of this process do not have, which only setting them tells."""
-    import os
-
     mask = os.umask(0)
     os.umask(mask)
     return mask

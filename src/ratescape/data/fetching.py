@@ -182,6 +182,8 @@ def _receive_rest(url: str, part: Path, report: Callable[[int, int | None], None
         if response.status_code == requests.codes.requested_range_not_satisfiable:
             return  # there is nothing after what we have: the checksum tells whether it is the file
         response.raise_for_status()
+        if url.startswith("https:") and not response.url.startswith("https:"):
+            raise _CutError("it sent us on to an address without TLS")
         resumed = response.status_code == requests.codes.partial_content
         done = have if resumed else 0
         length = response.headers.get("Content-Length")

@@ -33,13 +33,9 @@ def write_prepared(data: ImageData, folder: Path) -> None:
 
         write_prepared(load_data("mnist-5k"), Path("results/data"))
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, split in zip(SPLITS, (data.train, data.validation, data.test), strict=True):
-            if split is not None:
-                _write_split(split, folder, name)
-    except OSError as error:
-        raise files.unwritable(folder, error) from error
+    for name, split in zip(SPLITS, (data.train, data.validation, data.test), strict=True):
+        if split is not None:
+            _write_split(split, folder, name)
     facts: dict[str, Any] = {"spec": to_dict(data.spec), "classes": data.classes, "fingerprint": data.fingerprint}
     if data.columns is not None:
         facts["columns"] = {"names": data.columns.names, "boolean": data.columns.boolean}
@@ -47,10 +43,10 @@ def write_prepared(data: ImageData, folder: Path) -> None:
 
 
 def _write_split(split: Split, folder: Path, name: str) -> None:
-    np.save(folder / f"{name}.npy", split.pixels)
-    for what, array in (("labels", split.labels), ("targets", split.targets)):
+    for what, array in (("", split.pixels), ("-labels", split.labels), ("-targets", split.targets)):
         if array is not None:
-            np.save(folder / f"{name}-{what}.npy", array)
+            with files.whole_file(folder / f"{name}{what}.npy") as file:
+                np.save(file, array)
 
 
 def read_prepared(folder: Path) -> ImageData:

@@ -35,7 +35,7 @@ class Source:
     files: Mapping[str, str] = field(default_factory=dict[str, str])
     """File names as the mirrors have them, and their MD5; none for a set that comes with a package."""
     mirrors: tuple[str, ...] = ()
-    """Addresses to which a file's name is added."""
+    """Addresses to which a file's name is added; by TLS."""
     folders: tuple[Path, ...] = ()
     """Where a system's own packages put the set."""
     binary: bool = False
@@ -95,10 +95,7 @@ SOURCES: Final[Mapping[str, Source]] = {
             "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
             "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
         },
-        mirrors=(
-            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-            "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
-        ),
+        mirrors=("https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",),
         folders=(Path("/usr/share/datasets/fashion-mnist"),),
     ),
     "svhn": Source(
@@ -113,10 +110,7 @@ SOURCES: Final[Mapping[str, Source]] = {
             "train_32x32.mat": "e26dedcc434d2e4c54c9b2d4a06d8373",
             "test_32x32.mat": "eb5a983be6a315427106f1b164d9cef3",
         },
-        mirrors=(
-            "http://ufldl.stanford.edu/housenumbers/",
-            "https://cseweb.ucsd.edu/~weijian/static/datasets/svhn/",
-        ),
+        mirrors=("https://cseweb.ucsd.edu/~weijian/static/datasets/svhn/",),
     ),
     "cifar10": Source(
         title="CIFAR-10, small photographs in colour",

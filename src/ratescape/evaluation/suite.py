@@ -92,6 +92,18 @@ def measure(subject: Subject, told: Told | None = None) -> list[dict[str, Any]]:
         return [_record(subject, name, split, counted) for name, split in splits]
 
 
+def is_sound(subject: Subject) -> bool:
+    """Whether rates and distortion of every held-out image are finite; what was looked at is not computed again.
+
+    Example::
+
+        is_sound(Subject(model, data, (1.0, 1.0), EvaluationSpec(samples=0)))
+    """
+    with arithmetic("float32", subject.device):
+        found = [split.rates for split in subject.splits.values()]
+    return all(bool(numbers.isfinite().all()) for one in found for numbers in (one.rates, one.distortion))
+
+
 def blank(data: ImageData, betas: tuple[float, ...], settings: EvaluationSpec) -> list[dict[str, Any]]:
     """The records of a model that has nothing to measure because its training diverged: every number is missing."""
     missing = [None] * len(betas)

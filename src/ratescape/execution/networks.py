@@ -1,5 +1,6 @@
 """Train a conditioned network; again, with a smaller learning rate, where a group of layers dies."""
 
+import contextlib
 import copy
 import dataclasses
 import math
@@ -87,7 +88,8 @@ def _write_network(
     header |= checkpoint.named(names_of(network.model.likelihood))
     checkpoint.save_network(folder.weights, network.state_dict(), spec, header | {"attempts": records_of(attempts)})
     for one in range(1, spec.restarts + 2):
-        folder.checkpoint_of(one).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the network is done; a sweep that ends clears the rest away
+            folder.checkpoint_of(one).unlink()
 
 
 def going_on(attempts: Sequence[Attempt], restarts: int) -> int:

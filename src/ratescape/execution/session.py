@@ -19,7 +19,7 @@ from ratescape.execution.progress.observers import Audience, Observer
 from ratescape.execution.progress.phases import Phases
 from ratescape.execution.progress.tracker import Plan, Tracker
 from ratescape.execution.provenance import versions
-from ratescape.records.files import locked
+from ratescape.records.files import failed, locked
 from ratescape.records.folders import ResultsFolder, SweepFolder
 from ratescape.records.heartbeat import Heartbeat
 
@@ -121,5 +121,7 @@ def session(folder: ResultsFolder, data: ImageData, observer: Observer | None = 
         try:
             yield own
             state = "done"
+        except OSError as error:  # where nobody knew better what to say of it
+            raise failed(error) from error
         finally:
             own.end(state)

@@ -38,16 +38,8 @@ from ratescape.specs.runs import RunSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.training.schedule import resolved_training, total_steps
 
-LEFTOVERS = (
-    ".*.tmp",
-    "runs/*/.*.tmp",
-    "refined/*/.*.tmp",
-    "networks/*/.*.tmp",
-    "judges/*.lock",
-    "networks/*/checkpoint*.safetensors",
-)
+LEFTOVERS = ("judges/*.lock", "networks/*/checkpoint*.safetensors")
 """What killed sweeps may leave, and only an unfinished one needs."""
-
 
 FEWEST = 16
 """Training images that are needed at least. So few teach a model little, but show that all works."""
@@ -180,11 +172,12 @@ def _done(spec: SweepSpec, folder: SweepFolder) -> list[str]:
 
 
 def _tidy(folder: SweepFolder) -> None:
-    """Remove what only an unfinished sweep needs, and what killed ones left half-written."""
+    """Remove what only an unfinished sweep needs; all is done, so that what cannot be removed harms nobody."""
     shutil.rmtree(folder.packs, ignore_errors=True)
     for pattern in LEFTOVERS:
         for leftover in folder.path.glob(pattern):
-            leftover.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                leftover.unlink()
 
 
 def run_single(

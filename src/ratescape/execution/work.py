@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from ratescape.model.columns import names_of
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.packs import member, stack
 from ratescape.records.answers import outcomes
-from ratescape.records.files import read_json_lines, to_json_lines, write_atomically
+from ratescape.records.files import read_json_lines, to_json_lines, write_atomically, write_changed
 from ratescape.records.folders import NetworkFolder, RunFolder, SweepFolder
 from ratescape.specs.identity import key
 from ratescape.specs.runs import MergedSpec, RunSpec
@@ -84,7 +84,8 @@ def complete_pack(work: PackWork, workspace: Workspace, tell: Tell) -> None:
     for run, folder in zip(work.runs, work.folders, strict=True):
         if not workspace.is_complete(folder):
             _measure_again(run, folder, workspace, tell)
-    work.checkpoint.unlink(missing_ok=True)
+    with suppress(OSError):  # the models are done; a sweep that ends clears the rest away
+        work.checkpoint.unlink()
     reporter.written()
 
 
@@ -219,7 +220,6 @@ def write_run(run: RunSpec, folder: RunFolder, history: History, model: HVAE, wo
         "fingerprint": data.fingerprint,
     } | checkpoint.named(names_of(model.likelihood))
     checkpoint.save_model(folder.weights, model.state_dict(), run.model, run.data, header)
-    write_atomically(folder.training, to_json_lines(history))
     _measure(run, folder, history, model, workspace, tell)
     folder.mark_done()
 
@@ -230,14 +230,18 @@ def _betas(run: RunSpec, history: History) -> tuple[float, ...]:
 
 
 def _measure(run: RunSpec, folder: RunFolder, history: History, model: HVAE, workspace: Workspace, tell: Tell) -> None:
-    """Measure one model on validation and test, and draw its pictures."""
+    """Measure one model on validation and test, draw its pictures, and write both and the log of its training.
+
+    A model whose last steps broke it, which no loss told any more, counts as diverged, too.
+    """
     diverged, betas = history[-1]["status"] == "diverged", _betas(run, history)
     judge = None if diverged else workspace.judge(tell)  # before measuring begins: it is a phase of its own
     with told(tell, "measuring", [key(run)]):
-        if diverged:
+        subject = None if diverged else Subject(model, workspace.data, betas, workspace.evaluation, judge)
+        if subject is None or not suite.is_sound(subject):
+            history = [*history[:-1], {**history[-1], "status": "diverged"}]
             lines = suite.blank(workspace.data, betas, workspace.evaluation)
         else:
-            subject = Subject(model, workspace.data, betas, workspace.evaluation, judge)
             lines = suite.measure(subject)
             _draw(run, folder, model, workspace)
             _draw_anomalies(folder, subject)
@@ -245,6 +249,7 @@ def _measure(run: RunSpec, folder: RunFolder, history: History, model: HVAE, wor
             for line in lines:
                 found = outcomes(run.target.rates, line["metrics"]["rates"], betas, run.target.control.tolerance)
                 line["targets"] = [outcome._asdict() for outcome in found]
+        write_changed(folder.training, to_json_lines(history))
         write_atomically(folder.evaluation, to_json_lines(lines))
 
 

@@ -1,6 +1,7 @@
 """Whole files or none: atomic writes, JSON lines, locks."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import math
@@ -10,12 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+import psutil
+
 from ratescape.errors import RecordError
 from ratescape.records.ownership import MARK, refuse_foreign
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Write a whole file so that it is never seen half-written, even after a crash.
+    """Write a whole file so that it is never seen half-written, even after a crash, and is there after a power cut.
 
     Raises:
         RecordError: the file cannot be written (full disk, no permission); an older file stays as it was.
@@ -39,17 +42,49 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with temporary.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those that it lies in, as far as they are missing, so that they last.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    for one in reversed(missing):
+        one.mkdir(exist_ok=True)
+        sync_folder(one.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder last: a file's own fsync promises its content, but not that it is found again.
+
+    Raises:
+        OSError: the disk failed. That a file system cannot do this, or does not let us, is none.
+    """
+    try:
+        number = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # a folder to be written to, but not to be looked into
+        return
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(number)
 
 
 def write_changed(path: Path, content: str) -> None:
@@ -71,6 +106,15 @@ def unwritable(path: Path, error: OSError) -> RecordError:
     return RecordError(
         f"cannot write {path} ({error.strerror or error}): free some space or choose another folder, then run the "
         "same command again; what is finished is kept"
+    )
+
+
+def failed(error: OSError) -> RecordError:
+    """The error for whatever else the system refuses, in reading or in writing."""
+    what = f"{error.filename} cannot be used" if error.filename is not None else "a file cannot be read or written"
+    return RecordError(
+        f"{what} ({error.strerror or error}): see to its disk and its permissions, then run the same command again; "
+        "what is finished is kept"
     )
 
 
@@ -121,43 +165,77 @@ def locked(folder: Path, images: Path | None = None) -> Iterator[None]:
     refuse_foreign(folder, images)
     made = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "lock").open("a")
+        make_folder(folder)
+        file = (folder / "lock").open("ab", buffering=0)
     except OSError as error:
         raise unwritable(folder, error) from error
     with file:
-        if not _taken(file):
+        if not _taken(file, folder):
             raise RecordError(
                 f"another ratescape is working in {folder}: wait for it to end, or choose another folder with --out"
             )
-        if os.fstat(file.fileno()).st_size == 0:
-            file.write(MARK)
-            file.flush()
         try:
+            _mark(file, folder)
             yield
         finally:
+            clear_leftovers(folder)
             _remove_empty(made)
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove what processes that were killed left half-written in a folder of results; none that is being written."""
+    for pattern in (".*.tmp", "*/.*.tmp", "*/*/.*.tmp"):
+        for path in folder.glob(pattern):
+            pid = path.name.split(".")[-2]
+            if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+
+def _mark(file: IO[bytes], folder: Path) -> None:
+    """Write the mark of a folder of ours; a part of it, which a full disk left, is written anew."""
+    try:
+        if os.fstat(file.fileno()).st_size != len(MARK.encode()):
+            file.truncate(0)
+            file.write(MARK.encode())
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise unwritable(folder / "lock", error) from error
 
 
 def _remove_empty(made: list[Path]) -> None:
     """Remove folders, the innermost first, as far as there is nothing in them but a lock file."""
-    if made and [path.name for path in made[0].iterdir()] == ["lock"]:
-        (made[0] / "lock").unlink()
-        with contextlib.suppress(OSError):  # somebody put something there
+    with contextlib.suppress(OSError):  # somebody put something there, or the disk fails: it may as well stay
+        if made and [path.name for path in made[0].iterdir()] == ["lock"]:
+            (made[0] / "lock").unlink()
             for folder in made:
                 folder.rmdir()
 
 
-def _taken(file: IO[str]) -> bool:
-    """Take a lock unless another process holds it; tried for a second: `ratescape status` looks at it, too."""
+def _taken(file: IO[bytes], folder: Path) -> bool:
+    """Take a lock unless another process holds it; tried for a second: `ratescape status` looks at it, too.
+
+    Raises:
+        RecordError: the file system has no locks.
+    """
     for pause in (0.05, 0.1, 0.2, 0.4, 0.0):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             time.sleep(pause)
+        except OSError as error:
+            raise unlockable(folder, error) from error
         else:
             return True
     return False
+
+
+def unlockable(folder: Path, error: OSError) -> RecordError:
+    """The error for a file system without locks, such as some that come over a network."""
+    return RecordError(
+        f"cannot lock {folder} ({error.strerror or error}): two commands at once would spoil its results; choose a "
+        "folder on a local disk, or have its file system mounted with locks"
+    )
 
 
 @contextlib.contextmanager
@@ -168,12 +246,15 @@ def waited_for(path: Path) -> Iterator[None]:
         RecordError: the file cannot be made.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         file = path.open("w")
     except OSError as error:
         raise unwritable(path, error) from error
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise unlockable(path.parent, error) from error
         yield
 
 

@@ -68,8 +68,8 @@ def is_held(folder: Path) -> bool:
     try:
         with (folder / "lock").open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go of as the file is closed
-    except FileNotFoundError:
-        return False
     except BlockingIOError:
         return True
+    except OSError:  # no such file, or none that can be looked at or locked
+        return False
     return False

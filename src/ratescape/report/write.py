@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ratescape.records.files import clear_leftovers
 from ratescape.records.folders import SweepFolder
 from ratescape.report.figures import save_figures
 from ratescape.report.page import write_page
@@ -25,4 +26,6 @@ def write_report(folder: SweepFolder, pdf: bool = False) -> Path:
         write_report(SweepFolder(Path("demo")))  # demo/report.html
     """
     save_figures(folder, pdf)
-    return write_page(folder, save_paper_figures(folder, pdf).skipped)
+    page = write_page(folder, save_paper_figures(folder, pdf).skipped)
+    clear_leftovers(folder.path)
+    return page

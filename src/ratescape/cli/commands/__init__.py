@@ -1,5 +1,6 @@
 """The commands by name, and the entry point. Each command is a class in its own file; its fields are the options."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ from ratescape.cli.commands.train import Train
 from ratescape.cli.config import UsageError
 from ratescape.cli.output import complain
 from ratescape.errors import RatescapeError
+from ratescape.records.files import failed
 
 Command: TypeAlias = (
     Map
@@ -87,6 +89,8 @@ def parse(words: list[str]) -> Command:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 1 for an error, 2 for a wrong command line."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # names of files need not be text
     try:
         parse(list(sys.argv[1:] if arguments is None else arguments)).run()
         sys.stdout.flush()
@@ -95,4 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2 if isinstance(error, UsageError) else 1
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever reads the output has left
+    except OSError as error:  # where nobody knew better what to say of it
+        complain(str(failed(error)))
+        return 1
     return 0

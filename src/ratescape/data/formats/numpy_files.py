@@ -45,6 +45,9 @@ def read_npz(path: Path) -> ImageSet:
     with guard, path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         found = list(archive.files)
         arrays = {name: archive[name] for name in found if name in _WHOLE + _SPLIT}
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):  # NumPy gives the bytes of a member that is no .npy
+            raise DataError(f"{path} has a member {name!r} that is no array: save plain arrays with np.savez")
     images = arrays.get("x_train", arrays.get("images", arrays.get("x")))
     # Targets named by the other scheme would be lost without a word.
     strange = ("targets",) if "x_train" in arrays else ("targets_train", "targets_test")

@@ -1,0 +1,1 @@
+"""Campaigns against loss: crashes, failing system calls, lost writes, hostile files: docs/results/reliability.md."""

@@ -1,0 +1,289 @@
+"""Small complete commands, each run in a process forked from this one, where all is imported already."""
+
+import dataclasses
+import hashlib
+import os
+import re
+import shutil
+import signal
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from helpers.commands import TINY
+from helpers.images import blobs
+
+from ratescape.cli import commands, entry
+from ratescape.records.files import write_atomically
+from ratescape.records.folders import SweepFolder
+from ratescape.report import control, figures
+from ratescape.report import write as whole_report
+from ratescape.report.paper import files as paper_files
+from reliability.disk import operations_of
+from reliability.faults import UMASK, Operation, Plan, Watch, counted_steps
+
+COUNT = 24
+"""Images: 16 to train on, which are the fewest allowed, and some held out."""
+
+SECONDS = 120
+"""After which a command counts as hung: what it does takes one or two, on a machine that is not busy."""
+
+SETTINGS = [
+    *TINY,
+    *("--training.epochs", "2", "--execution.engine", "in-process", "--execution.checkpoint-seconds", "0", "--quiet"),
+]
+
+TWO = ["--grid.steps", "2", "--grid.layout", "scattered", "--grid.points", "2"]
+"""Two models."""
+
+CONDITIONED = [
+    *("--method", "conditioned", *TWO, "--conditioning.fine", "3", "--conditioning.width", "8"),
+    *("--conditioning.refine-recommended", "0"),
+]
+
+VARIABLE = ("provenance.json", "progress.json", "lock", "report.html")
+"""Files of a folder whose content says when and how long."""
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    status: int
+    """Negative: the signal that ended it; None of one that hung is -SIGALRM."""
+    out: str
+    err: str
+    steps: int
+    """Of trainings."""
+
+    @property
+    def is_one_line(self) -> bool:
+        """Whether it was refused as it should be."""
+        said = [line for line in self.err.splitlines() if not line.startswith("caution")]
+        return self.status in (1, 2) and len(said) == 1 and said[0].startswith("ratescape: ")
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A command to be broken off: it works in ``place``, which always has the same path."""
+
+    name: str
+    words: tuple[str, ...]
+    place: Path
+    before: Path | None = None
+    """A folder that the place is a copy of at first."""
+
+    def prepare(self) -> None:
+        shutil.rmtree(self.place, ignore_errors=True)
+        if self.before is None:
+            self.place.mkdir(parents=True)
+        else:
+            shutil.copytree(self.before, self.place)
+
+    def results(self) -> dict[str, str]:
+        """Digests of all files of the place, by their names; of those that vary, an empty text."""
+        found: dict[str, str] = {}
+        for path in sorted(self.place.rglob("*")):
+            if path.is_file():
+                content = path.read_bytes()
+                if path.name == "training.jsonl":  # how long each epoch took
+                    content = re.sub(rb'"seconds": [^,}]*', b"", content)
+                digest = hashlib.sha256(content).hexdigest()
+                found[str(path.relative_to(self.place))] = "" if path.name in VARIABLE else digest
+        return found
+
+
+def forked(
+    run: Callable[[], int], told: Path, seconds: float = SECONDS, signalled: tuple[str, float] | None = None
+) -> Ended:
+    """Run a function in a fork of this process; what it prints goes through the folder ``told``.
+
+    Args:
+        run: its result is the exit status.
+        seconds: it is killed after so many.
+        signalled: as of :func:`run`.
+    """
+    told.mkdir(parents=True, exist_ok=True)
+    steps = told / "steps"
+    steps.unlink(missing_ok=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # other threads of this process are not needed there
+        pid = os.fork()
+    if pid == 0:
+        status = 70
+        try:
+            for number in (1, 2):
+                os.dup2(os.open(told / str(number), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, UMASK), number)
+            sys.stdout, sys.stderr = (os.fdopen(os.dup(number), "w", buffering=1) for number in (1, 2))
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            torch.set_num_threads(1)
+            counted_steps(steps)
+            status = run()
+        except SystemExit as end:
+            status = int(end.code or 0)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+    if signalled is not None:
+        name, delay = signalled
+        time.sleep(delay)
+        os.kill(pid, getattr(signal, name))  # it is ours until it is waited for, also if it has ended
+        if name == "SIGSTOP":
+            time.sleep(0.1)
+            os.kill(pid, signal.SIGCONT)
+    status = waited(pid, seconds)
+    out, err = ((told / str(number)).read_text(errors="replace") for number in (1, 2))
+    return Ended(status, out, err, steps.stat().st_size if steps.exists() else 0)
+
+
+def waited(pid: int, seconds: float) -> int:
+    """The exit status of a process; after so many seconds it is killed, and that of SIGALRM."""
+    end = time.monotonic() + seconds
+    while True:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > end:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            return -signal.SIGALRM
+        time.sleep(0.005)
+
+
+def run(
+    case: Case,
+    told: Path,
+    plan: Plan | None = None,
+    trace: Path | None = None,
+    before: Callable[[], Any] | None = None,
+    signalled: tuple[str, float] | None = None,
+) -> Ended:
+    """Run a command, to its end or to what is planned.
+
+    Args:
+        trace: file for its operations.
+        before: is called in the process, first.
+        signalled: a signal that it gets, and after how many seconds.
+    """
+
+    def child() -> int:
+        plain_figures()
+        if before is not None:
+            before()
+        if plan is not None:
+            Watch(case.place, plan, trace).install()
+        if signalled is None:
+            return commands.main(list(case.words))
+        sys.argv = ["ratescape", *case.words]
+        return entry.main()
+
+    return forked(child, told, signalled=signalled)
+
+
+def plain_figures() -> None:
+    """Figures stay empty files in this process: to draw them takes longer than all the rest."""
+
+    def save(figure: Any, folder: Path, name: str, pdf: bool = False) -> list[Path]:
+        write_atomically(folder / f"{name}.png", b"")
+        return [folder / f"{name}.png"]
+
+    for module in (control, figures, paper_files):
+        module.save = save  # type: ignore[attr-defined]
+
+
+def plain_page() -> None:
+    """Beyond :func:`plain_figures`: the report of a landscape that is mapped is one file of each kind."""
+
+    def write_report(folder: SweepFolder, pdf: bool = False) -> Path:
+        write_atomically(folder.path / "figures" / "one.png", b"")
+        write_atomically(folder.report, "the page")
+        return folder.report
+
+    whole_report.write_report = write_report
+
+
+class Cases:
+    """The commands, by name; what they work on, and what they come to, is made once.
+
+    Args:
+        folder: for all of it.
+    """
+
+    NAMES = ("dedicated", "conditioned", "targeted", "train", "refine", "solve", "report", "compress", "decompress")
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.place = folder, folder / "place"
+        self.images = folder / "images.npz"
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez(self.images, images=blobs(COUNT), labels=np.arange(COUNT) % 2)
+        self.few = folder / "few.npy"
+        np.save(self.few, blobs(3))
+        self._wholes: dict[str, Whole] = {}
+
+    def case(self, name: str) -> Case:
+        """A command by name."""
+        results, file = self.place / "results", str(self.place / "file.out")
+        train = ("--data.name", str(self.images), *SETTINGS, "--out", str(results))
+        words, before = {
+            "dedicated": (("map", "--method", "dedicated", *TWO, "--execution.pack", "1", *train), None),
+            "conditioned": (("map", *CONDITIONED, *train), None),
+            "targeted": (("map", "--method", "targeted", "--target-rates", "total=3", "2=1", *train), None),
+            "train": (("train", *train), None),
+            "refine": (
+                ("recommend", str(results), "--refine", "2", "--out", file, "--force", "--quiet"),
+                "conditioned",
+            ),
+            "solve": (("solve", str(results), "--rates", "total=0.5", "--out", file, "--force"), "conditioned"),
+            "report": (("report", str(results)), "conditioned"),
+            "compress": (
+                ("compress", str(results), str(self.few), "--out", file, "--force", "--quiet"),
+                "train",
+            ),
+            "decompress": (
+                ("decompress", file, "--out", str(self.place / "images"), "--model", str(results), "--quiet"),
+                "compress",
+            ),
+        }[name]
+        return Case(name, words, self.place, None if before is None else self.whole(before).kept)
+
+    def whole(self, name: str) -> "Whole":
+        """What a command comes to that nothing happens to."""
+        if name not in self._wholes:
+            case, told, trace = self.case(name), self.folder / "told", self.folder / f"{name}.trace"
+            case.prepare()
+            trace.unlink(missing_ok=True)
+            begun = time.monotonic()
+            ended = run(case, told, Plan(), trace, plain(name))
+            seconds = time.monotonic() - begun
+            assert ended.status == 0, ended
+            kept = self.folder / "kept" / name
+            shutil.rmtree(kept, ignore_errors=True)
+            shutil.copytree(case.place, kept)
+            self._wholes[name] = Whole(case.results(), ended.steps, operations_of(trace), kept, seconds)
+        return self._wholes[name]
+
+
+class Whole(NamedTuple):
+    """What a command comes to that nothing happens to."""
+
+    results: dict[str, str]
+    steps: int
+    """Of trainings."""
+    operations: Sequence[Operation]
+    kept: Path
+    """A copy of all that it wrote."""
+    seconds: float
+    """That it took."""
+
+
+def plain(name: str) -> Callable[[], None] | None:
+    """A short report, for all commands but the one that is to write it."""
+    return None if name == "report" else plain_page

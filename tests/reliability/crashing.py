@@ -1,0 +1,183 @@
+"""One case of a campaign: a command that is broken off or fails, and is given again; and what is wrong then."""
+
+import itertools
+import random
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from ratescape.records.folders import SweepFolder
+from reliability.commands import Cases, Ended, Whole, plain, plain_page, run
+from reliability.disk import KEEPS, Disk
+from reliability.faults import DEATHS, FAILURES, Plan
+
+
+def deaths(whole: Whole) -> list[Plan]:
+    """Every death there is of a command: a write has a middle, all else but a beginning and an end."""
+    counted = [one for one in whole.operations if one.kind != "read"]
+    return [
+        Plan(number, what)
+        for number, one in enumerate(counted, 1)
+        for what in DEATHS
+        if what != "half" or one.kind == "write"
+    ]
+
+
+def failures(whole: Whole) -> list[Plan]:
+    """Every failure: each error at each operation of a kind that may end so, once, and from then on."""
+    counts: dict[str, int] = {"read": 25}
+    for one in whole.operations:
+        kind = "create" if one.kind == "truncate" else one.kind
+        counts[kind] = counts.get(kind, 0) + 1
+    counts["lock"] = 8
+    return [
+        Plan(number, what, lasting, kind)
+        for what, kinds in FAILURES.items()
+        for kind in kinds
+        for number in range(1, counts.get(kind, 0) + 1)
+        for lasting in ((False,) if what == "EINTR" else (False, True))  # Python tries again for ever
+    ]
+
+
+def finished(folder: SweepFolder) -> dict[Path, tuple[int, int]]:
+    """The weights of models that are done: the file, and when it was written."""
+    paths = [run.parent / "weights.safetensors" for run in folder.path.glob("*/*/done")]
+    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in paths if path.exists()}
+
+
+def after_death(cases: Cases, name: str, plan: Plan) -> list[str]:
+    """What is wrong where a command dies at an operation and is given again."""
+    whole, case, told = cases.whole(name), cases.case(name), cases.folder / "told"
+    case.prepare()
+    first = run(case, told, plan, before=plain(name))
+    if first.status == 0:
+        return [] if case.results() == whole.results else ["it did not die, and its results are others"]
+    if first.status != -9:
+        return [f"it did not die: {first.status} {first.err!r}"]
+    done = finished(SweepFolder(case.place / "results"))
+    second = run(case, told, before=plain(name))
+    wrong = list(taken_up(cases, name, second))
+    if any(done[path] != now for path, now in finished(SweepFolder(case.place / "results")).items() if path in done):
+        wrong.append("a model that was done was written again")
+    if first.steps + second.steps > whole.steps + 1:  # the step in which it died
+        wrong.append(f"{first.steps} and {second.steps} steps where {whole.steps} are enough")
+    return wrong
+
+
+def taken_up(cases: Cases, name: str, ended: Ended) -> Iterator[str]:
+    """What is wrong with a command that was given again, and with its results."""
+    whole, case = cases.whole(name), cases.case(name)
+    there = name == "decompress" and ended.is_one_line and "there already" in ended.err
+    if ended.status != 0 and not there:
+        yield f"taken up, it ended with {ended.status}: {ended.err!r}"
+        return
+    found = case.results()
+    left = {path for path in found.keys() - whole.results.keys() if not is_leftover(path)}
+    if left or whole.results.keys() - found.keys():
+        yield f"other files: {sorted(left)}, {sorted(whole.results.keys() - found.keys())}"
+    changed = sorted(path for path in found.keys() & whole.results.keys() if found[path] != whole.results[path])
+    if changed:
+        yield f"other contents: {changed}"
+
+
+def is_leftover(path: str) -> bool:
+    """Whether a file is what a killed command may leave: half a file in a folder of the user's, or half a codec.
+
+    In a results folder nothing else may be left, and the next report or map clears the codec away.
+    """
+    name = Path(path).name
+    return name.startswith(".") and (not path.startswith("results/") or path.startswith("results/codecs/"))
+
+
+INTERRUPTIONS = ("SIGKILL", "SIGTERM", "SIGINT", "SIGSTOP", "clock")
+"""What happens at a random moment: a signal (one that holds a process is followed by one that has it go on), or the
+clock is set back by a day."""
+
+
+def after_signal(cases: Cases, name: str, what: str, seed: int) -> list[str]:
+    """What is wrong where a command is interrupted at a random moment, and given again if that ended it."""
+    whole, case, told = cases.whole(name), cases.case(name), cases.folder / "told"
+    chance = random.Random(f"{name} {what} {seed}")
+    case.prepare()
+    if what == "clock":
+        first = run(case, told, before=lambda: (plain_page(), set_back(chance.randint(0, 60))))
+    else:
+        first = run(case, told, before=plain(name), signalled=(what, chance.uniform(0, 1.2 * whole.seconds)))
+    if what in ("clock", "SIGSTOP") or first.status == 0:
+        return list(taken_up(cases, name, first))
+    number = getattr(signal, what)
+    wrong: list[str] = []
+    if what == "SIGKILL":
+        if first.status != -number:
+            wrong.append(f"not killed: {first.status} {first.err!r}")
+    elif first.status != 128 + number or first.err.count("\n") != 1:
+        wrong.append(f"not one line: {first.status} {first.err!r}")
+    second = run(case, told, before=plain(name))
+    wrong += taken_up(cases, name, second)
+    if what != "SIGKILL" and first.steps + second.steps > whole.steps + 1:
+        wrong.append(f"{first.steps} and {second.steps} steps where {whole.steps} are enough")
+    return wrong
+
+
+def set_back(reads: int) -> None:
+    """After so many looks at it, the clock of this process goes back by a day."""
+    looks, real = itertools.count(), time.time
+
+    def later() -> float:
+        return real() - (86_400 if next(looks) >= reads else 0)
+
+    time.time = later
+
+
+def after_failure(cases: Cases, name: str, plan: Plan) -> list[str]:
+    """What is wrong where an operation of a command fails, and the command is given again."""
+    case, told = cases.case(name), cases.folder / "told"
+    case.prepare()
+    first = run(case, told, plan, before=plain(name))
+    wrong: list[str] = []
+    if first.status == 0:
+        return [f"it ended well, but {one}" for one in taken_up(cases, name, first)]
+    if not first.is_one_line:
+        wrong.append(f"not one line: {first.status} {first.err!r}")
+    done = finished(SweepFolder(case.place / "results"))
+    second = run(case, told, before=plain(name))
+    wrong += taken_up(cases, name, second)
+    if any(done[path] != now for path, now in finished(SweepFolder(case.place / "results")).items() if path in done):
+        wrong.append("a model that was done was written again")
+    return wrong
+
+
+def after_power_cut(cases: Cases, name: str, number: int, keeps: str, seed: int) -> list[str]:
+    """What is wrong where the power is cut after an operation: the machine forgets what was not synced."""
+    whole, case, told = cases.whole(name), cases.case(name), cases.folder / "told"
+    case.prepare()
+    disk = Disk(case.place)
+    for operation in whole.operations[:number]:
+        disk.follow(operation)
+    shutil.rmtree(case.place)
+    disk.cut(keeps, random.Random(seed), case.place)
+    done = finished(SweepFolder(case.place / "results"))
+    second = run(case, told, before=plain(name))
+    wrong = list(taken_up(cases, name, second))
+    if any(done[path] != now for path, now in finished(SweepFolder(case.place / "results")).items() if path in done):
+        wrong.append("a model that was done was written again")
+    return wrong
+
+
+def after_the_end(cases: Cases, name: str, keeps: str, seed: int) -> list[str]:
+    """What is wrong where the power is cut when a command has said that it is done: all its results must be there."""
+    whole, case = cases.whole(name), cases.case(name)
+    case.prepare()
+    disk = Disk(case.place)
+    for operation in whole.operations:
+        disk.follow(operation)
+    disk.cut(keeps, random.Random(seed), case.place)
+    found = case.results()
+    lost = [path for path, digest in whole.results.items() if found.get(path) != digest]
+    return [f"lost after the end: {lost}"] if lost else []
+
+
+def power_cuts(operations: int) -> list[tuple[int, str]]:
+    return [(number, keeps) for number in range(1, operations + 1) for keeps in KEEPS]
