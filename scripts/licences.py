@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 
@@ -51,7 +52,7 @@ def needed(texts: list[str], seen: dict[str, Distribution | None], extras: froze
 
 def licence_of(found: Distribution) -> str:
     """A package's licence: the expression, else its classifiers, else a short text."""
-    told = found.metadata
+    told: Any = found.metadata  # an email's header, of which its type shows less than it has
     if expression := told.get("License-Expression"):
         return expression
     classifiers = [one for one in told.get_all("Classifier") or [] if one.startswith("License ::")]
