@@ -138,7 +138,7 @@ class Watch:
 
     def install(self) -> None:
         """Wrap the functions of this process."""
-        builtins.open = io.open = self._opener(io.open)  # type: ignore[assignment]
+        builtins.open = io.open = self._opener(io.open)
         for kind, name in (("mkdir", "mkdir"), ("rmdir", "rmdir"), ("unlink", "unlink"), ("unlink", "remove")):
             setattr(os, name, self._on_path(kind, getattr(os, name)))
         for name in ("rename", "replace"):
@@ -148,7 +148,7 @@ class Watch:
         # These write through C where they are given a real file.
         np.lib.format.isfileobj = lambda file: False
         # It works by descriptors of folders, which say no path; the plain way does the same.
-        shutil._use_fd_functions = False
+        shutil._use_fd_functions = False  # pyright: ignore[reportAttributeAccessIssue]
         shutil.rmtree.avoids_symlink_attacks = False
 
     def _on_path(self, kind: str, real: Callable[..., Any]) -> Callable[..., Any]:
