@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 
@@ -51,14 +52,14 @@ def needed(texts: list[str], seen: dict[str, Distribution | None], extras: froze
 
 def licence_of(found: Distribution) -> str:
     """A package's licence: the expression, else its classifiers, else a short text."""
-    told = found.metadata
-    if expression := (told["License-Expression"] if "License-Expression" in told else None):
+    told: Any = found.metadata  # an email's header, of which its type shows less than it has
+    if expression := told.get("License-Expression"):
         return expression
     classifiers = [one for one in told.get_all("Classifier") or [] if one.startswith("License ::")]
     named = [one.rpartition(" :: ")[2] for one in classifiers if one != "License :: OSI Approved"]
     if named:
         return ", ".join(named)
-    text = " ".join((told["License"] if "License" in told else "").split())
+    text = " ".join((told.get("License") or "").split())
     return text if 0 < len(text) <= 60 else "see the package"
 
 

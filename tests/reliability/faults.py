@@ -71,8 +71,9 @@ class Operation(NamedTuple):
 
     @staticmethod
     def of(line: str) -> "Operation":
-        fields = json.loads(line)
-        return Operation(*fields[:4], base64.b64decode(fields[4]), *fields[5:])
+        fields: list[Any] = json.loads(line)
+        fields[4] = base64.b64decode(fields[4])
+        return Operation._make(fields)
 
 
 class Watch:
@@ -145,10 +146,10 @@ class Watch:
         os.fsync = self._syncing(os.fsync)
         fcntl.flock = self._locking(fcntl.flock)
         # These write through C where they are given a real file.
-        np.lib.format.isfileobj = lambda file: False  # type: ignore[attr-defined]
+        np.lib.format.isfileobj = lambda file: False
         # It works by descriptors of folders, which say no path; the plain way does the same.
-        shutil._use_fd_functions = False  # type: ignore[attr-defined]
-        shutil.rmtree.avoids_symlink_attacks = False  # type: ignore[attr-defined]
+        shutil._use_fd_functions = False
+        shutil.rmtree.avoids_symlink_attacks = False
 
     def _on_path(self, kind: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(path: Any, *given: Any, **named: Any) -> Any:

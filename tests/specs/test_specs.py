@@ -289,6 +289,7 @@ OUT_OF_RANGE: list[tuple[type[Any], str, str, list[Any]]] = [
     (ExecutionSpec, "execution.", "workers", [0]),
     (ExecutionSpec, "execution.", "pack", [0]),
     (ExecutionSpec, "execution.", "checkpoint_seconds", [-1.0, NAN]),
+    (ExecutionSpec, "execution.", "log_pictures", [-1]),
     (ExecutionSpec, "execution.", "address", ["", "auto"]),
     (ExecutionSpec, "execution.", "results", ["", "file:///tmp/results"]),
 ]

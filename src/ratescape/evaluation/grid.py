@@ -36,7 +36,7 @@ def seen_images(network: Conditioned, data: ImageData, count: int = FINE_IMAGES)
 
 
 def grid_table(network: Conditioned, images: Images, points: Sequence[tuple[float, ...]]) -> pd.DataFrame:
-    """:func:`measured_grid` as a table: see :func:`ratescape.records.table.read_fine`."""
+    """:func:`measured_grid` as a table: see :func:`ratescape.records.fine.read_fine`."""
     found = [point._asdict() for point in measured_grid(network, images, points)]
     left_out = "r2" if found and found[0]["r2"] is None else "psnr"
     return fine_columns([{k: v for k, v in one.items() if k != left_out} for one in found], network.groups)

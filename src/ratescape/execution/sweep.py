@@ -4,6 +4,7 @@ A sweep may be killed at any moment. What it leaves behind is either whole or a 
 takes it up again; a lock keeps two of them out of one folder.
 """
 
+import contextlib
 import dataclasses
 import shutil
 from collections.abc import Callable

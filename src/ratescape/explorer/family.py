@@ -17,8 +17,9 @@ from ratescape.explorer.refusal import Refused
 from ratescape.explorer.surface import Measured, Surface
 from ratescape.model.conditioning import SLACK, Conditioned
 from ratescape.model.hierarchy import HVAE
+from ratescape.records.fine import read_fine
 from ratescape.records.folders import RunFolder, SweepFolder
-from ratescape.records.table import Table, read_fine
+from ratescape.records.table import Table
 from ratescape.report.groups import groups_of
 
 if TYPE_CHECKING:

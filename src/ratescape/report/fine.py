@@ -41,7 +41,7 @@ _ROUND = [1, 2, 5, 10]
 
 
 def fine_of(folder: SweepFolder) -> pd.DataFrame | None:
-    """The fine landscape of two layers (:func:`ratescape.records.table.read_fine`); None where there is none to draw.
+    """The fine landscape of two layers (:func:`ratescape.records.fine.read_fine`); None where there is none to draw.
 
     Raises:
         RecordError: its file is damaged.
