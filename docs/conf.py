@@ -35,7 +35,10 @@ html_show_copyright = False
 myst_enable_extensions = ["dollarmath", "amsmath", "deflist", "colon_fence", "attrs_inline"]
 myst_heading_anchors = 4
 suppress_warnings = ["config.cache"]
-if os.environ.get("RATESCAPE_DOCS") == "off":  # cells that were not run have no kernel to say what they are written in
+RUNNING = os.environ.get("RATESCAPE_DOCS", "all")
+"""Which pages with cells are run: ``all``, those that are ``fast``, or none (``off``)."""
+
+if RUNNING != "all":  # cells that were not run have no kernel to say what they are written in
     suppress_warnings.append("myst-nb.lexer")
 
 highlight_language = "none"
@@ -77,7 +80,9 @@ def digest_of_package() -> str:
     return total.hexdigest()[:16]
 
 
-nb_execution_mode = os.environ.get("RATESCAPE_DOCS", "cache")
+nb_execution_mode = "off" if RUNNING == "off" else "cache"
+SLOW = ["tutorials/choosing.md", "tutorials/one-network.md", "tutorials/reading.md"]  # map much as the first one does
+nb_execution_excludepatterns = SLOW if RUNNING == "fast" else []
 nb_execution_cache_path = str(ROOT / "build" / "docs-cache" / digest_of_package())
 nb_execution_in_temp = True
 nb_execution_timeout = 900
