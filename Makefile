@@ -24,7 +24,7 @@ campaign: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m campaign $(TEST_OPTIONS)
 
 # The site, in build/docs: tutorials are run (what they print is kept in build/docs-cache), warnings are errors.
-# RATESCAPE_DOCS=off builds it in moments, without running them.
+# RATESCAPE_DOCS=fast leaves out three of them, as .ci/run does; RATESCAPE_DOCS=off runs none.
 docs: .venv/docs.stamp web/node_modules/ready.stamp
 	$(BIN)/python -m sphinx -W --keep-going -b html docs build/docs
 	@echo "The site is build/docs/index.html"

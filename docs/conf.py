@@ -5,7 +5,9 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
+from nbclient import NotebookClient
 from sphinx.application import Sphinx
 
 HERE = Path(__file__).resolve().parent
@@ -33,7 +35,10 @@ html_show_copyright = False
 myst_enable_extensions = ["dollarmath", "amsmath", "deflist", "colon_fence", "attrs_inline"]
 myst_heading_anchors = 4
 suppress_warnings = ["config.cache"]
-if os.environ.get("RATESCAPE_DOCS") == "off":  # cells that were not run have no kernel to say what they are written in
+RUNNING = os.environ.get("RATESCAPE_DOCS", "all")
+"""Which pages with cells are run: ``all``, those that are ``fast``, or none (``off``)."""
+
+if RUNNING != "all":  # cells that were not run have no kernel to say what they are written in
     suppress_warnings.append("myst-nb.lexer")
 
 highlight_language = "none"
@@ -75,13 +80,23 @@ def digest_of_package() -> str:
     return total.hexdigest()[:16]
 
 
-nb_execution_mode = os.environ.get("RATESCAPE_DOCS", "cache")
+nb_execution_mode = "off" if RUNNING == "off" else "cache"
+SLOW = ["tutorials/choosing.md", "tutorials/one-network.md", "tutorials/reading.md"]  # map much as the first one does
+nb_execution_excludepatterns = SLOW if RUNNING == "fast" else []
 nb_execution_cache_path = str(ROOT / "build" / "docs-cache" / digest_of_package())
 nb_execution_in_temp = True
 nb_execution_timeout = 900
 nb_execution_show_tb = True
-nb_merge_streams = True
-nb_mime_priority_overrides = [("html", "text/plain", 30)]
+
+begin = NotebookClient.__init__
+
+
+def begin_joining(client: NotebookClient, *given: Any, **options: Any) -> None:
+    """Join the pieces of any length in which the text of a command comes; nobody else lets this be chosen."""
+    begin(client, *given, **{"coalesce_streams": True} | options)
+
+
+NotebookClient.__init__ = begin_joining
 
 # `!ratescape` in a page is the one of this Python; what runs it may be in no activated environment.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
@@ -89,6 +104,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "src"), str(ROOT / "examp
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ["COLUMNS"] = "100"
+os.environ["PYTHONWARNINGS"] = "ignore:IProgress not found"  # tqdm misses a widget of notebooks, which no page uses
 
 
 def list_other_pages(app: Sphinx, name: str, content: list[str]) -> None:
