@@ -1,5 +1,6 @@
 # `make demo` maps the rate landscape of 5,000 real digits; `make test` runs the tests, and `make campaign` those that
-# take long, such as dozens of kills of each kind of sweep.
+# take long, such as dozens of kills of each kind of sweep. `make campaign-reliability` stops commands at every file
+# operation, and feeds every door damaged files: hours of it, of which `make test` runs another share each time.
 # Each installs what it needs, at the versions of constraints.txt, into .venv: Python >= 3.11 with pip is enough.
 
 PYTHON ?= python3
@@ -7,10 +8,12 @@ DEMO_OUT ?= demo
 DEMO_OPTIONS ?= --data.name mnist-5k --training.epochs 40 --training.batch 64 --training.learning-rate 0.006 --evaluation.samples 1000 --evaluation.judge-epochs 4
 TEST_PROCESSES ?= 2
 TEST_OPTIONS ?=
+CAMPAIGN_OUT ?= reliability
+CAMPAIGN_OPTIONS ?=
 
 BIN := .venv/bin
 
-.PHONY: demo test campaign lint lint-web format clean
+.PHONY: demo test campaign campaign-reliability lint lint-web format clean
 
 demo: .venv/demo.stamp
 	$(BIN)/ratescape map $(DEMO_OPTIONS) --out $(DEMO_OUT)
@@ -21,6 +24,11 @@ test: .venv/dev.stamp
 
 campaign: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m campaign $(TEST_OPTIONS)
+
+campaign-reliability: .venv/dev.stamp
+	@for name in crash failure power signals files words; do echo "$$name ..."; OMP_NUM_THREADS=1 $(BIN)/python \
+	tests/reliability/campaign.py $$name $(CAMPAIGN_OPTIONS) --out $(CAMPAIGN_OUT)-$$name.jsonl || failed=1; done; \
+	test -z "$$failed"
 
 lint: .venv/dev.stamp lint-web
 	$(BIN)/ruff check

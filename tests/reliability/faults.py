@@ -71,8 +71,8 @@ class Operation(NamedTuple):
 
     @staticmethod
     def of(line: str) -> "Operation":
-        fields = json.loads(line)
-        return Operation(*fields[:4], base64.b64decode(fields[4]), *fields[5:])
+        kind, path, inode, target, data, end, place = json.loads(line)
+        return Operation(kind, path, inode, target, base64.b64decode(data), end, place)
 
 
 class Watch:
@@ -137,7 +137,7 @@ class Watch:
 
     def install(self) -> None:
         """Wrap the functions of this process."""
-        builtins.open = io.open = self._opener(io.open)  # type: ignore[assignment]
+        builtins.open = io.open = self._opener(io.open)
         for kind, name in (("mkdir", "mkdir"), ("rmdir", "rmdir"), ("unlink", "unlink"), ("unlink", "remove")):
             setattr(os, name, self._on_path(kind, getattr(os, name)))
         for name in ("rename", "replace"):
@@ -145,10 +145,10 @@ class Watch:
         os.fsync = self._syncing(os.fsync)
         fcntl.flock = self._locking(fcntl.flock)
         # These write through C where they are given a real file.
-        np.lib.format.isfileobj = lambda file: False  # type: ignore[attr-defined]
+        np.lib.format.isfileobj = lambda file: False
         # It works by descriptors of folders, which say no path; the plain way does the same.
-        shutil._use_fd_functions = False  # type: ignore[attr-defined]
-        shutil.rmtree.avoids_symlink_attacks = False  # type: ignore[attr-defined]
+        shutil._use_fd_functions = False
+        shutil.rmtree.avoids_symlink_attacks = False
 
     def _on_path(self, kind: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(path: Any, *given: Any, **named: Any) -> Any:
