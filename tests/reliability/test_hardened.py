@@ -1,5 +1,6 @@
 """What the campaigns found, once each: defects that were mended, and what must stay out of reach."""
 
+import contextlib
 import errno
 import fcntl
 import io
@@ -9,9 +10,11 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import requests
 from helpers.commands import SMALL, TINY, Run, refused
 from helpers.images import blobs
 
@@ -19,6 +22,7 @@ import ratescape as rs
 from ratescape import checkpoint
 from ratescape.cli import commands
 from ratescape.coding.codec import Codec
+from ratescape.data import fetching
 from ratescape.data.formats import read_path
 from ratescape.data.sources import SOURCES
 from ratescape.errors import DataError, RatescapeError, RecordError
@@ -182,6 +186,21 @@ def test_strange_names_of_folders(name: str, images: Path, tmp_path: Path) -> No
 def test_downloads_come_by_tls_alone() -> None:
     assert all(mirror.startswith("https://") for source in SOURCES.values() for mirror in source.mirrors)
     assert all(source.mirrors for source in SOURCES.values() if source.files)
+
+
+def test_a_redirect_to_an_address_without_tls_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Answer(contextlib.nullcontext[Any]):
+        status_code, url, headers = 200, "http://elsewhere/file", dict[str, str]()
+
+        def __enter__(self) -> "Answer":
+            return self
+
+        def raise_for_status(self) -> None: ...
+
+    monkeypatch.setattr(requests, "get", lambda *given, **named: Answer())
+    with pytest.raises(Exception, match="without TLS"):
+        fetching._receive_rest("https://here/file", tmp_path / "part", lambda done, total: None)
+    assert not (tmp_path / "part").exists()
 
 
 def test_what_a_file_names_is_never_imported(run: Run, images: Path, tmp_path: Path) -> None:
