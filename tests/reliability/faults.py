@@ -71,9 +71,8 @@ class Operation(NamedTuple):
 
     @staticmethod
     def of(line: str) -> "Operation":
-        fields: list[Any] = json.loads(line)
-        fields[4] = base64.b64decode(fields[4])
-        return Operation._make(fields)
+        kind, path, inode, target, data, end, place = json.loads(line)
+        return Operation(kind, path, inode, target, base64.b64decode(data), end, place)
 
 
 class Watch:
@@ -148,7 +147,7 @@ class Watch:
         # These write through C where they are given a real file.
         np.lib.format.isfileobj = lambda file: False
         # It works by descriptors of folders, which say no path; the plain way does the same.
-        shutil._use_fd_functions = False  # pyright: ignore[reportAttributeAccessIssue]
+        shutil._use_fd_functions = False
         shutil.rmtree.avoids_symlink_attacks = False
 
     def _on_path(self, kind: str, real: Callable[..., Any]) -> Callable[..., Any]:
