@@ -83,12 +83,12 @@ def taken_up(cases: Cases, name: str, ended: Ended) -> Iterator[str]:
 
 
 def is_leftover(path: str) -> bool:
-    """Whether a file is what a killed command may leave: half a file in a folder of the user's, or half a codec.
+    """Whether a file is what a killed command may leave: hidden ones in a folder of the user's, or half a codec.
 
     In a results folder nothing else may be left, and the next report or map clears the codec away.
     """
-    name = Path(path).name
-    return name.startswith(".") and (not path.startswith("results/") or path.startswith("results/codecs/"))
+    is_ours = path.startswith("results/") and not path.startswith("results/codecs/")
+    return not is_ours and any(part.startswith(".") for part in Path(path).parts)
 
 
 INTERRUPTIONS = ("SIGKILL", "SIGTERM", "SIGINT", "SIGSTOP", "clock")

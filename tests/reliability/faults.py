@@ -147,7 +147,7 @@ class Watch:
         # These write through C where they are given a real file.
         np.lib.format.isfileobj = lambda file: False
         # It works by descriptors of folders, which say no path; the plain way does the same.
-        shutil._use_fd_functions = False
+        shutil._use_fd_functions = False  # type: ignore[attr-defined]
         shutil.rmtree.avoids_symlink_attacks = False
 
     def _on_path(self, kind: str, real: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,13 +1,14 @@
 """SVHN's cropped digits, as two MATLAB files."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from ratescape.data.formats.arrays import Arrays, from_arrays
 from ratescape.data.formats.image_set import ImageSet
 from ratescape.data.formats.layout import Layout, find_files
+from ratescape.data.formats.matlab import read_matlab
 from ratescape.data.formats.reading import REPLACE, reading
 from ratescape.errors import DataError
 
@@ -26,11 +27,9 @@ def _read(files: tuple[Path, ...]) -> ImageSet:
 
 def _read_file(path: Path) -> Arrays:
     """Images ``[N, 32, 32, 3]`` and digits ``[N]`` of a MATLAB v5 file with X ``[32, 32, 3, N]`` and y ``[N, 1]``."""
-    import scipy.io  # slow to import, and needed for this format alone
-
-    with reading(path, "a MATLAB v5 file"), path.open("rb") as file:
-        tables: dict[str, Any] = scipy.io.loadmat(file, variable_names=["X", "y"])
-        images, labels = np.asarray(tables["X"]), np.asarray(tables["y"])
+    with reading(path, "a MATLAB v5 file"):
+        tables = read_matlab(path.read_bytes(), ("X", "y"))
+        images, labels = tables["X"], tables["y"]
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[:3] != (32, 32, 3) or images.size == 0:
         raise DataError(f"{path} holds X of {images.dtype} {images.shape}, not of uint8 (32, 32, 3, N): {REPLACE}")
     if labels.dtype.kind not in "ui" or labels.size == 0 or labels.min() < 1 or labels.max() > 10:
