@@ -1,5 +1,7 @@
 # `make demo` maps the rate landscape of 5,000 real digits; `make test` runs the tests, and `make campaign` those that
-# take long, such as dozens of kills of each kind of sweep. `make docs` builds the documentation site; it needs npm, too.
+# take long, such as dozens of kills of each kind of sweep. `make campaign-reliability` stops commands at every file
+# operation, and feeds every door damaged files: hours of it, of which `make test` runs another share each time.
+# `make docs` builds the documentation site; it needs npm, too.
 # Each installs what it needs, at the versions of constraints.txt, into .venv: Python >= 3.11 with pip is enough.
 
 PYTHON ?= python3
@@ -8,10 +10,12 @@ DEMO_OPTIONS ?= --data.name mnist-5k --training.epochs 40 --training.batch 64 --
 TEST_PROCESSES ?= 2
 TEST_OPTIONS ?=
 RELEASE_OPTIONS ?=
+CAMPAIGN_OUT ?= reliability
+CAMPAIGN_OPTIONS ?=
 
 BIN := .venv/bin
 
-.PHONY: demo test campaign docs lint lint-web format release-check licences clean
+.PHONY: demo test campaign campaign-reliability docs lint lint-web format release-check licences clean
 
 demo: .venv/demo.stamp
 	$(BIN)/ratescape map $(DEMO_OPTIONS) --out $(DEMO_OUT)
@@ -22,6 +26,11 @@ test: .venv/dev.stamp
 
 campaign: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m campaign $(TEST_OPTIONS)
+
+campaign-reliability: .venv/dev.stamp
+	@for name in crash failure power signals files words; do echo "$$name ..."; OMP_NUM_THREADS=1 $(BIN)/python \
+	tests/reliability/campaign.py $$name $(CAMPAIGN_OPTIONS) --out $(CAMPAIGN_OUT)-$$name.jsonl || failed=1; done; \
+	test -z "$$failed"
 
 # The site, in build/docs: tutorials are run (what they print is kept in build/docs-cache), warnings are errors.
 # RATESCAPE_DOCS=fast leaves out three of them, as .ci/run does; RATESCAPE_DOCS=off runs none.

@@ -71,9 +71,8 @@ class Operation(NamedTuple):
 
     @staticmethod
     def of(line: str) -> "Operation":
-        fields: list[Any] = json.loads(line)
-        fields[4] = base64.b64decode(fields[4])
-        return Operation._make(fields)
+        kind, path, inode, target, data, end, place = json.loads(line)
+        return Operation(kind, path, inode, target, base64.b64decode(data), end, place)
 
 
 class Watch:
@@ -138,7 +137,7 @@ class Watch:
 
     def install(self) -> None:
         """Wrap the functions of this process."""
-        builtins.open = io.open = self._opener(io.open)  # type: ignore[assignment]
+        builtins.open = io.open = self._opener(io.open)
         for kind, name in (("mkdir", "mkdir"), ("rmdir", "rmdir"), ("unlink", "unlink"), ("unlink", "remove")):
             setattr(os, name, self._on_path(kind, getattr(os, name)))
         for name in ("rename", "replace"):

@@ -223,9 +223,7 @@ def of_npz(data: bytes, chance: random.Random) -> bytes:
                     content = npy_header(content, chance)
                 case 1:
                     odd = chance.choice([*TEXTS, "../../outside.npy", "/outside.npy", "x_train.npy", "images"])
-                    written = (
-                        odd.encode("utf-8", "replace").decode().split("\0")[0] or "x"
-                    )  # a zip file ends names there
+                    written = odd.encode("utf-8", "replace").decode().split("\0")[0] or "x"
                 case 2:
                     content = bytes(chance.choice([0, 30 << 20]))
                 case _:

@@ -17,6 +17,7 @@ from torch import Tensor
 from ratescape.errors import CheckpointError
 from ratescape.records.files import write_atomically
 from ratescape.records.ownership import is_made_again
+from ratescape.specs.checks import from_json
 from ratescape.specs.identity import FORMAT
 
 
@@ -68,7 +69,7 @@ def unpacked(content: bytes, what: str) -> tuple[dict[str, Tensor], dict[str, An
     """
     try:
         text = content[8 : 8 + int.from_bytes(content[:8], "little")]
-        stamp = _stamp(what, json.loads(text).get("__metadata__", {}))
+        stamp = _stamp(what, from_json(text).get("__metadata__", {}))
         tensors = safetensors.torch.load(content)
     except (safetensors.SafetensorError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{what} is damaged ({error}): make it anew") from error
@@ -120,8 +121,8 @@ def _stamp(what: Path | str, metadata: Mapping[str, str]) -> _Stamp:
     if "ratescape" not in metadata:
         raise _foreign(what)
     try:
-        given = json.loads(metadata["ratescape"])
-        stamp = _Stamp(given["header"], json.loads(given["header"]), given["digest"])
+        given = from_json(metadata["ratescape"])
+        stamp = _Stamp(given["header"], from_json(given["header"]), given["digest"])
         version = int(stamp.header["version"])
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError("its header is not as it was written") from error

@@ -17,6 +17,7 @@ from ratescape.data.formats.image_set import Array
 from ratescape.data.formats.reading import one_line
 from ratescape.errors import DataError
 from ratescape.records import files
+from ratescape.specs.checks import from_json
 from ratescape.specs.codec import from_dict, to_dict
 from ratescape.specs.data import DataSpec
 
@@ -68,7 +69,7 @@ def read_prepared(folder: Path) -> ImageData:
 
 
 def _read(folder: Path) -> ImageData:
-    facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+    facts = from_json((folder / "facts.json").read_text(encoding="utf-8"))
     spec = from_dict(DataSpec, facts["spec"])
     classes = None if facts["classes"] is None else tuple(facts["classes"])
     train, test = (_read_split(folder, name, labelled=classes is not None) for name in ("train", "test"))

@@ -18,6 +18,7 @@ from ratescape.model.packs import training_bytes
 from ratescape.model.registry import build
 from ratescape.records import files
 from ratescape.records.folders import SweepFolder
+from ratescape.specs.checks import from_json
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.identity import key
 from ratescape.specs.runs import NetworkSpec, RunSpec
@@ -92,7 +93,7 @@ def _planned_size(spec: SweepSpec, data: ImageData, path: Path, execution: Execu
         files.write_atomically(path, json.dumps({"pack": size}))
         return size
     try:
-        size = int(json.loads(path.read_text(encoding="utf-8"))["pack"])
+        size = int(from_json(path.read_text(encoding="utf-8"))["pack"])
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise RecordError(f"{path} is damaged: delete {path.parent} and run the same command again") from error
     if execution.pack is not None and min(execution.pack, spec.models()) != size:

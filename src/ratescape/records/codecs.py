@@ -8,6 +8,7 @@ from pathlib import Path
 from ratescape.errors import RecordError
 from ratescape.records.files import write_atomically
 from ratescape.records.folders import SweepFolder
+from ratescape.specs.checks import from_json
 
 ENDING = ".json"
 
@@ -72,7 +73,7 @@ def _order(record: CodecRecord) -> tuple[bool, str, int]:
 
 def _read(path: Path) -> CodecRecord:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = from_json(path.read_text(encoding="utf-8"))
         betas, lengths = (tuple(map(float, found[name])) for name in ("betas", "lengths"))
         if not all(map(math.isfinite, (*betas, *lengths))):
             raise ValueError

@@ -15,6 +15,7 @@ import psutil
 
 from ratescape.errors import RecordError
 from ratescape.records.ownership import MARK, refuse_foreign
+from ratescape.specs.checks import from_json
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -142,7 +143,7 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-        records = [json.loads(line) for line in lines]
+        records = [from_json(line) for line in lines]
     except (OSError, ValueError) as error:
         raise RecordError(f"{path} is missing or damaged ({error}): {remake(path.parent)}") from error
     if not all(isinstance(record, dict) for record in records):

@@ -8,6 +8,7 @@ from typing import Any
 
 from ratescape.errors import RecordError, SpecError
 from ratescape.records.files import finite, write_atomically, write_changed
+from ratescape.specs.checks import from_json
 from ratescape.specs.codec import from_dict, read_mapping, to_yaml
 from ratescape.specs.identity import FORMAT, differences, key
 from ratescape.specs.runs import NetworkSpec, RunSpec
@@ -221,7 +222,7 @@ class SweepFolder(ResultsFolder):
         """What is known of how the sweep was made; raises :class:`RecordError` if missing or damaged."""
         path = self.path / "provenance.json"
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = from_json(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise RecordError(f"{path} is missing or damaged: {_AGAIN}") from error
         if not isinstance(values, dict):

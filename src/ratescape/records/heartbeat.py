@@ -10,6 +10,7 @@ from typing import Any
 
 from ratescape.errors import RecordError
 from ratescape.records.files import finite, write_atomically
+from ratescape.specs.checks import from_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +55,7 @@ def path_of(folder: Path) -> Path:
 def read_heartbeat(folder: Path) -> Heartbeat | None:
     """The last sign of life in a results folder; None where there is none that can be read."""
     try:
-        values: dict[str, Any] = json.loads(path_of(folder).read_text(encoding="utf-8"))
+        values: dict[str, Any] = from_json(path_of(folder).read_text(encoding="utf-8"))
         left = None if values["left"] is None else float(values["left"])
         elapsed, beaten = float(values["elapsed"]), float(values["beaten"])
         number, of = int(values["number"]), int(values["of"])

@@ -1,7 +1,6 @@
 """The model that tells outliers best, as a picture: how its score spreads, and which items it finds most anomalous."""
 
 import contextlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from ratescape.records.table import Table
 from ratescape.report.plots.canvas import Gaps, Margins, finish, name_panel, new_figure, panels, save
 from ratescape.selection import best
 from ratescape.selection.choice import Choice
+from ratescape.specs.checks import from_json
 
 BINS = 50
 CLIPPED = 0.5
@@ -35,7 +35,7 @@ def save_anomalies(folder: SweepFolder, table: Table, pdf: bool = False) -> list
     if found is None or not (path := folder.path / "runs" / found.run / "anomalies.json").exists():
         return []
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = from_json(path.read_text(encoding="utf-8"))
         picture = path.with_suffix(".png")
         image = mpimg.imread(picture) if picture.exists() else None
     except (OSError, ValueError, SyntaxError) as error:

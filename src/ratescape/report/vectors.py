@@ -1,6 +1,5 @@
 """Three models of vectors as pictures: what they restore, how samples hang together, what layers tell apart."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from ratescape.records.table import Table
 from ratescape.report.paper.marked import marked_models
 from ratescape.report.plots.canvas import Gaps, Margins, finish, name_panel, new_figure, panels, save
 from ratescape.selection import finished
+from ratescape.specs.checks import from_json
 
 MOST_LAYERS = 4
 """Layers whose means are shown, at most: of more, so many from the top."""
@@ -36,7 +36,7 @@ def save_vectors(folder: SweepFolder, table: Table, pdf: bool = False) -> list[P
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return from_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RecordError(f"{path} is damaged: delete {path.parent} and run the same command again") from error
 

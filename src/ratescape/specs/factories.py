@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NewType, TypeAlias
 
 from ratescape.errors import SpecError
+from ratescape.specs.checks import from_json
 
 Factory: TypeAlias = Callable[..., Any]
 """``factory(shape, likelihood, **options)`` returns an :class:`ratescape.model.hierarchy.HVAE`."""
@@ -235,7 +236,7 @@ def options_text(given: Any) -> str | None:
     values = given
     if isinstance(given, str):
         try:
-            values = json.loads(given)
+            values = from_json(given)
         except ValueError as error:
             raise SpecError(
                 f"model.options is {given!r}, which is no JSON ({error}): write such as '{{\"width\": 64}}'"
