@@ -16,7 +16,7 @@ ARRAYS: dict[str, Any] = {
     "X": np.random.default_rng(0).integers(0, 256, (5, 4, 3, 7), np.uint8),
     "y": np.arange(7, dtype=np.uint8)[:, None],
     "a_long_name_for_numbers": np.linspace(0, 1, 6).reshape(2, 3),
-    "small": np.int16([[-3]]),
+    "small": np.array([[-3]], np.int16),
     "text": "no numbers",
     "complex": np.array([[1 + 2j]]),
 }
