@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -53,19 +54,19 @@ def test_pixels_are_mapped_read_only(data: ImageData, tmp_path: Path) -> None:
 
 def test_facts_are_written_last(data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder whose writing was cut short has no facts, so that nobody takes it for whole."""
-    saved: list[Path] = []
+    saved: list[str] = []
 
-    def full_disk(path: Path, _array: object) -> None:
+    def full_disk(file: IO[bytes], _array: object) -> None:
         assert not (tmp_path / "facts.json").exists()
-        saved.append(path)
+        saved.append(Path(file.name).name.split(".")[1])  # of .NAME.npy.PID.tmp
         if len(saved) == 9:
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "save", full_disk)
     with pytest.raises(RecordError, match=r"cannot write .*No space left on device"):
         write_prepared(data, tmp_path)
-    assert {path.name for path in saved} == {
-        f"{split}{what}.npy" for split in ("train", "validation", "test") for what in ("", "-labels", "-targets")
+    assert set(saved) == {
+        f"{split}{what}" for split in ("train", "validation", "test") for what in ("", "-labels", "-targets")
     }
     assert not (tmp_path / "facts.json").exists()
 

@@ -84,7 +84,7 @@ def _matrix(data: memoryview, order: str) -> tuple[str, Array | None]:
     name, (stored, numbers) = bytes(parts[2][1]).decode("latin-1"), parts[3]
     if flags & _COMPLEX or flags & 0xFF not in _MEANT or stored not in _STORED:
         return name, None
-    array = np.frombuffer(numbers, np.dtype(f"{order}{_STORED[stored]}"))
+    array = np.frombuffer(numbers, np.dtype(order + _STORED[stored]))
     if min(shape, default=0) < 0 or math.prod(shape) != len(array):
         raise ValueError(f"{name} has {len(array)} numbers where its shape is {shape}")
     return name, array.astype(_MEANT[flags & 0xFF]).reshape(shape, order="F")
