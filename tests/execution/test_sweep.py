@@ -270,6 +270,16 @@ def test_other_images_under_the_same_name_are_refused(finished: SweepFolder, dat
     assert finished.table.read_bytes() == before
 
 
+def test_images_of_another_name_are_told_from_those_of_the_folder(finished: SweepFolder, data: ImageData) -> None:
+    grey = dataclasses.replace(data, spec=dataclasses.replace(data.spec, name="grey.npz"), fingerprint="0" * 12)
+    with pytest.raises(RecordError) as refusal:
+        run_sweep(asked(grey), grey, finished, HERE)
+    assert str(refusal.value) == (
+        f"{finished.path} is of the images {data.spec.name} (fingerprint {data.fingerprint}), not of grey.npz "
+        f"(fingerprint {'0' * 12}): map {data.spec.name} to go on with it, or choose another folder with --out"
+    )
+
+
 def test_images_changed_between_a_kill_and_the_next_run_are_refused(
     data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -123,6 +123,9 @@ def test_demands_are_met_in_the_direction_of_their_metric() -> None:
     ("limits", "line"),
     [
         ({"max_rate": "40"}, "max_rate is '40': give a number of nats per image"),
+        ({"max_rate": -1}, "max_rate is -1: give a positive number of nats per image"),
+        ({"max_rate": 0.0}, "max_rate is 0: give a positive number of nats per image"),
+        ({"max_rate": np.float32("nan")}, "max_rate is nan: give a positive number of nats per image"),
         ({"demands": ["psnr"]}, "demands is ['psnr']: give a dictionary of columns, such as {'psnr': 18}"),
         ({"demands": {"psnr": "18"}}, "demands has 'psnr': '18': give a number for the name of a column"),
     ],

@@ -21,7 +21,7 @@ from ratescape.execution.progress.tracker import Plan, Tracker
 from ratescape.execution.provenance import versions
 from ratescape.records.files import failed, locked
 from ratescape.records.folders import ResultsFolder, SweepFolder
-from ratescape.records.heartbeat import Heartbeat
+from ratescape.records.heartbeat import Heartbeat, read_heartbeat
 
 BEAT = 1.0
 """Seconds between two signs of life."""
@@ -80,8 +80,11 @@ class Session:
             self.folder.write_provenance(known | facts | {"sessions": [*earlier, session]})
 
     def end(self, state: str) -> None:
-        """Stop giving signs of life, and say how the session ended."""
+        """Stop giving signs of life, and say how the session ended, and in which phase."""
         if self.where is None:
+            last = read_heartbeat(self.folder.path) if state == "done" else None
+            if last is not None and last.state != "done":  # what an earlier session left undone is done now
+                self._beat(state)
             return
         self._over.set()
         if self._thread.ident is not None:  # not where the disk was full from the first note on
@@ -102,7 +105,7 @@ class Session:
                     self.note()
 
     def _beat(self, state: str) -> None:
-        where = self.phases.state()
+        where = self.phases.state(is_over=state != "running")
         Heartbeat(where.name, where.number, where.of, where.elapsed, where.left, time.time(), state).write(
             self.folder.path
         )

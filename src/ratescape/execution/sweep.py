@@ -28,7 +28,7 @@ from ratescape.execution.workspace import Workspace, hand_over, is_trained
 from ratescape.model.factories import refuse_unconditioned
 from ratescape.model.registry import resolved_model
 from ratescape.records.files import write_changed
-from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder, refuse_differences
+from ratescape.records.folders import RunFolder, SweepFolder, refuse_differences
 from ratescape.records.layers import is_long
 from ratescape.records.table import Table, read_table
 from ratescape.specs.checks import require
@@ -227,8 +227,14 @@ def _refuse_other_images(folder: SweepFolder, data: ImageData) -> None:
         _refuse_images(folder, folder.provenance().get("fingerprint"), data)
 
 
-def _refuse_images(folder: ResultsFolder, begun_with: str | None, data: ImageData) -> None:
+def _refuse_images(folder: SweepFolder | RunFolder, begun_with: str | None, data: ImageData) -> None:
     if begun_with != data.fingerprint:
+        of = folder.spec().data.name if (folder.path / "spec.yaml").exists() else data.spec.name
+        if of != data.spec.name:
+            raise RecordError(
+                f"{folder.path} is of the images {of} (fingerprint {begun_with}), not of {data.spec.name} (fingerprint "
+                f"{data.fingerprint}): map {of} to go on with it, or choose another folder with --out"
+            )
         raise RecordError(
             f"{folder.path} was begun with other images (fingerprint {begun_with}, now {data.fingerprint}) under the "
             f"name {data.spec.name}: restore them, or choose another folder with --out"

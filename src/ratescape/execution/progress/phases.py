@@ -26,6 +26,7 @@ class Phases:
         self.clock = Clock(now)
         self.forecasts: dict[PhaseName, PhaseForecast] = {}
         self.overlapping = False
+        self._latest: PhaseName = "preparing"
 
     def expect(self, loads: Mapping[PhaseName, Load], overlapping: bool = False) -> None:
         """Say what there is to do; phases that are not named stay as they were.
@@ -58,11 +59,14 @@ class Phases:
         with self.audience.lock:
             self.audience.show(self.state())
 
-    def state(self) -> Phase:
-        """Where the work is. Of several phases that go on at once it is the one that comes last."""
+    def state(self, is_over: bool = False) -> Phase:
+        """Where the work is. Of several phases that go on at once it is the one that comes last.
+
+        Args:
+            is_over: tells where it was last: what breaks off has ended its phases by the time that anybody asks.
+        """
         with self.audience.lock:
-            active: list[PhaseName] = [phase for phase, _ in self.clock.active]
-            name: PhaseName = max(active, key=PHASES.index) if active else "preparing"
+            name = self._under_way() or (self._latest if is_over else "preparing")
             one = self.forecasts.get(name)
             of = 0 if one is None else one.load.found + len(one.load.units)
             number = 0 if one is None or of < 2 else min(of, one.load.found + len(one.begun))
@@ -80,8 +84,13 @@ class Phases:
         self.show()
 
     def _end(self, phase: PhaseName, runs: tuple[str, ...]) -> None:
+        self._latest = self._under_way() or phase
         seconds = self.clock.end((phase, runs))
         self._forecast(phase).ended(runs or ("",), seconds)
+
+    def _under_way(self) -> PhaseName | None:
+        active: list[PhaseName] = [phase for phase, _ in self.clock.active]
+        return max(active, key=PHASES.index) if active else None
 
     def _stepped(self, message: Message) -> None:
         runs: list[str] = message["runs"]
