@@ -109,6 +109,16 @@ def test_a_landscape_lies_in_the_cache_unless_told(
     assert isinstance(second, rs.Landscape) and second.folder.path == first.folder.path
 
 
+def test_a_landscape_of_a_folder_is_copied_to_where_one_says(landscape: rs.Landscape, tmp_path: Path) -> None:
+    folder = landscape.save_pretrained(tmp_path / "folder")
+    with pytest.raises(HubError, match=r"say where to, as out="):
+        rs.from_hub(folder)
+    again = rs.from_hub(folder, out=tmp_path / "again")
+    assert isinstance(again, rs.Landscape) and again.table.equals(landscape.table)
+    documented = (Path(__file__).parents[2] / "docs" / "hub.md").read_text()
+    assert 'rs.from_hub("./folder", out=' in documented
+
+
 def test_links_out_of_a_repository_are_refused(tmp_path: Path) -> None:
     folder = plain().save_pretrained(tmp_path / "model")
     (tmp_path / "secret.png").write_bytes(b"mine")

@@ -169,4 +169,7 @@ def _error(message: str, status: int) -> Response:
 
 async def _not_there(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return _error(f"{request.method} {request.url.path[:60]} is nothing that this server answers", status)
+    return _error(
+        f"{request.method} {request.url.path[:60]} is nothing that this server answers: open /?token=... as printed",
+        status,
+    )
