@@ -169,7 +169,4 @@ def _error(message: str, status: int) -> Response:
 
 async def _not_there(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return _error(
-        f"{request.method} {request.url.path[:60]} is nothing that this server answers: open /?token=... as printed",
-        status,
-    )
+    return _error(f"{request.method} {request.url.path[:60]} is nothing that this server answers", status)

@@ -80,7 +80,7 @@ class Guard:
         if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
             raise Refused("requests from other pages are not answered", 403)
         if scope["path"] == "/":
-            return  # the page itself, which links elsewhere and frames of notebooks open; it has its token in its address
+            return  # the page itself: links and frames of notebooks open it, and its token is in its address
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise Refused("requests from other pages are not answered", 403)
         # Who mistypes the address of the page has the token in it, and is to hear what is wrong.
