@@ -146,3 +146,18 @@ def test_commas_stand_between_numbers() -> None:
     swept = commands.parse(["map", "--seeds", "0,1,2", "--groups=0,0", "--method", "dedicated"])
     assert isinstance(swept, commands.Map)
     assert (swept.sweep.seeds, swept.sweep.grouping()) == ((0, 1, 2), (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["compare", "A"], "compare needs PATH (Folder of another, B) ("),
+        (["compare"], "compare needs PATH (Folder of a landscape, A) and PATH (Folder of another, B) ("),
+        (["decompress", "a.rate"], "decompress needs --out PATH (Folder to write to, new or empty) ("),
+        (["push"], "push needs PATH (A landscape, which goes as a whole"),
+    ],
+)
+def test_what_is_missing_is_one_sentence(run: Run, words: list[str], said: str) -> None:
+    outcome = run(*words)
+    refused(outcome, f"ratescape: {said}")
+    assert "required" not in outcome.err

@@ -353,6 +353,8 @@ def test_an_open_host_is_known_by_addresses_but_not_by_strange_names(landscape: 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:9000", "http://localhost:8000"])
 def test_other_origins_are_refused(page: Page, origin: str) -> None:
     assert "other pages" in refusal(page.client.post("/api/view", headers={"Origin": origin}), 403)
+    opened = {"params": {"token": page.explorer.token}, "headers": {"Origin": origin}}
+    assert "other pages" in refusal(page.client.get("/", **opened), 403)
     own = page.client.get("/api/landscape", headers={"Origin": WHERE})
     assert own.status_code == 200 and "access-control-allow-origin" not in own.headers
     refusal(page.client.get("/api/landscape", headers={"Sec-Fetch-Site": "cross-site"}), 403)
@@ -365,6 +367,15 @@ def test_the_token_is_needed(page: Page) -> None:
             assert "token" in refusal(answer, 403)
         told = page.client.get("/", params={"token": token})
         assert told.status_code == 403 and "ratescape explore" in told.text and page.explorer.token not in told.text
+
+
+def test_a_mistyped_address_is_told_so_to_who_has_the_token(page: Page) -> None:
+    bare = TestClient(page.explorer.guard, WHERE)
+    for path in ("/explore", "/?/", "/index.html"):
+        answer = bare.get(path.replace("?", "%3F"), params={"token": page.explorer.token})
+        assert "is nothing that this server answers" in refusal(answer, 404)
+    assert "token" in refusal(bare.get("/explore", params={"token": "wrong"}), 403)
+    assert "token" in refusal(bare.get("/api/landscape", params={"token": page.explorer.token}), 403)
 
 
 def test_the_page_may_run_its_own_script_alone(page: Page) -> None:

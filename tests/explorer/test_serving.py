@@ -171,6 +171,17 @@ def test_a_notebook_shows_the_page_in_a_frame(landscape: Path) -> None:
         socket.create_connection(("127.0.0.1", shown.port), timeout=5)
 
 
+def test_the_end_is_told_where_ctrl_c_is_ignored(landscape: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
+    """As in the background of a shell."""
+    before = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)"
+    started = start("explore", landscape, "--no-open", before=before)
+    server = Process(started)
+    assert server.ask()[0] == 200
+    started.send_signal(signal.SIGINT)
+    out, err = started.communicate(timeout=60)
+    assert (started.returncode, out, err) == (0, "ended\n", "")
+
+
 def test_bad_options_are_told_in_one_line(run: Run, landscape: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refused(run("explore", landscape, "--port", "70000"), "port is 70000")
     refused(run("explore", landscape, "--sessions", "0"), "sessions is 0")

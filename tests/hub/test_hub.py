@@ -14,12 +14,12 @@ from helpers.commands import Run
 from helpers.hub import Hub
 from helpers.hub import hub as hub  # a fixture
 from helpers.small_networks import plain
-from helpers.sweeps import small_sweep, swept
+from helpers.sweeps import copied, small_sweep, swept
 
 import ratescape as rs
 from ratescape import checkpoint
 from ratescape.errors import HubError, RecordError, ResourceError, SpecError
-from ratescape.hub import files
+from ratescape.hub import facts, files, soundness
 from ratescape.hub.card import Card
 from ratescape.model.latents import PosteriorSample
 
@@ -65,7 +65,8 @@ def test_the_card_says_what_was_measured_and_what_is_unknown(tmp_path: Path) -> 
     own = [model(PosteriorSample(model.noise(40, generator)), pixels).rates.detach() for _ in range(20)]
     np.testing.assert_allclose(rates, torch.cat(own).mean(0), rtol=0.1)
     plain_text = (model.save_pretrained(tmp_path / "untold") / "README.md").read_text()
-    assert "Measured" not in plain_text and "Trained on: unknown" in plain_text
+    assert "Measured" not in plain_text and "How far it was trained is not known" in plain_text
+    assert "Trained on: unknown" in plain_text
     assert front(tmp_path / "untold" / "README.md")["license"] == "unknown"
 
 
@@ -107,6 +108,46 @@ def test_a_landscape_lies_in_the_cache_unless_told(
     assert isinstance(first, rs.Landscape) and first.folder.path.is_relative_to(tmp_path / "cache")
     second = rs.from_hub("me/land")
     assert isinstance(second, rs.Landscape) and second.folder.path == first.folder.path
+
+
+def test_a_landscape_of_a_folder_is_copied_to_where_one_says(landscape: rs.Landscape, tmp_path: Path) -> None:
+    folder = landscape.save_pretrained(tmp_path / "folder")
+    with pytest.raises(HubError, match=r"say where to, as out="):
+        rs.from_hub(folder)
+    again = rs.from_hub(folder, out=tmp_path / "again")
+    assert isinstance(again, rs.Landscape) and again.table.equals(landscape.table)
+    documented = (Path(__file__).parents[2] / "docs" / "hub.md").read_text()
+    assert 'rs.from_hub("./folder", out=' in documented
+
+
+def test_a_card_warns_of_what_is_wrong(landscape: rs.Landscape, tmp_path: Path) -> None:
+    """One epoch of a few images: far from trained; a layer without an active unit; and no winner of a use."""
+    text = (landscape.save_pretrained(tmp_path / "all") / "README.md").read_text()
+    uses, limits = text.split("## Uses")[1].split("## Data")[0], text.split("## Limits")[1]
+    assert "far from trained" in limits and "active units of z_1" in text and landscape.warnings
+    assert all(line in limits for line in landscape.warnings)
+    without = soundness.without_winner(landscape.records)
+    for use, why in without.items():
+        assert f"For {use}:" not in uses and why in limits
+    assert soundness.collapsed({"beta_2": 9.0, "beta_1": 1.0, "rate_2": 0.01, "rate_1": 8.0, "active_1": 3}) == [
+        "z₂ has collapsed (less than 0.1 nats): it says next to nothing on an item"
+    ]
+
+
+def test_a_use_without_a_winner_is_no_use_of_a_model(landscape: rs.Landscape, tmp_path: Path) -> None:
+    """All layers of all models made silent: none is good for representations."""
+    copy = copied(landscape.folder, tmp_path / "silent")
+    for run in copy.spec().runs():
+        path = copy.run(run).evaluation
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        for line in lines:
+            line["metrics"] |= {"rates": [0.0, 0.0], "rate": 0.0, "active": [0, 0], "information": [1.0, 1.0]}
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    lines, without = soundness.of_run(copy.run(copy.spec().runs()[0]), {"rates": [0.0, 0.0], "active": [0, 0]}, (1, 1))
+    assert [line.partition(" (")[0] for line in lines[-2:]] == ["z₂ has collapsed", "z₁ has collapsed"]
+    assert without["representation"].startswith("Not for representation: ")
+    assert not any("model.encode" in line for line in facts.model_uses(True, without))
+    assert any("model.encode" in line for line in facts.model_uses(True))
 
 
 def test_links_out_of_a_repository_are_refused(tmp_path: Path) -> None:
@@ -199,7 +240,9 @@ def test_commands_write_and_read_folders(landscape: rs.Landscape, tmp_path: Path
     text = (tmp_path / "card" / "README.md").read_text()
     record = json.loads(run_folder.evaluation.read_text().splitlines()[-1])
     assert record["split"] == "test" and f"{record['metrics']['rate']:.4g} nats" in text
-    assert "test items of its data" in text
+    assert "test items of its data" in text and "| active units |" in text
+    limits = text.split("## Limits")[1]
+    assert "far from trained" in limits
     pulled = run("pull", tmp_path / "card", "--out", tmp_path / "back")
     assert pulled.status == 0 and "model.safetensors" in pulled.out
     assert rs.load(tmp_path / "back" / "model.safetensors").latent_shapes == [(3,), (2, 2, 2)]

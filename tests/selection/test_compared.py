@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def shifted(table: Table, psnr: float, error: float) -> Table:
         (-1.0, 0.1, "A"),
         (0.2, 0.1, "neither"),
         (0.2, 0.05, "B"),
-        (0.0, 0.1, "neither"),
+        (0.01, 0.1, "neither"),
         (1.0, 0, "unknown"),
     ],
 )
@@ -63,6 +64,45 @@ def test_a_winner_is_better_beyond_two_errors(
     assert row["better"] == better and row["difference"] == pytest.approx(psnr)
     assert row["difference_error"] == pytest.approx(error * 2**0.5) and not notes
     assert row["value_a"] == pytest.approx(one.rows["test_psnr"].max()), "on test"
+
+
+def test_models_on_the_same_images_are_compared_in_pairs(tables: tuple[Path, Table, Table]) -> None:
+    """Both err alike on hard and easy groups of images: their difference is far more exact than either number."""
+    _, one, _ = tables
+    hard = [float(index) for index in range(20)]
+    gains = [0.2 + 0.01 * (-1) ** index for index in range(20)]
+    first, second = shifted(one, 0, 1.0), shifted(one, 0.2, 1.0)
+    ours = {run: {"psnr": hard} for run in one.rows["run"]}
+    theirs = {run: {"psnr": [a + b for a, b in zip(hard, gains, strict=True)]} for run in one.rows["run"]}
+    pair = side(first, parts_on_test=ours), side(second, "b", parts_on_test=theirs)
+    row = winners(*pair)[0].set_index("use").loc["reconstruction"]
+    assert row["better"] == "B" and row["difference_error"] == pytest.approx(0.01 * (20 / 19) ** 0.5 / 20**0.5)
+    unlike = side(second, "b", parts_on_test={run: {"psnr": hard[:5]} for run in one.rows["run"]})
+    assert winners(pair[0], unlike)[0]["better"].tolist() == ["neither"], "other groups do not pair"
+
+
+def test_a_copy_differs_by_nothing(tables: tuple[Path, Table, Table], tmp_path: Path) -> None:
+    root, one, _ = tables
+    shutil.copytree(root / "a", tmp_path / "copy")
+    for other in (root / "a", tmp_path / "copy"):
+        found = rs.compare(root / "a", other)
+        assert found.table[["difference", "difference_error", "better"]].to_numpy().tolist() == [[0, 0, "neither"]]
+        (note,) = found.notes
+        assert "the same models" in note
+    again, notes = winners(side(one), side(shifted(one, 0, 0.1), "b"))
+    assert again["difference_error"].tolist() == [pytest.approx(0.1)] and not notes
+
+
+def test_the_table_has_groups_of_images_of_both_splits(tmp_path: Path) -> None:
+    folder = landscape(tmp_path / "parts", steps=2)
+    run = folder.run(folder.spec().runs()[0])
+    lines = [json.loads(line) for line in run.evaluation.read_text().splitlines()]
+    for line in lines:
+        line["parts"] = {"psnr": [1.0, 2.0] if line["split"] == "test" else [3.0, 4.0]}
+    run.evaluation.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    table = read_table(folder)
+    key = run.path.name
+    assert (table.parts[key], table.parts_on_test[key]) == ({"psnr": [3.0, 4.0]}, {"psnr": [1.0, 2.0]})
 
 
 def test_points_in_common_are_those_of_the_same_betas(tables: tuple[Path, Table, Table]) -> None:

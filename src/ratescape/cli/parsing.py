@@ -75,6 +75,8 @@ def _message(box: str, command: type[Any]) -> str:
     text = [re.sub(r"[│─╭╮╰╯]|-{3,}", " ", line).strip() for line in plain.splitlines()]
     parts = [line for line in text if line and "--help" not in line and "full helptext" not in line]
     title = parts.pop(0) if len(parts) > 1 else ""
+    if title == "Required options":
+        return _missing(" ".join(parts))
     # Our own messages name the field themselves.
     message = re.sub(r"^Error parsing [a-z.]+: (?=[a-z_.]+ is )", "", _sentence(parts) or title)
     listed = re.match(r"Error parsing --(\S+): .*\[('.*')\]", message)
@@ -86,6 +88,18 @@ def _message(box: str, command: type[Any]) -> str:
     unknown = re.match(r"Unrecognized options: (--[^ ,]+)", message)
     meant = nearest(unknown[1], command) if unknown else None
     return f"{message}; did you mean {meant}?" if meant else message
+
+
+def _missing(text: str) -> str:
+    """What a command needs that was not given, as ``compare needs PATH (Folder of another, B)``."""
+    head, _, listed = text.removeprefix("Missing from ratescape ").partition(":")
+    needs: list[str] = []
+    for entry in filter(None, map(str.strip, listed.split("(required)"))):
+        name = re.match(r"(?:--\S+ ?)?(?:[A-Z][A-Z=|_]+(?: |$))*(?:\.\.\. ?)?", entry)  # as --rates LAYER=RATE ...
+        what = entry[name.end() :].strip().rstrip(".") if name else entry
+        called = name[0].strip() if name else ""
+        needs.append(f"{called} ({what})" if called and what else called or what)
+    return f"{head} needs {' and '.join(needs)}"
 
 
 def _sentence(lines: list[str]) -> str:

@@ -8,7 +8,7 @@ import socket
 from collections.abc import MutableMapping
 from typing import Any
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -76,14 +76,17 @@ class Guard:
         host = headers.get("host", "")
         if not self._is_known(host):
             raise Refused("the Host of this request is not this server's: open the address that is printed", 421)
-        if scope["path"] == "/":
-            return  # the page itself, whose token is in its address
         origin = headers.get("origin")
         if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
             raise Refused("requests from other pages are not answered", 403)
+        if scope["path"] == "/":
+            return  # the page itself: links and frames of notebooks open it, and its token is in its address
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise Refused("requests from other pages are not answered", 403)
-        if not self.is_token(headers.get(TOKEN, "")):
+        # Who mistypes the address of the page has the token in it, and is to hear what is wrong.
+        asks = scope["path"].startswith("/api/")
+        in_address = "" if asks else QueryParams(scope["query_string"]).get("token", "")
+        if not (self.is_token(headers.get(TOKEN, "")) or self.is_token(in_address)):
             raise Refused("the token is missing or wrong: open the address that is printed", 403)
         if int(headers.get("content-length", "0") or 0) > UPLOAD:
             raise _too_long(UPLOAD)

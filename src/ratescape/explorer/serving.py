@@ -1,5 +1,6 @@
 """The server: in this process until it is interrupted, or in a thread behind a notebook."""
 
+import contextlib
 import html
 import socket
 import threading
@@ -144,10 +145,9 @@ def run(shown: Served, say: Callable[[str], object], *, browser: bool) -> None:
     say(f"{shown.explorer.family.name}: {shown.address}")
     if browser:
         threading.Timer(0.5, webbrowser.open, (shown.address,)).start()
-    try:
-        shown.run()
-    except KeyboardInterrupt:
-        say("ended")
+    with contextlib.suppress(KeyboardInterrupt):
+        shown.run()  # returns as well, where a shell that starts it in the background has it ignore Ctrl-C
+    say("ended")
 
 
 def _server(explorer: "Explorer") -> "uvicorn.Server":

@@ -1,7 +1,7 @@
 """What is known of a model or a landscape, for its card."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -68,16 +68,20 @@ def network_line(model: HVAE) -> str:
     return repr(model).removeprefix("HVAE(").removesuffix(")")
 
 
-def layers_table(shapes: Sequence[Sequence[int]], betas: Sequence[float], rates: Sequence[float]) -> Head:
-    """A row for each layer, top first: its size, beta and rate."""
+def layers_table(
+    shapes: Sequence[Sequence[int]], betas: Sequence[float], rates: Sequence[float], active: Sequence[int] = ()
+) -> Head:
+    """A row for each layer, top first: its size, beta, rate, and active units where they were counted."""
     if not betas and not rates:
         return ()
     head = ("layer", "latents", *(["beta"] if betas else []), *(["rate (nats)", "rate (bits)"] if rates else []))
+    head += ("active units",) if active else ()
     rows: list[tuple[str, ...]] = [head]
     for index, shape in enumerate(shapes):
         row = [f"z_{len(shapes) - index}", "×".join(map(str, shape))]
         row += [f"{betas[index]:.4g}"] if betas else []
         row += [f"{rates[index]:.4g}", f"{rates[index] / math.log(2):.4g}"] if rates else []
+        row += [f"{active[index]:g}"] if active else []
         rows.append(tuple(row))
     return tuple(rows)
 
@@ -92,26 +96,38 @@ def shown(numbers: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def model_uses(images: bool) -> tuple[str, ...]:
-    """What can be done with any model."""
+def model_uses(images: bool, without: Collection[str] = ()) -> tuple[str, ...]:
+    """What can be done with a model.
+
+    Args:
+        images: whether it is one of images.
+        without: uses that no model of its landscape is good for, of :data:`ratescape.metrics.USES`.
+    """
     what = "images" if images else "rows"
-    lines = [
-        f"Representations: `model.encode({what})`, one for each layer.",
-        f"Reconstruction and compression of {what} like its data.",
-        f"New {what}: `model.sample(16)`.",
-        f"Anomalies: `model.score({what})`.",
-    ]
-    return (*lines, "Restoring damaged images: `model.restore(images, mask=...)`.") if images else tuple(lines)
+    lines = {
+        "representation": f"Representations: `model.encode({what})`, one for each layer.",
+        "reconstruction": f"Reconstruction and compression of {what} like its data.",
+        "generation": f"New {what}: `model.sample(16)`.",
+        "": f"Anomalies: `model.score({what})`.",
+    }
+    found = tuple(line for use, line in lines.items() if use not in without)
+    return (*found, "Restoring damaged images: `model.restore(images, mask=...)`.") if images else found
 
 
 def limits(shape: Sequence[int], images: bool, more: Sequence[str] = ()) -> tuple[str, ...]:
-    """What a user must know that no number says."""
-    size = f"images of (C, H, W) = {tuple(shape)}" if images else f"rows of {shape[0]} columns"
+    """What a user must know: what is wrong with the model first (``more``), then what no number says.
+
+    Args:
+        shape: of its images, or of its rows; empty where no model is there.
+    """
+    size = "images" if images else "rows"
+    if shape:
+        size = f"images of (C, H, W) = {tuple(shape)}" if images else f"rows of {shape[0]} columns"
     return (
+        *more,
         f"It knows {size} like those that it was trained on, and nothing else.",
         "What is in the training data, biases and private content included, may show in samples and reconstructions.",
         "A rate is a bound on information, not the information itself; nothing is measured but what is listed above.",
-        *more,
     )
 
 
@@ -124,18 +140,19 @@ def ranges(landscape: "ratescape.Landscape") -> dict[str, str]:
         if metric is not None and name in rows and rows[name].notna().any():
             low, high = float(rows[name].min()), float(rows[name].max())
             found[metric.name] = f"{low:.4g} to {high:.4g} {metric.unit}".rstrip()
+    for name in metrics.layer_columns(rows, "active"):
+        low, high = float(rows[name].min()), float(rows[name].max())
+        found[f"active units of z_{name.rpartition('_')[2]}"] = f"{low:g} to {high:g}"
     return found
 
 
 def best_lines(landscape: "ratescape.Landscape") -> tuple[str, ...]:
-    """The model of a landscape for each use, where one is better than chance."""
+    """The model of a landscape for each use that has one better than chance."""
     found: list[str] = []
     for use in metrics.USES:
         try:
             chosen = landscape.best(use)
-        except RatescapeError as nobody:  # no winner, or not measured
-            if type(nobody).__name__ == "NoWinner":
-                found.append(f"For {use}: {nobody}")
+        except RatescapeError:  # no winner, or not measured
             continue
         betas = ", ".join(f"{beta:.4g}" for beta in chosen.betas)
         found.append(f'For {use}: `landscape.best("{use}")`, betas {betas}, {chosen.row["rate"]:.4g} nats per item.')

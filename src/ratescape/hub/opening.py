@@ -37,7 +37,7 @@ def from_hub(
         name: ``OWNER/NAME``; or the folder that ``save_pretrained`` wrote: a Path, or text that begins with ``.`` or
             ``/``.
         out: folder for a landscape, which is copied there, so that it can be refined and drawn; new or empty. Default:
-            one in the user's cache.
+            one in the user's cache; a landscape of a local folder needs it.
         revision: a branch, tag or commit; default: the newest.
         token: for private repositories; default: that of ``hf auth login`` or of HF_TOKEN.
         device: of a model.
@@ -112,5 +112,5 @@ def _folder(name: str | Path, revision: str | None, token: str | None) -> tuple[
 def _own_place(folder: Path, inside: Path | None) -> Path:
     """Where a landscape is opened if nobody says where: in the user's cache, once for each commit."""
     if inside is None:
-        raise HubError(f"{folder} is a landscape, which is copied to be opened: say where by out")
+        raise HubError(f'{folder} is a landscape, which is copied to be opened: say where to, as out="digits"')
     return Path(pooch.os_cache("ratescape")) / "hub" / f"{inside.name}-{folder.name[:12]}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ratescape import checkpoint
 from ratescape.errors import RecordError
-from ratescape.hub import facts, remote
+from ratescape.hub import facts, remote, soundness
 from ratescape.hub.card import Card
 from ratescape.hub.files import ABOUT, WEIGHTS, about, copy, listed
 from ratescape.model.hierarchy import HVAE
@@ -88,6 +88,7 @@ def _write_model(model: HVAE, place: Path, name: str, told: Told) -> None:
     betas = () if is_empty(told.betas) else as_betas(told.betas, layers)
     numbers, on, images = dict[str, Any](), "", facts.of_images(model)
     pictures = facts.drawn(model)
+    wrong, without = [soundness.UNKNOWN], dict[str, str]()
     if told.held_out is not None:
         numbers, more, count = facts.measured(model, told.held_out)
         pictures |= more
@@ -95,6 +96,7 @@ def _write_model(model: HVAE, place: Path, name: str, told: Told) -> None:
     if told.run is not None:
         record = next(line for line in read_json_lines(told.run.evaluation) if line["split"] == "test")
         numbers, betas = record["metrics"], tuple(record["betas"])
+        wrong, without = soundness.of_run(told.run, numbers, betas)
         on = f"the {record['images']:,} test items of its data"
         for picture in told.run.path.glob("*.png"):
             if picture.name in facts.PICTURES:
@@ -113,10 +115,10 @@ def _write_model(model: HVAE, place: Path, name: str, told: Told) -> None:
         data_licence=told.data_licence,
         betas=betas,
         facts=facts.shown(numbers),
-        layers=facts.layers_table(model.latent_shapes, betas, numbers.get("rates", [])),
+        layers=facts.layers_table(model.latent_shapes, betas, numbers.get("rates", []), numbers.get("active", [])),
         measured_on=on or "nothing: no held-out items were given",
-        uses=facts.model_uses(images),
-        limits=facts.limits(model.image_shape, images),
+        uses=facts.model_uses(images, without),
+        limits=facts.limits(model.image_shape, images, [*wrong, *without.values()]),
         pictures={path: facts.PICTURES[path] for path in facts.PICTURES if path in pictures},
     )
     write_atomically(place / "README.md", card.text(name))
@@ -128,7 +130,7 @@ def _write_landscape(landscape: "ratescape.Landscape", place: Path, name: str, t
     copy(folder, names, place)
     write_atomically(place / ABOUT, about("landscape"))
     spec = landscape.folder.spec()
-    images = spec.model.family != "vector"
+    images, without = spec.model.family != "vector", soundness.without_winner(landscape.records)
     layers = f"{spec.model.layers} layer{'s' if spec.model.layers > 1 else ''}"
     card = Card(
         kind="landscape",
@@ -141,14 +143,15 @@ def _write_landscape(landscape: "ratescape.Landscape", place: Path, name: str, t
         facts=facts.ranges(landscape),
         measured_on="the test items of its data, where these were measured, else on those of validation",
         uses=facts.best_lines(landscape),
-        limits=facts.limits(_shape(landscape), images, [*landscape.warnings]) if _shape(landscape) else (),
+        limits=facts.limits(_shape(landscape), images, [*landscape.warnings, *without.values()]),
         pictures={path: caption for path, caption in facts.FIGURES.items() if path in names},
     )
     write_atomically(place / "README.md", card.text(name))
 
 
 def _shape(landscape: "ratescape.Landscape") -> tuple[int, ...]:
-    """(C, H, W) of the images of a landscape, or (D,), as the file of one of its models says; empty without any."""
-    for path in sorted(landscape.folder.path.glob("runs/*/weights.safetensors")):
-        return tuple(checkpoint.load(path)[1]["image_shape"])
+    """(C, H, W) of the images of a landscape, or (D,), as a model or network of it says; empty without any."""
+    for where in ("runs", "networks"):
+        for path in sorted(landscape.folder.path.glob(f"{where}/*/weights.safetensors")):
+            return tuple(checkpoint.load(path)[1]["image_shape"])
     return ()

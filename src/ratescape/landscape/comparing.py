@@ -120,8 +120,9 @@ def compare(a: Landscape | str | Path, b: Landscape | str | Path) -> Comparison:
     """Two landscapes side by side: who wins each use, by how much, and how points that both have differ.
 
     A winner's number is that on test, where models were chosen on validation. The difference of two is called better
-    beyond two of its standard errors, and neither is within. What does not compare, as of other images, other settings
-    or another judge, is said in ``notes``, and has no difference.
+    beyond two of its standard errors, and neither is within. That error is of means over groups of images where both
+    recorded them, since both were measured on the same images; else the errors count as independent. What does not
+    compare, as of other images, other settings or another judge, is said in ``notes``, and has no difference.
 
     Raises:
         RecordError: one of them is no landscape, or damaged.

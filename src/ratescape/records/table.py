@@ -45,6 +45,8 @@ class Table:
     """Images of the split that the plain columns were measured on; None where the records do not tell."""
     parts: Mapping[str, Mapping[str, list[float]]] = dataclasses.field(default_factory=dict[str, Any])
     """By run and column: the means over groups of images of what is a mean over images, on the same split."""
+    parts_on_test: Mapping[str, Mapping[str, list[float]]] = dataclasses.field(default_factory=dict[str, Any])
+    """The same on test."""
     trained: Mapping[str, TrainingFacts] = dataclasses.field(default_factory=dict)
     """How far the training of each model came, by the key of its run, as far as its records tell."""
     stamp: str | None = None
@@ -89,6 +91,7 @@ def read_table(folder: SweepFolder) -> Table:
     spec = folder.spec()
     read: list[tuple[dict[str, Any], dict[str, Any]]] = []
     broken: list[str] = []
+    on_test: dict[str, dict[str, list[float]]] = {}
     missing = 0
     for run in spec.runs():
         one = folder.run(run)
@@ -99,6 +102,7 @@ def read_table(folder: SweepFolder) -> Table:
             records = {record.get("split"): record for record in read_json_lines(one.evaluation)}
             row = row_of(run, one, records, spec.selection_split, spec.grouping())
             read.append((row, records[spec.selection_split]))
+            on_test[row["run"]] = known_parts(records["test"])
         except RecordError as error:
             broken.append(str(error))
     kept, others = _measured_alike(read)
@@ -110,8 +114,9 @@ def read_table(folder: SweepFolder) -> Table:
     images, stamp = (None, None) if measured is None else (measured.get("images"), stamp_of(measured))
     parts = {row["run"]: known_parts(record) for row, record in kept}
     split = spec.selection_split
-    own = Table(rows, missing, (*broken, *others), split, absent, retrained, images, parts, trained, stamp)
-    return dataclasses.replace(own, model=spec.model, groups=spec.grouping())
+    own = Table(rows, missing, (*broken, *others), split, absent, retrained, images, parts)
+    facts: dict[str, Any] = {"parts_on_test": on_test, "trained": trained, "stamp": stamp}
+    return dataclasses.replace(own, model=spec.model, groups=spec.grouping(), **facts)
 
 
 def known_parts(record: Mapping[str, Any]) -> dict[str, list[float]]:

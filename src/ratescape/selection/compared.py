@@ -11,15 +11,14 @@ import pandas as pd
 from ratescape.errors import SpecError
 from ratescape.metrics import METRICS, USES, Metric, layer_columns
 from ratescape.records.lines import betas_text, with_error
-from ratescape.records.table import Table
+from ratescape.records.table import Table, paired_error
 from ratescape.selection.candidates import layer_name
 from ratescape.selection.choice import Choice, best
 from ratescape.selection.errors import difference_error
 from ratescape.selection.rows import finished
 
 BEYOND = 2.0
-"""Standard errors of the difference beyond which two winners are told apart. The errors count as independent, which is
-cautious where both were measured on the same images."""
+"""Standard errors of the difference beyond which two winners are told apart."""
 
 DIGITS = 6
 """Significant digits by which betas are the same."""
@@ -83,13 +82,21 @@ def winners(one: Side, other: Side) -> tuple[pd.DataFrame, list[str]]:
         table, notes = winners(side, other)
     """
     notes, barred = obstacles(one, other)
+    if have_same_models(one, other):
+        notes.append("Both have the same models with the same numbers: one landscape, or a copy of it.")
     rows: list[dict[str, object]] = []
     for use in USES:
         found = [_choice(side, use, notes) for side in (one, other)]
         if any(found):
-            rows.append(_row(use, found[0], found[1], not {"*", use} & barred, notes))
+            rows.append(_row(use, (one, other), found, not {"*", use} & barred, notes))
     columns = ["use", "metric", "unit", "winner_a", "value_a", "error_a", "winner_b", "value_b", "error_b"]
     return pd.DataFrame(rows, columns=[*columns, "difference", "difference_error", "better"]), notes
+
+
+def have_same_models(one: Side, other: Side) -> bool:
+    """Whether two landscapes have the same runs with the same numbers on the same images."""
+    known = one.fingerprint is not None and one.fingerprint == other.fingerprint
+    return known and one.table.split == other.table.split and one.table.rows.equals(other.table.rows)
 
 
 def _choice(side: Side, use: str, notes: list[str]) -> Choice | None:
@@ -101,7 +108,10 @@ def _choice(side: Side, use: str, notes: list[str]) -> Choice | None:
         return None
 
 
-def _row(use: str, a: Choice | None, b: Choice | None, compares: bool, notes: list[str]) -> dict[str, object]:
+def _row(
+    use: str, sides: tuple[Side, Side], found: Sequence[Choice | None], compares: bool, notes: list[str]
+) -> dict[str, object]:
+    a, b = found
     some = a or b
     assert some is not None
     row: dict[str, object] = {"use": use, "metric": _plain(some), "unit": some.metric.unit}
@@ -118,7 +128,7 @@ def _row(use: str, a: Choice | None, b: Choice | None, compares: bool, notes: li
         notes.append(f"For {use}, A was judged by {_plain(a)} and B by {_plain(b)}, which do not compare.")
         return row
     if compares:
-        difference, error = values[1][0] - values[0][0], difference_error(values[0][1], values[1][1])
+        difference, error = values[1][0] - values[0][0], _error(sides, (a, b), (values[0][1], values[1][1]))
         sign = -1 if some.metric.higher_is_better is False else 1
         better = "neither" if abs(difference) <= BEYOND * error else "B" if sign * difference > 0 else "A"
         row |= {"difference": difference, "difference_error": error}
@@ -132,6 +142,24 @@ def _number(choice: Choice) -> tuple[float, float]:
     on_test = "test_" + choice.metric.column in choice.row
     error = choice.winner.error_on_test if on_test else choice.error
     return choice.reported(choice.row), error
+
+
+def _error(sides: tuple[Side, Side], pair: tuple[Choice, Choice], errors: tuple[float, float]) -> float:
+    """Standard error of the difference of two winners, measured on the same images.
+
+    Of means over groups of these images, where both have them and are of one seed: as :func:`.paired_error`. Else the
+    errors count as independent, which is cautious; one model beside its copy has no error.
+    """
+    one, other = pair
+    if one.run == other.run and one.row.equals(other.row):
+        return 0.0
+    parts: list[Sequence[float]] = []
+    for side, choice in zip(sides, pair, strict=True):
+        table = side.table
+        on_test = "test_" + choice.metric.column in choice.row
+        known = (table.parts_on_test if on_test else table.parts).get(choice.run, {})
+        parts.append(known.get(choice.metric.column, ()) if table.rows["seed"].nunique() == 1 else ())
+    return paired_error(*parts) if len(parts[0]) == len(parts[1]) > 1 else difference_error(*errors)
 
 
 def _plain(choice: Choice) -> str:
