@@ -353,8 +353,8 @@ def test_an_open_host_is_known_by_addresses_but_not_by_strange_names(landscape: 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:9000", "http://localhost:8000"])
 def test_other_origins_are_refused(page: Page, origin: str) -> None:
     assert "other pages" in refusal(page.client.post("/api/view", headers={"Origin": origin}), 403)
-    opened = {"params": {"token": page.explorer.token}, "headers": {"Origin": origin}}
-    assert "other pages" in refusal(page.client.get("/", **opened), 403)
+    opened = page.client.get("/", params={"token": page.explorer.token}, headers={"Origin": origin})
+    assert "other pages" in refusal(opened, 403)
     own = page.client.get("/api/landscape", headers={"Origin": WHERE})
     assert own.status_code == 200 and "access-control-allow-origin" not in own.headers
     refusal(page.client.get("/api/landscape", headers={"Sec-Fetch-Site": "cross-site"}), 403)
