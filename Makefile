@@ -33,8 +33,8 @@ campaign-reliability: .venv/dev.stamp
 	test -z "$$failed"
 
 # The site, in build/docs: tutorials are run (what they print is kept in build/docs-cache), warnings are errors.
-# RATESCAPE_DOCS=fast leaves out three of them, as .ci/run does; RATESCAPE_DOCS=off runs none.
-docs: .venv/docs.stamp web/node_modules/ready.stamp
+# RATESCAPE_DOCS=fast leaves out three of them; RATESCAPE_DOCS=off runs none, as in .ci/run.
+docs: .venv/dev.stamp web/node_modules/ready.stamp
 	$(BIN)/python -m sphinx -W --keep-going -b html docs build/docs
 	@echo "The site is build/docs/index.html"
 
