@@ -72,7 +72,7 @@ def test_a_wheel_without_a_file_of_the_package_is_noticed(tmp_path: Path) -> Non
         for path in source.rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts and path.name != "main.js":
                 packed.writestr(path.relative_to(source).as_posix(), "")
-    assert release_check.missing_files(wheel) == ["ratescape/report/page/main.js"]
+    assert release_check.missing_files(wheel) == ["ratescape/explorer/page/main.js", "ratescape/report/page/main.js"]
 
 
 def test_python_is_tried_with_torch_only_where_there_is_a_build_of_it() -> None:

@@ -16,7 +16,7 @@ from helpers.images import blobs
 FULL = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))"
 
 
-@pytest.mark.parametrize("engine", ["in-process", "workers"])
+@pytest.mark.parametrize("engine", ["in-process", pytest.param("workers", marks=pytest.mark.campaign)])
 def test_a_full_disk_is_one_line_and_nothing_is_lost(
     run: Run, start: Callable[..., subprocess.Popen[str]], images_file: Path, tmp_path: Path, engine: str
 ) -> None:

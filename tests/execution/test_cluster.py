@@ -178,6 +178,7 @@ def names_of(machine: Any) -> list[str]:
     return found
 
 
+@pytest.mark.campaign
 def test_a_table_of_rows_is_taken_up(machines: Machines, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     frame().drop(columns="amount").to_csv(path, index=False)
@@ -192,6 +193,7 @@ def test_a_table_of_rows_is_taken_up(machines: Machines, tmp_path: Path) -> None
     assert folder.table.read_bytes() == table and len(folder.provenance()["sessions"]) == 2
 
 
+@pytest.mark.campaign
 def test_packs_too_large_for_memory_are_halved(
     machines: Machines, images_file: Path, expected: bytes, tmp_path: Path
 ) -> None:

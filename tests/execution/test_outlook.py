@@ -33,7 +33,7 @@ from ratescape.specs.sweep import SweepSpec
 EVERYTHING = EvaluationSpec(samples=20, judge_epochs=2)
 
 
-@pytest.mark.parametrize("engine", ["in-process", "workers"])
+@pytest.mark.parametrize("engine", ["in-process", pytest.param("workers", marks=pytest.mark.campaign)])
 def test_it_names_all_there_is_to_do_with_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: Any) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     data = load_data(*stripes(96))

@@ -281,7 +281,7 @@ SCORED = EvaluationSpec(samples=20, judge_epochs=2, information=False, probe_kin
 CONDITIONING = ConditioningSpec(width=8, fine=3, refine_recommended=1)
 
 
-@pytest.mark.parametrize("engine", ["in-process", "workers"])
+@pytest.mark.parametrize("engine", ["in-process", pytest.param("workers", marks=pytest.mark.campaign)])
 def test_every_phase_is_seen_and_the_times_cover_the_whole_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: Any
 ) -> None:
