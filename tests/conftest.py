@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.chromium import EXECUTABLE, Chromium
 from helpers.commands import Outcome, Run
 from helpers.images import blobs
 from hypothesis import settings
@@ -35,6 +36,15 @@ def images_file(tmp_path_factory: pytest.TempPathFactory, images: np.ndarray) ->
     path = tmp_path_factory.mktemp("images") / "blobs.npz"
     np.savez(path, images=images, labels=(images.mean((1, 2)) > 50).astype(np.int64))
     return path
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    """One browser for all tests; each opens its page anew."""
+    if EXECUTABLE is None:
+        pytest.skip("no Chromium or Chrome on this machine")
+    with Chromium(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

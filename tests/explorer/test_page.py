@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from helpers.chromium import EXECUTABLE, Chromium
+from helpers.chromium import Chromium
 from helpers.sweeps import HERE, LEAN, MODEL
 from PIL import Image
 
@@ -60,14 +60,6 @@ def explorer(landscape: rs.Landscape) -> Iterator[Served]:
         yield explorer
 
 
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    if EXECUTABLE is None:
-        pytest.skip("no Chromium or Chrome on this machine")
-    with Chromium(tmp_path_factory.mktemp("profile")) as chromium:
-        yield chromium
-
-
 class Page:
     """The page, opened anew."""
 
@@ -109,10 +101,10 @@ class Page:
 
 
 @pytest.fixture
-def page(chromium: Chromium, explorer: Served) -> Iterator[Page]:
-    yield Page(chromium, explorer)
-    assert [line for line in chromium.complaints() if "status of 4" not in line] == []
-    outside = [one for one in chromium.requests() if urlsplit(one).netloc != urlsplit(explorer.address).netloc]
+def page(browser: Chromium, explorer: Served) -> Iterator[Page]:
+    yield Page(browser, explorer)
+    assert [line for line in browser.complaints() if "status of 4" not in line] == []
+    outside = [one for one in browser.requests() if urlsplit(one).netloc != urlsplit(explorer.address).netloc]
     assert outside == []
 
 

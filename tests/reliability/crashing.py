@@ -56,14 +56,21 @@ def after_death(cases: Cases, name: str, plan: Plan) -> list[str]:
         return [] if case.results() == whole.results else ["it did not die, and its results are others"]
     if first.status != -9:
         return [f"it did not die: {first.status} {first.err!r}"]
-    done = finished(SweepFolder(case.place / "results"))
-    second = run(case, told, before=plain(name))
-    wrong = list(taken_up(cases, name, second))
-    if any(done[path] != now for path, now in finished(SweepFolder(case.place / "results")).items() if path in done):
-        wrong.append("a model that was done was written again")
+    second, wrong = given_again(cases, name)
     if first.steps + second.steps > whole.steps + 1:  # the step in which it died
         wrong.append(f"{first.steps} and {second.steps} steps where {whole.steps} are enough")
     return wrong
+
+
+def given_again(cases: Cases, name: str) -> tuple[Ended, list[str]]:
+    """The same command once more, and what is wrong with it: models that were done must stay as they are."""
+    case, results = cases.case(name), SweepFolder(cases.case(name).place / "results")
+    done = finished(results)
+    ended = run(case, cases.folder / "told", before=plain(name))
+    wrong = list(taken_up(cases, name, ended))
+    if any(done[path] != now for path, now in finished(results).items() if path in done):
+        wrong.append("a model that was done was written again")
+    return ended, wrong
 
 
 def taken_up(cases: Cases, name: str, ended: Ended) -> Iterator[str]:
@@ -141,28 +148,19 @@ def after_failure(cases: Cases, name: str, plan: Plan) -> list[str]:
         return [f"it ended well, but {one}" for one in taken_up(cases, name, first)]
     if not first.is_one_line:
         wrong.append(f"not one line: {first.status} {first.err!r}")
-    done = finished(SweepFolder(case.place / "results"))
-    second = run(case, told, before=plain(name))
-    wrong += taken_up(cases, name, second)
-    if any(done[path] != now for path, now in finished(SweepFolder(case.place / "results")).items() if path in done):
-        wrong.append("a model that was done was written again")
-    return wrong
+    return wrong + given_again(cases, name)[1]
 
 
 def after_power_cut(cases: Cases, name: str, number: int, keeps: str, seed: int) -> list[str]:
     """What is wrong where the power is cut after an operation: the machine forgets what was not synced."""
-    whole, case, told = cases.whole(name), cases.case(name), cases.folder / "told"
+    whole, case = cases.whole(name), cases.case(name)
     case.prepare()
     disk = Disk(case.place)
     for operation in whole.operations[:number]:
         disk.follow(operation)
     shutil.rmtree(case.place)
     disk.cut(keeps, random.Random(seed), case.place)
-    done = finished(SweepFolder(case.place / "results"))
-    second = run(case, told, before=plain(name))
-    wrong = list(taken_up(cases, name, second))
-    if any(done[path] != now for path, now in finished(SweepFolder(case.place / "results")).items() if path in done):
-        wrong.append("a model that was done was written again")
+    _, wrong = given_again(cases, name)
     return wrong
 
 

@@ -3,14 +3,13 @@
 Both take integer tables or numbers rounded to a grid, so that a coder sees exactly the same on every machine.
 """
 
-import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ratescape.errors import ResourceError
+from ratescape.specs.checks import from_extra
 
 Symbols = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
@@ -33,10 +32,7 @@ def library() -> Any:
     Raises:
         ResourceError: it is not installed.
     """
-    try:
-        return importlib.import_module("constriction")
-    except ImportError as error:
-        raise ResourceError('files of bits need the extra "files": pip install "ratescape[files]"') from error
+    return from_extra("constriction", "files of bits need", "files")
 
 
 def library_version() -> str:

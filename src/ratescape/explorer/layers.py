@@ -15,6 +15,7 @@ from ratescape.explorer.viewing import SEEDS, images_of
 from ratescape.metrics import SUBSCRIPTS
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.latents import PosteriorMode, PosteriorSample
+from ratescape.model.numerics import gaussian_kl
 
 DRAWS, SPREAD_DRAWS = 6, 16
 """Draws of one group of layers, and of all layers for their spread."""
@@ -124,8 +125,7 @@ def _strongest(family: Family, here: Here, image: Tensor, group: int) -> list[tu
     for layer, (posterior, prior, own) in enumerate(zip(result.posteriors, result.priors, _own(family), strict=True)):
         if own != group:
             continue
-        ratio, shift = posterior.sigma / prior.sigma, (posterior.mean - prior.mean) / prior.sigma
-        nats = (0.5 * (ratio.square() + shift.square() - 1) - ratio.log()).flatten(1).mean(0)
+        nats = gaussian_kl(*posterior, *prior).flatten(1).mean(0)
         best = nats.topk(min(UNITS, len(nats)))
         found += [(layer, int(unit), float(value)) for unit, value in zip(best.indices, best.values, strict=True)]
     return sorted(found, key=lambda one: -one[2])[:UNITS]

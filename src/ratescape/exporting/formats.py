@@ -4,7 +4,6 @@ Only this file knows ONNX and its runtime.
 """
 
 import contextlib
-import importlib
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -15,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ratescape.errors import ResourceError
 from ratescape.exporting.parts import Part
+from ratescape.specs.checks import from_extra
 
 EXAMPLES = 3
 """Items that a part is traced with; the number stays free."""
@@ -105,10 +104,7 @@ def session_of(path: Path, threads: int = 0) -> Any:
 
 
 def _library(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ResourceError('ONNX needs the extra "onnx": pip install "ratescape[onnx]"') from error
+    return from_extra(name, "ONNX needs", "onnx")
 
 
 def _example(part: Part) -> Any:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ratescape.errors import HubError, RatescapeError, ResourceError
+from ratescape.errors import HubError, RatescapeError
 from ratescape.hub.files import PATTERNS
+from ratescape.specs.checks import from_extra
 from ratescape.version import __version__
 
 
@@ -17,10 +18,7 @@ def library() -> Any:
     Raises:
         ResourceError: it is not installed.
     """
-    try:
-        return importlib.import_module("huggingface_hub")
-    except ImportError as error:
-        raise ResourceError('the hub needs the extra "hub": pip install "ratescape[hub]"') from error
+    return from_extra("huggingface_hub", "the hub needs", "hub")
 
 
 def is_offline() -> bool:

@@ -137,11 +137,12 @@ def compare(a: Landscape | str | Path, b: Landscape | str | Path) -> Comparison:
     """
     one, other = (_side(given if isinstance(given, Landscape) else Landscape(given)) for given in (a, b))
     points = joined(one.table, other.table)
-    table, notes = winners(one, other)
-    compares = "*" not in obstacles(one, other)[1]
+    reasons, barred = obstacles(one, other)
+    table, known = winners(one, other, barred)
+    notes = [*reasons, *known]
     if not len(points):
         notes.append("No model of one has the betas of a model of the other.")
-    differences = point_differences(points if compares else points.iloc[:0])
+    differences = point_differences(points.iloc[:0] if "*" in barred else points)
     return Comparison(one, other, table, points, differences, tuple(notes))
 
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import PurePath
 from typing import NamedTuple
 
@@ -10,9 +10,10 @@ import pandas as pd
 
 from ratescape.errors import SpecError
 from ratescape.metrics import METRICS, USES, Metric, layer_columns
-from ratescape.records.lines import betas_text, with_error
+from ratescape.records.lines import betas_text
 from ratescape.records.table import Table, paired_error
 from ratescape.selection.candidates import layer_name
+from ratescape.selection.chance import written as with_own_error
 from ratescape.selection.choice import Choice, best
 from ratescape.selection.errors import difference_error
 from ratescape.selection.rows import finished
@@ -68,8 +69,11 @@ def obstacles(one: Side, other: Side) -> tuple[list[str], set[str]]:
     return [], set()
 
 
-def winners(one: Side, other: Side) -> tuple[pd.DataFrame, list[str]]:
-    """The winner of each use in both landscapes, and what cannot be compared.
+def winners(one: Side, other: Side, barred: Collection[str] = ()) -> tuple[pd.DataFrame, list[str]]:
+    """The winner of each use in both landscapes, and what there is to know of them.
+
+    Args:
+        barred: uses whose numbers do not compare, as of :func:`obstacles`.
 
     Returns:
         One row for each use that either has a winner for: ``use``, ``metric``, ``unit``, then of each side (``_a``,
@@ -81,14 +85,14 @@ def winners(one: Side, other: Side) -> tuple[pd.DataFrame, list[str]]:
 
         table, notes = winners(side, other)
     """
-    notes, barred = obstacles(one, other)
+    notes: list[str] = []
     if have_same_models(one, other):
         notes.append("Both have the same models with the same numbers: one landscape, or a copy of it.")
     rows: list[dict[str, object]] = []
     for use in USES:
         found = [_choice(side, use, notes) for side in (one, other)]
         if any(found):
-            rows.append(_row(use, (one, other), found, not {"*", use} & barred, notes))
+            rows.append(_row(use, (one, other), found, not {"*", use}.intersection(barred), notes))
     columns = ["use", "metric", "unit", "winner_a", "value_a", "error_a", "winner_b", "value_b", "error_b"]
     return pd.DataFrame(rows, columns=[*columns, "difference", "difference_error", "better"]), notes
 
@@ -229,4 +233,4 @@ def shared_metric(one: Table, other: Table, metrics: Sequence[Metric]) -> Metric
 
 def written(value: float, error: float) -> str:
     """A number with its error; a dash where there is none."""
-    return with_error(value, error, most=4) if math.isfinite(value) else "-"
+    return with_own_error(value, error) if math.isfinite(value) else "-"
