@@ -185,7 +185,14 @@ def test_data_lists_and_shows(run: Run, images_file: Path) -> None:
     ]
     shown = run("data", "show", images_file)
     assert shown.status == 0 and "16x16 grey" in shown.out
-    assert "licence" in run("data", "show", "svhn").out
+    assert "map" not in shown.out and "licence" in run("data", "show", "svhn").out
+
+
+def test_data_show_tells_what_map_refuses(run: Run, tmp_path: Path) -> None:
+    np.save(tmp_path / "odd.npy", np.full((4, 30, 30), 7, np.uint8))
+    shown = run("data", "show", tmp_path / "odd.npy")
+    assert shown.status == 0 and "map      refuses them: images are 30 x 30" in shown.out
+    assert "--model.family deep" in shown.out
 
 
 # Folders that cannot be used

@@ -67,7 +67,7 @@ class ImageSizes:
             raise SpecError(
                 f"images are {height} x {width}: {family} takes heights and widths that are multiples of "
                 f"{self.multiple} and at least {self.smallest} (28 x 28 and 32 x 32 in the paper); resize or pad the "
-                "images"
+                "images, or say --model.family deep, which takes any sides from 8"
             )
 
 

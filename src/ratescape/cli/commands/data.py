@@ -32,6 +32,22 @@ class Data:
         if self.name is None:
             raise SpecError(f"data {self.action} needs a name: see `ratescape data list`")
         if self.action == "show":
-            say(str(describe(self.name, self.folder)))
+            shown = describe(self.name, self.folder)
+            say(str(shown))
+            # The known sets fit; not to ask spares them the import of PyTorch.
+            if not shown.origin and (refusal := _refusal(shown.shape, shown.binary)):
+                say(f"  map      refuses them: {refusal}")
         else:
             say(str(fetch(self.name, self.folder, progress=is_watched(quiet=False))))
+
+
+def _refusal(shape: tuple[int, ...], binary: bool) -> str | None:
+    """Why the network that is trained where none is named does not take items of a shape; None where it does."""
+    from ratescape.model.registry import resolved_model
+    from ratescape.specs.model import ModelSpec
+
+    try:
+        resolved_model(ModelSpec(), shape, binary)
+    except SpecError as error:
+        return str(error)
+    return None
