@@ -39,6 +39,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(
     assert run(*words, "--execution.engine", "in-process").status == 0
 
 
+@pytest.mark.campaign  # test_interrupts sees to most of it
 @pytest.mark.parametrize("engine", ["in-process", "workers"])
 def test_ctrl_c_is_one_line_and_resumes(
     start: Callable[..., subprocess.Popen[str]], images_file: Path, tmp_path: Path, engine: str

@@ -27,7 +27,9 @@ from ratescape.specs.execution import ExecutionSpec
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 
+@pytest.mark.parametrize("end", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.campaign)])
 def test_interrupted_and_killed_drivers_leave_no_one_behind_and_resume(
+    end: signal.Signals,
     images_file: Path,
     tmp_path: Path,
     start: Callable[..., subprocess.Popen[str]],
@@ -41,17 +43,17 @@ def test_interrupted_and_killed_drivers_leave_no_one_behind_and_resume(
     folder = SweepFolder(tmp_path / "sweep")
     try:
         process = start(*words, before=before)
-        wait_for((folder.packs / "plan.json").exists)
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        told, complaint = process.communicate()
-        line = "ratescape: interrupted; the same command takes it up again\n"
-        assert (process.returncode, told, complaint) == (130, "", line)
-        assert of(place) == []
-        process = start(*words, before=before)
         wait_for(lambda: any(folder.path.glob("runs/*/done")))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        wait_for(lambda: all(map(helper, of(place))), 50)
+        if end is signal.SIGINT:
+            os.killpg(process.pid, end)  # as a terminal does
+            told, complaint = process.communicate()
+            line = "ratescape: interrupted; the same command takes it up again\n"
+            assert (process.returncode, told, complaint) == (130, "", line)
+            assert of(place) == []
+        else:
+            process.send_signal(end)
+            process.communicate()
+            wait_for(lambda: all(map(helper, of(place))), 50)
         kept = {path: path.stat().st_mtime_ns for path in folder.path.glob("runs/*/done")}
         assert not folder.table.exists()
         monkeypatch.setenv("RAY_TMPDIR", str(place))

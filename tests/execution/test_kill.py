@@ -30,7 +30,7 @@ METHODS = {
 }
 """Options of four models each."""
 
-FEW = [("workers", "dedicated", 2), ("in-process", "conditioned", 2)]
+FEW = [("workers", "dedicated", 1), ("in-process", "conditioned", 2)]
 """Engine, method, and how many kills: each restart with workers waits seconds for them to import torch."""
 
 MANY = [(engine, method, kills) for engine, kills in (("in-process", 60), ("workers", 20)) for method in METHODS]

@@ -27,8 +27,14 @@ def asked(data: ImageData, **fields: Any) -> SweepSpec:
     return small_sweep(data, **usual | fields)
 
 
-@pytest.mark.parametrize("method", ["dedicated", "conditioned", "targeted"])
-@pytest.mark.parametrize("engine", ["in-process", "workers"])
+@pytest.mark.parametrize(
+    ("engine", "method"),
+    [
+        *(("in-process", method) for method in ("dedicated", "conditioned", "targeted")),
+        ("workers", "conditioned"),
+        *(pytest.param("workers", method, marks=pytest.mark.campaign) for method in ("dedicated", "targeted")),
+    ],
+)
 def test_every_epoch_and_picture_is_seen(data: ImageData, tmp_path: Path, engine: Any, method: str) -> None:
     fields: dict[str, Any] = {"groups": (0, 1, 1), "conditioning": ConditioningSpec(width=8, fine=0)}
     if method == "targeted":

@@ -280,6 +280,7 @@ sys.exit(commands.main(sys.argv[1:]))
 """A process in which every layer is found dead."""
 
 
+@pytest.mark.campaign
 def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(images_file: Path, tmp_path: Path) -> None:
     words = ["map", "--data.name", str(images_file), "--method", "conditioned", "--grid.steps", "2", *TINY]
     words += ["--conditioning.fine", "0", "--conditioning.width", "8", "--training.epochs", "10", "--quiet"]

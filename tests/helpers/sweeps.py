@@ -14,6 +14,7 @@ from ratescape.execution.progress import Epoch, Observer, Picture, Progress, Sil
 from ratescape.execution.sweep import resolved_sweep, run_sweep
 from ratescape.records.files import read_json_lines
 from ratescape.records.folders import SweepFolder
+from ratescape.specs.conditioning import ConditioningSpec
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.grid import BetaGrid
@@ -75,7 +76,8 @@ def others(fields: dict[str, Any]) -> dict[str, Any]:
 def small_sweep(data: ImageData, method: str = "dedicated", **fields: Any) -> SweepSpec:
     """A resolved sweep of 2 x 2 betas that trains in a moment, with other fields given flat."""
     usual: dict[str, Any] = {"data": data.spec, "model": MODEL, "training": THREE_EPOCHS, "evaluation": LEAN}
-    return resolved_sweep(sweep_spec(method, **usual | {"grid": BetaGrid(steps=2)} | fields), data)
+    few = {"grid": BetaGrid(steps=2), "conditioning": ConditioningSpec(fine=3)}  # 21 x 21 points would take seconds
+    return resolved_sweep(sweep_spec(method, **usual | own(method, few) | fields), data)
 
 
 def swept(

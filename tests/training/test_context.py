@@ -34,7 +34,7 @@ def uninterrupted(images: Images, request: pytest.FixtureRequest) -> tuple[Train
     return spec, run(images, BETAS, spec)
 
 
-@pytest.mark.parametrize("at", [3, 5, 29, 49])
+@pytest.mark.parametrize("at", [3, 49])
 def test_resumed_equals_uninterrupted(
     images: Images, tmp_path: Path, uninterrupted: tuple[TrainingSpec, Trained], at: int
 ) -> None:
