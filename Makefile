@@ -33,9 +33,9 @@ campaign-reliability: .venv/dev.stamp
 	test -z "$$failed"
 
 # The site, in build/docs: tutorials are run (what they print is kept in build/docs-cache), warnings are errors.
-# RATESCAPE_DOCS=fast leaves out three of them; RATESCAPE_DOCS=off runs none, as in .ci/run.
+# RATESCAPE_DOCS=off runs none. Two pages at a time: a tutorial waits for imports as long as it computes.
 docs: .venv/dev.stamp web/node_modules/ready.stamp
-	$(BIN)/python -m sphinx -W --keep-going -b html docs build/docs
+	$(BIN)/python -m sphinx -W --keep-going -j 2 -b html docs build/docs
 	@echo "The site is build/docs/index.html"
 
 lint: .venv/dev.stamp lint-web

@@ -36,7 +36,7 @@ myst_enable_extensions = ["dollarmath", "amsmath", "deflist", "colon_fence", "at
 myst_heading_anchors = 4
 suppress_warnings = ["config.cache"]
 RUNNING = os.environ.get("RATESCAPE_DOCS", "all")
-"""Which pages with cells are run: ``all``, those that are ``fast``, or none (``off``)."""
+"""Which pages with cells are run: ``all``, or none (``off``)."""
 
 if RUNNING != "all":  # cells that were not run have no kernel to say what they are written in
     suppress_warnings.append("myst-nb.lexer")
@@ -81,8 +81,6 @@ def digest_of_package() -> str:
 
 
 nb_execution_mode = "off" if RUNNING == "off" else "cache"
-SLOW = ["tutorials/choosing.md", "tutorials/one-network.md", "tutorials/reading.md"]  # map much as the first one does
-nb_execution_excludepatterns = SLOW if RUNNING == "fast" else []
 nb_execution_cache_path = str(ROOT / "build" / "docs-cache" / digest_of_package())
 nb_execution_in_temp = True
 nb_execution_timeout = 900

@@ -2,6 +2,7 @@
 
 import datetime
 import re
+import sys
 import tomllib
 import zipfile
 from pathlib import Path
@@ -10,6 +11,7 @@ import licences
 import pytest
 import release
 import release_check
+import tutorials
 import yaml
 
 import ratescape
@@ -104,3 +106,12 @@ def test_issue_forms_are_forms() -> None:
             assert {"name", "description", "body"} <= told.keys()
             ids = [one["id"] for one in told["body"] if one["type"] != "markdown"]
             assert len(ids) == len(set(ids)) > 1
+
+
+def test_a_tutorial_is_a_program_that_fails_where_a_cell_does(tmp_path: Path) -> None:
+    cells = ["%%writefile mine.py\nFOUND = 3\n", "from mine import FOUND\n", "%%bash\ntest -e mine.py\n"]
+    page, python = tmp_path / "page.md", Path(sys.executable)
+    page.write_text("".join(f"Words.\n\n```{{code-cell}}\n{cell}```\n" for cell in cells))
+    assert tutorials.ran(python, page)[1] == ""
+    page.write_text(page.read_text() + "```{code-cell}\n%%bash\necho why; false\ntrue\n```\n")
+    assert "why" in tutorials.ran(python, page)[1]
