@@ -111,7 +111,7 @@ def test_issue_forms_are_forms() -> None:
 def test_a_tutorial_is_a_program_that_fails_where_a_cell_does(tmp_path: Path) -> None:
     cells = ["%%writefile mine.py\nFOUND = 3\n", "from mine import FOUND\n", "%%bash\ntest -e mine.py\n"]
     page, python = tmp_path / "page.md", Path(sys.executable)
-    page.write_text("".join(f"Words.\n\n```{{code-cell}}\n{cell}```\n" for cell in cells))
+    page.write_text("".join(f"Words.\n\n```{{code-cell}}\n:tags: [hide-input]\n{cell}```\n" for cell in cells))
     assert tutorials.ran(python, page)[1] == ""
     page.write_text(page.read_text() + "```{code-cell}\n%%bash\necho why; false\ntrue\n```\n")
     assert "why" in tutorials.ran(python, page)[1]

@@ -352,6 +352,16 @@ def test_a_phase_whose_end_nobody_knows_has_a_line_every_half_minute() -> None:
     assert len(lines) == 4 and lines[-1] == "measuring 1 of 2 (2 min so far)"
 
 
+def test_the_share_of_the_time_never_goes_back() -> None:
+    hands, lines = Hands(), list[str]()
+    shown = Lines(lines.append, hands)
+    for second, left in ((30, 10.0), (60, 140.0), (90, 10.0)):
+        hands.time = second
+        shown.phase(Phase("measuring", 1, 2, float(second), left))
+    assert [line.split("(")[1].split("%")[0] for line in lines] == ["75", "75", "90"]
+    assert "about 2 min left" in lines[1]
+
+
 def test_training_of_one_epoch_is_enough_to_be_seen(data: ImageData, tmp_path: Path) -> None:
     seen = Watching()
     swept(small_sweep(data, training=TrainingSpec(epochs=1, batch=96), evaluation=LEAN), data, tmp_path, HERE, seen)

@@ -56,6 +56,8 @@ class Bar(Silent):
 class Lines(Silent):
     """An observer that writes a line when a phase begins, and in long phases now and then.
 
+    The share of the time that is over never goes back, though what is expected of the rest may change.
+
     Args:
         write: takes a line.
         now: seconds that never go back.
@@ -65,18 +67,18 @@ class Lines(Silent):
         self.write = write
         self.now = now
         self.begun: set[PhaseName] = set()
-        self.last, self.tenth = now(), 0
+        self.last, self.share = now(), 0.0
 
     def phase(self, phase: Phase) -> None:
         """Write a line, if it is time for one."""
-        tenth = int(10 * (phase.share or 0.0))
+        over = max(self.share, phase.share or 0.0)
         since = self.now() - self.last
-        again = since >= SELDOM or (since >= OFTEN and tenth > self.tenth)
+        again = since >= SELDOM or (since >= OFTEN and int(10 * over) > int(10 * self.share))
         if phase.name in self.begun and not again:
             return
         self.begun.add(phase.name)
-        self.last, self.tenth = self.now(), max(tenth, self.tenth)
-        share = "" if phase.share is None else f"{phase.share:.0%} of the time, "
+        self.last, self.share = self.now(), over
+        share = "" if phase.share is None else f"{over:.0%} of the time, "
         left = "" if phase.left is None else f", about {span(phase.left)} left"
         self.write(f"{where(phase)} ({share}{span(phase.elapsed)} so far{left})")
 
