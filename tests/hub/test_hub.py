@@ -1,6 +1,5 @@
 """What goes to the hub comes back alike; what a repository holds besides is neither read nor run."""
 
-import importlib
 import json
 import re
 import sys
@@ -11,10 +10,9 @@ import pytest
 import torch
 import yaml
 from helpers.commands import Run
-from helpers.hub import Hub
 from helpers.hub import hub as hub  # a fixture
 from helpers.small_networks import plain
-from helpers.sweeps import copied, small_sweep, swept
+from helpers.sweeps import copied
 
 import ratescape as rs
 from ratescape import checkpoint
@@ -31,23 +29,6 @@ def grey(count: int) -> np.ndarray:
 def front(card: Path) -> dict[str, object]:
     """The front matter of a card."""
     return yaml.safe_load(card.read_text().split("---\n")[1])
-
-
-def test_a_model_comes_back_as_it_went(hub: Hub) -> None:
-    model, images = plain(), grey(7)
-    address = model.push_to_hub("digits", held_out=images, betas=(0.5, 2), licence="mit", data="Noise", private=True)
-    assert address == "me/digits" and ("create", {"token": None, "private": True, "exist_ok": True}) in hub.calls
-    assert sorted(path.name for path in hub.folder("me/digits").iterdir()) == [
-        "README.md",
-        "model.safetensors",
-        "ratescape.json",
-        "reconstructions.png",
-        "samples.png",
-    ]
-    again = rs.from_hub("me/digits")
-    assert isinstance(again, rs.HVAE)
-    for one, other in zip(model.encode(images), again.encode(images), strict=True):
-        assert torch.equal(one, other)
 
 
 def test_the_card_says_what_was_measured_and_what_is_unknown(tmp_path: Path) -> None:
@@ -73,41 +54,6 @@ def test_the_card_says_what_was_measured_and_what_is_unknown(tmp_path: Path) -> 
 def test_a_card_cannot_be_broken_out_of() -> None:
     text = Card("model", "A\n---", "line", licence="mit\nlicense: gpl", data="x | y").text("me/x")
     assert yaml.safe_load(text.split("---\n")[1])["license_name"] == "mit-license-gpl"
-
-
-@pytest.fixture(scope="module")
-def landscape(images: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> rs.Landscape:
-    data = rs.load_data(images)
-    spec = small_sweep(data, training=rs.TrainingSpec(epochs=1, batch=32))
-    return rs.Landscape(swept(spec, data, tmp_path_factory.mktemp("landscape") / "small").path)
-
-
-def test_a_landscape_comes_back_as_it_went(hub: Hub, landscape: rs.Landscape, tmp_path: Path) -> None:
-    landscape.push_to_hub("me/land", licence="mit", data="Blobs")
-    repository = hub.folder("me/land")
-    assert not (repository / "lock").exists() and not (repository / "report.html").exists()
-    (repository / "setup.py").write_text("raise SystemExit")  # anybody may put anything there
-    (repository / "report.html").write_text("<script>")
-    again = rs.from_hub("me/land", out=tmp_path / "again")
-    assert isinstance(again, rs.Landscape) and again.table.equals(landscape.table)
-    assert not {"setup.py", "report.html", "README.md"} & {path.name for path in (tmp_path / "again").iterdir()}
-    assert not any(path.is_symlink() for path in (tmp_path / "again").rglob("*"))
-    best = again.best("nelbo")
-    assert torch.equal(best.load().encode(grey(2))[0], landscape.best("nelbo").load().encode(grey(2))[0])
-    assert "landscape.best" in (repository / "README.md").read_text()
-    with pytest.raises(HubError, match="not empty"):
-        rs.from_hub("me/land", out=tmp_path / "again")
-
-
-def test_a_landscape_lies_in_the_cache_unless_told(
-    hub: Hub, landscape: rs.Landscape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    landscape.push_to_hub("me/land")
-    first = rs.from_hub("me/land")
-    assert isinstance(first, rs.Landscape) and first.folder.path.is_relative_to(tmp_path / "cache")
-    second = rs.from_hub("me/land")
-    assert isinstance(second, rs.Landscape) and second.folder.path == first.folder.path
 
 
 def test_a_landscape_of_a_folder_is_copied_to_where_one_says(landscape: rs.Landscape, tmp_path: Path) -> None:
@@ -202,31 +148,9 @@ def test_what_is_written_over(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "own"]
 
 
-# The hub that does not do as wanted
-
-
-def test_without_a_token_or_offline_nothing_is_made(hub: Hub, run: Run, tmp_path: Path) -> None:
-    rs.save(plain(), tmp_path / "model.safetensors")
-    hub.token = None
-    outcome = run("push", tmp_path / "model.safetensors", "me/digits")
-    assert outcome.status == 1 and "there is no token for the hub" in outcome.err and outcome.err.count("\n") == 1
-    hub.token, hub.offline = "secret", True
-    assert "HF_HUB_OFFLINE" in run("push", tmp_path / "model.safetensors", "me/digits").err
-    assert "has not been downloaded before" in run("pull", "me/digits", "--out", tmp_path / "out").err
-    assert not hub.folder("me/digits").exists() and not (tmp_path / "out").exists()
-
-
-def test_errors_of_the_library_are_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The library itself: a bad name, and offline mode with nothing in its cache."""
-    constants = importlib.import_module("huggingface_hub.constants")
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(HubError, match="HF_HUB_OFFLINE is set"):
-        plain().push_to_hub("me/digits")
+def test_a_bad_name_and_a_missing_extra_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(HubError, match="no name of a repository"):
         rs.from_hub("a/b/c")
-    with pytest.raises(HubError, match=r"me/digits .*(HF_HUB_OFFLINE|downloaded)"):
-        rs.from_hub("me/digits")
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(ResourceError, match=r"ratescape\[hub\]"):
         rs.from_hub("me/digits")

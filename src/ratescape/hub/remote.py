@@ -69,7 +69,7 @@ def download(name: str, revision: str | None, token: str | None) -> Path:
     Raises:
         HubError: no such repository, no right to read it, or no connection.
     """
-    with _told(name):
+    with _told(name, "read"):
         return Path(
             library().snapshot_download(
                 name,
@@ -97,18 +97,30 @@ _REMEDIES = {
 
 
 @contextlib.contextmanager
-def _told(name: str) -> Iterator[None]:
+def _told(name: str, doing: str = "write") -> Iterator[None]:
     """Whatever the library raises is one line that names the repository and the remedy."""
     try:
         yield
     except RatescapeError:
         raise
     except Exception as error:  # whatever the library and what it stands on make of a network
-        for kind in type(error).__mro__:
+        chain = list(_causes(error))
+        statuses = [getattr(getattr(one, "response", None), "status_code", 0) for one in chain]
+        down = next((status for status in statuses if status == 429 or status >= 500), None)
+        if down is not None:
+            raise HubError(f"the hub answers {down} for {name}: try again later") from error
+        for kind in (kind for one in chain for kind in type(one).__mro__):
             if kind.__name__ in _REMEDIES:
                 raise HubError(_REMEDIES[kind.__name__].format(name=name)) from error
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        if status in (401, 403):
-            raise HubError(f"the hub refuses the token for {name} ({status}): give one that may write") from error
-        reason = " ".join(str(error).split())[:200]
+        refused = next((status for status in statuses if status in (401, 403)), None)
+        if refused is not None:
+            raise HubError(f"the hub refuses the token for {name} ({refused}): give one that may {doing}") from error
+        reason = ": ".join(dict.fromkeys(" ".join(str(one).split()).rstrip(".") for one in chain))[:200]
         raise HubError(f"the hub failed on {name} ({reason}): check the connection, and try again") from error
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what it was raised from: an upload that fails is told of as such alone, the cause behind it."""
+    while error is not None:
+        yield error
+        error = error.__cause__
