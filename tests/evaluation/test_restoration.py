@@ -68,7 +68,7 @@ def test_nothing_is_measured_and_no_record_is_stale_unless_it_is_asked_for(model
 def test_its_time_is_foretold_by_images_and_steps(
     model: HVAE, data: ImageData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A clock goes on by 2 s for the images of one split and 5 steps, where two splits and 100 steps are to come."""
+    """A clock goes on by 1 s for one step and 6 s for six of one split, where two splits and 100 steps are to come."""
     asked: list[int] = []
 
     def counted(*arguments: Any) -> torch.Tensor:
@@ -76,11 +76,11 @@ def test_its_time_is_foretold_by_images_and_steps(
         return torch.zeros(1)
 
     monkeypatch.setattr(restoration, "squared_errors", counted)
-    clock = iter([10.0, 12.0])
+    clock = iter([10.0, 11.0, 17.0])
     seconds = restoration.foretold(Subject(model, data, (1.0, 1.0), ASKED), lambda: next(clock))
     first, second = (len(split.pixels) for split in data.held_out.values())
-    assert first < restoration.FEW_IMAGES and seconds == pytest.approx(2 * (first + second) / first * 100 / 5)
-    assert asked == [5, 5]
+    assert first < restoration.IMAGES and seconds == pytest.approx(100 * (first + second) / first)
+    assert asked == [1, 1, 1, 1, 6, 6]
 
 
 def test_an_unknown_damage_is_refused() -> None:

@@ -115,17 +115,17 @@ def test_its_time_is_foretold(
 
     def slow(network: object, data: object, betas: object, how: EvaluationSpec, images: int, steps: Any = None) -> None:
         asked.append((how, images, steps))
-        time.sleep(0.02)
+        time.sleep(0.01 * (steps or 2))
 
     monkeypatch.setattr(timing, "uses_at", slow)
     workspace = Workspace(data, folder, USES, HERE)
     network, point = Landscape(folder.path).network(), spec.fine_points()[0]
     plain, whole = (timing.point_seconds(network, workspace, point, uses) for uses in (0, 40))
     assert [(how.outliers, how.restoration, images, steps) for how, images, steps in asked] == [
-        ("self-made", (), 40, None),
-        (None, ("noise",), 40, restoration.FEW_STEPS),
+        *[("self-made", (), 40, None)] * 2,
+        *((None, ("noise",), 40, steps) for steps in (1, 1, restoration.FEW_STEPS)),
     ]
-    assert whole > plain and whole > 0.02 + 0.02 * timing.STEPS_OF_RESTORING / restoration.FEW_STEPS
+    assert whole > plain and whole > 0.02 + 0.5 * 0.01 * restoration.STEPS
     speeds = Speeds(None, 0.01, None, {}, 1.0)
     loads: dict[Any, Load] = {"network": Load({"": 100}, 0.01), "fine landscape": Load({"": 441}, 1.0)}
     assert Saving("--conditioning.fine-uses 0", 441.0) in savings(spec, loads, speeds)

@@ -21,8 +21,8 @@ IMAGES = 100
 STEPS = 100
 """Steps of gradients."""
 
-FEW_IMAGES, FEW_STEPS = 20, 5
-"""By which it is foretold how long it will take."""
+FEW_STEPS = 6
+"""By which it is foretold how long all of them will take."""
 
 DAMAGE: dict[DamageKind, Damage] = {
     "half": Damage("half"),
@@ -54,19 +54,35 @@ def restoration(subject: Subject, split: SplitView) -> Measured:
 
 
 def foretold(subject: Subject, now: Callable[[], float]) -> float:
-    """Seconds that all of it will take, as a few images and steps say.
+    """Seconds that all of it will take, as a few steps of the first split say.
 
     Args:
         now: gives the time, seconds.
     """
-    splits, begun = list(subject.splits.values()), now()
     if subject.data.columns is not None:
         return 0.0
-    for kind in subject.settings.restoration:
-        squared_errors(subject, splits[0], DAMAGE[kind], FEW_IMAGES, FEW_STEPS)
-    tried = min(FEW_IMAGES, len(splits[0].split.pixels))
-    images = sum(min(IMAGES, len(split.split.pixels)) for split in splits)
-    return (now() - begun) * images / tried * STEPS / FEW_STEPS
+    splits = list(subject.splits.values())
+
+    def some(steps: int) -> None:
+        for kind in subject.settings.restoration:
+            squared_errors(subject, splits[0], DAMAGE[kind], IMAGES, steps)
+
+    tried, *_ = sizes = [min(IMAGES, len(split.split.pixels)) for split in splits]
+    return by_few_steps(some, now) * sum(sizes) / tried
+
+
+def by_few_steps(restore: Callable[[int], object], now: Callable[[], float]) -> float:
+    """Seconds of restoring something in all :data:`STEPS`, given a function of the steps, which is called three times.
+
+    What comes once, such as damaging the images, is told from what every step costs; the first call is the slowest,
+    and does not count.
+    """
+    restore(1)
+    begun = now()
+    restore(1)
+    once = now()
+    restore(FEW_STEPS)
+    return once - begun + max(0.0, now() - once - (once - begun)) * (STEPS - 1) / (FEW_STEPS - 1)
 
 
 def squared_errors(

@@ -12,8 +12,7 @@ import torch
 from ratescape.compute.cores import threads
 from ratescape.evaluation.fine_uses import uses_at
 from ratescape.evaluation.grid import grid_table, seen_images
-from ratescape.evaluation.restoration import FEW_STEPS
-from ratescape.evaluation.restoration import STEPS as STEPS_OF_RESTORING
+from ratescape.evaluation.restoration import by_few_steps
 from ratescape.execution.engine import Job
 from ratescape.execution.networks import initial_network, network_policy
 from ratescape.execution.packing import Pack, workers
@@ -157,11 +156,13 @@ def _uses_seconds(network: Conditioned, workspace: Workspace, point: tuple[float
     """Seconds of anomalies and restoring at a point: of the latter by a few steps of gradients."""
     scoring = dataclasses.replace(workspace.evaluation, restoration=())
     restoring = dataclasses.replace(workspace.evaluation, outliers=None)
+    uses_at(network, workspace.data, point, scoring, images)  # the first time is the slowest
     begun = time.monotonic()
     uses_at(network, workspace.data, point, scoring, images)
-    scored = time.monotonic()
-    uses_at(network, workspace.data, point, restoring, images, FEW_STEPS)
-    return scored - begun + (time.monotonic() - scored) * STEPS_OF_RESTORING / FEW_STEPS
+    scored = time.monotonic() - begun
+    return scored + by_few_steps(
+        lambda steps: uses_at(network, workspace.data, point, restoring, images, steps), time.monotonic
+    )
 
 
 @dataclasses.dataclass(frozen=True)
