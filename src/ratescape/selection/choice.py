@@ -137,8 +137,11 @@ class Choice:
     @property
     def verdict(self) -> list[str]:
         """How sure the choice is, in sentences, and what else must be known."""
-        lines = [] if _carries(self.winner) or self.metric.layer else [told.ALL_ALIKE]
-        lines.append(told.tie_sentence(self.winner, self.ties) if self.ties else f"{self.winner.name} {self._alone()}.")
+        if _carries(self.winner) or self.metric.layer:
+            name = self.winner.name
+            lines = [told.tie_sentence(self.winner, self.ties) if self.ties else f"{name} {self._alone()}."]
+        else:
+            lines = [told.ALL_ALIKE]  # who is the best of them would say nothing
         if self.passed_over is not None:
             lines.append(f"Left out: {told.collapse_note(self.passed_over)}.")
         if self.images is not None and self.images < told.FEW_IMAGES and not self.metric.of_samples:
