@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.images import blobs
+from helpers.logged import expected
 from helpers.sweeps import small_sweep
 from PIL import Image
 
@@ -72,15 +73,6 @@ class Kept:
 class Failing(Kept):
     def log(self, step: int, numbers: Mapping[str, float]) -> None:
         raise OSError("no room")
-
-
-def expected(line: Mapping[str, Any]) -> dict[str, float]:
-    """The series that a line of training.jsonl makes."""
-    found: dict[str, float] = {name: line[name] for name in ("loss", "distortion", "learning_rate")}
-    lists = {"beta": line["betas"], "rate": line["rates"]}
-    layers = len(line["rates"])
-    found |= {f"{name}_{layers - i}": value for name, values in lists.items() for i, value in enumerate(values)}
-    return found | {"rate": sum(line["rates"])}
 
 
 class Mapped:
@@ -243,19 +235,6 @@ def test_charts_have_the_epoch_as_their_axis(name: str, tmp_path: Path, monkeypa
     assert logs == [{"k/loss": 2.5, "k/epoch": 1}, {"k/samples": (4, 4, 3), "k/epoch": 1}, {"landscape": (4, 4, 3)}]
     assert calls[0][1]["name"] == "digits" and calls[-1] == ("finish", 0)
     assert (("axis", ("k/*", "k/epoch")) in calls) == (name == "wandb")
-
-
-@pytest.mark.campaign
-def test_wandb_offline_holds_the_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the package itself, which takes several seconds."""
-    pytest.importorskip("wandb")
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    logger = loggers.opened("wandb", tmp_path)
-    logger.start({"name": "digits", "spec": {}})
-    logger.log(1, {"k/loss": 2.5078125})
-    logger.finish("done")
-    (path,) = tmp_path.glob("logs/wandb/offline-run-*/*.wandb")
-    assert b"k/loss" in path.read_bytes() and b"2.5078125" in path.read_bytes()
 
 
 def test_what_cannot_log_is_refused_before_anything_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
