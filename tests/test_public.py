@@ -19,6 +19,26 @@ def test_every_public_name_shows_a_use(name: str) -> None:
         assert "Example::" in (inspect.getdoc(public) or "")
 
 
+WHOLLY = ("Landscape", "HVAE")
+"""Classes of which every method and property shows a use."""
+
+BY_METHODS = ("Answer", "Best", "Between", "Codec", "Comparison", "Refined", "Restored", "Scores", "Solved")
+"""Results, of which every method does; what their fields are is said where they stand."""
+
+
+@pytest.mark.parametrize("name", [*WHOLLY, *BY_METHODS])
+def test_every_method_shows_a_use(name: str) -> None:
+    kind = getattr(ratescape, name)
+    without: list[str] = []
+    for member in (member for member in dir(kind) if not member.startswith("_")):
+        found = inspect.getattr_static(kind, member)
+        own = getattr(found, "fget", None) or getattr(found, "__func__", found)
+        is_shown = callable(own) and (name in WHOLLY or not isinstance(found, property))
+        if is_shown and own.__module__.startswith("ratescape") and "Example::" not in (inspect.getdoc(own) or ""):
+            without.append(member)
+    assert not without
+
+
 @pytest.mark.parametrize("function", [map_landscape, train])
 def test_what_the_face_takes_is_exported(function: object) -> None:
     """Every class of the package that an annotation names can be had from the package itself."""

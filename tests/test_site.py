@@ -66,16 +66,6 @@ def test_every_command_is_in_the_reference() -> None:
     assert sorted(titles) == sorted(COMMANDS)
 
 
-@pytest.mark.parametrize("method", ["best", "network", "measure", "at_rates", "keep", "answers", "refine", "report"])
-def test_every_method_of_a_landscape_is_shown_in_use(method: str) -> None:
-    assert f".{method}(" in (ratescape.Landscape.__doc__ or "").partition("Example::")[2]
-
-
-@pytest.mark.parametrize("name", ["encode", "decode", "sample", "reconstruct", "score", "restore", "passes"])
-def test_every_use_of_a_model_is_shown(name: str) -> None:
-    assert f".{name}(" in (getattr(ratescape.HVAE, name).__doc__ or "").partition("Example::")[2]
-
-
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
 def test_cells_of_commands_fail_when_a_command_does(page: Path) -> None:
     """A line that begins with ! would go on after an error, and the build with it."""

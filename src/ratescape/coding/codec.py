@@ -59,6 +59,10 @@ class Codec(Packed):
     def from_bytes(cls, data: bytes) -> "Codec":
         """What :meth:`to_bytes` gave.
 
+        Example::
+
+            again = rs.Codec.from_bytes(codec.to_bytes())
+
         Raises:
             ValueError: the bytes are of no codec.
         """

@@ -30,7 +30,12 @@ class Packed(ABC):
         return digest_of(self._plain())
 
     def to_bytes(self) -> bytes:
-        """All of it, compressed."""
+        """All of it, compressed.
+
+        Example::
+
+            len(codec.to_bytes())  # what it adds to a file that carries it
+        """
         return zlib.compress(self._plain(), 9)
 
     @abstractmethod

@@ -46,6 +46,10 @@ class Comparison:
     def figure(self, metric: str | None = None) -> "Figure":
         """Both landscapes over their rates, on one scale, and the difference where betas coincide.
 
+        Example::
+
+            rs.compare("digits", "digits-again").figure("psnr").savefig("compared.png")
+
         Args:
             metric: column of a metric of models, such as ``psnr``; default: the first that both have measured.
 
@@ -59,6 +63,10 @@ class Comparison:
 
     def report(self, path: str | Path, metric: str | None = None) -> Path:
         """Write a self-contained page of tables, notes and the figure of a metric, and return its path.
+
+        Example::
+
+            rs.compare("digits", "digits-again").report("compared.html")
 
         Raises:
             SpecError: as of :meth:`figure`.

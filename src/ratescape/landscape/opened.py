@@ -1,4 +1,4 @@
-"""A landscape that is mapped: choose from it, search between its points, refine, ask it for rates, report."""
+"""A landscape that is mapped: choose from it, search between its points, ask it for rates."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -8,25 +8,20 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ratescape import selection
-from ratescape.landscape.contents import data_of, ground_of, held_out, network_of, permit
+from ratescape.landscape.contents import ground_of, held_out, network_of, permit
 from ratescape.landscape.shown import html_of, line_of
 from ratescape.landscape.uses import LandscapeUses
-from ratescape.records import answers
-from ratescape.records.answers import Answer
-from ratescape.records.folders import RunFolder, SweepFolder
+from ratescape.records.folders import SweepFolder
 from ratescape.records.refined import read_refined
 from ratescape.records.table import FINE_IMAGES, Table, read_table
 from ratescape.search.best import Best
 from ratescape.search.limits import TOLERANCE, TRIES, Limits
 from ratescape.specs.checks import require
-from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.factories import Factory
-from ratescape.specs.given import Betas, Fields, Points, as_betas, as_points, as_spec, required_path
+from ratescape.specs.given import Points, as_points, required_path
 from ratescape.specs.rate_targets import Request, request_text, requested
 
 if TYPE_CHECKING:  # what needs torch is imported where it is used: reading and choosing need none
-    from ratescape.execution.observing import Progressing
-    from ratescape.execution.progress import Observer
     from ratescape.model.conditioning import Conditioned
     from ratescape.search.between import Between
     from ratescape.search.by_rates import Solved
@@ -66,23 +61,44 @@ class Landscape(LandscapeUses):
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row for each model: :func:`ratescape.records.table.read_table`; of many layers, groups' columns alone."""
+        """One row for each model: :func:`ratescape.records.table.read_table`; of many layers, groups' columns alone.
+
+        Example::
+
+            landscape.table.sort_values("psnr")[["beta_2", "beta_1", "rate", "psnr"]]
+        """
         return self.records.compact
 
     @property
     def layers(self) -> pd.DataFrame:
-        """One row for each model and layer: see :func:`ratescape.records.layers.long`."""
+        """One row for each model and layer: see :func:`ratescape.records.layers.long`.
+
+        Example::
+
+            landscape.layers.pivot(index="run", columns="layer", values="rate")
+        """
         return self.records.layers
 
     @property
     def warnings(self) -> list[str]:
-        """What to know before anything is chosen, a line each: how the models are trained comes first."""
+        """What to know before anything is chosen, a line each: how the models are trained comes first.
+
+        Example::
+
+            for line in landscape.warnings:
+                print(line)
+        """
         records = self.records
         return [*records.undertrained, *records.broken, *records.retrained, *selection.collapse_warnings(records)]
 
     @property
     def refined(self) -> Table:
-        """The models that were refined: see :func:`ratescape.records.refined.read_refined`; read anew each time."""
+        """The models that were refined: see :func:`ratescape.records.refined.read_refined`; read anew each time.
+
+        Example::
+
+            landscape.refined.compact[["run", "psnr"]]
+        """
         return read_refined(self.folder, self.records)
 
     def best(
@@ -96,6 +112,11 @@ class Landscape(LandscapeUses):
         data_folder: str | Path | None = None,
     ) -> Best:
         """The model that fits a use best, chosen on validation.
+
+        Example::
+
+            best = landscape.best("reconstruction", max_rate=40, demands={"inception_score": 3})
+            z2, z1 = best.load().encode(images)  # posterior means, top layer first
 
         Args:
             use: ``reconstruction``, ``representation``, ``generation``, or the column of a metric that ranks models,
@@ -138,6 +159,11 @@ class Landscape(LandscapeUses):
         the fine landscape has that metric, else each costs as much as measuring it of one model. Six more such
         measurements compare the result, and one full measurement gives its row.
 
+        Example::
+
+            found = landscape.between("reconstruction", max_rate=40)
+            found.is_better, found.betas
+
         Args:
             use: as of :meth:`best`.
             max_rate: largest total rate accepted, nats per image. The search begins where it is used up.
@@ -164,50 +190,12 @@ class Landscape(LandscapeUses):
         ground = ground_of(self.folder, self.network(seed, device), data_folder, device)
         return between(ground, choice, Limits(max_rate, demands or {}), count)
 
-    def refine(
-        self,
-        betas: Betas,
-        epochs: int,
-        *,
-        seed: int | None = None,
-        data_folder: str | Path | None = None,
-        execution: ExecutionSpec | Fields | None = None,
-        progress: "Progressing" = False,
-        observer: "Observer | None" = None,
-    ) -> RunFolder:
-        """Train the network's model at these betas on, alone, measure it, and keep it in ``refined/KEY``.
-
-        What is done is not done again; a killed call is taken up by the same call. ``landscape.refined`` has it with
-        what was measured before.
-
-        Args:
-            betas: one for each layer, top layer first, or one number for all, inside the network's box.
-            epochs: of further training, from the network's weights.
-            seed: one of the sweep's; default: the first.
-            execution: device, compilation and checkpoints.
-            progress: True shows how far it is; a function is called with each :class:`Progress` and :class:`Epoch`.
-            observer: sees steps, epochs and pictures as they come.
-
-        Raises:
-            SpecError: every beta point has a network of its own, epochs that are not positive, betas outside the
-                box.
-            RatescapeError: the network or the images are missing or damaged, or the folder is busy.
-        """
-        from ratescape.execution.observing import observer_of
-        from ratescape.execution.refining import refine, refined_run
-
-        spec = self.folder.spec()
-        own = spec.seeds[0] if seed is None else seed
-        point = as_betas(betas, spec.model.layers, spec.grouping())
-        run = refined_run(spec, point, own, epochs)
-        self.network(own).at(point)  # betas are refused before anything is loaded
-        how = as_spec(ExecutionSpec, execution, "execution")
-        with observer_of(progress, observer) as seen:
-            refine([run], data_of(self.folder, data_folder), self.folder, how, seen)
-        return self.folder.refined(run)
-
     def network(self, seed: int | None = None, device: str = "cpu") -> "Conditioned":
         """The conditioned network of a landscape mapped by the conditioned method.
+
+        Example::
+
+            model = landscape.network().at((0.3, 2.5))  # an ordinary model, without training
 
         Args:
             seed: one of the sweep's seeds; default: the first.
@@ -225,6 +213,10 @@ class Landscape(LandscapeUses):
 
         Nothing is trained: each point is a forward pass of the first seed's network over images of the split that
         models are chosen on.
+
+        Example::
+
+            landscape.measure([(0.3, 2.5), (1.7, 0.2)])  # a table
 
         Args:
             points: betas, one for each layer, top layer first, or one number for all layers of a point.
@@ -254,6 +246,11 @@ class Landscape(LandscapeUses):
     ) -> "Solved":
         """The model of a conditioned landscape that has the rates asked for, found without training.
 
+        Example::
+
+            solved = landscape.at_rates({2: 20, 1: 40})  # nats per image
+            solved.model.sample(8), solved.answer.rates
+
         Args:
             rates: nats per image by layer number (2 is the top of two layers), such as ``{2: 20, 1: 40}``, or a text
                 such as ``"2=20,1=40"``, ``"2=30bits"``, ``"total=60,2=25%"``, ``"3+2=20"``, ``"9-5=20"``, ``"r14=30"``.
@@ -272,26 +269,6 @@ class Landscape(LandscapeUses):
         network = self.network()
         found = betas_for(network, held_out(self.folder, network, images, data_folder), targets, tolerance=tolerance)
         return Solved(found, network.at(found.betas))
-
-    def answers(self) -> list[Answer]:
-        """What was found for rates asked for, by training or by requests kept; :class:`RecordError` if damaged."""
-        return answers.answers(self.folder)
-
-    def keep(self, answer: Answer) -> None:
-        """Remember an answer of :meth:`at_rates`, so that the report shows it."""
-        answers.add_answer(self.folder, answer)
-
-    def report(self, *, pdf: bool = False) -> Path:
-        """Draw the landscape and every figure of the paper, and write the report page; returns its path.
-
-        Figures whose measurements are missing are left out; the page says which, and why.
-
-        Args:
-            pdf: whether to write each figure as a PDF, too.
-        """
-        from ratescape.report.write import write_report  # with Matplotlib, which takes a second
-
-        return write_report(self.folder, pdf)
 
     def __repr__(self) -> str:
         return line_of(self.folder, self.records)

@@ -1,12 +1,106 @@
-"""What a landscape is used for, as its methods: the rooms that do it stand above, and are found by name when called."""
+"""What a landscape is used for, as its methods: rooms that stand above are found by name when they are called."""
 
 import importlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from ratescape.landscape.contents import data_of, network_of
+from ratescape.records import answers
+from ratescape.records.answers import Answer
+from ratescape.records.folders import RunFolder, SweepFolder
+from ratescape.specs.execution import ExecutionSpec
+from ratescape.specs.given import Betas, Fields, as_betas, as_spec
+
+if TYPE_CHECKING:  # what needs torch is imported where it is used
+    from ratescape.execution.observing import Progressing
+    from ratescape.execution.progress import Observer
 
 
 class LandscapeUses:
     """Methods of a landscape that other rooms carry out."""
+
+    folder: SweepFolder
+
+    def refine(
+        self,
+        betas: Betas,
+        epochs: int,
+        *,
+        seed: int | None = None,
+        data_folder: str | Path | None = None,
+        execution: ExecutionSpec | Fields | None = None,
+        progress: "Progressing" = False,
+        observer: "Observer | None" = None,
+    ) -> RunFolder:
+        """Train the network's model at these betas on, alone, measure it, and keep it in ``refined/KEY``.
+
+        What is done is not done again; a killed call is taken up by the same call. ``landscape.refined`` has it with
+        what was measured before.
+
+        Example::
+
+            run = landscape.refine((0.3, 2.5), 4)
+            model = rs.load(run.path)
+
+        Args:
+            betas: one for each layer, top layer first, or one number for all, inside the network's box.
+            epochs: of further training, from the network's weights.
+            seed: one of the sweep's; default: the first.
+            execution: device, compilation and checkpoints.
+            progress: True shows how far it is; a function is called with each :class:`Progress` and :class:`Epoch`.
+            observer: sees steps, epochs and pictures as they come.
+
+        Raises:
+            SpecError: every beta point has a network of its own, epochs that are not positive, betas outside the
+                box.
+            RatescapeError: the network or the images are missing or damaged, or the folder is busy.
+        """
+        from ratescape.execution.observing import observer_of
+        from ratescape.execution.refining import refine, refined_run
+
+        spec = self.folder.spec()
+        own = spec.seeds[0] if seed is None else seed
+        point = as_betas(betas, spec.model.layers, spec.grouping())
+        run = refined_run(spec, point, own, epochs)
+        network_of(self.folder, own, "cpu").at(point)  # betas are refused before anything is loaded
+        how = as_spec(ExecutionSpec, execution, "execution")
+        with observer_of(progress, observer) as seen:
+            refine([run], data_of(self.folder, data_folder), self.folder, how, seen)
+        return self.folder.refined(run)
+
+    def answers(self) -> list[Answer]:
+        """What was found for rates asked for, by training or by requests kept; :class:`RecordError` if damaged.
+
+        Example::
+
+            reached = [answer.betas for answer in landscape.answers() if answer.reached]
+        """
+        return answers.answers(self.folder)
+
+    def keep(self, answer: Answer) -> None:
+        """Remember an answer of :meth:`ratescape.Landscape.at_rates`, so that the report shows it.
+
+        Example::
+
+            landscape.keep(landscape.at_rates("total=60,2=25%").answer)
+        """
+        answers.add_answer(self.folder, answer)
+
+    def report(self, *, pdf: bool = False) -> Path:
+        """Draw the landscape and every figure of the paper, and write the report page; returns its path.
+
+        Figures whose measurements are missing are left out; the page says which, and why.
+
+        Example::
+
+            landscape.report(pdf=True)  # digits/report.html
+
+        Args:
+            pdf: whether to write each figure as a PDF, too.
+        """
+        from ratescape.report.write import write_report  # with Matplotlib, which takes a second
+
+        return write_report(self.folder, pdf)
 
     def save_pretrained(self, folder: str | Path, **told: Any) -> Path:
         """Write the landscape with a card into a folder, in the form of a repository of the hub; needs no network.

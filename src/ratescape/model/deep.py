@@ -1,7 +1,7 @@
 """The deep family: residual top-down blocks at several resolutions, each of which is a layer of latents.
 
 The blocks are those of very deep VAEs (Child, ICLR 2021), without the prior's own contribution to the state, so that a
-layer is what :class:`~ratescape.model.hierarchy.Layer` says. With state x of a layer, and evidence e of the image at
+layer is what :class:`~ratescape.model.latents.Layer` says. With state x of a layer, and evidence e of the image at
 its resolution,
 
     p(z | x) = heads(prior body (x)),   q(z | x, e) = heads(posterior body (x, e)),

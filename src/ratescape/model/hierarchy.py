@@ -4,7 +4,7 @@ Layers run top-down: index 0 is z_L, the last is z_1. Rates and distortion are n
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol, SupportsIndex, cast
+from typing import Any, NamedTuple, SupportsIndex, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,16 @@ from torch import Tensor, nn
 from ratescape.compute.precision import at_least_float32
 from ratescape.errors import SpecError
 from ratescape.model.distributions import Gaussian, Likelihood
-from ratescape.model.latents import Given, LatentSource, PosteriorMode, PosteriorSample, PriorMode, PriorSample, Watched
+from ratescape.model.latents import (
+    Given,
+    LatentSource,
+    Layer,
+    PosteriorMode,
+    PosteriorSample,
+    PriorMode,
+    PriorSample,
+    Watched,
+)
 from ratescape.model.recomputing import recomputed
 from ratescape.model.taking import NOT_CALLED, as_generator, as_items, as_latents, line_of, whole
 from ratescape.model.uses import Uses
@@ -37,25 +46,6 @@ class Pass(NamedTuple):
     """p(z_l | z_>l), top first; the topmost has batch size 1."""
     posteriors: list[Gaussian]
     """q(z_l | z_>l, x), top first; empty without images."""
-
-
-class Layer(Protocol):
-    """One layer of latents: its prior, its posterior, and what it hands down.
-
-    ``state`` is what the layers above hand down: None above the top layer.
-    """
-
-    shape: tuple[int, ...]
-    """Shape of one image's latents."""
-    closed_form: bool
-    """Whether the expected rate given the latents above is the KL between posterior and prior. It is not where a
-    layer above depends on this one's sample (bottom-up inference); then log q - log p at the sample is taken."""
-
-    def prior(self, state: Tensor | None) -> Gaussian: ...
-
-    def posterior(self, evidence: Any, state: Tensor | None, prior: Gaussian) -> Gaussian: ...
-
-    def advance(self, state: Tensor | None, latents: Tensor) -> Tensor: ...
 
 
 class HVAE(Uses, nn.Module):
@@ -106,12 +96,12 @@ class HVAE(Uses, nn.Module):
         if missing:
             raise ValueError(f"adapted is {adapted}: the network has no module {', '.join(missing)}")
 
-    def is_adapted(self, name: str) -> bool:
-        """Whether the module of a name carries low-rank adapters once the network is conditioned on betas."""
-        return any(name == prefix or name.startswith(prefix + ".") for prefix in self.adapted)
-
     def forward(self, source: LatentSource, images: Tensor | None = None) -> Pass:
         """The one top-down pass.
+
+        Example::
+
+            model(PosteriorSample(model.noise(8)), model.inputs(images[:8])).rates  # [8, L], nats
 
         Args:
             source: where latents come from.
@@ -172,14 +162,24 @@ class HVAE(Uses, nn.Module):
 
     @property
     def latent_shapes(self) -> list[tuple[int, ...]]:
-        """Shape of one image's latents in each layer, top first."""
+        """Shape of one image's latents in each layer, top first.
+
+        Example::
+
+            model.latent_shapes  # [(10,), (16, 7, 7)]
+        """
         return [layer.shape for layer in self._layers()]
 
     def _layers(self) -> list[Layer]:
         return cast(list[Layer], [recomputed(layer) for layer in self.layers])
 
     def noise(self, count: int, generator: torch.Generator | None = None) -> list[Tensor]:
-        """Standard normal noise for ``count`` images: one ``[count, *shape]`` a layer, on the model's device."""
+        """Standard normal noise for ``count`` images: one ``[count, *shape]`` a layer, on the model's device.
+
+        Example::
+
+            model.noise(8, torch.Generator().manual_seed(0))  # for PosteriorSample or PriorSample
+        """
         like = next(self.parameters())
         return [
             torch.randn(count, *shape, generator=generator, device=like.device, dtype=like.dtype)
@@ -193,14 +193,12 @@ class HVAE(Uses, nn.Module):
         Example::
 
             z2, z1 = model.encode(images)  # a network of two layers; images uint8 [N, H, W]
-            z2, z1 = model.encode(["a.png", "b.png"])
 
         Args:
             images: as :meth:`inputs` takes them.
         """
-        chunks = self.inputs(images).split(CHUNK)
-        latents = [self.passes([PosteriorMode()], chunk, decode=False)[0].latents for chunk in chunks]
-        return [torch.cat(layer) for layer in zip(*latents, strict=True)]
+        passes = [self.passes([PosteriorMode()], one, decode=False) for one in self.inputs(images).split(CHUNK)]
+        return [torch.cat(layer) for layer in zip(*(found.latents for (found,) in passes), strict=True)]
 
     @torch.no_grad()
     def decode(
@@ -215,7 +213,6 @@ class HVAE(Uses, nn.Module):
 
         Example::
 
-            z2, z1 = model.encode(images)
             restored = model.decode([z2, z1])  # [N, C, H, W]
             alike = model.decode(z2, seed=0)  # z1 drawn from p(z1 | z2)
             others = model.decode([None, z1], seed=0)  # z2 drawn from p(z2), not from p(z2 | z1)
@@ -283,6 +280,10 @@ class HVAE(Uses, nn.Module):
     def inputs(self, images: Any) -> Tensor:
         """Images ``[N, C, H, W]`` in [0, 1], or standardised rows ``[N, D]``, on the network's device in its precision.
 
+        Example::
+
+            model.inputs(["a.png", "b.png"])  # [2, C, H, W]
+
         Args:
             images: an array or tensor ``[N, C, H, W]``, ``[N, H, W, C]`` or, if grey, ``[N, H, W]``; 8-bit levels,
                 booleans, or floats in [0, 1]; Pillow images, paths, a Dataset of PyTorch, or one image alone. Binary
@@ -296,5 +297,4 @@ class HVAE(Uses, nn.Module):
     def __repr__(self) -> str:
         """In one line; each part shows its modules, as in ``print(model.decoder)``."""
         likelihood = self.spec.likelihood or type(self.likelihood).__name__
-        count = sum(weights.numel() for weights in self.parameters())
-        return f"HVAE({line_of(self.spec.title, self.latent_shapes, likelihood, self.image_shape, count)})"
+        return f"HVAE({line_of(self.spec.title, self.latent_shapes, likelihood, self.image_shape, self.parameters())})"

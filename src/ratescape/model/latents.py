@@ -1,7 +1,7 @@
-"""Where the latents of a pass come from: posterior or prior, sample or mode, or given from outside."""
+"""What a layer of latents is, and where those of a pass come from: posterior or prior, sample or mode, or given."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -17,6 +17,25 @@ class LatentSource(Protocol):
     """
 
     def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor: ...
+
+
+class Layer(Protocol):
+    """One layer of latents: its prior, its posterior, and what it hands down.
+
+    ``state`` is what the layers above hand down: None above the top layer.
+    """
+
+    shape: tuple[int, ...]
+    """Shape of one image's latents."""
+    closed_form: bool
+    """Whether the expected rate given the latents above is the KL between posterior and prior. It is not where a
+    layer above depends on this one's sample (bottom-up inference); then log q - log p at the sample is taken."""
+
+    def prior(self, state: Tensor | None) -> Gaussian: ...
+
+    def posterior(self, evidence: Any, state: Tensor | None, prior: Gaussian) -> Gaussian: ...
+
+    def advance(self, state: Tensor | None, latents: Tensor) -> Tensor: ...
 
 
 class PosteriorSample:

@@ -62,7 +62,7 @@ class Film(nn.Module):
         self.down, self.up = nn.ParameterDict(), nn.ParameterDict()
         for name, layer in modulated_layers(model):
             self.heads += [(name, "gain", _outputs(layer)), (name, "shift", _outputs(layer))]
-            if rank and model.is_adapted(name):
+            if rank and _is_adapted(model, name):
                 self.heads.append((name, "scale", rank))
                 down, up = _adapters(layer, rank)
                 self.down[_undotted(name)], self.up[_undotted(name)] = nn.Parameter(down), nn.Parameter(up)
@@ -207,6 +207,11 @@ def merge(model: nn.Module, settings: Mapping[str, Tensor]) -> None:
             layer.weight.add_(product.reshape(-1, *down.shape[1:]).movedim(0, outputs))
         layer.weight.mul_(gain.reshape([-1 if axis == outputs else 1 for axis in range(layer.weight.ndim)]))
         bias.mul_(gain).add_(shift)
+
+
+def _is_adapted(model: HVAE, name: str) -> bool:
+    """Whether the network names this module, or one that it is part of, as one that carries low-rank adapters."""
+    return any(name == prefix or name.startswith(prefix + ".") for prefix in model.adapted)
 
 
 def _adapters(layer: Modulated, rank: int) -> tuple[Tensor, Tensor]:

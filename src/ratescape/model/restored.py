@@ -62,7 +62,12 @@ class Restored:
         return psnr_of(total / max(1, count))
 
     def squared_errors(self, originals: Any) -> tuple[float, int]:
-        """Sum of the squared errors of the mean on what was missing, and of how many values it is one."""
+        """Sum of the squared errors of the mean on what was missing, and of how many values it is one.
+
+        Example::
+
+            total, count = model.restore(images, mask="box", degrade=True).squared_errors(images)
+        """
         whole = as_observed(originals, tuple(self.samples.shape[2:]), self.samples, noisy=False)
         whole = (whole >= 0.5).to(whole.dtype) if self.binary else whole
         if len(whole) != len(self.samples):

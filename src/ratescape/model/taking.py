@@ -1,7 +1,7 @@
 """What a model is given by a user, in many forms -> what its passes take; and what it says of itself."""
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, SupportsIndex
 
@@ -254,15 +254,16 @@ def whole(number: Any, name: str, least: int) -> int:
     return found
 
 
-def line_of(family: str, shapes: Sequence[Shape], likelihood: str, image_shape: Shape, parameters: int) -> str:
+def line_of(title: str, shapes: Sequence[Shape], likelihood: str, image_shape: Shape, weights: Iterable[Tensor]) -> str:
     """A model in one line.
 
     Args:
         shapes: of one image's latents in each layer, top first.
         image_shape: (C, H, W).
-        parameters: their number.
+        weights: all its parameters.
     """
     numbers = zip(range(len(shapes), 0, -1), shapes, strict=True)
     what = "rows of" if len(image_shape) == 1 else "images"
     layers = ", ".join(f"z{number} {'x'.join(map(str, shape))}" for number, shape in numbers)
-    return f"{family}: {layers}; {likelihood} {what} {'x'.join(map(str, image_shape))}; {parameters:,} parameters"
+    count = sum(one.numel() for one in weights)
+    return f"{title}: {layers}; {likelihood} {what} {'x'.join(map(str, image_shape))}; {count:,} parameters"

@@ -142,12 +142,22 @@ class Answer:
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON; :meth:`from_dict` reads it back."""
+        """For JSON; :meth:`from_dict` reads it back.
+
+        Example::
+
+            json.dumps(answer.to_dict())
+        """
         return dataclasses.asdict(self) | {"outcomes": [outcome._asdict() for outcome in self.outcomes]}
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> "Answer":
-        """Read what :meth:`to_dict` wrote; raises KeyError or TypeError where something is missing."""
+        """Read what :meth:`to_dict` wrote; raises KeyError or TypeError where something is missing.
+
+        Example::
+
+            answer = rs.Answer.from_dict(json.loads(text))
+        """
         fields: dict[str, Any] = dict(values)
         for name in ("betas", "rates"):
             fields[name] = tuple(values[name])
