@@ -154,9 +154,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if owner != OWNER:
             self._refuse(403, f"You don't have the rights to create a model under the namespace {owner}")
             return
-        is_new = f"{owner}/{name}" not in self.hub.repositories
-        if is_new:
-            self.hub.repositories[f"{owner}/{name}"] = made = Repository(wanted.get("visibility") == "private")
+        if is_new := f"{owner}/{name}" not in self.hub.repositories:
+            made = Repository(wanted.get("visibility") == "private" or wanted.get("private") is True)  # by version
+            self.hub.repositories[f"{owner}/{name}"] = made
             made.commit({})
         self._json({"url": f"{self.hub.address}/{owner}/{name}"}, 200 if is_new else 409)
 

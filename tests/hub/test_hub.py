@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -108,6 +109,19 @@ def test_links_out_of_a_repository_are_refused(tmp_path: Path) -> None:
     folder.rename(cache / "commit")
     with pytest.raises(HubError, match="no file inside"):
         files.listed(cache / "commit", "model", tmp_path / "cache")
+
+
+def test_a_landscape_in_part_is_not_opened(landscape: rs.Landscape, tmp_path: Path, run: Run) -> None:
+    """What an upload in several commits leaves behind if it breaks off, or a download of an old library."""
+    folder = landscape.save_pretrained(tmp_path / "folder")
+    shutil.rmtree(next((folder / "runs").iterdir()))
+    with pytest.raises(HubError, match=r"folder lacks 'runs/\w+/\S+ and \d more of its \d+ files: download it again"):
+        rs.from_hub(folder, out=tmp_path / "again")
+    about = folder / files.ABOUT
+    assert "of its" in run("pull", folder, "--out", tmp_path / "again").err and not (tmp_path / "again").exists()
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"files": 3}))
+    with pytest.raises(HubError, match=r"ratescape.json is damaged"):
+        rs.from_hub(folder, out=tmp_path / "again")
 
 
 def test_a_path_out_of_a_repository_is_no_file_of_it() -> None:

@@ -36,7 +36,7 @@ PATTERNS = ["*.safetensors", "*.json", "*.jsonl", "*.yaml", "*.csv", "*.png", "*
 
 
 def about(kind: str, **facts: Any) -> str:
-    """The text of ``ratescape.json``: what a repository holds."""
+    """The text of ``ratescape.json``: what a repository holds, and the names of its ``files``."""
     return json.dumps({"kind": kind, "format": FORMAT, "ratescape": __version__} | facts, indent=1) + "\n"
 
 
@@ -84,6 +84,27 @@ def listed(folder: Path, kind: str, inside: Path | None = None) -> list[str]:
                 raise HubError(f"{path} is a link: put the file itself there")
             _refuse_outside(path, inside or folder)
             found.append(relative)
+    return found
+
+
+def whole(folder: Path, kind: str, inside: Path | None = None) -> list[str]:
+    """As :func:`listed`, of a folder that is to hold all that ``ratescape.json`` names.
+
+    A large folder goes to the hub in several commits, and comes from it file by file: either may break off.
+
+    Raises:
+        HubError: as of :func:`listed`, or files are missing.
+    """
+    found = listed(folder, kind, inside)
+    named = json.loads((folder / ABOUT).read_text(encoding="utf-8")).get("files", [])
+    if not isinstance(named, list):
+        raise HubError(f"{folder / ABOUT} is damaged: download it again")
+    missing = sorted({str(name) for name in named} - set(found))
+    if missing:
+        raise HubError(
+            f"{folder} lacks {missing[0]!r}{f' and {len(missing) - 1} more' if len(missing) > 1 else ''} of its "
+            f"{len(named)} files: download it again, or have it uploaded again"
+        )
     return found
 
 

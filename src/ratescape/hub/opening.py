@@ -9,7 +9,7 @@ import pooch
 from ratescape import checkpoint
 from ratescape.errors import HubError
 from ratescape.hub import remote
-from ratescape.hub.files import WEIGHTS, copy, kind_of, listed, made_whole
+from ratescape.hub.files import WEIGHTS, copy, kind_of, made_whole, whole
 from ratescape.model.hierarchy import HVAE
 from ratescape.records.ownership import is_ours, refuse_foreign
 from ratescape.specs.factories import Factory, allow_factories
@@ -60,7 +60,7 @@ def from_hub(
 
     folder, inside = _folder(name, revision, token)
     kind = kind_of(folder, inside or folder)
-    names = listed(folder, kind, inside)
+    names = whole(folder, kind, inside)
     if kind == "model":
         if WEIGHTS not in names:
             raise HubError(f"{name} has no {WEIGHTS}: download it again")
@@ -90,7 +90,7 @@ def pull(name: str | Path, out: Path, *, revision: str | None = None, token: str
         raise HubError(f"{out} is not empty: choose another folder with --out")
     folder, inside = _folder(name, revision, token)
     kind = kind_of(folder, inside or folder)
-    names = listed(folder, kind, inside)
+    names = whole(folder, kind, inside)
     if kind == "landscape":
         made_whole(folder, names, out)
     else:

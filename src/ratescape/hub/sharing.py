@@ -104,7 +104,7 @@ def _write_model(model: HVAE, place: Path, name: str, told: Told) -> None:
     for path, content in pictures.items():
         write_atomically(place / path, content)
     write_atomically(place / WEIGHTS, checkpoint.to_bytes(model))
-    write_atomically(place / ABOUT, about("model", betas=list(betas)))
+    write_atomically(place / ABOUT, about("model", betas=list(betas), files=[WEIGHTS, *pictures]))
     card = Card(
         kind="model",
         title=f"{name.rpartition('/')[2]}: a hierarchical VAE",
@@ -128,7 +128,7 @@ def _write_landscape(landscape: "ratescape.Landscape", place: Path, name: str, t
     folder = landscape.folder.path
     names = listed(folder, "landscape")
     copy(folder, names, place)
-    write_atomically(place / ABOUT, about("landscape"))
+    write_atomically(place / ABOUT, about("landscape", files=names))
     spec = landscape.folder.spec()
     images, without = spec.model.family != "vector", soundness.without_winner(landscape.records)
     layers = f"{spec.model.layers} layer{'s' if spec.model.layers > 1 else ''}"
