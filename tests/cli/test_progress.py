@@ -17,7 +17,7 @@ from rich.progress import Progress, TextColumn
 from ratescape.execution.progress.display import Bar, displayed
 from ratescape.execution.progress.observers import Phase
 from ratescape.execution.progress.observers import Progress as Steps
-from ratescape.records.files import locked
+from ratescape.records.locks import locked
 
 
 def test_a_bar_shows_phase_share_and_time_left() -> None:

@@ -565,7 +565,7 @@ def test_a_killed_worker_is_a_clear_error_and_nothing_is_lost(
     killer = threading.Thread(target=kill_one)
     killer.start()
     execution = ExecutionSpec(engine="workers", workers=2, pack=2)
-    with pytest.raises(ResourceError, match=r"a worker process was killed, .*: run the same command again with fewer"):
+    with pytest.raises(ResourceError, match=r"a worker process was ended by SIGKILL, .*: run the same command again"):
         run_sweep(asked(data), data, folder, execution)
     killer.join()
     run_sweep(asked(data), data, folder, HERE)

@@ -16,8 +16,8 @@ from ratescape import checkpoint
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.errors import CheckpointError, DataError, RecordError, ResourceError
 from ratescape.execution.sweep import run_sweep
-from ratescape.records.files import locked
 from ratescape.records.folders import SweepFolder
+from ratescape.records.locks import locked
 from ratescape.records.ownership import MARK, refuse_foreign
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.training import loop

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from ratescape.errors import RecordError
 from ratescape.metrics import layer_columns
-from ratescape.records import files
+from ratescape.records import files, locks
 from ratescape.records.files import read_json_lines, to_json_lines
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.table import read_table
@@ -83,7 +83,7 @@ def test_a_file_where_a_folder_should_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(RecordError, match=r"cannot write .*file/inside \(.*\): free some space or choose another"):
         files.write_atomically(tmp_path / "file" / "inside", "x")
-    with pytest.raises(RecordError, match=r"cannot write .*file .*Not a directory"), files.locked(tmp_path / "file"):
+    with pytest.raises(RecordError, match=r"cannot write .*file .*Not a directory"), locks.locked(tmp_path / "file"):
         pass
 
 
@@ -130,8 +130,8 @@ def test_missing_lines_name_the_file(tmp_path: Path) -> None:
 HOLDER = """
 import sys
 from pathlib import Path
-from ratescape.records import files
-with files.locked(Path(sys.argv[1])):
+from ratescape.records import locks
+with locks.locked(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -144,18 +144,18 @@ def test_a_second_process_is_kept_out_until_the_first_ends_however_it_ends(tmp_p
         assert holder.stdout is not None and holder.stdout.readline() == "held\n"
         with (
             pytest.raises(RecordError, match=rf"another ratescape is working in {folder}: wait"),
-            files.locked(folder),
+            locks.locked(folder),
         ):
             pass
         holder.kill()
-    with files.locked(folder):
+    with locks.locked(folder):
         pass
 
 
 def test_the_lock_is_let_go_when_the_block_fails(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), files.locked(tmp_path):
+    with pytest.raises(ZeroDivisionError), locks.locked(tmp_path):
         raise ZeroDivisionError
-    with files.locked(tmp_path):
+    with locks.locked(tmp_path):
         pass
 
 

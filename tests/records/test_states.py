@@ -8,8 +8,8 @@ import pytest
 from helpers.sweep_on_disk import sweep
 
 from ratescape.errors import RecordError
-from ratescape.records.files import locked
 from ratescape.records.heartbeat import Heartbeat, is_held, path_of, read_heartbeat
+from ratescape.records.locks import locked
 from ratescape.records.states import contents_of, listed, status_of
 
 

@@ -27,8 +27,9 @@ from ratescape.data.formats import read_path
 from ratescape.data.sources import SOURCES
 from ratescape.errors import DataError, RatescapeError, RecordError
 from ratescape.records import files
-from ratescape.records.files import clear_leftovers, locked, write_atomically
+from ratescape.records.files import write_atomically
 from ratescape.records.heartbeat import is_held
+from ratescape.records.locks import clear_leftovers, locked
 from ratescape.records.ownership import MARK, is_ours
 from reliability.commands import forked
 

@@ -25,8 +25,8 @@ from ratescape.execution.provenance import device_name
 from ratescape.execution.work import PackWork, complete_pack
 from ratescape.execution.workers import Call, Pool, Worker, worker_processes
 from ratescape.execution.workspace import Workspace, hand_over
-from ratescape.records.files import waited_for
 from ratescape.records.folders import SweepFolder
+from ratescape.records.locks import waited_for
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.factories import allow_factories

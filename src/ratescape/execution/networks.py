@@ -1,6 +1,5 @@
 """Train a conditioned network; again, with a smaller learning rate, where a group of layers dies."""
 
-import contextlib
 import copy
 import dataclasses
 import math
@@ -24,7 +23,7 @@ from ratescape.model.conditioning import Conditioned
 from ratescape.model.packs import Parameters, member
 from ratescape.model.registry import conditioned
 from ratescape.records.attempts import Attempt, GroupRate, read_attempts, records_of, write_attempts
-from ratescape.records.files import to_json_lines, write_atomically
+from ratescape.records.files import discard, to_json_lines, write_atomically
 from ratescape.records.folders import NetworkFolder
 from ratescape.records.table import FINE_IMAGES
 from ratescape.specs.identity import key
@@ -88,8 +87,7 @@ def _write_network(
     header |= checkpoint.named(names_of(network.model.likelihood))
     checkpoint.save_network(folder.weights, network.state_dict(), spec, header | {"attempts": records_of(attempts)})
     for one in range(1, spec.restarts + 2):
-        with contextlib.suppress(OSError):  # the network is done; a sweep that ends clears the rest away
-            folder.checkpoint_of(one).unlink()
+        discard(folder.checkpoint_of(one))  # where that fails, a sweep that ends clears it away
 
 
 def going_on(attempts: Sequence[Attempt], restarts: int) -> int:

@@ -17,7 +17,7 @@ from ratescape.execution.provenance import device_name
 from ratescape.execution.session import Session, session
 from ratescape.execution.work import PackWork, complete_pack, refining
 from ratescape.execution.workspace import Workspace
-from ratescape.records.files import read_json_lines, to_json_lines, write_atomically
+from ratescape.records.files import discard, read_json_lines, to_json_lines, write_atomically
 from ratescape.records.folders import NetworkFolder, RunFolder, SweepFolder
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.identity import key
@@ -98,6 +98,9 @@ def complete_refining(
     spec = folder.spec()
     workspace = Workspace(own.data, folder, spec.evaluation, how)
     left = [run for run in runs if not _is_complete(folder.refined(run), workspace)]
+    for run in runs:
+        if run not in left:
+            discard(folder.refined(run).checkpoint)  # killed after the last of the work, it was left there
     own.phases.recount("refining", [key(run) for run in left])
     if left:
         own.begin(device_name(workspace.device), processes=1)

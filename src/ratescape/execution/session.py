@@ -19,9 +19,10 @@ from ratescape.execution.progress.observers import Audience, Observer
 from ratescape.execution.progress.phases import Phases
 from ratescape.execution.progress.tracker import Plan, Tracker
 from ratescape.execution.provenance import versions
-from ratescape.records.files import failed, locked
+from ratescape.records.files import failed
 from ratescape.records.folders import ResultsFolder, SweepFolder
 from ratescape.records.heartbeat import Heartbeat, read_heartbeat
+from ratescape.records.locks import locked
 
 BEAT = 1.0
 """Seconds between two signs of life."""

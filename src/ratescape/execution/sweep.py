@@ -4,7 +4,6 @@ A sweep may be killed at any moment. What it leaves behind is either whole or a 
 takes it up again; a lock keeps two of them out of one folder.
 """
 
-import contextlib
 import dataclasses
 import shutil
 from collections.abc import Callable
@@ -27,7 +26,7 @@ from ratescape.execution.work import PackWork, complete_pack, trained_steps
 from ratescape.execution.workspace import Workspace, hand_over, is_trained
 from ratescape.model.factories import refuse_unconditioned
 from ratescape.model.registry import resolved_model
-from ratescape.records.files import write_changed
+from ratescape.records.files import discard, write_changed
 from ratescape.records.folders import RunFolder, SweepFolder, refuse_differences
 from ratescape.records.layers import is_long
 from ratescape.records.table import Table, read_table
@@ -177,8 +176,7 @@ def _tidy(folder: SweepFolder) -> None:
     shutil.rmtree(folder.packs, ignore_errors=True)
     for pattern in LEFTOVERS:
         for leftover in folder.path.glob(pattern):
-            with contextlib.suppress(OSError):
-                leftover.unlink()
+            discard(leftover)
 
 
 def run_single(

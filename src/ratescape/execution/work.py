@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from ratescape.model.columns import names_of
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.packs import member, stack
 from ratescape.records.answers import outcomes
-from ratescape.records.files import read_json_lines, to_json_lines, write_atomically, write_changed
+from ratescape.records.files import discard, read_json_lines, to_json_lines, write_atomically, write_changed
 from ratescape.records.folders import NetworkFolder, RunFolder, SweepFolder
 from ratescape.specs.identity import key
 from ratescape.specs.runs import MergedSpec, RunSpec
@@ -84,8 +84,7 @@ def complete_pack(work: PackWork, workspace: Workspace, tell: Tell) -> None:
     for run, folder in zip(work.runs, work.folders, strict=True):
         if not workspace.is_complete(folder):
             _measure_again(run, folder, workspace, tell)
-    with suppress(OSError):  # the models are done; a sweep that ends clears the rest away
-        work.checkpoint.unlink()
+    discard(work.checkpoint)  # where that fails, a sweep that ends clears it away
     reporter.written()
 
 

@@ -57,16 +57,44 @@ class Worker:
         try:
             self.link.send(call)
         except OSError as error:
-            raise _killed() from error
+            raise self._died() from error
 
     def finish(self) -> None:
         """Take in the end of its call; raises what the call raised, or :class:`ResourceError` if it was killed."""
         try:
             failure = self.link.recv()
         except (EOFError, OSError) as error:
-            raise _killed() from error
+            raise self._died() from error
         if failure is not None:
             raise failure
+
+    def _died(self) -> ResourceError:
+        """The error for a process that ended in the midst of a call; says how it ended, and guesses no cause."""
+        self.link.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(PATIENCE)
+        return ResourceError(
+            f"a worker process {how_it_ended(self.process.returncode)}: run the same command again; what is finished "
+            "is kept"
+        )
+
+
+def how_it_ended(status: int | None) -> str:
+    """The end of a process that was to live on, in words, as its exit status tells it.
+
+    Example::
+
+        how_it_ended(-15)  # "was ended by SIGTERM"
+    """
+    if status is None:
+        return "does not answer any more"
+    if status >= 0:
+        return f"ended by itself, with status {status}"
+    known = {one.value: one.name for one in signal.Signals}
+    told = f"was ended by {known.get(-status, f'signal {-status}')}"
+    if status != -signal.SIGKILL:
+        return told
+    return f"{told}, as a system does where memory runs out (fewer execution.workers need less), or somebody did"
 
 
 class Pool:
@@ -150,13 +178,6 @@ def _spared_of_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _killed() -> ResourceError:
-    return ResourceError(
-        "a worker process was killed, probably because memory ran out: run the same command again with fewer "
-        "execution.workers; what is finished is kept"
-    )
 
 
 # In a worker process

@@ -7,12 +7,11 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from ratescape.errors import HubError
-from ratescape.records.files import unwritable, write_atomically
+from ratescape.records.files import unwritable, whole_folder, write_atomically
 from ratescape.records.ownership import MARK
 from ratescape.specs.identity import FORMAT
 from ratescape.version import __version__
@@ -124,14 +123,9 @@ def copy(source: Path, names: list[str], target: Path) -> None:
         raise unwritable(target, error) from error
 
 
-def made_whole(source: Path, names: list[str], target: Path) -> None:
-    """Copy a landscape's files into a new folder of results, which is there whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as place:
-        begun = Path(place) / "landscape"
+def made_whole(source: Path, names: list[str], target: Path, kind: str) -> None:
+    """Copy a model's or landscape's files into a new folder, which is there whole or not at all."""
+    with whole_folder(target) as begun:
         copy(source, names, begun)
-        write_atomically(begun / "lock", MARK)
-        try:
-            begun.rename(target)
-        except OSError as error:
-            raise unwritable(target, error) from error
+        if kind == "landscape":  # a folder of results, as if it had been mapped there
+            write_atomically(begun / "lock", MARK)

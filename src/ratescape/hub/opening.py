@@ -9,7 +9,7 @@ import pooch
 from ratescape import checkpoint
 from ratescape.errors import HubError
 from ratescape.hub import remote
-from ratescape.hub.files import WEIGHTS, copy, kind_of, made_whole, whole
+from ratescape.hub.files import WEIGHTS, kind_of, made_whole, whole
 from ratescape.model.hierarchy import HVAE
 from ratescape.records.ownership import is_ours, refuse_foreign
 from ratescape.specs.factories import Factory, allow_factories
@@ -71,7 +71,7 @@ def from_hub(
         raise HubError(f"{target} is not empty: choose another folder with --out (in Python out)")
     if not is_ours(target):
         refuse_foreign(target)
-        made_whole(folder, names, target)
+        made_whole(folder, names, target, kind)
     return ratescape.Landscape(target, factory=factory, allow=allow)
 
 
@@ -90,11 +90,7 @@ def pull(name: str | Path, out: Path, *, revision: str | None = None, token: str
         raise HubError(f"{out} is not empty: choose another folder with --out")
     folder, inside = _folder(name, revision, token)
     kind = kind_of(folder, inside or folder)
-    names = whole(folder, kind, inside)
-    if kind == "landscape":
-        made_whole(folder, names, out)
-    else:
-        copy(folder, names, out)
+    made_whole(folder, whole(folder, kind, inside), out, kind)
     return kind
 
 

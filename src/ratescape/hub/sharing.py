@@ -12,7 +12,7 @@ from ratescape.hub import facts, remote, soundness
 from ratescape.hub.card import Card
 from ratescape.hub.files import ABOUT, WEIGHTS, about, copy, listed
 from ratescape.model.hierarchy import HVAE
-from ratescape.records.files import read_json_lines, write_atomically
+from ratescape.records.files import read_json_lines, whole_folder, write_atomically
 from ratescape.records.folders import RunFolder
 from ratescape.specs.given import Betas, as_betas, is_empty
 
@@ -64,14 +64,8 @@ def _saved(folder: Path, name: str, write: Write) -> Path:
     """A folder that is written whole, or left as it was."""
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / ABOUT).exists())):
         raise RecordError(f"{folder} holds other files: choose a new or an empty folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
-        begun = Path(place) / "new"
-        begun.mkdir()
+    with whole_folder(folder) as begun:
         write(begun, f"./{name}")
-        if folder.exists():
-            folder.rename(Path(place) / "old")
-        begun.rename(folder)
     return folder
 
 

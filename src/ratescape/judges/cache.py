@@ -22,7 +22,7 @@ from ratescape.errors import CheckpointError, DataError, SpecError
 from ratescape.judges.networks import network
 from ratescape.judges.recipes import judge_spec
 from ratescape.judges.training import CHUNK, accuracy, class_names, logits_of, train_judge
-from ratescape.records import files
+from ratescape.records import files, locks
 from ratescape.records.folders import ResultsFolder
 from ratescape.specs.codec import from_dict, to_dict
 from ratescape.specs.data import DataSpec
@@ -141,7 +141,7 @@ def obtain(
     own = own_judge(path, data, spec, device)
     if own is not None:
         return own
-    with files.waited_for(path.with_suffix(".lock")):
+    with locks.waited_for(path.with_suffix(".lock")):
         if own_judge(path, data, spec, device) is None:  # nobody wrote it while this process waited
             cached_judge(data, spec, device, progress=progress)
             files.write_atomically(path, cache_path(data, spec).read_bytes())
@@ -206,7 +206,7 @@ def cached_judge(
     class_names(data)
     path = cache_path(data, spec, folder)
     if not path.exists():
-        with files.waited_for(path.with_suffix(".lock")):
+        with locks.waited_for(path.with_suffix(".lock")):
             if not path.exists():
                 _train(path, data, spec, torch.device(device), progress)
     return _fitting(path, data, device)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from ratescape.errors import RecordError
-from ratescape.records.files import locked, read_json_lines, remake, to_json_lines, write_atomically
+from ratescape.records.files import read_json_lines, remake, to_json_lines, write_atomically
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.lines import betas_text
+from ratescape.records.locks import locked
 from ratescape.specs.rate_targets import RANGE, SMALL, RateTarget, layers_text
 from ratescape.specs.runs import TargetSpec
 

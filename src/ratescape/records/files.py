@@ -1,20 +1,17 @@
-"""Whole files or none: atomic writes, JSON lines, locks."""
+"""Whole files and folders or none: atomic writes, JSON lines."""
 
 import contextlib
 import errno
-import fcntl
 import json
 import math
 import os
-import time
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-import psutil
-
 from ratescape.errors import RecordError
-from ratescape.records.ownership import MARK, refuse_foreign
 from ratescape.specs.checks import from_json
 
 
@@ -53,8 +50,60 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        discard(temporary)
+
+
+@contextlib.contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write into, which takes its place only when the block has ended well; else an older one stays.
+
+    Example::
+
+        with whole_folder(Path("digits")) as begun:
+            write_atomically(begun / "README.md", text)
+
+    Raises:
+        RecordError: it cannot be made, or cannot take its place; what the block raises is passed on as it is.
+    """
+    target = Path(os.path.realpath(folder))  # beside what a link points to, which may be another disk
+    try:
+        make_folder(target.parent)
+        beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    try:
+        begun, before = beside / "new", beside / "old"
+        begun.mkdir()  # with the rights of any new folder, which the one around it does not have
+        yield begun
+        try:
+            _sync_all(begun)
+            if target.exists():
+                target.rename(before)
+            begun.rename(target)
+            sync_folder(target.parent)
+        except OSError as error:
+            if before.exists() and not target.exists():
+                before.rename(target)
+            raise unwritable(folder, error) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _sync_all(folder: Path) -> None:
+    """Have all of a folder last, names and contents."""
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            sync_folder(path)
+            continue
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    sync_folder(folder)
+
+
+def discard(path: Path) -> None:
+    """Remove a file that nobody needs any more, if it is there: that it cannot be removed harms nobody."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:
@@ -110,10 +159,14 @@ def unwritable(path: Path, error: OSError) -> RecordError:
     )
 
 
-def failed(error: OSError) -> RecordError:
+class Unreadable(RecordError):
+    """The system refuses a file now (too many open files, a disk that fails): nothing says that it is damaged."""
+
+
+def failed(error: OSError) -> Unreadable:
     """The error for whatever else the system refuses, in reading or in writing."""
     what = f"{error.filename} cannot be used" if error.filename is not None else "a file cannot be read or written"
-    return RecordError(
+    return Unreadable(
         f"{what} ({error.strerror or error}): see to its disk and its permissions, then run the same command again; "
         "what is finished is kept"
     )
@@ -140,123 +193,18 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
     Raises:
         RecordError: the file is missing or a line is not a JSON object.
+        Unreadable: it is there, but the system refuses it.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         records = [from_json(line) for line in lines]
-    except (OSError, ValueError) as error:
+    except (FileNotFoundError, ValueError) as error:
         raise RecordError(f"{path} is missing or damaged ({error}): {remake(path.parent)}") from error
+    except OSError as error:
+        raise failed(error) from error
     if not all(isinstance(record, dict) for record in records):
         raise RecordError(f"{path} is damaged: {remake(path.parent)}")
     return records
-
-
-@contextlib.contextmanager
-def locked(folder: Path, images: Path | None = None) -> Iterator[None]:
-    """Hold a results folder for this process alone; the system lets go of it however the process ends.
-
-    A folder that is new, and that nothing was written to, is gone again afterwards.
-
-    Args:
-        images: what the results are of, where that is a path.
-
-    Raises:
-        RecordError: another process holds it, it holds somebody's files, or it cannot be made.
-    """
-    refuse_foreign(folder, images)
-    made = [one for one in (folder, *folder.parents) if not one.exists()]
-    try:
-        make_folder(folder)
-        file = (folder / "lock").open("ab", buffering=0)
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    with file:
-        if not _taken(file, folder):
-            raise RecordError(
-                f"another ratescape is working in {folder}: wait for it to end, or choose another folder with --out"
-            )
-        try:
-            _mark(file, folder)
-            yield
-        finally:
-            clear_leftovers(folder)
-            _remove_empty(made)
-
-
-def clear_leftovers(folder: Path) -> None:
-    """Remove what processes that were killed left half-written in a folder of results; none that is being written."""
-    for pattern in (".*.tmp", "*/.*.tmp", "*/*/.*.tmp"):
-        for path in folder.glob(pattern):
-            pid = path.name.split(".")[-2]
-            if pid.isdecimal() and not psutil.pid_exists(int(pid)):
-                with contextlib.suppress(OSError):
-                    path.unlink()
-
-
-def _mark(file: IO[bytes], folder: Path) -> None:
-    """Write the mark of a folder of ours; a part of it, which a full disk left, is written anew."""
-    try:
-        if os.fstat(file.fileno()).st_size != len(MARK.encode()):
-            file.truncate(0)
-            file.write(MARK.encode())
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise unwritable(folder / "lock", error) from error
-
-
-def _remove_empty(made: list[Path]) -> None:
-    """Remove folders, the innermost first, as far as there is nothing in them but a lock file."""
-    with contextlib.suppress(OSError):  # somebody put something there, or the disk fails: it may as well stay
-        if made and [path.name for path in made[0].iterdir()] == ["lock"]:
-            (made[0] / "lock").unlink()
-            for folder in made:
-                folder.rmdir()
-
-
-def _taken(file: IO[bytes], folder: Path) -> bool:
-    """Take a lock unless another process holds it; tried for a second: `ratescape status` looks at it, too.
-
-    Raises:
-        RecordError: the file system has no locks.
-    """
-    for pause in (0.05, 0.1, 0.2, 0.4, 0.0):
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(pause)
-        except OSError as error:
-            raise unlockable(folder, error) from error
-        else:
-            return True
-    return False
-
-
-def unlockable(folder: Path, error: OSError) -> RecordError:
-    """The error for a file system without locks, such as some that come over a network."""
-    return RecordError(
-        f"cannot lock {folder} ({error.strerror or error}): two commands at once would spoil its results; choose a "
-        "folder on a local disk, or have its file system mounted with locks"
-    )
-
-
-@contextlib.contextmanager
-def waited_for(path: Path) -> Iterator[None]:
-    """Hold the lock file ``path``, once no other process does; the system lets go of it however a process ends.
-
-    Raises:
-        RecordError: the file cannot be made.
-    """
-    try:
-        make_folder(path.parent)
-        file = path.open("w")
-    except OSError as error:
-        raise unwritable(path, error) from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError as error:
-            raise unlockable(path.parent, error) from error
-        yield
 
 
 def remake(folder: Path) -> str:

@@ -13,7 +13,7 @@ import pandas as pd
 from ratescape.errors import RecordError
 from ratescape.records.attempts import verdicts
 from ratescape.records.enough import sentences, verdict
-from ratescape.records.files import read_json_lines, remake
+from ratescape.records.files import Unreadable, read_json_lines, remake
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.layers import compact, group_values, layer_values, long
 from ratescape.records.trained import TrainingFacts, training_facts
@@ -86,7 +86,7 @@ def read_table(folder: SweepFolder) -> Table:
     the verdict of :func:`ratescape.records.enough.verdict`; the column is missing where the records of no model tell.
 
     Raises:
-        RecordError: the folder is not a sweep.
+        RecordError: the folder is not a sweep, or the system refuses a file of it.
     """
     spec = folder.spec()
     read: list[tuple[dict[str, Any], dict[str, Any]]] = []
@@ -103,6 +103,8 @@ def read_table(folder: SweepFolder) -> Table:
             row = row_of(run, one, records, spec.selection_split, spec.grouping())
             read.append((row, records[spec.selection_split]))
             on_test[row["run"]] = known_parts(records["test"])
+        except Unreadable:  # a table without a sound model would be taken for a whole one
+            raise
         except RecordError as error:
             broken.append(str(error))
     kept, others = _measured_alike(read)

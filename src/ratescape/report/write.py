@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ratescape.records.files import clear_leftovers
 from ratescape.records.folders import SweepFolder
+from ratescape.records.locks import clear_leftovers
 from ratescape.report.figures import save_figures
 from ratescape.report.page import write_page
 from ratescape.report.paper import save_paper_figures

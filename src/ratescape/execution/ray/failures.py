@@ -54,8 +54,8 @@ def instead(piece: Piece, error: RayError) -> list[Piece]:
     if piece.lost < TRIES:
         return [piece]
     raise ResourceError(
-        f"machines or their processes died {TRIES} times while working at {piece.what}, probably because memory ran "
-        "out: run the same command again on larger ones; what is finished is kept"
+        f"machines or their processes died {TRIES} times while working at {piece.what}: look at Ray's log of "
+        "them (where memory ran out, larger ones help), and run the same command again; what is finished is kept"
     ) from error
 
 

@@ -26,8 +26,9 @@ from ratescape.execution.progress.messages import Message
 from ratescape.execution.ray.store import Files, Store, read_files, write_files
 from ratescape.execution.work import PackWork, complete_pack
 from ratescape.execution.workspace import Workspace
-from ratescape.records.files import waited_for, write_atomically
+from ratescape.records.files import write_atomically
 from ratescape.records.folders import SweepFolder
+from ratescape.records.locks import waited_for
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.factories import allow_factories, factory_of

@@ -1,0 +1,106 @@
+"""What later campaigns found, once each."""
+
+import errno
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from helpers.sweep_on_disk import sweep
+
+from ratescape.errors import RecordError
+from ratescape.execution.workers import how_it_ended
+from ratescape.records.files import Unreadable, read_json_lines, whole_folder, write_atomically
+from ratescape.records.table import read_table
+
+
+def test_a_folder_is_whole_synced_and_of_usual_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    before = os.fsync
+
+    def seen(number: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{number}").readlink().name)
+        before(number)
+
+    (tmp_path / "usual").mkdir()
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    monkeypatch.setattr(os, "fsync", seen)
+    with whole_folder(tmp_path / "link") as begun:
+        (begun / "inside").mkdir()
+        (begun / "inside" / "file").write_text("content")
+    assert (tmp_path / "there" / "inside" / "file").read_text() == "content" and (tmp_path / "link").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "there", "usual"]
+    assert (tmp_path / "there").stat().st_mode == (tmp_path / "usual").stat().st_mode
+    assert sorted(synced[:2]) == ["file", "inside"] and synced[2:] == ["new", tmp_path.name]
+
+
+def test_a_folder_that_cannot_take_its_place_leaves_the_older_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_atomically(tmp_path / "out" / "old", "content")
+    before = Path.rename
+
+    def fails(path: Path, target: Path) -> Path:
+        if path.name == "new":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return before(path, target)
+
+    monkeypatch.setattr(Path, "rename", fails)
+    with (
+        pytest.raises(RecordError, match=r"cannot write .*out \(Input/output error\)"),
+        whole_folder(tmp_path / "out") as begun,
+    ):
+        (begun / "new").touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["old"]
+
+
+def test_what_fails_in_a_folder_to_be_is_passed_on(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="elsewhere"), whole_folder(tmp_path / "out"):
+        raise FileNotFoundError(errno.ENOENT, "missing", "elsewhere")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO, errno.EACCES])
+def test_records_that_cannot_be_read_now_are_not_called_damaged(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(path: Path, **_: object) -> str:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "read_text", fails)
+    with pytest.raises(Unreadable, match=r"records\.jsonl cannot be used \(.*\): see to its disk") as told:
+        read_json_lines(tmp_path / "records.jsonl")
+    assert "delete" not in str(told.value)
+
+
+def test_a_table_is_not_read_without_a_model_that_cannot_be_read_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, before = sweep(tmp_path, steps=2, missing=None, pictures=False), Path.read_text
+    refused = folder.run(folder.spec().runs()[1]).evaluation
+
+    def fails(path: Path, *given: str, **named: str) -> str:
+        if path == refused:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
+        return before(path, *given, **named)
+
+    monkeypatch.setattr(Path, "read_text", fails)
+    with pytest.raises(Unreadable, match="Too many open files"):
+        read_table(folder)
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (-signal.SIGKILL, "was ended by SIGKILL, as a system does where memory runs out"),
+        (-signal.SIGSEGV, "was ended by SIGSEGV"),
+        (-200, "was ended by signal 200"),
+        (3, "ended by itself, with status 3"),
+        (None, "does not answer any more"),
+    ],
+)
+def test_how_a_worker_ended_is_told_and_no_cause_guessed(status: int | None, told: str) -> None:
+    assert how_it_ended(status).startswith(told)
+    assert ("memory" in how_it_ended(status)) == (status == -signal.SIGKILL)
