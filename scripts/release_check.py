@@ -42,6 +42,9 @@ STEPS = (
     "report digits",
     "evaluate digits",
 )
+EXTRAS = ("explore", "files", "hub", "onnx", "tables", "tensorboard")
+"""What is installed when all else has run, and used by `extras_check.py`."""
+
 WITHOUT_TORCH = ("--help", "map --help", "data list", "ls")
 
 
@@ -153,7 +156,11 @@ def tried(trial: Trial, wheel: Path, torch: str | None) -> dict[str, Any]:
             ran([command, *words.replace("evaluate digits", evaluated(work)).split()], work)
         if trial.torch and not (work / "digits" / "report.html").stat().st_size:
             raise CheckFailed("map wrote no report.html")
-        return facts | times(python, command, work, trial.torch)
+        facts |= times(python, command, work, trial.torch)
+        if trial.torch:
+            install(trial, python, wheel, torch, folder, EXTRAS)
+            facts["extras"] = ran([python, ROOT / "scripts" / "extras_check.py", "digits"], work).split()
+        return facts
 
 
 def evaluated(work: Path) -> str:
@@ -162,16 +169,18 @@ def evaluated(work: Path) -> str:
     return f"evaluate {runs[0]}" if runs else "evaluate digits"
 
 
-def install(trial: Trial, python: Path, wheel: Path, torch: str | None, folder: Path) -> None:
-    """The wheel with its extra `demo`; without torch, everything else that it needs."""
-    wanted = requirements_of(["demo"])
+def install(
+    trial: Trial, python: Path, wheel: Path, torch: str | None, folder: Path, extras: Sequence[str] = ("demo",)
+) -> None:
+    """The wheel with some of its extras; without torch, everything else that it needs."""
+    wanted = requirements_of(extras)
     pins = [f"torch=={torch}"] if torch and trial.torch else []
     if trial.resolution == "lowest":
         pins = lowest(wanted, torch)
     (folder / "constraints.txt").write_text("\n".join(pins) + "\n", encoding="utf-8")
     pip = [python, "-m", "pip", "install", "--quiet", "--constraint", folder / "constraints.txt"]
     if trial.torch:
-        ran([*pip, f"{wheel}[demo]"])
+        ran([*pip, f"{wheel}[{','.join(extras)}]"])
         ran([python, "-m", "pip", "check"])
         return
     ran([*pip, *(one for one in wanted if Requirement(one).name != "torch")])
