@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest does
 
 from ratescape.cli import commands
-from reliability import crashing, hostile
+from reliability import crashing, doors, hostile
 from reliability.commands import Cases, forked
 
 
@@ -74,11 +74,11 @@ BATCH = 100
 
 def files(cases: Cases, names: Sequence[str] | None = None, batches: int = 100) -> Iterator[Trial]:
     """Damaged files before every door, by the hundred."""
-    for name in names or hostile.names():
+    for name in names or doors.names():
 
         def wrong(name: str = name, begin: int = 0) -> list[str]:
             seeds, folder = range(begin, begin + BATCH), cases.folder / "hostile" / name
-            found = hostile.crowd(hostile.door(cases, name), folder, seeds)
+            found = hostile.crowd(doors.door(cases, name), folder, seeds)
             return [f"{one['seed']} {text}" for one in found for text in one["wrong"]]
 
         for batch in range(batches):
