@@ -83,11 +83,12 @@ def test_records_that_cannot_be_read_now_are_not_called_damaged(
     assert "delete" not in str(told.value)
 
 
+@pytest.mark.parametrize("name", ["evaluation", "training"])
 def test_a_table_is_not_read_without_a_model_that_cannot_be_read_now(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, before = sweep(tmp_path, steps=2, missing=None, pictures=False), Path.read_text
-    refused = folder.run(folder.spec().runs()[1]).evaluation
+    refused = getattr(folder.run(folder.spec().runs()[1]), name)
 
     def fails(path: Path, *given: str, **named: str) -> str:
         if path == refused:
@@ -97,6 +98,16 @@ def test_a_table_is_not_read_without_a_model_that_cannot_be_read_now(
     monkeypatch.setattr(Path, "read_text", fails)
     with pytest.raises(Unreadable, match="Too many open files"):
         read_table(folder)
+
+
+@pytest.mark.parametrize(("field", "value"), [("absent", "x"), ("parts", {"rate": 1}), ("parts", {"rate": ["a"]})])
+def test_a_record_of_other_types_is_left_out_and_told_of(field: str, value: object, tmp_path: Path) -> None:
+    folder = sweep(tmp_path, steps=2, missing=None, pictures=False)
+    one = folder.run(folder.spec().runs()[1])
+    lines = [record | {field: value} for record in read_json_lines(one.evaluation)]
+    one.evaluation.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    table = read_table(folder)
+    assert len(table.rows) == 3 and any("evaluation.jsonl is damaged" in line for line in table.broken)
 
 
 @pytest.mark.parametrize(
