@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest does
 
 from ratescape.cli import commands
-from reliability import crashing, hostile
+from reliability import crashing, doors, hostile
+from reliability import workers as at_workers
 from reliability.commands import Cases, forked
 
 
@@ -68,17 +69,25 @@ def signals(cases: Cases, names: Sequence[str] = Cases.NAMES, rounds: int = 20) 
                 yield Trial(f"{name} {what} {number}", run)
 
 
+def workers(cases: Cases, names: Sequence[str] = at_workers.NAMES) -> Iterator[Trial]:
+    """A worker process dies or fails at every file operation of its own."""
+    for name in names:
+        for plan in at_workers.plans(cases, name):
+            what = f"{name} {plan.kind or 'dies'} {plan.number} {plan.what}{' on' if plan.lasting else ''}"
+            yield Trial(what, functools.partial(at_workers.after_worker, cases, name, plan))
+
+
 BATCH = 100
 """Hostile inputs of one trial: they share a process."""
 
 
 def files(cases: Cases, names: Sequence[str] | None = None, batches: int = 100) -> Iterator[Trial]:
     """Damaged files before every door, by the hundred."""
-    for name in names or hostile.names():
+    for name in names or doors.names():
 
         def wrong(name: str = name, begin: int = 0) -> list[str]:
             seeds, folder = range(begin, begin + BATCH), cases.folder / "hostile" / name
-            found = hostile.crowd(hostile.door(cases, name), folder, seeds)
+            found = hostile.crowd(doors.door(cases, name), folder, seeds)
             return [f"{one['seed']} {text}" for one in found for text in one["wrong"]]
 
         for batch in range(batches):
@@ -102,6 +111,7 @@ CAMPAIGNS: dict[str, Callable[..., Iterator[Trial]]] = {
     "failure": failure,
     "power": power,
     "signals": signals,
+    "workers": workers,
     "files": files,
     "words": words,
 }

@@ -232,7 +232,10 @@ class Cases:
         """A command by name."""
         results, file = self.place / "results", str(self.place / "file.out")
         train = ("--data.name", str(self.images), *SETTINGS, "--out", str(results))
+        by_workers = [{"in-process": "workers"}.get(word, word) for word in (*train, "--execution.workers", "2")]
         words, before = {
+            "workers": (("map", "--method", "dedicated", *TWO, "--execution.pack", "1", *by_workers), None),
+            "workers conditioned": (("map", *CONDITIONED, *by_workers), None),
             "dedicated": (("map", "--method", "dedicated", *TWO, "--execution.pack", "1", *train), None),
             "conditioned": (("map", *CONDITIONED, *train), None),
             "targeted": (("map", "--method", "targeted", "--target-rates", "total=3", "2=1", *train), None),

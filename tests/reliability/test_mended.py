@@ -1,17 +1,25 @@
 """What later campaigns found, once each."""
 
 import errno
+import json
 import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers.sweep_on_disk import sweep
 
-from ratescape.errors import RecordError
+from ratescape.errors import HubError, RecordError, SpecError
 from ratescape.execution.workers import how_it_ended
+from ratescape.hub.files import ABOUT, WEIGHTS, kind_of, listed
+from ratescape.records.answers import Answer, Outcome, answers
 from ratescape.records.files import Unreadable, read_json_lines, whole_folder, write_atomically
 from ratescape.records.table import read_table
+from ratescape.report.control import control_figure
+from ratescape.restoring.masks import mask_of
+from ratescape.specs.rate_targets import RateTarget
+from ratescape.specs.runs import TargetSpec
 
 
 def test_a_folder_is_whole_synced_and_of_usual_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,11 +83,12 @@ def test_records_that_cannot_be_read_now_are_not_called_damaged(
     assert "delete" not in str(told.value)
 
 
+@pytest.mark.parametrize("name", ["evaluation", "training"])
 def test_a_table_is_not_read_without_a_model_that_cannot_be_read_now(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, before = sweep(tmp_path, steps=2, missing=None, pictures=False), Path.read_text
-    refused = folder.run(folder.spec().runs()[1]).evaluation
+    refused = getattr(folder.run(folder.spec().runs()[1]), name)
 
     def fails(path: Path, *given: str, **named: str) -> str:
         if path == refused:
@@ -89,6 +98,16 @@ def test_a_table_is_not_read_without_a_model_that_cannot_be_read_now(
     monkeypatch.setattr(Path, "read_text", fails)
     with pytest.raises(Unreadable, match="Too many open files"):
         read_table(folder)
+
+
+@pytest.mark.parametrize(("field", "value"), [("absent", "x"), ("parts", {"rate": 1}), ("parts", {"rate": ["a"]})])
+def test_a_record_of_other_types_is_left_out_and_told_of(field: str, value: object, tmp_path: Path) -> None:
+    folder = sweep(tmp_path, steps=2, missing=None, pictures=False)
+    one = folder.run(folder.spec().runs()[1])
+    lines = [record | {field: value} for record in read_json_lines(one.evaluation)]
+    one.evaluation.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    table = read_table(folder)
+    assert len(table.rows) == 3 and any("evaluation.jsonl is damaged" in line for line in table.broken)
 
 
 @pytest.mark.parametrize(
@@ -104,3 +123,59 @@ def test_a_table_is_not_read_without_a_model_that_cannot_be_read_now(
 def test_how_a_worker_ended_is_told_and_no_cause_guessed(status: int | None, told: str) -> None:
     assert how_it_ended(status).startswith(told)
     assert ("memory" in how_it_ended(status)) == (status == -signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"betas": [1.0], "rates": [1.0, 2.0]},
+        {"step": 1, "betas": [1.0, None], "rates": [1.0, [2.0]]},
+        {"step": 1, "betas": [1.0], "rates": [2.0]},
+        {"step": 10**400, "betas": ["a", "b"], "rates": [1, 2]},
+    ],
+)
+def test_a_damaged_log_of_controlled_betas_is_one_line(line: dict[str, object], tmp_path: Path) -> None:
+    folder = sweep(tmp_path, steps=2, missing=None, pictures=False)
+    run = folder.run(folder.spec().runs()[0])
+    target = TargetSpec((RateTarget((2,), 1.0), RateTarget((1,), 2.0)))
+    run.control.write_text(json.dumps(line) + "\n")
+    with pytest.raises(RecordError, match=r"control\.jsonl is damaged: delete"):
+        control_figure([(target, run)])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("distortion", [1]), ("betas", "1"), ("rates", [10**400]), ("request", 5), ("outcomes", [{}])]
+)
+def test_a_damaged_answer_is_one_line(field: str, value: object, tmp_path: Path) -> None:
+    folder, outcome = (
+        sweep(tmp_path, steps=2, missing=None, pictures=False),
+        Outcome((2,), 1.0, 1.0, 1.0, 0.0, "reached"),
+    )
+    answer = Answer("2=1", (1.0, 1.0), (1.0, 2.0), 3.0, None, (outcome,))
+    folder.answers.write_text(json.dumps(answer.to_dict()) + "\n")
+    assert answers(folder) == [answer]
+    folder.answers.write_text(json.dumps(answer.to_dict() | {field: value}) + "\n")
+    with pytest.raises(RecordError, match=r"answers\.jsonl is damaged: delete it, and ask"):
+        answers(folder)
+
+
+@pytest.mark.parametrize("kind", [["model"], {"a": 1}, None, 10**400])
+def test_a_repository_of_no_kind_is_one_line(kind: object, tmp_path: Path) -> None:
+    (tmp_path / ABOUT).write_text(json.dumps({"kind": kind, "format": 1}))
+    with pytest.raises(HubError, match="which this ratescape does not read"):
+        kind_of(tmp_path, tmp_path)
+    (tmp_path / ABOUT).write_text("[" * 100_000)
+    with pytest.raises(HubError, match="damaged: download it again"):
+        kind_of(tmp_path, tmp_path)
+
+
+def test_links_that_go_round_in_a_repository_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "inside" / WEIGHTS).symlink_to(tmp_path / "inside" / WEIGHTS)
+    with pytest.raises(HubError, match="is no file inside"):
+        listed(tmp_path / "inside", "model", tmp_path)
+
+
+def test_a_mask_of_no_dimensions_is_one_line() -> None:
+    with pytest.raises(SpecError, match=r"mask has shape \(\): give one of"):
+        mask_of(np.array(True), 3, (16, 16), 0)

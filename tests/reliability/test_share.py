@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from ratescape.cli import commands
-from reliability import crashing, hostile
+from reliability import crashing, doors, hostile
 from reliability.campaign import CAMPAIGNS, share
 from reliability.commands import Cases, forked
 from reliability.disk import KEEPS, Disk
+from reliability.door import files_of
 from reliability.faults import Operation
 
 SEED = int(os.environ.get("RATESCAPE_SEED", time.time_ns() % 100_000))
@@ -63,7 +64,7 @@ def test_the_simulated_disk_loses_what_nobody_synced(tmp_path: Path) -> None:
         for operation in operations:
             disk.follow(operation)
         disk.cut(keeps, random.Random(0), tmp_path / "left")
-        return hostile.files_of(tmp_path / "left")
+        return files_of(tmp_path / "left")
 
     old = {"old": b"old"}
     synced = [*made, Operation("fsync", "new/a", 7)]
@@ -86,8 +87,15 @@ def test_hostile_models_and_specs(name: str, cases: Cases) -> None:
     assert_harmless(name, cases, 25)
 
 
+@pytest.mark.parametrize("name", ["parquet", "masks", "prepared", "hub model"])
+def test_hostile_files_from_elsewhere(name: str, cases: Cases) -> None:
+    if name == "parquet":
+        pytest.importorskip("pyarrow")
+    assert_harmless(name, cases, 20)
+
+
 def assert_harmless(name: str, cases: Cases, count: int) -> None:
-    found = list(hostile.crowd(hostile.door(cases, name), cases.folder / "hostile" / name, range(SEED, SEED + count)))
+    found = list(hostile.crowd(doors.door(cases, name), cases.folder / "hostile" / name, range(SEED, SEED + count)))
     assert len(found) == count
     assert [one for one in found if one["wrong"]] == [], name
     assert any(one["outcome"] == "refused" for one in found), "no damage was seen: the test tests nothing"

@@ -247,7 +247,7 @@ def _measure(run: RunSpec, folder: RunFolder, history: History, model: HVAE, wor
         if run.target is not None:
             for line in lines:
                 found = outcomes(run.target.rates, line["metrics"]["rates"], betas, run.target.control.tolerance)
-                line["targets"] = [outcome._asdict() for outcome in found]
+                line["targets"] = [dataclasses.asdict(outcome) for outcome in found]
         write_changed(folder.training, to_json_lines(history))
         write_atomically(folder.evaluation, to_json_lines(lines))
 

@@ -13,6 +13,7 @@ from typing import Any
 from ratescape.errors import HubError
 from ratescape.records.files import unwritable, whole_folder, write_atomically
 from ratescape.records.ownership import MARK
+from ratescape.specs.checks import from_json
 from ratescape.specs.identity import FORMAT
 from ratescape.version import __version__
 
@@ -53,9 +54,9 @@ def kind_of(folder: Path, inside: Path) -> str:
         raise HubError(f"{folder} holds no model or landscape of ratescape (no {ABOUT}): check the name")
     _refuse_outside(path, inside)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        kind, version = found["kind"], int(found["format"])
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        found = from_json(path.read_text(encoding="utf-8"))
+        kind, version = str(found["kind"]), int(found["format"])
+    except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
         raise HubError(f"{path} is damaged: download it again") from error
     if kind not in KINDS or version != FORMAT:
         raise HubError(f"{path} says {kind!r} of format {version}, which this ratescape does not read: upgrade it")
@@ -108,8 +109,8 @@ def whole(folder: Path, kind: str, inside: Path | None = None) -> list[str]:
 
 
 def _refuse_outside(path: Path, inside: Path) -> None:
-    real = path.resolve()
-    if not real.is_relative_to(inside.resolve()) or not real.is_file():
+    real, within = (Path(os.path.realpath(one)) for one in (path, inside))  # Path.resolve raises where links go round
+    if not real.is_relative_to(within) or not real.is_file():
         raise HubError(f"{path} is no file inside {inside}: it is not read; download it again, or mistrust its author")
 
 

@@ -3,13 +3,14 @@
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from ratescape.errors import RecordError
+from ratescape.errors import RecordError, SpecError
 from ratescape.records.files import read_json_lines, remake, to_json_lines, write_atomically
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.lines import betas_text
 from ratescape.records.locks import locked
+from ratescape.specs.codec import from_dict
 from ratescape.specs.rate_targets import RANGE, SMALL, RateTarget, layers_text
 from ratescape.specs.runs import TargetSpec
 
@@ -28,7 +29,8 @@ MANY = 1.5
 """From such a freedom of the betas on, many serve."""
 
 
-class Outcome(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Outcome:
     """What became of one target."""
 
     layers: tuple[int, ...]
@@ -71,7 +73,10 @@ def outcomes(
         status = _status(target.rate, achieved, math.log(beta), tolerance)
         found.append(Outcome(target.layers, target.rate, achieved, beta, error, status))
     if any(one.status in ("rate_ceiling", "rate_floor") for one in found):
-        return [one._replace(status="joint_infeasible") if one.status == "not_converged" else one for one in found]
+        found = [
+            dataclasses.replace(one, status="joint_infeasible") if one.status == "not_converged" else one
+            for one in found
+        ]
     return found
 
 
@@ -149,21 +154,17 @@ class Answer:
 
             json.dumps(answer.to_dict())
         """
-        return dataclasses.asdict(self) | {"outcomes": [outcome._asdict() for outcome in self.outcomes]}
+        return dataclasses.asdict(self)
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> "Answer":
-        """Read what :meth:`to_dict` wrote; raises KeyError or TypeError where something is missing.
+        """Read what :meth:`to_dict` wrote; SpecError or TypeError where something is missing, or of another type.
 
         Example::
 
             answer = rs.Answer.from_dict(json.loads(text))
         """
-        fields: dict[str, Any] = dict(values)
-        for name in ("betas", "rates"):
-            fields[name] = tuple(values[name])
-        fields["outcomes"] = tuple(Outcome(**one | {"layers": tuple(one["layers"])}) for one in values["outcomes"])
-        return Answer(**fields)
+        return from_dict(Answer, values)
 
 
 def _shown(number: float | None) -> str:
@@ -183,7 +184,7 @@ def answers(folder: SweepFolder) -> list[Answer]:
         return found
     try:
         return found + [Answer.from_dict(line) for line in read_json_lines(folder.answers)]
-    except (KeyError, TypeError, AttributeError) as error:
+    except (SpecError, TypeError) as error:
         raise RecordError(f"{folder.answers} is damaged: delete it, and ask for the rates again") from error
 
 
@@ -203,5 +204,5 @@ def _answer(target: TargetSpec, run: RunFolder, split: str) -> Answer:
         numbers |= {name: line["metrics"].get(name) for name in ("psnr", "r2")}
         values = {"betas": line["betas"], "outcomes": line["targets"]} | numbers
         return Answer.from_dict({"request": target.request, "run": run.path.name} | values)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, SpecError) as error:
         raise RecordError(f"{run.evaluation} is damaged: {remake(run.path)}") from error

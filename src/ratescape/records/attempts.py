@@ -8,7 +8,7 @@ from typing import Any
 
 from ratescape.errors import RecordError
 from ratescape.metrics import ACTIVE_RATE, SUBSCRIPTS
-from ratescape.records.files import finite, read_json_lines, remake, to_json_lines, write_atomically
+from ratescape.records.files import Unreadable, finite, read_json_lines, remake, to_json_lines, write_atomically
 from ratescape.records.folders import SweepFolder
 from ratescape.records.lines import betas_text
 from ratescape.specs.runs import NetworkSpec
@@ -156,6 +156,8 @@ def verdicts(folder: SweepFolder, networks: Sequence[NetworkSpec]) -> list[str]:
         one = folder.network(network)
         try:
             sentence = verdict(read_attempts(one.attempts)) if one.weights.exists() else None
+        except Unreadable:
+            raise
         except RecordError as error:
             sentence = str(error)
         if sentence is not None:

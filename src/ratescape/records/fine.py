@@ -7,6 +7,7 @@ import pandas as pd
 
 from ratescape.errors import RecordError
 from ratescape.metrics import metric_at
+from ratescape.records.files import failed
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import fine_columns
 
@@ -47,7 +48,9 @@ def read_fine(folder: SweepFolder, uses: bool = False) -> pd.DataFrame | None:
     try:
         text = folder.fine.read_text(encoding="utf-8")
         table = pd.read_csv(io.StringIO(text), dtype=str).astype(float)  # pandas' own reading may lose the last digit
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise failed(error) from error
+    except ValueError as error:
         raise damaged from error
     single = ["rate", "distortion", "nelbo", "r2" if "r2" in table else "psnr"]
     names = [str(name) for name in table]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ratescape.errors import RecordError, SpecError
-from ratescape.records.files import finite, write_atomically, write_changed
+from ratescape.records.files import failed, finite, write_atomically, write_changed
 from ratescape.specs.checks import from_json
 from ratescape.specs.codec import from_dict, read_mapping, to_yaml
 from ratescape.specs.identity import FORMAT, differences, key
@@ -223,8 +223,10 @@ class SweepFolder(ResultsFolder):
         path = self.path / "provenance.json"
         try:
             values = from_json(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (FileNotFoundError, ValueError) as error:
             raise RecordError(f"{path} is missing or damaged: {_AGAIN}") from error
+        except OSError as error:
+            raise failed(error) from error
         if not isinstance(values, dict):
             raise RecordError(f"{path} is damaged: {_AGAIN}")
         return values

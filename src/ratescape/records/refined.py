@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from ratescape.errors import RecordError
-from ratescape.records.files import read_json_lines, remake
+from ratescape.records.files import Unreadable, read_json_lines, remake
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.table import Table, known_parts, measured_columns, paired_error, row_of, stamp_of
 from ratescape.specs.runs import RunSpec
@@ -62,6 +62,8 @@ def read_refined(folder: SweepFolder, table: Table) -> Table:
             if run.merged is None or run.merged.network not in networks:
                 continue
             row = _row(run, one, table)
+        except Unreadable:
+            raise
         except RecordError as error:
             broken.append(str(error))
             continue

@@ -215,15 +215,28 @@ def row_of(
     if not epochs or split not in records or "test" not in records:
         raise RecordError(f"{folder.path} lacks its last epoch or the {split} or test split: {remake(folder.path)}")
     row: dict[str, Any] = {"run": folder.path.name, "seed": run.seed}
+    if not all(_has_tables(record) for record in (records[split], records["test"])):
+        raise RecordError(f"{folder.evaluation} is damaged: {remake(folder.path)}")
     try:
         row["status"] = epochs[-1]["status"]
         row |= _by_layer("beta", list(records[split]["betas"]), groups, {})
         if run.target is not None:
             row |= _requested(run.target, records[split]["targets"])
         row |= measured_columns(records, split, groups)
-    except (KeyError, AttributeError) as error:
+    except KeyError as error:
         raise RecordError(f"{folder.path} has a record without {error}: {remake(folder.path)}") from error
+    except (AttributeError, TypeError) as error:
+        raise RecordError(f"{folder.path} has a damaged record ({error}): {remake(folder.path)}") from error
     return row
+
+
+def _has_tables(record: Mapping[str, Any]) -> bool:
+    """Whether the fields of a record that are tables are such, and those of parts of lists of numbers."""
+    parts = record.get("parts", {})
+    if not all(isinstance(record.get(name, {}), dict) for name in ("metrics", "errors", "absent", "parts")):
+        return False
+    of_numbers = (all(one is None or isinstance(one, (int, float)) for one in v) for v in parts.values() if v)
+    return all(isinstance(values, list) for values in parts.values()) and all(of_numbers)
 
 
 def _requested(target: TargetSpec, outcomes: list[dict[str, Any]]) -> dict[str, Any]:

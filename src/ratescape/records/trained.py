@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ratescape.errors import RecordError
-from ratescape.records.files import read_json_lines
+from ratescape.records.files import Unreadable, read_json_lines
 from ratescape.records.folders import SweepFolder
 from ratescape.specs.runs import NetworkSpec, RunSpec
 
@@ -53,6 +53,8 @@ def training_facts(
     source = folder.run(run) if run.merged is None else folder.network(run.merged.network)
     try:
         log = read_json_lines(source.training)
+    except Unreadable:
+        raise
     except RecordError:
         return None
     if not log or log[-1].get("status") != "ok" or not all(_tells(record) for record in log):

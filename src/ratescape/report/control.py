@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from ratescape.records.files import read_json_lines
+from ratescape.errors import RecordError
+from ratescape.records.files import read_json_lines, remake
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.report.plots.canvas import Gaps, Margins, add_title, new_figure, panels, save
 from ratescape.report.plots.palette import GREY, latent
@@ -73,7 +74,15 @@ def control_figure(runs: list[tuple[TargetSpec, RunFolder]]) -> Figure:
 
 def _read_log(folder: RunFolder) -> _Log:
     lines = read_json_lines(folder.control)
-    return _Log(*(np.array([line[name] for line in lines]) for name in ("step", "betas", "rates")))
+    try:
+        steps, betas, rates = (np.array([line[name] for line in lines]) for name in ("step", "betas", "rates"))
+        log = _Log(steps.astype(np.int64), betas.astype(np.float64), rates.astype(np.float64))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise RecordError(f"{folder.control} is damaged: {remake(folder.path)}") from error
+    layers = folder.spec().model.layers
+    if len(lines) == 0 or log.betas.shape != (len(lines), layers) or log.rates.shape != (len(lines), layers):
+        raise RecordError(f"{folder.control} is damaged: {remake(folder.path)}")
+    return log
 
 
 def _draw_betas(axes: Axes, log: _Log) -> None:

@@ -48,7 +48,7 @@ def mask_of(given: Any, count: int, sides: tuple[int, int], seed: int, first: in
         return mask
     height, width = sides
     raise SpecError(
-        f"mask has shape {mask.shape[1:] if len(mask) == 1 else mask.shape}: give one of (height, width) = "
+        f"mask has shape {mask.shape[1:] if mask.shape[:1] == (1,) else mask.shape}: give one of (height, width) = "
         f"({height}, {width}), or one for each of the {count} images"
     )
 

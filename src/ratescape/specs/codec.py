@@ -143,8 +143,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         require(isinstance(value, (str, Path)), where, value, "a path")
         return Path(value)
     if hint is float:
-        require(isinstance(value, (int, float)) and not isinstance(value, bool), where, value, "a number")
-        return float(value)
+        return _float(value, where)
     if hint is int:
         require(isinstance(value, int) and not isinstance(value, bool), where, value, "a whole number")
         return value
@@ -152,6 +151,14 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return str(value)
     require(isinstance(value, hint), where, value, "true or false" if hint is bool else "text")
     return value
+
+
+def _float(value: Any, where: str) -> float:
+    require(isinstance(value, (int, float)) and not isinstance(value, bool), where, value, "a number")
+    try:
+        return float(value)
+    except OverflowError as error:  # a whole number of more than 308 digits
+        raise SpecError(f"{where} is too large: it must be below 1.8e308") from error
 
 
 def _number(value: Any) -> Any:

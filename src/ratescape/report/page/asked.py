@@ -1,5 +1,6 @@
 """Rates that were asked for, and the models found for them, as the page shows both."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ def answer_data(answer: Answer) -> dict[str, Any]:
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:
-    return outcome._asdict() | {
+    return dataclasses.asdict(outcome) | {
         "layer_text": " + ".join(map(latent, outcome.layers)),
         "error_text": "–" if outcome.error is None else f"{100 * outcome.error:+.1f} %".replace("-", "−"),
         "status_text": outcome.status.replace("_", " "),
