@@ -61,3 +61,23 @@ class ResourceError(RatescapeError):
 
 class MemoryShortage(ResourceError):
     """Memory ran out in training; fewer models at once may fit."""
+
+
+_SHORT = ("out of memory", "allocate memory", "could not create a primitive")
+"""What PyTorch, what it stands on (the last is oneDNN's word), and safetensors say where memory is short."""
+
+
+def memory_shortage(error: BaseException) -> ResourceError | None:
+    """What to tell of an error of somebody else's that means that memory ran out; None if it means something else.
+
+    Example::
+
+        memory_shortage(MemoryError()) is not None  # True
+    """
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    if not isinstance(error, MemoryError) and not any(words in reason for words in _SHORT):
+        return None
+    return ResourceError(
+        f"there is too little memory ({reason}): end other programs, or ask for less at once, and run the same command "
+        "again; what is finished is kept"
+    )

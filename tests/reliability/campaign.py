@@ -69,6 +69,15 @@ def signals(cases: Cases, names: Sequence[str] = Cases.NAMES, rounds: int = 20) 
                 yield Trial(f"{name} {what} {number}", run)
 
 
+def limits(cases: Cases, names: Sequence[str] = Cases.NAMES, rounds: int = 20) -> Iterator[Trial]:
+    """The system gives every command few open files, small files, or little memory."""
+    for name in names:
+        for what in crashing.LIMITS:
+            for number in range(rounds):
+                run = functools.partial(crashing.after_limit, cases, name, what, number)
+                yield Trial(f"{name} {what} {number}", run)
+
+
 def workers(cases: Cases, names: Sequence[str] = at_workers.NAMES) -> Iterator[Trial]:
     """A worker process dies or fails at every file operation of its own."""
     for name in names:
@@ -111,6 +120,7 @@ CAMPAIGNS: dict[str, Callable[..., Iterator[Trial]]] = {
     "failure": failure,
     "power": power,
     "signals": signals,
+    "limits": limits,
     "workers": workers,
     "files": files,
     "words": words,

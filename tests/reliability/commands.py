@@ -129,9 +129,11 @@ def forked(
         except BaseException:
             traceback.print_exc()
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(status)
+            try:
+                sys.stdout.flush()
+                sys.stderr.flush()
+            finally:  # whatever fails, nothing of this process may go on as if it were the other one
+                os._exit(status)
     if signalled is not None:
         name, delay = signalled
         time.sleep(delay)

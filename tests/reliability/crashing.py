@@ -1,12 +1,16 @@
 """One case of a campaign: a command that is broken off or fails, and is given again; and what is wrong then."""
 
 import itertools
+import math
 import random
+import resource
 import shutil
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+import joblib  # noqa: F401 (where memory is short as it is imported, it warns)
 
 from ratescape.records.folders import SweepFolder
 from reliability.commands import Cases, Ended, Whole, plain, plain_page, run
@@ -141,6 +145,34 @@ def set_back(reads: int) -> None:
         return real() - (86_400 if next(looks) >= reads else 0)
 
     time.time = later
+
+
+LIMITS = {
+    "files": (resource.RLIMIT_NOFILE, 6, 40, False),
+    "bytes of a file": (resource.RLIMIT_FSIZE, 1000, 60_000, False),
+    "memory": (resource.RLIMIT_AS, 0, 64 << 20, True),
+}
+"""Limits of the system: which, from how much to how much, and whether beyond what the process has already."""
+
+
+def after_limit(cases: Cases, name: str, what: str, seed: int) -> list[str]:
+    """What is wrong where the system gives a command little of something, and it is given again without that limit."""
+    cases.whole(name)  # it takes the same place
+    case, chance = cases.case(name), random.Random(f"{name} {what} {seed}")
+    number, low, high, is_beyond = LIMITS[what]
+    amount = int(math.exp(chance.uniform(math.log(low + 1), math.log(high))))
+
+    def before() -> None:
+        (plain(name) or int)()
+        size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() if is_beyond else 0
+        resource.setrlimit(number, (size + amount, size + amount))
+
+    case.prepare()
+    first = run(case, cases.folder / "told", before=before)
+    if first.status == 0:
+        return [f"it ended well, but {one}" for one in taken_up(cases, name, first)]
+    wrong = [] if first.is_one_line else [f"not one line: {first.status} {first.err!r}"]
+    return wrong + given_again(cases, name)[1]
 
 
 def after_failure(cases: Cases, name: str, plan: Plan) -> list[str]:

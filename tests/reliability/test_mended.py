@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers.sweep_on_disk import sweep
 
+from ratescape.cli import commands
 from ratescape.errors import HubError, RecordError, SpecError
 from ratescape.execution.workers import how_it_ended
 from ratescape.hub.files import ABOUT, WEIGHTS, kind_of, listed
@@ -18,8 +19,9 @@ from ratescape.records.files import Unreadable, read_json_lines, whole_folder, w
 from ratescape.records.table import read_table
 from ratescape.report.control import control_figure
 from ratescape.restoring.masks import mask_of
+from ratescape.specs.codec import from_dict
 from ratescape.specs.rate_targets import RateTarget
-from ratescape.specs.runs import TargetSpec
+from ratescape.specs.runs import RunSpec, TargetSpec
 
 
 def test_a_folder_is_whole_synced_and_of_usual_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,3 +181,35 @@ def test_links_that_go_round_in_a_repository_are_one_line(tmp_path: Path) -> Non
 def test_a_mask_of_no_dimensions_is_one_line() -> None:
     with pytest.raises(SpecError, match=r"mask has shape \(\): give one of"):
         mask_of(np.array(True), 3, (16, 16), 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_shortage"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("unable to mmap 78652 bytes from file <x>: Cannot allocate memory (12)"), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."), True),
+        (RuntimeError("could not create a primitive"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+    ],
+)
+def test_too_little_memory_is_one_line_and_a_defect_is_not(
+    error: Exception, is_shortage: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(words: list[str]) -> object:
+        raise error
+
+    monkeypatch.setattr(commands, "parse", fails)
+    if not is_shortage:
+        with pytest.raises(RuntimeError):
+            commands.main(["ls"])
+        return
+    assert commands.main(["ls"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("ratescape: there is too little memory (") and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("values", "name"), [({"target": {}}, "target.rates"), ({"merged": {}}, "merged.network")])
+def test_a_spec_that_lacks_what_has_no_default_is_one_line(values: dict[str, object], name: str) -> None:
+    with pytest.raises(SpecError, match=f"{name} is missing: give it"):
+        from_dict(RunSpec, values)

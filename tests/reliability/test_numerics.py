@@ -23,6 +23,7 @@ IMAGES: dict[str, tuple[np.ndarray, np.ndarray | None]] = {
     "of one class": (BASE, np.zeros(24, np.int64)),
     "of a class each": (BASE, np.arange(24) * 400),
     "noise": (np.random.default_rng(0).integers(0, 256, BASE.shape, dtype=np.uint8), None),
+    "of 300 pixels": (np.random.default_rng(0).integers(0, 256, (20, 300, 300), dtype=np.uint8), None),
 }
 
 CASES: dict[str, tuple[str, list[str]]] = {
@@ -45,6 +46,15 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "no steps but one": ("usual", ["--training.epochs", "1", "--training.batch", "1000"]),
 }
 
+DEEP = ("--model.family", "deep", "--model.latents", "1", "--training.epochs", "1", "--model.blocks")
+
+LARGE: dict[str, tuple[str, list[str]]] = {
+    "200 layers, deep": ("usual", [*DEEP, "1x60,2x60,4x40,8x40"]),
+    "200 layers, residual": ("usual", ["--model.family", "residual", "--model.latents", *["1"] * 200]),
+    "300 pixels": ("of 300 pixels", [*DEEP, "1x1,5x1,75x1"]),
+}
+"""What takes half a minute each."""
+
 
 def written(images: str, folder: Path) -> Path:
     pixels, labels = IMAGES[images]
@@ -63,9 +73,9 @@ def numbers(value: object) -> list[float | None]:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [*CASES, *(pytest.param(name, marks=pytest.mark.campaign) for name in LARGE)])
 def test_numbers_are_sound_or_said_not_to_be(name: str, run: Run, tmp_path: Path) -> None:
-    images, options = CASES[name]
+    images, options = (CASES | LARGE)[name]
     out = tmp_path / "out"
     words = ["train", "--data.name", str(written(images, tmp_path)), *SETTINGS, *options, "--out", str(out)]
     ended = run(*words)

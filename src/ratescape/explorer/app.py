@@ -72,6 +72,7 @@ class Explorer:
         ]
         handlers: dict[Any, Any] = {HTTPException: _not_there}
         app = Starlette(routes=routes, exception_handlers=handlers, lifespan=self._lifespan)
+        app.router.redirect_slashes = False  # /api/view/ is nothing that is answered; the page never asks for it
         self.guard = Guard(app, host, self.token)
 
     @contextlib.asynccontextmanager

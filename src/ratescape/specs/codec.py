@@ -64,6 +64,10 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
     }
     for name, kind in chosen.items():
         given[name] = from_dict(kind, {key: values[key] for key in _hints(kind) if key in values}, where)
+    for field in dataclasses.fields(typing.cast(Any, cls)):
+        is_open = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if is_open and field.init and field.name not in given:
+            raise SpecError(f"{where}{field.name} is missing: give it")
     return cls(**given)
 
 

@@ -30,7 +30,7 @@ from ratescape.cli.commands.status import Status
 from ratescape.cli.commands.train import Train
 from ratescape.cli.config import UsageError
 from ratescape.cli.output import complain
-from ratescape.errors import RatescapeError
+from ratescape.errors import RatescapeError, memory_shortage
 from ratescape.records.files import failed
 
 Command: TypeAlias = (
@@ -101,5 +101,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever reads the output has left
     except OSError as error:  # where nobody knew better what to say of it
         complain(str(failed(error)))
+        return 1
+    except (MemoryError, RuntimeError) as error:
+        shortage = memory_shortage(error)
+        if shortage is None:
+            raise
+        complain(str(shortage))
         return 1
     return 0
