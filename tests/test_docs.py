@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from helpers.pages import PAGES, SPAN, blocks, command_lines, spans
 
 import ratescape
 from ratescape import metrics
@@ -34,32 +35,9 @@ from ratescape.specs.methods import Conditioned, Dedicated, Method
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "ratescape"
 STRUCTURE = ROOT / "docs" / "structure.md"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-
-FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SPAN = re.compile(r"`([^`]+)`")
-
-
-def blocks(page: Path, *languages: str) -> list[str]:
-    """The fenced blocks of a page that are in one of the languages."""
-    return [text for language, text in FENCED.findall(page.read_text(encoding="utf-8")) if language in languages]
-
-
-def spans(page: Path) -> list[str]:
-    """What stands between single backquotes, outside of fenced blocks, each in one line."""
-    return [" ".join(span.split()) for span in SPAN.findall(FENCED.sub("", page.read_text(encoding="utf-8")))]
 
 
 # Command lines
-
-
-def command_lines(page: Path) -> list[str]:
-    """Every ``ratescape ...`` of a page: lines of blocks, with those that go on from them, and spans."""
-    found = [span for span in spans(page) if span.startswith("ratescape ")]
-    for block in blocks(page, "", "bash", "yaml"):
-        joined = re.sub(r"\\?\n\s+(?=--)", " ", block)  # an option on a line of its own belongs to the one before
-        found += [line.strip() for line in joined.splitlines() if line.strip().startswith("ratescape ")]
-    return found
 
 
 def options(page: Path) -> list[str]:

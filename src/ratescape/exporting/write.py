@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ratescape.data.formats.objects import kind_of
-from ratescape.errors import SpecError
+from ratescape.errors import ResourceError, SpecError
 from ratescape.exporting.formats import FORMATS, Format
 from ratescape.exporting.parts import Part, parts_of
 from ratescape.model.columns import ByColumn
@@ -130,9 +130,15 @@ def _written(part: Part, kind: Format, path: Path, values: list[Tensor]) -> floa
 
     Raises:
         SpecError: the exporter cannot follow the network, or the numbers differ.
+        ResourceError: packages of the exporter do not go together.
     """
     try:
         kind.write(part, path)
+    except ImportError as error:  # as of an onnxscript that is older than what this torch asks of it
+        path.unlink(missing_ok=True)
+        raise ResourceError(
+            f'the exporter lacks a module ({error}): pip install --upgrade "ratescape[onnx]", or try the other format'
+        ) from error
     except Exception as error:  # whatever an exporter makes of a network that it cannot follow
         path.unlink(missing_ok=True)
         reason = " ".join(str(error).split())[:200]
