@@ -1,5 +1,6 @@
 """One case of a campaign: a command that is broken off or fails, and is given again; and what is wrong then."""
 
+import importlib
 import itertools
 import math
 import random
@@ -9,8 +10,6 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-
-import joblib  # noqa: F401 (where memory is short as it is imported, it warns)
 
 from ratescape.records.folders import SweepFolder
 from reliability.commands import Cases, Ended, Whole, plain, plain_page, run
@@ -164,6 +163,7 @@ def after_limit(cases: Cases, name: str, what: str, seed: int) -> list[str]:
 
     def before() -> None:
         (plain(name) or int)()
+        importlib.import_module("joblib")  # which warns where memory is short as it is imported
         size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() if is_beyond else 0
         resource.setrlimit(number, (size + amount, size + amount))
 
