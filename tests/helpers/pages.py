@@ -34,7 +34,13 @@ ONLY_PARSED = {
 }
 """What a command of the pages may need besides this machine, by a text in it: such a command is parsed, and not run."""
 
-AFAR = {"mnist": "mnist-5k", "fashion-mnist": "mnist-5k", "cifar-8k.npz": "photos.npz", "photos": "photos.npz"}
+AFAR = {
+    "mnist": "mnist-5k",
+    "fashion-mnist": "mnist-5k",
+    "cifar-8k.npz": "photos.npz",
+    "photos": "photos.npz",
+    "pictures": "photos.npz",
+}
 """Sets of images that need a network or lie with the reader, and what stands for them."""
 
 
