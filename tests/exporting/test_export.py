@@ -106,6 +106,16 @@ def test_a_program_of_other_numbers_is_refused(tmp_path: Path, monkeypatch: pyte
     assert not list((tmp_path / "out").iterdir())
 
 
+def test_an_exporter_whose_packages_do_not_go_together_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lacking(Copy):
+        def write(self, part: Part, path: Path) -> None:
+            raise ImportError("no module named onnxscript.new")
+
+    monkeypatch.setitem(formats.FORMATS, "torch", Lacking())
+    with pytest.raises(ResourceError, match=r"onnxscript.new.*pip install --upgrade"):
+        rs.export(plain(), tmp_path / "out", "torch")
+
+
 def test_what_cannot_be_exported_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "photo.png").write_bytes(b"mine")
     with pytest.raises(rs.RecordError, match="holds other files"):
