@@ -124,6 +124,8 @@ def _tiny(words: list[str], command: Map | Train) -> list[str]:
         more += ["--execution.engine", "in-process"]
     if kind == "conditioned":
         more += CONDITIONED.split()
+    if "--conditioning.fine-uses" in given:
+        more += ["--conditioning.fine", "2", "--conditioning.fine-uses", "2"]
     if "--model.blocks" not in given and "--model.factory" not in given and "wine.csv" not in given.values():
         more += ["--model.channels", "4"]
     return more
