@@ -11,8 +11,9 @@ from ratescape.records.files import to_json_lines, write_atomically
 from ratescape.records.folders import RunFolder
 from ratescape.report.control import SHOWN, control_figure, save_control
 from ratescape.specs.control import ControlSpec
+from ratescape.specs.model import ModelSpec
 from ratescape.specs.rate_targets import RateTarget
-from ratescape.specs.runs import TargetSpec
+from ratescape.specs.runs import RunSpec, TargetSpec
 
 LOG: list[dict[str, Any]] = [
     {"step": 10 * i, "betas": [1 + i, 1 / i], "rates": [5 + 1 / i, 20 - 1 / i]} for i in range(1, 9)
@@ -21,9 +22,10 @@ LOG: list[dict[str, Any]] = [
 
 def controlled(folder: Path, *targets: RateTarget) -> Any:
     """A model that was asked for rates, and the folder with its log, in the figure's eyes."""
-    path = folder / "control.jsonl"
-    write_atomically(path, to_json_lines(LOG))
-    return TargetSpec(targets, ControlSpec(frozen=0.25)), RunFolder(folder)
+    run = RunFolder(folder)
+    write_atomically(run.control, to_json_lines(LOG))
+    run.write_spec(RunSpec(model=ModelSpec(latents=(3, 2))))
+    return TargetSpec(targets, ControlSpec(frozen=0.25)), run
 
 
 def curves(axes: Any) -> dict[str, Any]:
