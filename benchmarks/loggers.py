@@ -37,8 +37,8 @@ class Spent:
         return call
 
 
-def measured(data: str, epochs: int, name: str) -> tuple[float, float, float]:
-    """Seconds of training, of pictures and of the logger's calls within it."""
+def measured(data: str, epochs: int, name: str, every: int) -> tuple[float, float, float]:
+    """Seconds of training, of pictures (after every so many epochs) and of the logger's calls within it."""
     drawing, telling, starting, training = Spent(), Spent(), Spent(), Spent()
     opened, train = loggers.opened, work.train
 
@@ -58,6 +58,7 @@ def measured(data: str, epochs: int, name: str) -> tuple[float, float, float]:
                 data,
                 training={"epochs": epochs},
                 evaluation={"samples": 0, "information": False, "probes": "none"},
+                execution={"log_pictures": every},
                 log=name,
                 out=Path(folder) / "model",
             )
@@ -78,10 +79,11 @@ def main() -> None:
     parser.add_argument("loggers", nargs="+")
     parser.add_argument("--data", default="mnist-5k")
     parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--pictures", type=int, default=1, help="draw them after every so many epochs")
     asked = parser.parse_args()
     print("| logger | training, s | pictures, s | calls, s | share |\n|---|---:|---:|---:|---:|")
     for name in asked.loggers:
-        training, drawing, telling = measured(asked.data, asked.epochs, name)
+        training, drawing, telling = measured(asked.data, asked.epochs, name, asked.pictures)
         share = (drawing + telling) / (training - drawing - telling)
         print(f"| {name} | {training:.2f} | {drawing:.3f} | {telling:.3f} | {share:.1%} |", flush=True)
 
