@@ -135,9 +135,18 @@ class Chromium:
     def wait(self, condition: str, seconds: float = 15) -> None:
         """Wait until a JavaScript condition holds."""
         end = time.monotonic() + seconds
-        while not self.evaluate(condition):
+        while not self._holds(condition):
             assert time.monotonic() < end, f"never came true: {condition}"
             time.sleep(0.02)
+
+    def _holds(self, condition: str) -> bool:
+        """Whether it holds now; of a page that is on its way to another nothing does."""
+        try:
+            return bool(self.evaluate(condition))
+        except RuntimeError as error:
+            if "navigated or closed" not in str(error):
+                raise
+            return False
 
     def click(self, x: float, y: float) -> None:
         """Move the mouse to a place in the window and click, as a hand does."""
