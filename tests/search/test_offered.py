@@ -25,7 +25,7 @@ def test_the_refined_form_of_the_best_stands_in_for_it(folder: SweepFolder) -> N
     assert best.folder is not None and best.folder.path == one.path  # what was chosen before sees it, too
     before, after = best.choice.value(best.choice.row), best.choice.value(best.row)
     assert after == pytest.approx(before - 2.5)
-    assert f"Refined for 3 epochs: -ELBO {before:.4g} -> {after:.4g} nats/image (" in str(best)
+    assert f"Refined for 3 epochs: -ELBO {before:.4g} -> {after:.4g} nats (" in str(best)
 
 
 def test_a_refined_form_that_is_worse_is_told_and_not_taken(folder: SweepFolder) -> None:

@@ -48,7 +48,7 @@ class Refined:
         return f"Refined(betas {betas_text(self.betas)}, {self._spent()}: {verdict})"
 
     def __str__(self) -> str:
-        text = f"{self._whose()}: {self.choice.told(self.row, before=True)} at {self.row['rate']:.4g} nats/image"
+        text = f"{self._whose()}: {self.choice.told(self.row, before=True)} at {self.row['rate']:.4g} nats"
         if self.is_better:
             return f"{text}."
         return f"{text}: {self._fault()}, so the unrefined model is kept."
