@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ratescape.cli import commands
-from reliability import crashing, doors, hostile
+from reliability import crashing, doors, hostile, lines
 from reliability.campaign import CAMPAIGNS, share
 from reliability.commands import Cases, forked
 from reliability.disk import KEEPS, Disk
@@ -103,7 +103,7 @@ def assert_harmless(name: str, cases: Cases, count: int) -> None:
 
 def test_strange_command_lines(tmp_path: Path) -> None:
     for seed in range(SEED, SEED + 8):
-        words = hostile.command_line(seed)
+        words = lines.command_line(seed)
         ended = forked(lambda words=words: commands.main(words), tmp_path, seconds=20)
         if "\ntraining (" in ended.err:  # a right command, at work when its time was over
             continue

@@ -107,7 +107,12 @@ class Codec(Packed):
             raise CheckpointError(f"{path} is not a codec of ratescape: check the path")
         if digest_of(content) != data[len(MAGIC) : len(MAGIC) + DIGEST]:
             raise CheckpointError(f"{path} is damaged: delete it, and the codec is calibrated anew")
-        return cls.from_bytes(content)
+        try:
+            return cls.from_bytes(content)
+        except ValueError as error:
+            raise CheckpointError(
+                f"{path} is damaged ({error}): delete it, and the codec is calibrated anew"
+            ) from error
 
     def _plain(self) -> bytes:
         parts = [struct.pack("<HH", len(self.layers), self.effort), self.model]
