@@ -75,6 +75,13 @@ def test_the_simulated_disk_loses_what_nobody_synced(tmp_path: Path) -> None:
     assert left([*synced, Operation("fsync", "new"), Operation("fsync", ".")], "nothing") == old | {"new/a": b"abc"}
     renamed = [*made, Operation("rename", "new/a", 7, "old"), Operation("fsync", "new/a", 7)]
     assert left(renamed, "nothing") == old
+    elsewhere = [
+        *synced,
+        *(Operation("mkdir", "other"), Operation("fsync", "new"), Operation("fsync", ".")),
+        Operation("rename", "new/a", 7, "other/a"),
+    ]
+    assert left(elsewhere, "nothing") == old | {"new/a": b"abc"}
+    assert left([*elsewhere, Operation("fsync", "other")], "nothing") == old | {"new/a": b"abc", "other/a": b"abc"}
 
 
 @pytest.mark.parametrize("name", ["idx", "idx.gz", "mat", "cifar", "cifar.tar.gz", "npz", "npy", "csv", "images"])
