@@ -81,7 +81,7 @@ def memory_shortage(error: BaseException) -> ResourceError | None:
     if _NOT_SET_UP in reason:
         return ResourceError(
             f"a computation could not be set up ({reason}), as where memory is short: end other programs, or ask "
-            " for less at once, and run the same command again; if there is enough, this build of PyTorch does not "
+            "for less at once, and run the same command again; if there is enough, this build of PyTorch does not "
             "suit the processor: install another; what is finished is kept"
         )
     if not isinstance(error, MemoryError) and not any(words in reason for words in _SHORT):
