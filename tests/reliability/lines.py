@@ -1,11 +1,15 @@
 """Command lines: of right and strange words, to be carried out, or put to the parser alone."""
 
 import contextlib
+import dataclasses
 import functools
 import io
 import os
 import random
 from pathlib import Path
+from typing import Any
+
+from tyro._parsers import ParserSpecification
 
 from ratescape.cli import commands
 from ratescape.cli.config import UsageError
@@ -133,8 +137,27 @@ def _encoded(words: list[str]) -> bytes:
     return b"\0".join(os.fsencode(one.replace("\ud800", "\udcff")) for one in words if "\0" not in one)
 
 
+@functools.cache
+def remember_parsers() -> None:
+    """From now on tyro makes the parser of a command once: it takes five times as long as to parse by it."""
+    before = ParserSpecification.from_callable_or_type
+    known: dict[Any, ParserSpecification] = {}
+
+    def from_callable_or_type(f: Any, *given: Any, **named: Any) -> ParserSpecification:
+        # The parser of a part of a command, or of one with a config file's values, is not the only one of its type.
+        if named["intern_prefix"] or dataclasses.is_dataclass(named["default_instance"]):
+            return before(f, *given, **named)
+        key = (f, named["extern_prefix"], named["prog_suffix"])
+        if key not in known:
+            known[key] = before(f, *given, **named)
+        return known[key]
+
+    ParserSpecification.from_callable_or_type = staticmethod(from_callable_or_type)
+
+
 def parsed(folder: Path) -> None:
-    """The command of the words of a file; help that was asked for is a result, too."""
+    """The command of the words of a file; help that was asked for is a result, too. For a process of its own."""
+    remember_parsers()
     words = [os.fsdecode(one) for one in (folder / "words").read_bytes().split(b"\0")]
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
