@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest does
 
 from ratescape.cli import commands
-from reliability import crashing, doors, hostile, lines
+from reliability import clusters, crashing, doors, hostile, lines
 from reliability import workers as at_workers
 from reliability.commands import Cases, forked
 
@@ -90,6 +90,12 @@ def workers(cases: Cases, names: Sequence[str] = at_workers.NAMES) -> Iterator[T
             yield Trial(what, functools.partial(at_workers.after_worker, cases, name, plan))
 
 
+def ray(cases: Cases, names: Sequence[str] = clusters.NAMES) -> Iterator[Trial]:
+    """On a cluster, the driver or a task dies or fails at every file operation of its own, or cables are cut."""
+    for what, wrong in clusters.trials(cases, names):
+        yield Trial(what, wrong)
+
+
 def files(cases: Cases, names: Sequence[str] | None = None, batches: int = 60) -> Iterator[Trial]:
     """Damaged files before every door: a thousand share a process, before slow doors fifty."""
     for name in names or doors.names():
@@ -123,6 +129,7 @@ CAMPAIGNS: dict[str, Callable[..., Iterator[Trial]]] = {
     "signals": signals,
     "limits": limits,
     "workers": workers,
+    "ray": ray,
     "files": files,
     "words": words,
 }

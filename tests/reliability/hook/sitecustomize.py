@@ -1,6 +1,7 @@
 """Python imports this before all else where its folder is on the path: worker processes are watched as a campaign says.
 
-The environment says how, as ``reliability.workers`` writes it; the first worker that comes has the fault.
+The environment says how, as ``reliability.workers`` writes it; the first worker that comes has the fault. Processes of
+Ray's tasks follow a file, as ``reliability.clusters`` writes it.
 """
 
 import json
@@ -20,3 +21,8 @@ if "RATESCAPE_WATCH" in os.environ and any("ratescape.execution.workers" in word
         plan = Plan()
     kind = "first" if plan.number else "other"
     Watch(Path(told["root"]), plan, Path(told["folder"], f"{os.getpid()}.{kind}.trace")).install()
+
+if "RATESCAPE_TASKS" in os.environ and any(word.endswith("default_worker.py") for word in sys.orig_argv):
+    from reliability.following import Followed
+
+    Followed(Path(os.environ["TMPDIR"], f"ratescape-{os.getuid()}"), Path(os.environ["RATESCAPE_TASKS"])).install()
