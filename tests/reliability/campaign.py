@@ -12,6 +12,7 @@ import functools
 import json
 import os
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -90,9 +91,20 @@ def workers(cases: Cases, names: Sequence[str] = at_workers.NAMES) -> Iterator[T
             yield Trial(what, functools.partial(at_workers.after_worker, cases, name, plan))
 
 
+def memory(cases: Cases, names: Sequence[str] = at_workers.NAMES, rounds: int = 20) -> Iterator[Trial]:
+    """A worker process has little memory by its control group, and the system kills it; where there are such groups."""
+    for name in names if os.access(at_workers.GROUPS, os.W_OK) else ():
+        for number in range(rounds):
+            yield Trial(f"{name} {number}", functools.partial(at_workers.after_shortage, cases, name, number))
+
+
 def ray(cases: Cases, names: Sequence[str] = clusters.NAMES) -> Iterator[Trial]:
-    """On a cluster, the driver or a task dies or fails at every file operation of its own, or cables are cut."""
-    for what, wrong in clusters.trials(cases, names):
+    """On a cluster, the driver or a task dies or fails at every file operation of its own, or cables are cut.
+
+    Where there can be none (it takes root, and iproute2), there are no cases.
+    """
+    can_be = os.geteuid() == 0 and shutil.which("ip") is not None
+    for what, wrong in clusters.trials(cases, names) if can_be else ():
         yield Trial(what, wrong)
 
 
@@ -129,6 +141,7 @@ CAMPAIGNS: dict[str, Callable[..., Iterator[Trial]]] = {
     "signals": signals,
     "limits": limits,
     "workers": workers,
+    "memory": memory,
     "ray": ray,
     "files": files,
     "words": words,

@@ -41,6 +41,8 @@ class Followed(Watch):
         self.text = text
         self.case, *plan = json.loads(text)
         self.count, self.plan = 0, Plan()
+        if self.trace is not None:
+            self.trace.close()
         self.trace = self.open(self.folder / f"{self.case}.{os.getpid()}.trace", "a")
         if Plan(*plan).number == 0:
             return

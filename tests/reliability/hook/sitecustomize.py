@@ -17,6 +17,8 @@ if "RATESCAPE_WATCH" in os.environ and any("ratescape.execution.workers" in word
     try:
         Path(told["folder"], "claimed").mkdir()
         plan = Plan(*told["plan"])
+        if told.get("group"):
+            Path(told["group"], "cgroup.procs").write_text(str(os.getpid()))
     except FileExistsError:
         plan = Plan()
     kind = "first" if plan.number else "other"
