@@ -13,7 +13,6 @@ if "RATESCAPE_WATCH" in os.environ and any("ratescape.execution.workers" in word
     from reliability.faults import Plan, Watch, counted_steps
 
     told = json.loads(os.environ["RATESCAPE_WATCH"])
-    counted_steps(Path(told["folder"], "worker-steps"))
     try:
         Path(told["folder"], "claimed").mkdir()
         plan = Plan(*told["plan"])
@@ -21,6 +20,7 @@ if "RATESCAPE_WATCH" in os.environ and any("ratescape.execution.workers" in word
             Path(told["group"], "cgroup.procs").write_text(str(os.getpid()))
     except FileExistsError:
         plan = Plan()
+    counted_steps(Path(told["folder"], "worker-steps"))  # which imports much that takes memory, so it comes late
     kind = "first" if plan.number else "other"
     Watch(Path(told["root"]), plan, Path(told["folder"], f"{os.getpid()}.{kind}.trace")).install()
 
