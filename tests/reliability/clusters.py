@@ -24,6 +24,10 @@ SECONDS = 500
 """After which a driver counts as hung: Ray alone takes half a minute to give a machine up."""
 
 
+GIVEN_UP = 60
+"""Seconds after which Ray has given a machine up that shows no sign of life."""
+
+
 class Cut(NamedTuple):
     """Cables that are cut while a task is at work."""
 
@@ -135,11 +139,14 @@ class OnCluster:
         time.sleep(cut.seconds)
         for number in cut.machines:
             self.machines.plug(number, is_in=True)
-        time.sleep(20)  # one that was given up hears of it, and ends
-        for number in MACHINES:
-            if self.machines.processes[number].poll() is not None:
-                self.machines.kill(number)
-                self.machines.start(number)
+        # One that was given up hears of it within a minute or so, and ends; others go on.
+        end = time.monotonic() + (GIVEN_UP if cut.seconds > GIVEN_UP else 0)
+        while time.monotonic() < end:
+            for number in MACHINES:
+                if self.machines.processes[number].poll() is not None:
+                    self.machines.kill(number)
+                    self.machines.start(number)
+            time.sleep(1)
 
     def _is_at_work(self) -> bool:
         return any(any(self.machines.place(number).glob("ratescape-*/*/*")) for number in MACHINES)
