@@ -13,6 +13,7 @@ import torch
 from ratescape.data.batches import Images
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.registry import build, resolved_model
+from ratescape.specs.execution import CompileName
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.fixed import FixedBetas
@@ -38,7 +39,9 @@ def network(spec: ModelSpec, shape: tuple[int, int, int], device: torch.device) 
     return build(resolved_model(spec, shape, False), shape).to(device)
 
 
-def step_seconds(model: HVAE, images: Images, members: int, recipe: TrainingSpec, compiled: bool = False) -> float:
+def step_seconds(
+    model: HVAE, images: Images, members: int, recipe: TrainingSpec, compiled: CompileName = "never"
+) -> float:
     """Seconds of a step of the real loop, over one epoch of the images but for its first steps."""
     marks: list[float] = []
 

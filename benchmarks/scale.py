@@ -29,7 +29,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from curves import curves
@@ -42,6 +42,7 @@ from ratescape.compute.memory import free_bytes
 from ratescape.compute.precision import FLOAT, mixed_precision
 from ratescape.execution.packing import MEMORY_SHARE
 from ratescape.model.packs import stack, training_bytes
+from ratescape.specs.execution import CompileName
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.optimiser import PackAdam
@@ -187,7 +188,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--precision", choices=list(FLOAT), default="float32")
-    parser.add_argument("--compile", action="store_true", help="with execution.compile")
+    parser.add_argument("--compile", choices=get_args(CompileName), default="never", help="as execution.compile")
     parser.add_argument("--steps", type=int, default=10, help="timed steps of a round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="write the numbers to this file")

@@ -66,7 +66,7 @@ class Metric:
         return -values if self.higher_is_better is False else values
 
 
-_NATS = "nats/image"
+_NATS = "nats"
 
 METRICS: dict[str, Metric] = {}
 """Metrics of a model by column, in the order they are offered."""

@@ -12,7 +12,7 @@ from ratescape.compute.devices import chosen_device
 from ratescape.data.catalog import ImageData, Source, Values, load_data
 from ratescape.data.formats.objects import kind_of
 from ratescape.data.reloading import reload_data
-from ratescape.errors import SpecError
+from ratescape.errors import CheckpointError, SpecError
 from ratescape.evaluation import suite
 from ratescape.evaluation.subject import Subject
 from ratescape.execution.logged import Log, logged
@@ -127,6 +127,8 @@ def load(path: str | Path, device: str = "cpu", *, factory: Factory | None = Non
     """
     given = required_path(path)
     allow_factories(allow)
+    if (given / "runs").is_dir():
+        raise CheckpointError(f"{given} is a landscape, no model: rs.Landscape({str(given)!r}).best(...).load() is one")
     return checkpoint.load_model(RunFolder(given).weights if given.is_dir() else given, device, factory)[0]
 
 

@@ -80,7 +80,7 @@ def test_status_and_ls_from_another_terminal(
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     shown = run("status", out)
-    assert "killed or stopped" in shown.out and "(training 1 of 4): the same command goes on" in shown.out
+    assert "killed or stopped" in shown.out and "(training 1 of 4): give the same command again to go on" in shown.out
     listed = run("ls", tmp_path).out.splitlines()
     assert listed[0].split() == ["folder", "data", "method", "models", "state", "size", "changed"]
     assert listed[1].split()[:6] == [str(out), str(images_file), "dedicated", "0", "of", "4"] and "stopped" in listed[1]

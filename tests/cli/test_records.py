@@ -35,8 +35,8 @@ def test_a_person_gets_a_table_and_json_only_on_demand(
         "betas 0.1, 10 (top layer first)",
         "                            validation  test",
         "images                      360         1,000",
-        "rate on z₂ (nats/image)     1.5         1.5",
-        "rate on z₁ (nats/image)     20.25       20.25",
+        "rate on z₂ (nats)           1.5         1.5",
+        "rate on z₁ (nats)           20.25       20.25",
         "PSNR (dB)                   17.25       17.250 ± 0.042",
         "RBF SVM accuracy on μ₂ (%)  77.2        77.2 ± 1.4",
         "RBF SVM accuracy on μ₁ (%)  –           –",
@@ -51,7 +51,7 @@ def test_extrapolated_betas_and_a_model_without_numbers_say_so() -> None:
     record = {"split": "test", "images": 0, "betas": [50.0], "extrapolated": True, "absent": {}}
     lines = as_table([record | {"metrics": {"psnr": None, "rates": [None], "of_mine": 3}}])
     assert lines[0] == "betas 50 (top layer first), outside the network's box: extrapolated"
-    assert [line.split("  ")[0] for line in lines[3:]] == ["PSNR (dB)", "rate on z₁ (nats/image)", "of_mine"]
+    assert [line.split("  ")[0] for line in lines[3:]] == ["PSNR (dB)", "rate on z₁ (nats)", "of_mine"]
     assert [line.split()[-1] for line in lines[3:]] == ["–", "–", "3"]
 
 

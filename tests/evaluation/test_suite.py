@@ -61,8 +61,8 @@ def worst_image(subject: Subject, split: SplitView) -> Measured:
 def toy() -> Iterator[Measurement]:
     """Two metrics, of the model and of its layers."""
     before = list(suite.MEASUREMENTS)
-    metrics.register(Metric("worst_distortion", "worst distortion", "nats/image", False, "of the image kept worst"))
-    metrics.register(Metric("spread", "spread of the rate", "nats/image", None, "between images", of_layer=True))
+    metrics.register(Metric("worst_distortion", "worst distortion", "nats", False, "of the image kept worst"))
+    metrics.register(Metric("spread", "spread of the rate", "nats", None, "between images", of_layer=True))
     yield suite.register(Measurement(("worst_distortion", "spread"), worst_image))
     suite.MEASUREMENTS[:] = before
     del METRICS["worst_distortion"], LAYER_METRICS["spread"]
@@ -96,7 +96,7 @@ def test_a_metric_from_outside_the_package_reaches_records_table_choice_and_page
     assert {"worst_distortion", "test_worst_distortion", "spread_2", "test_spread_1"} <= set(table.rows.columns)
     choice = selection.best(table, "worst_distortion")
     assert choice.value(choice.row) == table.rows["worst_distortion"].min()
-    assert "by worst distortion in nats/image (lower is better)" in choice.explanation
+    assert "by worst distortion in nats (lower is better)" in choice.explanation
     page = page_data(folder, table)
     assert {"worst_distortion", "spread_2", "spread_1"} <= {one["column"] for one in page["metrics"]}
     assert page["runs"][0]["values"]["test"]["worst_distortion"] == table.rows["test_worst_distortion"][0]

@@ -127,7 +127,10 @@ def test_corners_that_scattered_points_leave_out_are_counted() -> None:
     model = ModelSpec(family="deep", blocks="1x1,7x1,14x1")
     few, many = (SweepSpec(model=model, method=Dedicated(BetaGrid(points=points))) for points in (6, 12))
     assert left_out(many) is None and left_out(SweepSpec()) is None
-    assert left_out(few) == "6, too few for all 8 corners of the box of 3 betas: 5 are left out"
+    assert left_out(few) == (
+        "6, too few for all 8 corners of the box of 3 betas, the plain VAE and points of equal betas: "
+        "5 of the corners left out"
+    )
 
 
 def test_what_saves_most_comes_first() -> None:

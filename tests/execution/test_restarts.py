@@ -23,12 +23,13 @@ from ratescape.evaluation.grid import measured_grid
 from ratescape.execution import networks
 from ratescape.execution.networks import attempted, checked_images, complete_network, going_on, group_rates
 from ratescape.execution.progress import Reporter, Tell
+from ratescape.execution.progress.messages import Message
 from ratescape.execution.sweep import resolved_sweep, run_sweep
 from ratescape.execution.workspace import Workspace
 from ratescape.landscape import Landscape
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.registry import build
-from ratescape.records.attempts import Attempt, GroupRate, read_attempts
+from ratescape.records.attempts import Attempt, GroupRate, read_attempts, verdict
 from ratescape.records.files import read_json_lines
 from ratescape.records.folders import NetworkFolder, SweepFolder
 from ratescape.records.table import read_table
@@ -51,6 +52,11 @@ CHECKED_AFTER = 2
 RATE = 1e-3
 
 
+@pytest.fixture(autouse=True)
+def two_steps_are_enough_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(networks, "EARLY", 0)
+
+
 @pytest.fixture(scope="module")
 def data(images_file: Path) -> ImageData:
     return load_data(images_file)
@@ -63,7 +69,7 @@ def asked(data: ImageData, **conditioning: Any) -> SweepSpec:
         training=TrainingSpec(epochs=EPOCHS, batch=-(-len(data.train.pixels) // PER_EPOCH), learning_rate=RATE),
         grid=BetaGrid(steps=2),
         method="conditioned",
-        conditioning=ConditioningSpec(width=8, fine=0, **conditioning),
+        conditioning=ConditioningSpec(**{"width": 8, "fine": 0, "descent": 0.4} | conditioning),
         evaluation=LEAN,
     )
     return resolved_sweep(spec, data)
@@ -130,6 +136,56 @@ def test_a_dead_layer_starts_the_training_again_with_a_third_of_the_learning_rat
     alone = trained(third, data, tmp_path / "alone")
     for name, tensor in weights_of(folder).items():
         assert torch.equal(tensor, weights_of(alone)[name])
+
+
+def test_a_layer_that_fades_after_annealing_starts_the_training_again(
+    data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two attempts pass their check; the top is gone when the first is over, and there when the second is."""
+    rates = iter([5.0, 0.0, 5.0, 5.0])
+
+    def found(network: Conditioned, images: Images) -> tuple[GroupRate, ...]:
+        top, *others = [dataclasses.replace(group, rate=5.0, active=None) for group in group_rates(network, images)]
+        return dataclasses.replace(top, rate=next(rates)), *others
+
+    monkeypatch.setattr(networks, "group_rates", found)
+    spec, told = network_of(data), list[Message]()
+    folder = trained(spec, data, tmp_path / "again", told.append)
+    known = read_attempts(folder.attempts)
+    assert [(bool(one.dead), bool(one.lost), len(one.end)) for one in known] == [(False, True, 2), (False, False, 2)]
+    assert {line["attempt"] for line in read_json_lines(folder.training)} == {2}
+    (restart,) = [message for message in told if message["kind"] == "restart"]
+    assert (restart["attempt"], restart["attempts"]) == (2, 4) and restart["learning_rate"] == pytest.approx(RATE / 3)
+    assert restart["why"] == "z₂ carried 0.00 nats at betas (0.08, 12.5)"
+    assert verdict(known) == f"{restart['why']}: trained again with learning rate 0.000333"
+
+
+def test_where_all_attempts_fade_the_first_is_kept(
+    data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = iter([5.0, 0.0] * 2)
+
+    def found(network: Conditioned, images: Images) -> tuple[GroupRate, ...]:
+        top, *others = [dataclasses.replace(group, rate=5.0, active=None) for group in group_rates(network, images)]
+        return dataclasses.replace(top, rate=next(rates, 0.0)), *others
+
+    monkeypatch.setattr(networks, "group_rates", found)
+    folder = trained(network_of(data, restarts=1), data, tmp_path)
+    known = read_attempts(folder.attempts)
+    assert {line["attempt"] for line in read_json_lines(folder.training)} == {1}
+    assert verdict(known) == (
+        "z₂ carried 0.00 nats at betas (0.08, 12.5) in the end, though alive when annealing ended: gave up after 1 "
+        "more attempt (learning rate 0.000333), kept learning rate 0.001: this landscape has a dead layer"
+    )
+
+
+def test_nothing_is_said_of_a_layer_after_a_few_steps(
+    data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks, "EARLY", CHECKED_AFTER + 1)
+    dying(monkeypatch, lambda _: True)
+    folder = trained(network_of(data), data, tmp_path)
+    assert not read_attempts(folder.attempts) and len(read_json_lines(folder.training)) == EPOCHS
 
 
 def test_where_none_lives_the_first_goes_on_to_its_end(
@@ -274,6 +330,8 @@ DYING = """
 import sys
 from ratescape.records import attempts
 attempts.ACTIVE_RATE = 1e9
+from ratescape.execution import networks
+networks.EARLY = 0
 from ratescape.cli import commands
 sys.exit(commands.main(sys.argv[1:]))
 """

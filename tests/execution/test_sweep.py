@@ -511,7 +511,7 @@ def test_a_machine_that_cannot_compile_says_so(
     with pytest.raises(
         ResourceError, match=r"execution\.compile does not work here \(No working C\+\+ .*: leave it out"
     ):
-        run_sweep(asked(data), data, SweepFolder(tmp_path), dataclasses.replace(HERE, compile=True))
+        run_sweep(asked(data), data, SweepFolder(tmp_path), dataclasses.replace(HERE, compile="always"))
 
 
 def failing_compile(*_: Any, **__: Any) -> Any:

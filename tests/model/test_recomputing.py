@@ -69,4 +69,4 @@ def test_less_is_kept_for_the_backward_pass() -> None:
 
 def test_it_does_not_go_with_compiling() -> None:
     with pytest.raises(SpecError, match=r"execution\.compile does not go with execution\.checkpointing: leave one"):
-        ExecutionSpec(compile=True, checkpointing=True)
+        ExecutionSpec(compile="always", checkpointing=True)

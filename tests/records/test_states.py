@@ -59,9 +59,9 @@ def test_a_look_does_not_keep_a_map_from_beginning(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("state", "missing", "expected"),
     [
-        ("running", None, "killed or stopped 1 s ago (measuring 3 of 25): the same command goes on"),
-        ("stopped", None, "killed or stopped 1 s ago (measuring 3 of 25): the same command goes on"),
-        ("done", 2, "killed or stopped 1 s ago (measuring 3 of 25): the same command goes on"),
+        ("running", None, "killed or stopped 1 s ago (measuring 3 of 25): give the same command again to go on"),
+        ("stopped", None, "killed or stopped 1 s ago (measuring 3 of 25): give the same command again to go on"),
+        ("done", 2, "killed or stopped 1 s ago (measuring 3 of 25): give the same command again to go on"),
         ("done", None, "done after 60 s, 1 s ago"),
     ],
 )
@@ -77,7 +77,7 @@ def test_a_landscape_of_old_without_a_sign_of_life_is_told_by_its_models(tmp_pat
     sweep(tmp_path / "whole", steps=3, missing=None)
     sweep(tmp_path / "part", steps=3)
     assert status_of(tmp_path / "whole")[1] == "done"
-    assert status_of(tmp_path / "part")[1] == "killed or stopped: the same command goes on"
+    assert status_of(tmp_path / "part")[1] == "killed or stopped: give the same command again to go on"
 
 
 def test_landscapes_and_models_below_a_folder_are_listed(tmp_path: Path) -> None:

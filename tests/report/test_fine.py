@@ -158,7 +158,7 @@ def points_of(line: Line2D) -> np.ndarray:
 
 def test_both_planes_are_named_and_share_one_colour_bar(figure: Figure) -> None:
     left, right = figure.axes
-    assert left.get_xlabel() == "R(z₂)  (nats/image)" and "z₁ | z₂" in left.get_ylabel()
+    assert left.get_xlabel() == "R(z₂)  (nats)" and "z₁ | z₂" in left.get_ylabel()
     assert right.get_xlabel().startswith("β₂") and right.get_ylabel().startswith("β₁")
     assert right.get_xscale() == right.get_yscale() == "log"
     assert [bar_texts(axes)[-1:] for axes in (left, right)] == [[], ["PSNR (dB)"]]

@@ -107,7 +107,7 @@ def test_two_groups_of_many_layers_are_a_plane(tmp_path: Path) -> None:
     points = data["rate_plane"]["splits"]["test"]["points"]
     rates = [run["values"]["test"]["group_rates"] for run in data["runs"]]
     np.testing.assert_allclose(np.array([points["x"], points["y"]]).T, rates)
-    assert data["rate_plane"]["y_title"] == "R(14×14|1×1, 7×7), nats per image"
+    assert data["rate_plane"]["y_title"] == "R(14×14|1×1, 7×7), nats"
     assert data["beta_plane"]["x_title"] == "β(1×1, 7×7), the price of a nat in 1×1, 7×7"
     assert data["beta_plane"]["points"]["y"] == [run["betas"][-1] for run in data["runs"]]
 

@@ -179,7 +179,7 @@ def test_metrics_carry_their_names_units_and_colours_with_bright_for_good(tmp_pa
     accuracy, nelbo = metrics["accuracy_rbf_1"], metrics["nelbo"]
     assert (accuracy["label"], accuracy["axis"]) == ("RBF SVM accuracy on μ₁ (%)", "RBF SVM accuracy on μ₁")
     assert (accuracy["layer"], accuracy["kind"], accuracy["percent"]) == (1, "RBF SVM accuracy on μ (%)", True)
-    assert (nelbo["label"], nelbo["bar"], nelbo["short_unit"]) == ("−ELBO (nats/image)", "−ELBO (nats)", "nats")
+    assert (nelbo["label"], nelbo["unit"]) == ("−ELBO (nats)", "nats")
     assert nelbo["colours"] == accuracy["colours"][::-1] and accuracy["colours"][-1] == "#fde725"
     assert {metric["use"]: metric["mark"] for metric in metrics.values() if metric["use"]} == {
         "reconstruction": "▲",
@@ -211,7 +211,7 @@ def test_layers_are_named_top_down(tmp_path: Path) -> None:
     assert data["rate_plane"] is None  # three betas are no plane
     shared = sweep(tmp_path / "shared", latents=(4, 4, 4), groups=(0, 0, 0), steps=2, pictures=False)
     plane = page_data(shared, read_table(shared))["rate_plane"]
-    assert plane["y_title"] == "R(z₂, z₁|z₃), nats per image"
+    assert plane["y_title"] == "R(z₂, z₁|z₃), nats"
 
 
 # ---- the browser

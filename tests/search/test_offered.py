@@ -1,7 +1,9 @@
 """A refined model is offered only if it is better than the best unrefined one and keeps to what was demanded."""
 
+import dataclasses
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from helpers.sweep_on_disk import refine_on_disk, sweep
 
@@ -25,7 +27,7 @@ def test_the_refined_form_of_the_best_stands_in_for_it(folder: SweepFolder) -> N
     assert best.folder is not None and best.folder.path == one.path  # what was chosen before sees it, too
     before, after = best.choice.value(best.choice.row), best.choice.value(best.row)
     assert after == pytest.approx(before - 2.5)
-    assert f"Refined for 3 epochs: -ELBO {before:.4g} -> {after:.4g} nats/image (" in str(best)
+    assert f"Refined for 3 epochs: -ELBO {before:.4g} -> {after:.4g} nats (" in str(best)
 
 
 def test_a_refined_form_that_is_worse_is_told_and_not_taken(folder: SweepFolder) -> None:
@@ -85,3 +87,12 @@ def test_measured_on_the_same_images_a_gain_is_more_exact(folder: SweepFolder) -
     (row,) = best.landscape.refined.rows.to_dict("records")
     assert row["se_gain_nelbo"] == 0.0 and "se_gain_psnr" not in row
     assert best.folder is not None and best.folder.path == one.path
+
+
+def test_a_gain_is_told_with_the_error_that_the_same_items_leave(folder: SweepFolder) -> None:
+    best = chosen(folder)
+    refine_on_disk(folder, best.betas, 2.5)
+    assert best.refined is not None
+    measured = dataclasses.replace(best.refined, row=pd.concat([best.refined.row, pd.Series({"se_gain_nelbo": 0.4})]))
+    assert str(measured).endswith(" (better by 2.50 ± 0.40 on the same items).")
+    assert "on the same items" not in str(dataclasses.replace(measured, of_choice=False))

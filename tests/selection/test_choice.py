@@ -82,7 +82,7 @@ def test_best_is_chosen_on_validation_and_compared_with_vae_and_beta_vae() -> No
     assert (choice.value(choice.row), choice.reported(choice.row)) == (18.0, 17.0)
     assert choice.explanation.splitlines() == [
         "For reconstruction: betas (10, 0.1), by PSNR in dB (higher is better)",
-        "               betas       validation  test  nats/image",
+        "               betas       validation  test  rate, nats",
         "best           (10, 0.1)   18          17    50",
         "next best      (0.1, 0.1)  17          16    60",
         "plain VAE      (1, 1)      15          14    30",
@@ -122,10 +122,10 @@ def test_demands_are_met_in_the_direction_of_their_metric() -> None:
 @pytest.mark.parametrize(
     ("limits", "line"),
     [
-        ({"max_rate": "40"}, "max_rate is '40': give a number of nats per image"),
-        ({"max_rate": -1}, "max_rate is -1: give a positive number of nats per image"),
-        ({"max_rate": 0.0}, "max_rate is 0: give a positive number of nats per image"),
-        ({"max_rate": np.float32("nan")}, "max_rate is nan: give a positive number of nats per image"),
+        ({"max_rate": "40"}, "max_rate is '40': give a number of nats"),
+        ({"max_rate": -1}, "max_rate is -1: give a positive number of nats"),
+        ({"max_rate": 0.0}, "max_rate is 0: give a positive number of nats"),
+        ({"max_rate": np.float32("nan")}, "max_rate is nan: give a positive number of nats"),
         ({"demands": ["psnr"]}, "demands is ['psnr']: give a dictionary of columns, such as {'psnr': 18}"),
         ({"demands": {"psnr": "18"}}, "demands has 'psnr': '18': give a number for the name of a column"),
     ],
@@ -138,7 +138,7 @@ def test_limits_that_are_no_numbers_are_one_line(limits: dict[str, Any], line: s
 
 def test_lower_is_better_takes_the_lowest() -> None:
     assert selection.best(TABLE, "distortion").run == "run2"
-    assert "by distortion in nats/image (lower is better)" in selection.best(TABLE, "distortion").explanation
+    assert "by distortion in nats (lower is better)" in selection.best(TABLE, "distortion").explanation
 
 
 def test_hull_of_a_lower_is_better_metric_runs_along_the_low_side() -> None:
@@ -286,7 +286,7 @@ def test_within_one_error_of_the_difference_the_smaller_rate_wins_and_all_ties_a
     assert choice.runner_up is not None and choice.runner_up.run == "run0"
     for part in ("17.900 ± 0.090", "highest", "(0.1, 0.1) ties within one error with (1, 1); of these it has the"):
         assert part in choice.explanation
-    assert "Measured on 400 images of validation: errors are large." in choice.explanation
+    assert "Measured on 400 items of validation: errors are large." in choice.explanation
     large = dataclasses.replace(table, images=5000)
     assert "errors are large" not in selection.best(large, "psnr").explanation
 

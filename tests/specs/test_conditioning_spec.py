@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from ratescape.errors import SpecError
-from ratescape.specs.conditioning import BalancedSpec, ConditioningSpec, StaggeredSpec
+from ratescape.specs.conditioning import AnnealingName, BalancedSpec, ConditioningSpec, StaggeredSpec
+from ratescape.specs.grid import BetaGrid
 from ratescape.specs.methods import Conditioned
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import NetworkSpec, RunSpec
@@ -36,3 +37,14 @@ def test_what_means_nothing_is_in_no_key() -> None:
     assert linear.staggered is None and linear.balanced is None
     one = network((0, 0, 0))  # all layers share their beta
     assert one.staggered is None and one.balanced is None and one == network((0, 0, 0), annealing="linear")
+
+
+@pytest.mark.parametrize(
+    ("annealing", "steps", "share"),
+    [("staggered", 2000, 0.4), ("staggered", 1200, 0.5), ("staggered", 684, 0.6), ("balanced", 684, 0.4)],
+)
+def test_a_short_training_comes_down_more_slowly(annealing: AnnealingName, steps: int, share: float) -> None:
+    method = Conditioned(BetaGrid(), conditioning=ConditioningSpec(annealing=annealing))
+    assert method.resolved(ModelSpec(), steps).conditioning.descent == share
+    given = dataclasses.replace(method, conditioning=ConditioningSpec(annealing=annealing, descent=0.2))
+    assert given.resolved(ModelSpec(), steps).conditioning.descent == 0.2

@@ -232,7 +232,7 @@ DEFAULTS: dict[str, Any] = {
     "conditioning.knots": 5,
     "conditioning.annealing": None,
     "conditioning.rise": 170,
-    "conditioning.descent": 0.4,
+    "conditioning.descent": None,
     "conditioning.restarts": 3,
     "conditioning.fine": 21,
     "conditioning.fine_uses": 0,

@@ -156,6 +156,6 @@ def test_answers_survive_json_and_tell_what_happened() -> None:
     answer = Answer("2=20,1=5", (1.0, 2.0), (20.3, 7.0), 80.0, 17.0, tuple(outcomes(TWO, (20.3, 7.0), (1, 2), 0.02)))
     assert Answer.from_dict(json.loads(json.dumps(answer.to_dict()))) == answer
     told = str(answer)
-    assert not answer.reached and "layer 1: 7 of 5 nats/image (+40.0% off), not converged" in told
+    assert not answer.reached and "layer 1: 7 of 5 nats (+40.0% off), not converged" in told
     lost = Answer("2=20,1=5", (1.0, 2.0), (None, None), None, None, tuple(outcomes(TWO, (None, None), (1, 2), 0.02)))
-    assert "no of 20 nats/image, not converged" in str(lost)
+    assert "no of 20 nats, not converged" in str(lost)

@@ -1,6 +1,7 @@
 """From the words of a command line to a command: help, typed options, and every error in one line."""
 
 import contextlib
+import difflib
 import io
 import re
 from collections.abc import Mapping
@@ -45,7 +46,9 @@ def parse(words: list[str], commands: Commands[T]) -> T:
         raise SystemExit(0)
     name, rest = words[0], words[1:]
     if name not in commands:
-        raise UsageError(f"unknown command {name!r}: it must be one of {', '.join(commands)}")
+        near = difflib.get_close_matches(name, commands, 1)
+        hint = f"did you mean {near[0]}? It" if near else "it"
+        raise UsageError(f"unknown command {name!r}: {hint} must be one of {', '.join(commands)}")
     default, rest = with_config(commands[name], rest, commands)
     command = _with_options(commands[name], name, rest, default)
     if default is not None:

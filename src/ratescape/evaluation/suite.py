@@ -8,7 +8,7 @@ Example::
     def worst_image(subject: Subject, split: SplitView) -> Measured:
         return Measured({"worst_distortion": float(split.rates.distortion.max())})
 
-    metrics.register(Metric("worst_distortion", "worst distortion", "nats/image", False, "of the image kept worst"))
+    metrics.register(Metric("worst_distortion", "worst distortion", "nats", False, "of the image kept worst"))
     suite.register(Measurement(("worst_distortion",), worst_image))
 """
 

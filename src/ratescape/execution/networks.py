@@ -22,7 +22,7 @@ from ratescape.model.columns import names_of, stand_on
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.packs import Parameters, member
 from ratescape.model.registry import conditioned
-from ratescape.records.attempts import Attempt, GroupRate, read_attempts, records_of, write_attempts
+from ratescape.records.attempts import Attempt, GroupRate, named, read_attempts, records_of, write_attempts
 from ratescape.records.files import discard, to_json_lines, write_atomically
 from ratescape.records.folders import NetworkFolder
 from ratescape.records.table import FINE_IMAGES
@@ -40,14 +40,19 @@ SLOWER = 3
 """By so much the learning rate is divided for each further attempt; all random numbers stay as they were."""
 
 
+EARLY = 50
+"""Steps of annealing before whose end nothing can be said of a layer: one that carries nothing by then has not come
+alive yet, and a smaller learning rate would only be slower."""
+
+
 def complete_network(spec: NetworkSpec, folder: NetworkFolder, workspace: Workspace, tell: Tell) -> None:
     """Train a network that is conditioned on its betas, unless that is done.
 
-    At the end of annealing every group of layers is checked at the corner of the box that favours it most. If one is
-    dead, the training starts again with a third of the learning rate, ``spec.restarts`` times at most. If no attempt
-    keeps all groups, the one that lost the fewest goes on to its end, the first of equals. There the groups are
-    measured once more, since a layer may fade away after annealing. A training that diverged is not checked. What was
-    found is kept beside the network.
+    At the end of annealing every group of layers is checked at the corner of the box that favours it most, and once
+    more at the end of training, since a layer may fade away in between. If one is dead, the training starts again with
+    a third of the learning rate, ``spec.restarts`` times at most. If no attempt keeps all groups, the one that lost the
+    fewest is brought to its end, the first of equals. A training that diverged is not checked, nor one with an
+    annealing of fewer than :data:`EARLY` steps. What was found is kept beside the network.
 
     Raises:
         MemoryShortage: the network is too large for the memory.
@@ -61,11 +66,25 @@ def complete_network(spec: NetworkSpec, folder: NetworkFolder, workspace: Worksp
             number = going_on(read_attempts(folder.attempts), spec.restarts)
             with shortage_named(1):
                 trained = _attempt(spec, folder, workspace, tell, network, number)
+            if going_on(read_attempts(folder.attempts), spec.restarts) != number:
+                continue  # it did not pass its check
+            network.load_state_dict(network.state_dict() | member(trained.parameters, 0))
+            _check_the_end(folder, workspace, network, trained, number)
             if going_on(read_attempts(folder.attempts), spec.restarts) == number:
                 break
-        network.load_state_dict(network.state_dict() | member(trained.parameters, 0))
         _write_network(spec, folder, workspace, network, trained, number)
     Reporter(tell, [key(spec)]).written()
+
+
+def _check_the_end(
+    folder: NetworkFolder, workspace: Workspace, network: Conditioned, trained: Trained, number: int
+) -> None:
+    """Measure the groups of a finished attempt once more, and write down what was found."""
+    attempts = read_attempts(folder.attempts)
+    if len(attempts) >= number and not trained.diverged[0]:
+        end = group_rates(network, checked_images(network, workspace))
+        attempts[number - 1] = dataclasses.replace(attempts[number - 1], end=end)
+        write_attempts(folder.attempts, attempts)
 
 
 def _write_network(
@@ -76,12 +95,8 @@ def _write_network(
     trained: Trained,
     number: int,
 ) -> None:
-    """Measure the groups once more, and write the network's folder; the weights come last."""
+    """Write the network's folder; the weights come last."""
     attempts = read_attempts(folder.attempts)
-    if len(attempts) >= number and not trained.diverged[0]:
-        end = group_rates(network, checked_images(network, workspace))
-        attempts[number - 1] = dataclasses.replace(attempts[number - 1], end=end)
-        write_attempts(folder.attempts, attempts)
     write_atomically(folder.training, to_json_lines(record | {"attempt": number} for record in trained.history[0]))
     header = {"image_shape": workspace.data.shape, "fingerprint": workspace.data.fingerprint, "run": key(spec)}
     header |= checkpoint.named(names_of(network.model.likelihood))
@@ -91,15 +106,15 @@ def _write_network(
 
 
 def going_on(attempts: Sequence[Attempt], restarts: int) -> int:
-    """The attempt that is to be trained on, counted from 1, given those whose check is over.
+    """The attempt that is to be trained on, counted from 1, given those whose first check is over.
 
     Example::
 
         going_on([], restarts=3)  # 1
     """
-    if not attempts or (attempts[-1].dead and len(attempts) <= restarts):
+    if not attempts or (attempts[-1].lost and len(attempts) <= restarts):
         return len(attempts) + 1
-    return min(range(1, len(attempts) + 1), key=lambda number: len(attempts[number - 1].dead))
+    return min(range(1, len(attempts) + 1), key=lambda number: len(attempts[number - 1].lost))
 
 
 def _attempt(
@@ -120,10 +135,12 @@ def _attempt(
         write_attempts(folder.attempts, known)
         return going_on(known, spec.restarts) == number
 
+    reporter, known = Reporter(tell, [key(spec)], number), read_attempts(folder.attempts)
+    if number == len(known) + 1 > 1:
+        reporter.restart(spec.restarts + 1, recipe.learning_rate, named(known[-1].lost))
     last = annealing.steps or math.ceil(ANNEALING_SHARE * total_steps(recipe, len(images)))
     identity = f"{workspace.data.fingerprint}-{key(spec)}-{number}"
     saving = Saving(folder.checkpoint_of(number), workspace.execution.checkpoint_seconds, identity)
-    reporter = Reporter(tell, [key(spec)], number)
     with deferred() as asked:
         how = workspace.execution
         watch = sketching(network, reporter.runs, workspace, tell, number)
@@ -132,7 +149,7 @@ def _attempt(
             reporter,
             how.compile,
             how.checkpointing,
-            inspection=Inspection(last, lives),
+            inspection=Inspection(last, lives) if last >= EARLY else None,
             watch=watch,
             stop=asked,
         )

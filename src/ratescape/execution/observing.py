@@ -8,14 +8,25 @@ from typing import Any, TypeAlias
 
 from ratescape.errors import SpecError
 from ratescape.execution.progress.display import displayed
-from ratescape.execution.progress.observers import Audience, Epoch, Observer, Phase, Picture, Progress, Silent
+from ratescape.execution.progress.observers import (
+    Audience,
+    Epoch,
+    Observer,
+    Phase,
+    Picture,
+    Progress,
+    Restart,
+    Seen,
+    Silent,
+)
 
 Progressing: TypeAlias = bool | Callable[[Any], object]
-"""True for a bar, or a function that is called with each :class:`Progress`, :class:`Phase` and :class:`Epoch`."""
+"""True for a bar, or a function that is called with each :class:`Progress`, :class:`Phase`, :class:`Epoch` and
+:class:`Restart`."""
 
 
 class Called(Silent):
-    """An observer that calls a function with each progress, phase and epoch."""
+    """An observer that calls a function with each progress, phase, epoch and restart."""
 
     def __init__(self, function: Callable[[Any], object]) -> None:
         self._function = function
@@ -31,6 +42,10 @@ class Called(Silent):
     def phase(self, phase: Phase) -> None:
         """Pass it on."""
         self._function(phase)
+
+    def restart(self, restart: Restart) -> None:
+        """Pass it on."""
+        self._function(restart)
 
 
 class Both:
@@ -55,7 +70,11 @@ class Both:
         """Show it to both."""
         self._show(phase)
 
-    def _show(self, what: Progress | Epoch | Picture | Phase) -> None:
+    def restart(self, restart: Restart) -> None:
+        """Show it to both."""
+        self._show(restart)
+
+    def _show(self, what: Seen) -> None:
         for audience in self._both:
             audience.show(what)
 

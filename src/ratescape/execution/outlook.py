@@ -134,7 +134,8 @@ def left_out(spec: SweepSpec) -> str | None:
     missing = sum(corner not in points for corner in itertools.product((grid.low, grid.high), repeat=axes))
     if not missing:
         return None
-    return f"{len(points)}, too few for all {2**axes} corners of the box of {axes} betas: {missing} are left out"
+    beside = f"{2**axes} corners of the box of {axes} betas, the plain VAE and points of equal betas"
+    return f"{len(points)}, too few for all {beside}: {missing} of the corners left out"
 
 
 def run_outlook(run: RunSpec, workspace: Workspace, is_trained: bool, is_timed: bool) -> Outlook:

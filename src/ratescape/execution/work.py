@@ -30,6 +30,7 @@ from ratescape.specs.identity import key
 from ratescape.specs.runs import MergedSpec, RunSpec
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.fixed import FixedBetas
+from ratescape.training.compiling import is_of_compiling
 from ratescape.training.context import Saving, TrainingContext
 from ratescape.training.loop import train
 from ratescape.training.schedule import total_steps
@@ -191,7 +192,7 @@ def shortage_named(members: int) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+        if is_of_compiling(error):
             reason = str(error).splitlines()[0]
             raise ResourceError(f"execution.compile does not work here ({reason}): leave it out") from error
         if "memory" not in str(error) and "ALLOC_FAILED" not in str(error):  # the latter by cuDNN and cuBLAS

@@ -114,7 +114,7 @@ class Comparison:
         """The differences at points in common as texts."""
         rows = [
             {
-                "nats per image": row["quantity"],
+                "nats": row["quantity"],
                 "mean": with_error(row["mean"], None),
                 "worst": with_error(row["worst"], None),
                 "at betas": row["at"],

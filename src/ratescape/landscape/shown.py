@@ -27,7 +27,7 @@ def html_of(folder: SweepFolder, table: Table, warnings: Sequence[str] = ()) -> 
         "method": spec.method.kind,
         "models": _models(table),
     }
-    for column, name, unit in (("rate", "rates", "nats/image"), ("psnr", "PSNR", "dB"), ("r2", "R²", "")):
+    for column, name, unit in (("rate", "rates", "nats"), ("psnr", "PSNR", "dB"), ("r2", "R²", "")):
         if column in table.rows and table.rows[column].notna().any():
             numbers = table.rows[column].dropna()
             facts[name] = f"{numbers.min():.4g} to {numbers.max():.4g} {unit}".rstrip()

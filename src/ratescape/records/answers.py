@@ -130,7 +130,7 @@ class Answer:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.request}: betas {betas_text(self.betas)}, distortion {_shown(self.distortion)} nats/image, "
+            f"{self.request}: betas {betas_text(self.betas)}, distortion {_shown(self.distortion)} nats, "
             + (f"PSNR {_shown(self.psnr)} dB" if self.r2 is None else f"R² {_shown(self.r2)}")
         ]
         for one in self.outcomes:
@@ -138,7 +138,7 @@ class Answer:
             off = "" if one.error is None else f" ({one.error:+.1%} off)"
             word = one.status.replace("_", " ")
             lines.append(
-                f"  {layers}: {_shown(one.achieved)} of {one.wanted:.4g} nats/image{off}, {word}: {MEANING[one.status]}"
+                f"  {layers}: {_shown(one.achieved)} of {one.wanted:.4g} nats{off}, {word}: {MEANING[one.status]}"
             )
         if self.reached and self.freedom is not None and self.freedom > MANY:
             lines.append(

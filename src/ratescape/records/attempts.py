@@ -50,13 +50,13 @@ class GroupRate:
 
 @dataclasses.dataclass(frozen=True)
 class Attempt:
-    """One training of a network up to the end of annealing, where its groups were checked."""
+    """One training of a network, whose groups were checked at the end of annealing, and at its end if it got there."""
 
     learning_rate: float
     checked: tuple[GroupRate, ...]
     """Every group, the top one first."""
     end: tuple[GroupRate, ...] = ()
-    """The same at the end of training; none for a training that was not brought to its end. One attempt is."""
+    """The same at the end of training; none for a training that was not brought to its end."""
 
     @property
     def dead(self) -> tuple[GroupRate, ...]:
@@ -70,6 +70,11 @@ class Attempt:
     def dead_in_the_end(self) -> tuple[GroupRate, ...]:
         """The groups that tell nothing of an image in the finished network."""
         return tuple(group for group in self.end if group.is_dead)
+
+    @property
+    def lost(self) -> tuple[GroupRate, ...]:
+        """The groups that it lost, as far as it is known: in the end, or else at the check."""
+        return self.dead_in_the_end if self.end else self.dead
 
 
 def records_of(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
@@ -124,22 +129,24 @@ def verdict(attempts: Sequence[Attempt]) -> str | None:
     """
     if not attempts:
         return None
-    last = next((attempt for attempt in attempts if attempt.end), attempts[-1])
+    kept = min((one for one in attempts if one.end), key=lambda one: len(one.lost), default=attempts[-1])
     again = _again(attempts)
-    if not last.dead_in_the_end:
-        return f"{_named(attempts[0].dead)}: trained again with {again}" if again else None
-    found = _named(last.dead_in_the_end)
-    if not last.dead:
-        retrained = f" (trained again with {again})" if again else ""
-        faded = ", though alive when annealing ended" if all(one.is_silent for one in last.dead_in_the_end) else ""
-        return f"{found} in the end{faded}{retrained}: {DEAD_LAYER}"
-    if not again:
-        return f"{found}: not trained again: {DEAD_LAYER}"
-    tried = f"gave up after {len(attempts) - 1} more attempt{'s' if len(attempts) > 2 else ''} ({again})"
-    return f"{found}: {tried}, kept learning rate {last.learning_rate:.3g}: {DEAD_LAYER}"
+    if not kept.dead_in_the_end:
+        return f"{named(attempts[0].lost)}: trained again with {again}" if again else None
+    found = named(kept.dead_in_the_end)
+    if not kept.dead:
+        found += " in the end"
+        found += ", though alive when annealing ended" if all(one.is_silent for one in kept.dead_in_the_end) else ""
+    elif not again:
+        found += ": not trained again"
+    if again:
+        found += f": gave up after {len(attempts) - 1} more attempt{'s' if len(attempts) > 2 else ''} ({again})"
+        found += f", kept learning rate {kept.learning_rate:.3g}"
+    return f"{found}: {DEAD_LAYER}"
 
 
-def _named(groups: Sequence[GroupRate]) -> str:
+def named(groups: Sequence[GroupRate]) -> str:
+    """What groups of layers carried, and where, in words."""
     return " and ".join(map(str, groups))
 
 

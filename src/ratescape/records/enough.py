@@ -24,6 +24,9 @@ FAR, NEAR = 0.15, 0.05
 OVERFITTED = 0.1
 """How far a held-out loss may be above the training loss."""
 
+FAR_FROM_TRAINED = "far from trained"
+"""How the sentence on such models begins."""
+
 Verdict = Literal["far", "overfitted", "not to the end", "ok"]
 """How a model is trained, the worst first; in the column ``trained`` of a landscape's table."""
 
@@ -68,7 +71,7 @@ def sentences(models: Sequence[TrainingFacts]) -> list[str]:
         # ["far from trained: 30 steps (5 epochs), fewer than 1,000: try --training.epochs 170 (1,020 steps) or more"]
     """
     lines: list[str] = []
-    for kind, words in (("far", "far from trained"), ("not to the end", "not trained to the end")):
+    for kind, words in (("far", FAR_FROM_TRAINED), ("not to the end", "not trained to the end")):
         found = [facts for facts in models if verdict(facts) == kind]
         if found:
             lines.append(f"{words}{_share(found, models)}: {_why(found)}: {_remedy(found)}")

@@ -84,7 +84,7 @@ def status_of(path: Path) -> list[str]:
         took = "" if beat is None else f" after {span(beat.elapsed)}, {span(beat.age)} ago"
         return [*lines, f"done{took}"]
     when = "" if beat is None else f" {span(beat.age)} ago ({where.strip()})"
-    return [*lines, f"killed or stopped{when}: the same command goes on"]
+    return [*lines, f"killed or stopped{when}: give the same command again to go on"]
 
 
 def listed(root: Path) -> list[Contents]:

@@ -88,7 +88,7 @@ def _differences(axes: Axes, points: pd.DataFrame, metric: Metric) -> None:
     if len(betas) != 2:
         axes.axhline(0, color=GRID)
         axes.scatter(points["rate_a"], difference, s=30)
-        axes.set_xlabel("total rate of A  (nats/image)")
+        axes.set_xlabel("total rate of A  (nats)")
         axes.set_ylabel(f"B − A, {metric.label}")
         axes.yaxis.set_major_formatter(formatter_of(metric))
         return

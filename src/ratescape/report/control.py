@@ -105,7 +105,7 @@ def _draw_rates(axes: Axes, log: _Log, targets: Sequence[RateTarget]) -> None:
         axes.axhline(target.rate, color=colour, lw=0.9, ls="--", zorder=1 + number)
     highest = max(target.rate for target in targets)
     upper = _HEADROOM * highest if math.isfinite(highest) else None
-    axes.set(ylabel="rate of a batch (nats/image)", ylim=(0, upper))
+    axes.set(ylabel="rate of a batch (nats)", ylim=(0, upper))
 
 
 def _colour(index: int) -> str:

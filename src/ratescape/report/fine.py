@@ -85,7 +85,7 @@ def fine_figure(table: Table, between: pd.DataFrame) -> Figure:
     _beta_lines(left, between)
     beta_axes(right, between)
     bands = _bands(right, between, _BETAS, metric, levels)
-    name_panel(right, "lines: total rate (nats/image)")
+    name_panel(right, "lines: total rate (nats)")
     total_rates(right, between)
     for axes, (x, y) in ((left, _RATES), (right, _BETAS)):
         equal = between[between["beta_2"] == between["beta_1"]].sort_values("beta_1")

@@ -135,5 +135,5 @@ def _entries(uses: list[str]) -> list[Line2D]:
     marks = [Line2D([], [], marker=PAPER[use], label=f"chosen for {use}", **look) for use in uses]
     star = Line2D([], [], ls="", marker="*", ms=13, color="#e8452c", label="best point")
     tenth = Line2D([], [], color="white", lw=1.6, path_effects=[_DARK], label="around the best tenth of the points")
-    rates = Line2D([], [], color="#1b1e24", lw=0.8, label="total rate, nats/image")
+    rates = Line2D([], [], color="#1b1e24", lw=0.8, label="total rate, nats")
     return [star, tenth, rates, *marks]

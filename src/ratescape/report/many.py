@@ -152,5 +152,5 @@ def _axis(axes: Axes, x: int, name: str, values: pd.Series, written: FuncFormatt
             height = (tick - low) / (high - low)
             text = axes.annotate(written(tick, None), (x, height), (-4, 0), textcoords="offset points", ha="right")
             text.set(va="center", fontsize=8, zorder=4, path_effects=[OUTLINE])
-    title = textwrap.fill(name.replace("nats/image", "nats"), _LETTERS)
+    title = textwrap.fill(name, _LETTERS)
     axes.annotate(title, (x, 1), (0, 9), textcoords="offset points", ha="center", va="bottom", fontsize=8.5)

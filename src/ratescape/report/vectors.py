@@ -57,7 +57,7 @@ def vectors_figure(models: Sequence[tuple[str, Mapping[str, Any]]], table: Table
             _correlations(axes, one["correlations"][kind], f"correlations of {kind}")
         for index, axes in enumerate(line[3:]):
             _projection(axes, one, index)
-    return finish(figure, "Three models, shown on test rows, chosen on", table)
+    return finish(figure, "Three models and what they make of test rows", table)
 
 
 def _restored(axes: Axes, one: Mapping[str, Any]) -> None:

@@ -232,7 +232,7 @@ class Best:
         row, metric = self.row, self.choice.metric
         return (
             f"Best({self.choice.use}: {metric.name} {metric_text(self.choice, row)}, betas {betas_text(self.betas)}, "
-            f"{row['rate']:.4g} nats/image{''.join(f'; {line}' for line in self._cautions(row))})"
+            f"{row['rate']:.4g} nats{''.join(f'; {line}' for line in self._cautions(row))})"
         )
 
     def _repr_html_(self) -> str:
@@ -240,7 +240,7 @@ class Best:
         facts = {
             "betas, top layer first": betas_text(self.betas),
             f"{metric.name}, {self.choice.split}": metric_text(self.choice, row),
-            "rate": f"{row['rate']:.4g} nats/image",
+            "rate": f"{row['rate']:.4g} nats",
             "files": "; ".join(record.text for record in self.files) or "no codec was calibrated",
             "kept in": "nowhere yet: .load() is the model" if folder is None else folder.path,
         }

@@ -81,7 +81,7 @@ class Between:
             return f"Between the grid points nothing was found that is better within its error{self._shortfall()}."
         return (
             f"Between the grid points: betas {self._betas()}, {self.choice.told(self.row)} at "
-            f"{self.row['rate']:.4g} nats/image: better by {self._gain()} than the best of the grid."
+            f"{self.row['rate']:.4g} nats: better by {self._gain()} than the best of the grid."
         )
 
     def _gain(self) -> str:

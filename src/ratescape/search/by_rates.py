@@ -90,7 +90,7 @@ class Solved:
         for one in self.answer.outcomes:
             achieved = "no" if one.achieved is None else f"{one.achieved:.4g}"
             name = f"layer{'s' if len(one.layers) > 1 else ''} {layers_text(one.layers)}"
-            facts[name] = f"{achieved} of {one.wanted:.4g} nats/image: {MEANING[one.status]}"
+            facts[name] = f"{achieved} of {one.wanted:.4g} nats: {MEANING[one.status]}"
         return card(f"Rates {self.answer.request}", facts)
 
 

@@ -6,7 +6,7 @@ import math
 import pandas as pd
 
 from ratescape import selection
-from ratescape.records.lines import betas_text
+from ratescape.records.lines import betas_text, with_error
 from ratescape.records.table import Table
 from ratescape.search.limits import Limits
 from ratescape.selection import Choice, difference_error
@@ -48,10 +48,19 @@ class Refined:
         return f"Refined(betas {betas_text(self.betas)}, {self._spent()}: {verdict})"
 
     def __str__(self) -> str:
-        text = f"{self._whose()}: {self.choice.told(self.row, before=True)} at {self.row['rate']:.4g} nats/image"
+        text = f"{self._whose()}: {self.choice.told(self.row, before=True)} at {self.row['rate']:.4g} nats"
         if self.is_better:
-            return f"{text}."
+            return f"{text}{self._paired()}."
         return f"{text}: {self._fault()}, so the unrefined model is kept."
+
+    def _paired(self) -> str:
+        """By how much it is better than before, and the error of that, which the same items make small."""
+        column = self.choice.metric.column
+        error = float(self.row.get(f"se_gain_{column}", math.nan))
+        if not (self.of_choice and math.isfinite(error)):
+            return ""
+        gain = abs(float(self.row[column] - self.row[f"before_{column}"]))
+        return f" (better by {with_error(gain, error)} on the same items)"
 
     def _fault(self) -> str:
         """Why it is not taken."""

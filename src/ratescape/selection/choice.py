@@ -145,7 +145,7 @@ class Choice:
         if self.passed_over is not None:
             lines.append(f"Left out: {told.collapse_note(self.passed_over)}.")
         if self.images is not None and self.images < told.FEW_IMAGES and not self.metric.of_samples:
-            lines.append(f"Measured on {self.images} images of {self.split}: errors are large.")
+            lines.append(f"Measured on {self.images} items of {self.split}: errors are large.")
         if self.metric.column == "anomaly_auroc":
             lines += told.outlier_sentences(self.row)
         judge = self.row.get("judge_accuracy")
@@ -162,7 +162,7 @@ class Choice:
         if self.runner_up is None:
             return "is the only one to choose from"
         if len(self.winner.parts) == len(self.runner_up.parts) > 1:
-            return "is the best by more than one standard error of the difference on the same images"
+            return "is the best by more than one standard error of the difference on the same items"
         known = difference_error(self.error, self.runner_up.error) > 0
         return "is the best by more than one standard error" if known else "is the best"
 

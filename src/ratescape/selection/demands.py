@@ -13,9 +13,9 @@ from ratescape.selection.uses import metric_for
 def check_demands(max_rate: object, demands: object) -> None:
     """Refuse limits that are no numbers, or no positive rate; raises :class:`ratescape.errors.SpecError`."""
     if max_rate is not None and not _is_number(max_rate):
-        raise SpecError(f"max_rate is {max_rate!r}: give a number of nats per image")
+        raise SpecError(f"max_rate is {max_rate!r}: give a number of nats")
     if isinstance(max_rate, SupportsFloat) and not float(max_rate) > 0:  # NaN is not, either
-        raise SpecError(f"max_rate is {float(max_rate):g}: give a positive number of nats per image")
+        raise SpecError(f"max_rate is {float(max_rate):g}: give a positive number of nats")
     if demands is None:
         return
     if not isinstance(demands, Mapping):

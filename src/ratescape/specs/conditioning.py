@@ -18,6 +18,25 @@ DESCENT = 0.4
 """Share of training over which the top layers' betas reach their values. The longer, the better where they are small;
 the shorter, the better where they are so large that the layers are not worth their rate."""
 
+DESCENT_STEPS, LONGEST_DESCENT = 600, 0.6
+"""Steps that staggered annealing takes at least, as far as that is no more than this share of training: where the betas
+of the top come down within fewer, its layers are lost before they are of use. Longer ones changed no loss."""
+
+
+def usual_descent(annealing: AnnealingName | None, steps: int) -> float:
+    """The share of a training over which the betas reach their values, unless the spec says otherwise.
+
+    Args:
+        annealing: how they do.
+        steps: of the training.
+
+    Example::
+
+        usual_descent("staggered", 1140), usual_descent("staggered", 5000)  # (0.526, 0.4)
+    """
+    least = DESCENT_STEPS / steps if annealing == "staggered" and steps else 0.0
+    return round(min(LONGEST_DESCENT, max(DESCENT, least)), 3)
+
 
 @dataclasses.dataclass(frozen=True)
 class StaggeredSpec:
@@ -82,9 +101,10 @@ class ConditioningSpec:
     """Staggered annealing: steps over which the betas of the lowest layers rise from 0; never longer than the descent.
     Balanced annealing: steps over which all groups are brought to carry alike; at most half of the descent.
     A number of steps, since that is what counts; how it depends on learning rate, batch and network is not known."""
-    descent: float = DESCENT
+    descent: float | None = None
     """Share of training over which the betas reach their values, on a scale of log beta. Staggered annealing: those of
-    the top layer, from 0.001; layers in between take shares in between."""
+    the top layer, from 0.001; layers in between take shares in between. Default: 0.4; staggered annealing takes 600
+    steps at least, as far as these are no more than 0.6 of training."""
     restarts: int = 3
     """How often the training starts again, each time with a third of the learning rate, if at the end of annealing a
     group of layers carries less than 0.1 nats even where its beta is the smallest and all others are the largest;
@@ -112,7 +132,7 @@ class ConditioningSpec:
         require(0 < self.width <= MOST_SIZE, "conditioning.width", self.width, f"positive, and at most {MOST_SIZE}")
         require(0 <= self.rank <= MOST_SIZE, "conditioning.rank", self.rank, f"at least 0, and at most {MOST_SIZE}")
         require(self.knots == 0 or 1 < self.knots <= MOST_SIZE, "conditioning.knots", self.knots, "0, or at least 2")
-        check_staggered(self.rise, self.descent, "conditioning")
+        check_staggered(self.rise, DESCENT if self.descent is None else self.descent, "conditioning")
         require(self.restarts >= 0, "conditioning.restarts", self.restarts, "at least 0")
         require(self.fine == 0 or self.fine > 1, "conditioning.fine", self.fine, "0, or at least 2")
         uses = self.fine_uses

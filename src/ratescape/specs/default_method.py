@@ -50,12 +50,10 @@ def default_method(
         why = f"one network was tried with up to {MOST_GROUPS} betas (--method conditioned takes more)"
     else:
         _refuse_annealing(training, annealing)
-        points = f"there are {len(grid.combinations(count))} of them, " if count else ""
+        points = f"all {len(grid.combinations(count))} beta points" if count else "all beta points"
         return Default(
             Conditioned,
-            f"method conditioned: one network gives the models of all beta points, since {points}"
-            f"the layer rates of a {model.title} model can be tuned one by one, and one network was tried with up to "
-            f"{MOST_GROUPS} betas (--method dedicated: each model is trained alone)",
+            f"method conditioned: one network gives the models of {points} (--method dedicated trains each alone)",
         )
     return Default(Dedicated, f"method dedicated: each model is trained alone, since {why}")
 

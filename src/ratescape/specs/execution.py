@@ -7,6 +7,9 @@ from ratescape.errors import SpecError
 from ratescape.specs.checks import require
 from ratescape.specs.codec import convert_fields
 
+CompileName = Literal["never", "auto", "always"]
+"""When PyTorch compiles the training step: see ``ExecutionSpec.compile``."""
+
 
 @dataclasses.dataclass(frozen=True)
 class ExecutionSpec:
@@ -26,9 +29,10 @@ class ExecutionSpec:
     """Models trained together as one batch of weights; default: as many as measured fastest and fit in memory."""
     device: str = "auto"
     """cpu, cuda, cuda:1, mps, ...; auto: a GPU if there is one."""
-    compile: bool = False
+    compile: CompileName = "never"
     """Have PyTorch compile the training step: fewer passes over memory, but a minute or two before the first step of
-    every pack. Needs a C++ compiler."""
+    every pack; needs a C++ compiler. auto: where 15 minutes or more are left, and as far as it proves faster. A clock
+    then decides, so that two trainings of one seed may differ by rounding."""
     checkpointing: bool = False
     """Gradient checkpointing: compute what layers hold a second time in the backward pass, in place of keeping it. A
     deep network of 20 layers took 0.6 of the memory and 1.4 of the time; members of a pack train one after the other.
@@ -51,7 +55,7 @@ class ExecutionSpec:
         for name in ("address", "results"):
             value, expected = getattr(self, name), "left out, or given with execution.engine ray"
             require(value is None or (bool(value) and self.engine == "ray"), f"execution.{name}", value, expected)
-        if self.compile and self.checkpointing:
+        if self.compile != "never" and self.checkpointing:
             raise SpecError("execution.compile does not go with execution.checkpointing: leave one of them out")
         require(self.workers is None or self.workers > 0, "execution.workers", self.workers, "positive")
         require(self.pack is None or self.pack > 0, "execution.pack", self.pack, "positive")

@@ -7,7 +7,14 @@ from typing import ClassVar, TypeAlias
 from ratescape.errors import SpecError
 from ratescape.specs.checks import require
 from ratescape.specs.codec import convert_fields
-from ratescape.specs.conditioning import AnnealingName, BalancedSpec, ConditioningSpec, StaggeredSpec
+from ratescape.specs.conditioning import (
+    DESCENT,
+    AnnealingName,
+    BalancedSpec,
+    ConditioningSpec,
+    StaggeredSpec,
+    usual_descent,
+)
 from ratescape.specs.control import ControlSpec
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.groups import Groups, resolved_groups
@@ -55,7 +62,7 @@ class Dedicated:
         """Group of each layer, top first: layers of a group share one beta."""
         return resolved_groups(self.groups, model)
 
-    def resolved(self, model: ModelSpec) -> "Dedicated":
+    def resolved(self, model: ModelSpec, steps: int) -> "Dedicated":
         """Nothing is left open."""
         return self
 
@@ -131,10 +138,11 @@ class Conditioned:
             return "linear"
         return self.conditioning.annealing or usual_annealing(model)
 
-    def resolved(self, model: ModelSpec) -> "Conditioned":
-        """The method with the annealing filled in that this model gets."""
-        how = dataclasses.replace(self.conditioning, annealing=self.annealing(model))
-        return dataclasses.replace(self, conditioning=how)
+    def resolved(self, model: ModelSpec, steps: int) -> "Conditioned":
+        """The method with the annealing filled in that a training of this model gets, of so many steps."""
+        annealing, how = self.annealing(model), self.conditioning
+        descent = usual_descent(annealing, steps) if how.descent is None else how.descent
+        return dataclasses.replace(self, conditioning=dataclasses.replace(how, annealing=annealing, descent=descent))
 
     def box(self) -> tuple[float, float]:
         """Smallest and largest beta that the network is trained on."""
@@ -160,9 +168,9 @@ class Conditioned:
         """One network for each seed; arguments as of :meth:`runs`."""
         low, high = self.box()
         how, groups = self.conditioning, self.grouping(base.model)
-        annealing = self.annealing(base.model)
-        staggered = StaggeredSpec(how.rise, how.descent) if annealing == "staggered" else None
-        balanced = BalancedSpec(how.rise, how.descent) if annealing == "balanced" else None
+        annealing, descent = self.annealing(base.model), DESCENT if how.descent is None else how.descent
+        staggered = StaggeredSpec(how.rise, descent) if annealing == "staggered" else None
+        balanced = BalancedSpec(how.rise, descent) if annealing == "balanced" else None
         one = NetworkSpec(base.data, base.model, base.training, low, high, groups, how.width, how.rank)
         one = dataclasses.replace(one, knots=how.knots, staggered=staggered, balanced=balanced, restarts=how.restarts)
         return [dataclasses.replace(one, seed=seed) for seed in seeds]
@@ -218,7 +226,7 @@ class Targeted:
         """Each layer, or each resolution, is reported by itself, whatever layers a request asks for together."""
         return model.usual_groups if model.family == "deep" else tuple(range(model.layers))
 
-    def resolved(self, model: ModelSpec) -> "Targeted":
+    def resolved(self, model: ModelSpec, steps: int) -> "Targeted":
         """Nothing is left open."""
         return self
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, Protocol, TypedDict
 
 from ratescape.model.packs import Parameters
+from ratescape.specs.execution import CompileName
 
 
 class EpochRecord(TypedDict):
@@ -94,7 +95,7 @@ class TrainingContext:
     saving: Saving | None = None
     """Keeps a checkpoint, and resumes from the one that is there; None for neither."""
     listener: TrainingListener | None = None
-    compiled: bool = False
+    compiled: CompileName = "never"
     """Have the pass compiled by ``torch.compile``: once for full batches, once for the last, smaller one."""
     checkpointing: bool = False
     """Keep of the pass only what goes in and out of each part, and compute the rest again in the backward pass; members

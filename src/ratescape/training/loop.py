@@ -1,7 +1,7 @@
 """The one training loop, for a pack of P members (P = 1 is a plain run)."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -10,11 +10,12 @@ from ratescape.compute.memory import keep_freed_memory
 from ratescape.compute.precision import arithmetic, mixed_precision
 from ratescape.data.batches import Images, stream
 from ratescape.model.conditioning import Conditioned
-from ratescape.model.hierarchy import HVAE, Pass, PosteriorSample
-from ratescape.model.packs import Parameters, pack_pass, stack
+from ratescape.model.hierarchy import HVAE, PosteriorSample
+from ratescape.model.packs import Parameters, stack
 from ratescape.model.recomputing import recomputing
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.betas.policy import BetaPolicy, weighted
+from ratescape.training.compiling import PassChoice
 from ratescape.training.context import Inspection, TrainingContext
 from ratescape.training.optimiser import clipped, member_norms
 from ratescape.training.schedule import learning_rate, total_steps
@@ -81,7 +82,7 @@ def _take_steps(
     spec, policy, saving = state.spec, state.policy, context.saving
     steps = total_steps(spec, len(images))
     trained = list(state.trained.values())
-    run_pass = _compiled_pass() if context.compiled else pack_pass
+    choice = PassChoice(context.compiled, steps - state.step, images.device)
     generator, on_cpu = torch.Generator(images.device), images.device.type == "cpu"
     started, saved = time.monotonic() - state.seconds, time.monotonic()
 
@@ -93,7 +94,7 @@ def _take_steps(
         betas = policy.draw(state.step, len(batch))
 
         with mixed_precision(spec.precision, images.device), recomputing(context.checkpointing):
-            result = run_pass(model, state.parameters, PosteriorSample(noise), batch, betas.conditions)
+            result = choice.before_step()(model, state.parameters, PosteriorSample(noise), batch, betas.conditions)
         rates, distortion = result.rates.detach(), result.distortion.detach()  # [P, B, L], [P, B]
         loss = result.distortion + weighted(result.rates, betas.betas)  # [P, B]
         losses = (loss if betas.weights is None else loss * betas.weights).mean(1)  # [P]
@@ -159,9 +160,3 @@ def _rejected(inspection: Inspection | None, state: TrainingState) -> bool:
     if inspection is None or state.step != inspection.step or state.all_frozen():
         return False
     return not inspection.passes(state.result().parameters)
-
-
-def _compiled_pass() -> Callable[..., Pass]:
-    """:func:`pack_pass`, compiled anew: every training has a network of its own, and PyTorch keeps but a few."""
-    torch.compiler.reset()
-    return torch.compile(pack_pass, dynamic=False)

@@ -1,14 +1,16 @@
 """Users' own images as a folder of image files."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from ratescape.data.formats.arrays import Arrays, from_arrays
-from ratescape.data.formats.image_set import Array, ImageSet
+from ratescape.data.formats.image_set import ImageSet
 from ratescape.data.formats.pictures import IMAGE_ENDINGS, decode_file
 from ratescape.data.formats.reading import reading
 from ratescape.errors import DataError
@@ -37,7 +39,7 @@ def read_image_folder(folder: Path) -> ImageSet:
     else:
         train, test = _image_files(folder), []
     files = train + test
-    pixels, names = _decode([file.path for file in files]), np.array([file.label for file in files])
+    pixels, names = _decode(folder, [file.path for file in files]), np.array([file.label for file in files])
     labels = names if len(set(names)) > 1 else None
     count = len(train)
     return from_arrays(
@@ -61,17 +63,25 @@ def _image_files(folder: Path) -> list[_File]:
     return files
 
 
-def _decode(paths: Sequence[Path]) -> npt.NDArray[np.uint8]:
+def _decode(folder: Path, paths: Sequence[Path]) -> npt.NDArray[np.uint8]:
     """Image files -> uint8 ``[N, H, W]`` or ``[N, H, W, 3]``."""
     first = decode_file(paths[0])
     pixels = np.empty((len(paths), *first.shape), np.uint8)
     for index, path in enumerate(paths):
         image = decode_file(path)
         if image.shape != first.shape:
-            raise DataError(f"{path} is {_size(image)} but {paths[0].name} is {_size(first)}: make all images alike")
+            kinds = ", ".join(f"{count:,} of {kind} (as {name})" for kind, name, count in _kinds(folder, paths))
+            raise DataError(f"{folder} has images of several kinds: {kinds}: make all images alike")
         pixels[index] = image
     return pixels
 
 
-def _size(image: Array) -> str:
-    return f"{image.shape[1]}x{image.shape[0]} {'grey' if image.ndim == 2 else 'colour'}"
+def _kinds(folder: Path, paths: Sequence[Path]) -> list[tuple[str, str, int]]:
+    """Size and colour of images, by their headers alone: the name of one of each kind, and how many; most first."""
+    names: dict[str, list[str]] = {}
+    for path in paths:
+        with contextlib.suppress(OSError), Image.open(path) as image:
+            kind = f"{image.width}x{image.height} {'grey' if image.mode in ('1', 'L') else 'colour'}"
+            names.setdefault(kind, []).append(str(path.relative_to(folder)))
+    found = [(kind, of_kind[0], len(of_kind)) for kind, of_kind in names.items()]
+    return sorted(found, key=lambda one: -one[2])

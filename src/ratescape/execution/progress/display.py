@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
 from ratescape.execution.progress.messages import PhaseName
-from ratescape.execution.progress.observers import Observer, Phase, Progress, Silent
+from ratescape.execution.progress.observers import Observer, Phase, Progress, Restart, Silent
 from ratescape.records.spans import span
 
 if TYPE_CHECKING:
@@ -22,6 +22,14 @@ OFTEN, SELDOM = 2.0, 30.0
 def where(phase: Phase) -> str:
     """The phase and its piece, such as ``measuring 3 of 25``."""
     return f"{phase.name} {phase.number} of {phase.of}" if phase.number else phase.name
+
+
+def again(restart: Restart) -> str:
+    """That a network is trained again, and why, in a line."""
+    return (
+        f"network, attempt {restart.attempt} of {restart.attempts} at most, with learning rate "
+        f"{restart.learning_rate:.3g}: {restart.why}"
+    )
 
 
 class Bar(Silent):
@@ -52,6 +60,10 @@ class Bar(Silent):
             self._is_timed = True
             self._bars.update(self._task, total=1.0, completed=max(before, phase.share))
 
+    def restart(self, restart: Restart) -> None:
+        """Say above the bar that a network is trained again."""
+        self._bars.console.print(again(restart), highlight=False)
+
 
 class Lines(Silent):
     """An observer that writes a line when a phase begins, and in long phases now and then.
@@ -81,6 +93,10 @@ class Lines(Silent):
         share = "" if phase.share is None else f"{over:.0%} of the time, "
         left = "" if phase.left is None else f", about {span(phase.left)} left"
         self.write(f"{where(phase)} ({share}{span(phase.elapsed)} so far{left})")
+
+    def restart(self, restart: Restart) -> None:
+        """Write that a network is trained again."""
+        self.write(again(restart))
 
 
 @contextlib.contextmanager

@@ -9,8 +9,8 @@ PAUSE = 0.3
 """Seconds between two messages about the steps of a training."""
 
 Message = dict[str, Any]
-"""What is told: ``kind`` is ``phase``, ``steps``, ``epoch``, ``picture`` or ``written``; ``runs`` are keys of runs or
-networks."""
+"""What is told: ``kind`` is ``phase``, ``steps``, ``epoch``, ``restart``, ``picture`` or ``written``; ``runs`` are keys
+of runs or networks."""
 
 Tell = Callable[[Message], None]
 
@@ -75,6 +75,17 @@ class Reporter:
         """Tell an epoch of every member."""
         for run, record in zip(self.runs, records, strict=True):
             self.tell({"kind": "epoch", "runs": [run], "record": {**record, "attempt": self.attempt}})
+
+    def restart(self, attempts: int, learning_rate: float, why: str) -> None:
+        """Tell that the training begins again.
+
+        Args:
+            attempts: how many there may be in all.
+            learning_rate: of this one.
+            why: what became of the one before.
+        """
+        about = {"attempt": self.attempt, "attempts": attempts, "learning_rate": learning_rate, "why": why}
+        self.tell({"kind": "restart", "runs": self.runs, **about})
 
     def written(self) -> None:
         """Tell that all is written."""

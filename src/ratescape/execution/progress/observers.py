@@ -2,7 +2,7 @@
 
 import threading
 import warnings
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from ratescape.execution.progress.messages import PhaseName
 
@@ -42,6 +42,20 @@ class Epoch(NamedTuple):
     """Counted from 1: a conditioned network that loses a layer is trained again, its epochs are counted anew."""
 
 
+class Restart(NamedTuple):
+    """A conditioned network has lost a group of layers, and is trained again from the beginning."""
+
+    run: str
+    """Key of the network."""
+    attempt: int
+    """The one that begins now, counted from 1."""
+    attempts: int
+    """How many there may be in all."""
+    learning_rate: float
+    why: str
+    """What was lost, such as ``z₂ carried 0.03 nats at betas (0.08, 12.5)``."""
+
+
 class Picture(NamedTuple):
     """A picture of a finished model, or where the work is logged, also of one that trains."""
 
@@ -72,6 +86,10 @@ class Phase(NamedTuple):
     def share(self) -> float | None:
         """Share of the time that is over, from 0 to 1; None where too little is known to say."""
         return None if self.left is None else self.elapsed / max(self.elapsed + self.left, 1e-9)
+
+
+Seen: TypeAlias = Progress | Epoch | Picture | Phase | Restart
+"""What an observer is shown."""
 
 
 class Observer(Protocol):
@@ -108,6 +126,13 @@ class Observer(Protocol):
         """
         ...
 
+    def restart(self, restart: Restart) -> None:
+        """See that a conditioned network is trained again.
+
+        An observer without this method is not told.
+        """
+        ...
+
 
 class Silent:
     """An observer that does nothing; a base for those that care about one thing only.
@@ -131,6 +156,9 @@ class Silent:
     def phase(self, phase: Phase) -> None:
         """Do nothing."""
 
+    def restart(self, restart: Restart) -> None:
+        """Do nothing."""
+
 
 class Audience:
     """Shows things to an observer, one at a time; one that fails is warned of once and sees no more.
@@ -143,7 +171,7 @@ class Audience:
         self.observer: object = observer or Silent()
         self.lock = threading.RLock()
 
-    def show(self, what: Progress | Epoch | Picture | Phase) -> None:
+    def show(self, what: Seen) -> None:
         """Show one thing; never raises: an observer ends no training."""
         with self.lock:
             see = getattr(self.observer, type(what).__name__.lower(), None)

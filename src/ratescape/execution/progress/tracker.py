@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ratescape.execution.progress.messages import Message
-from ratescape.execution.progress.observers import Audience, Epoch, Observer, Picture, Progress
+from ratescape.execution.progress.observers import Audience, Epoch, Observer, Picture, Progress, Restart
 from ratescape.execution.progress.phases import Phases
 
 PICTURES = ("reconstructions", "samples")
@@ -60,6 +60,7 @@ class Tracker:
             take_in = {
                 "steps": self._stepped,
                 "epoch": self._epoch,
+                "restart": self._restart,
                 "picture": self._picture,
                 "written": self._written,
             }
@@ -89,6 +90,10 @@ class Tracker:
         betas, layers, groups = tuple(record["betas"]), tuple(rates), tuple(together)
         epoch = Epoch(run=message["runs"][0], betas=betas, rates=layers, group_rates=groups, **numbers)
         self.audience.show(epoch)
+
+    def _restart(self, message: Message) -> None:
+        numbers = {name: message[name] for name in ("attempt", "attempts", "learning_rate", "why")}
+        self.audience.show(Restart(message["runs"][0], **numbers))
 
     def _picture(self, message: Message) -> None:
         (run,), png = message["runs"], base64.b64decode(message["png"])

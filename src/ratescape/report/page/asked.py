@@ -31,6 +31,6 @@ def asked_note(answers: Sequence[Answer], split: str) -> str:
     ]
     text = "; ".join(way for used, way in ways if used)
     return (
-        f"{text[:1].upper()}{text[1:]}. Rates are held out ({split}), in nats per image. Diamonds in the plane of "
+        f"{text[:1].upper()}{text[1:]}. Rates are held out ({split}), in nats. Diamonds in the plane of "
         "rates are what was asked for, crosses what was found."
     )

@@ -31,7 +31,7 @@ export function modelsWithin() {
 /** "1.20 to 7.51 nats": the range of an axis, all of it where there is none. */
 export function rangeText(axis) {
   const [low, high] = state.ranges.get(axis.id) ?? axis.scales[state.split].ends;
-  const named = { percent: axis.percent, short_unit: axis.unit };
+  const named = { percent: axis.percent, unit: axis.unit };
   return `${shown(named, low)} to ${withUnit(named, high)}`;
 }
 

@@ -56,7 +56,7 @@ def _rate_axis(index: int, group: Group, rates: dict[str, list[pd.Series]]) -> d
 def _metric_axis(rows: pd.DataFrame, metric: Metric, splits: Splits) -> dict[str, Any]:
     named = metric_data(metric, 1, {})
     values = {split: column(rows, prefix + metric.column) for split, prefix in splits.items()}
-    title = {"title": named["name"], "unit": named["short_unit"], "percent": metric.percent}
+    title = {"title": named["name"], "unit": named["unit"], "percent": metric.percent}
     return {"id": metric.column, "group": None, "column": metric.column, **title, "scales": _scales(values)}
 
 

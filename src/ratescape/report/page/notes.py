@@ -8,6 +8,7 @@ import pandas as pd
 
 from ratescape.errors import RecordError
 from ratescape.records.attempts import DEAD_LAYER
+from ratescape.records.enough import FAR_FROM_TRAINED
 from ratescape.records.folders import SweepFolder
 from ratescape.records.spans import span
 from ratescape.records.table import Table
@@ -25,6 +26,9 @@ _REMEDY = (
     "another of --seeds."
 )
 """What most often keeps a layer alive: docs/results/one-run.md."""
+
+_TRAIN_FIRST = "What this page shows is a landscape without it: train for longer first, as said above."
+"""In a short training a layer may not have come alive yet, and a smaller learning rate would be slower still."""
 
 _FAMILIES = {"ghvae": "GHVAE", "lvae": "LVAE", "residual": "residual VAE", "bottom-up": "bottom-up HVAE"}
 """How families are written; others are written as they are."""
@@ -47,8 +51,9 @@ def alarms(table: Table) -> list[str]:
 
 def _dead(table: Table) -> list[str]:
     """The layers that are dead in all models, and a remedy."""
-    died = [f"In training, {line}. {_REMEDY}" for line in table.retrained if line.endswith(DEAD_LAYER)]
-    return died or [f"{name} has collapsed in every model. {_REMEDY}" for name in _dead_everywhere(finished(table))]
+    remedy = _TRAIN_FIRST if any(line.startswith(FAR_FROM_TRAINED) for line in table.undertrained) else _REMEDY
+    died = [f"In training, {line}. {remedy}" for line in table.retrained if line.endswith(DEAD_LAYER)]
+    return died or [f"{name} has collapsed in every model. {remedy}" for name in _dead_everywhere(finished(table))]
 
 
 def _dead_everywhere(rows: pd.DataFrame) -> list[str]:

@@ -27,5 +27,5 @@ export function shownWithError(metric, number, error) {
 }
 
 export function withUnit(metric, number, error) {
-  return `${shownWithError(metric, number, error)} ${metric.short_unit}`.trim();
+  return `${shownWithError(metric, number, error)} ${metric.unit}`.trim();
 }

@@ -65,7 +65,7 @@ def _rate_titles(layers: int, groups: Sequence[Group]) -> dict[str, str]:
     title = "Over the layer rates" if layers == 2 else "Division of the rate: top layer and all below"
     if len(groups) == 2 and layers > 2:
         title, top, below = "Over the group rates", *(group.name for group in groups)
-    return {"title": title, "x_title": f"R({top}), nats per image", "y_title": f"R({below}|{top}), nats per image"}
+    return {"title": title, "x_title": f"R({top}), nats", "y_title": f"R({below}|{top}), nats"}
 
 
 def _rate_points(
@@ -161,7 +161,7 @@ def total_plane(rows: pd.DataFrame, splits: Splits, groups: Sequence[Group]) -> 
     ticks["tickvals"] = [math.log10(value) for value in ticks["tickvals"]]
     return {
         "title": f"Over the total rate; colour: the share of {top}" if several else "Over the rate",
-        "x_title": "total rate, nats per image" if several else "rate, nats per image",
+        "x_title": "total rate, nats" if several else "rate, nats",
         "bar": {"text": f"share of {top}"} if several else {"text": "β", "ticks": ticks},
         "note": _HULL_NOTE + (_ERROR_NOTE if any(name.startswith("se_") for name in rows) else ""),
         "splits": {split: _total_points(rows, prefix, upper) for split, prefix in splits.items()},
@@ -199,7 +199,7 @@ def ceiling_plane(rows: pd.DataFrame, splits: Splits) -> dict[str, Any] | None:
         "metric": metric.column,
         "hollow": sample is None,
         "title": f"{named['name']} over the total rate",
-        "x_title": "total rate, nats per image",
+        "x_title": "total rate, nats",
         "y_title": named["axis"] if mean is None else named["axis"].partition(" on ")[0],
         "bar": {"text": f"{layer_names(layers)['rates'][0]}, nats"},
         "note": _ceiling_note(latent(layers), sample is not None, mean is not None)

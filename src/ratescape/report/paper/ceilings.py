@@ -89,7 +89,7 @@ def accuracy(table: Table) -> Figure:
     drawn = _over_total_rate(left, shown)
     for axes in right:
         _over_information(axes, shown)
-    colour_bar(right[-1] if right else left, drawn, f"R({latent(top)})  (nats/image)")
+    colour_bar(right[-1] if right else left, drawn, f"R({latent(top)})  (nats)")
     legend(figure, [*rings_of(shown.rows, [shown.metric], "its accuracy"), *_entries(shown)])
     return finish(figure, f"Representation: {shown.metric.name}", table, shown.absent)
 
@@ -99,7 +99,7 @@ def _over_total_rate(axes: Axes, shown: _Measured) -> PathCollection:
     rate, hull = shown.rows["rate"], hull_of(shown.rows, shown.metric)
     drawn = _accuracies(axes, shown, rate)
     draw_hull_line(axes, rate, shown.rows[shown.metric.column], hull)
-    axes.set_xlabel("total rate  (nats/image)")
+    axes.set_xlabel("total rate  (nats)")
     if shown.by_rate not in shown.absent:
         axes.plot(rate, shown.rows[shown.by_rate], ls="", marker="_", color=GREY, ms=9, mew=1.5, zorder=1)
     return drawn

@@ -33,7 +33,7 @@ def reconstruction(table: Table) -> Figure:
         axes = cast(Axes3D, figure.add_axes((0.0, 0.09, 0.48, 0.82), projection="3d"))
         colours = scale_of(rows, metric).to_rgba(rows[metric.column].to_numpy())[:, :3]
         draw_surface(axes, rows[["rate_2", "rate_1", metric.column]].to_numpy(), triangles(rows), colours)
-        name_axes(axes, ["R(z₂)  (nats/image)", "R(z₁ | z₂)  (nats/image)", metric.label])
+        name_axes(axes, ["R(z₂)  (nats)", "R(z₁ | z₂)  (nats)", metric.label])
     ((plane,),) = panels(figure, 1, 1, Margins(left=6.9 if surface else 0.75, bottom=1.1))
     panel(plane, rows, metric, list(marked_models(rows)))
     legend(figure, [*rings_of(rows, [metric], metric.name), cross()])

@@ -63,8 +63,8 @@ def rate_axes(axes: Axes, rows: pd.DataFrame) -> None:
         axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
         axis.set_major_formatter(NUMBER)
     top, below = latent(layers), ", ".join(map(latent, range(layers - 1, 0, -1)))
-    axes.set_xlabel(f"R({top})  (nats/image)")
-    axes.set_ylabel(f"R({below} | {top})  (nats/image{own})")
+    axes.set_xlabel(f"R({top})  (nats)")
+    axes.set_ylabel(f"R({below} | {top})  (nats{own})")
 
 
 def _frame(axes: Axes, x: pd.Series, y: pd.Series) -> bool:
@@ -100,7 +100,7 @@ def over_rate(axes: Axes, rows: pd.DataFrame, metric: Metric) -> PathCollection:
     scale = LogNorm() if "beta_2" not in rows else Normalize(0, max(0.01, float(colour.max())))
     drawn = draw_points(axes, rows["rate"], value, colour, "cividis", scale)
     draw_rings(axes, rows["rate"], value, rows, hull)
-    axes.set_xlabel("total rate  (nats/image)")
+    axes.set_xlabel("total rate  (nats)")
     axes.set_ylabel(metric.label)
     axes.yaxis.set_major_formatter(formatter_of(metric))
     axes.grid(color=GRID, lw=0.6)
