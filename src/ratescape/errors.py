@@ -63,8 +63,11 @@ class MemoryShortage(ResourceError):
     """Memory ran out in training; fewer models at once may fit."""
 
 
-_SHORT = ("out of memory", "allocate memory", "could not create a primitive")
-"""What PyTorch, what it stands on (the last is oneDNN's word), and safetensors say where memory is short."""
+_SHORT = ("out of memory", "allocate memory")
+"""What PyTorch, what it stands on, and safetensors say where memory is short."""
+
+_NOT_SET_UP = "could not create a primitive"
+"""What oneDNN says where memory is short, and also where it does not know the processor."""
 
 
 def memory_shortage(error: BaseException) -> ResourceError | None:
@@ -75,6 +78,12 @@ def memory_shortage(error: BaseException) -> ResourceError | None:
         memory_shortage(MemoryError()) is not None  # True
     """
     reason = " ".join(str(error).split())[:200] or type(error).__name__
+    if _NOT_SET_UP in reason:
+        return ResourceError(
+            f"a computation could not be set up ({reason}), as where memory is short: end other programs, or ask "
+            "for less at once, and run the same command again; if there is enough, this build of PyTorch does not "
+            "suit the processor: install another; what is finished is kept"
+        )
     if not isinstance(error, MemoryError) and not any(words in reason for words in _SHORT):
         return None
     return ResourceError(

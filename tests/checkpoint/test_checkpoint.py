@@ -1,5 +1,6 @@
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from ratescape import checkpoint
 from ratescape.checkpoint import files
-from ratescape.errors import CheckpointError
+from ratescape.errors import CheckpointError, RatescapeError
 from ratescape.model.registry import build, resolved_model
 from ratescape.specs.data import DataSpec
 from ratescape.specs.identity import FORMAT
@@ -114,3 +115,28 @@ def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
     torch.save({"a": torch.ones(1)}, path)
     with pytest.raises(CheckpointError):
         checkpoint.load(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"image_shape": [1, 16, 16, 1]}, "said to be of shape"),
+        ({"image_shape": [1, "16", 16]}, "said to be of shape"),
+        ({"image_shape": None}, "said to be of shape"),
+        ({"image_shape": [1, 2**70, 16]}, "said to be of shape"),
+        ({"image_shape": [1, 32, 32]}, "is not as the network"),
+        ({"image_shape": [1, 2**19, 2**19]}, "is not as the network"),  # of 4 TB
+        ({"channels": 10**30}, "model.channels is"),
+        ({"channels": 10**6}, "is not as the network"),
+        ({"latents": [3, 10**30]}, "model.latents is"),
+    ],
+)
+def test_what_a_file_says_of_its_network_is_checked_before_memory_is_taken(
+    changes: dict[str, Any], what: str, path: Path
+) -> None:
+    tensors, header = checkpoint.load(path)
+    parts = header["model"] if {"channels", "latents"} & {*changes} else header
+    parts.update(changes)
+    checkpoint.save(path, tensors, header)
+    with pytest.raises(RatescapeError, match=what):
+        checkpoint.load_model(path)

@@ -115,6 +115,7 @@ def test_other_files_formats_and_models_are_refused_in_one_line(whole: bytes, mo
         ({"shape": (1, 1 << 30, 1 << 30)}, "larger than any of this model"),
         ({"shape": ()}, "no images"),
         ({"layers": 0}, "no images"),
+        ({"layers": 65535}, "model has 65535 layers"),
         ({"mode": 7}, "no mode 7"),
         ({"betas": (float("nan"), 1.0)}, "not positive"),
         ({"codec": bytes(16)}, "damaged in the codec"),

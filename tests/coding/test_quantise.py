@@ -2,6 +2,7 @@
 
 import math
 import re
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from helpers.coding import lively, pictures
 from helpers.small_networks import conditioned
 
 from ratescape.coding.calibrate import calibrate
-from ratescape.coding.codec import Codec
+from ratescape.coding.codec import MAGIC, Codec
+from ratescape.coding.identity import digest_of
 from ratescape.coding.lossy import Lossy
 from ratescape.coding.quantise import Dequantised, LayerCode, Quantised
 from ratescape.coding.subject import subject_of
@@ -170,6 +172,10 @@ def test_a_codec_is_saved_whole_and_is_the_same_again(
     data[-3] ^= 4
     path.write_bytes(data)
     with pytest.raises(CheckpointError, match=r"mine\.codec is damaged"):
+        Codec.load(path)
+    content = zlib.compress(zlib.decompress(codec.to_bytes())[:-1])
+    path.write_bytes(MAGIC + digest_of(content) + content)  # what is wrong has a digest that is right
+    with pytest.raises(CheckpointError, match=r"mine\.codec is damaged \(it ends too early\)"):
         Codec.load(path)
     path.write_bytes(b"something else")
     with pytest.raises(CheckpointError, match="is not a codec of ratescape"):

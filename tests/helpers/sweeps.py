@@ -22,7 +22,7 @@ from ratescape.specs.methods import Conditioned, Dedicated, Targeted
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
-from ratescape.training import loop
+from ratescape.training import compiling
 
 LEAN = EvaluationSpec(samples=0, information=False, probes="none")
 """Leaves out what needs a judge or classifiers."""
@@ -42,7 +42,7 @@ def sweep_spec(method: str = "dedicated", **fields: Any) -> SweepSpec:
 def break_off(monkeypatch: pytest.MonkeyPatch, step: int) -> list[int]:
     """Have trainings of this process break off at a step, counted over all from now on; returns the steps begun."""
     begun: list[int] = []
-    before = loop.pack_pass
+    before = compiling.pack_pass
 
     def dies(*given: Any) -> Any:
         begun.append(len(begun) + 1)
@@ -50,7 +50,7 @@ def break_off(monkeypatch: pytest.MonkeyPatch, step: int) -> list[int]:
             raise KeyboardInterrupt
         return before(*given)
 
-    monkeypatch.setattr(loop, "pack_pass", dies)
+    monkeypatch.setattr(compiling, "pack_pass", dies)
     return begun
 
 

@@ -10,7 +10,9 @@ says which campaigns there are.
 import argparse
 import functools
 import json
+import os
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -22,9 +24,12 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest does
 
 from ratescape.cli import commands
-from reliability import crashing, doors, hostile
+from reliability import clusters, crashing, doors, hostile, lines
 from reliability import workers as at_workers
 from reliability.commands import Cases, forked
+
+MEMORY = Path("/dev/shm")
+"""A file system in memory, as Linux has: there a damaged file is written ten times as fast."""
 
 
 class Trial(NamedTuple):
@@ -86,28 +91,42 @@ def workers(cases: Cases, names: Sequence[str] = at_workers.NAMES) -> Iterator[T
             yield Trial(what, functools.partial(at_workers.after_worker, cases, name, plan))
 
 
-BATCH = 100
-"""Hostile inputs of one trial: they share a process."""
+def memory(cases: Cases, names: Sequence[str] = at_workers.NAMES, rounds: int = 20) -> Iterator[Trial]:
+    """A worker process has little memory by its control group, and the system kills it; where there are such groups."""
+    for name in names if os.access(at_workers.GROUPS, os.W_OK) else ():
+        for number in range(rounds):
+            yield Trial(f"{name} {number}", functools.partial(at_workers.after_shortage, cases, name, number))
 
 
-def files(cases: Cases, names: Sequence[str] | None = None, batches: int = 100) -> Iterator[Trial]:
-    """Damaged files before every door, by the hundred."""
+def ray(cases: Cases, names: Sequence[str] = clusters.NAMES) -> Iterator[Trial]:
+    """On a cluster, the driver or a task dies or fails at every file operation of its own, or cables are cut.
+
+    Where there can be none (it takes root, and iproute2), there are no cases.
+    """
+    can_be = os.geteuid() == 0 and shutil.which("ip") is not None
+    for what, wrong in clusters.trials(cases, names) if can_be else ():
+        yield Trial(what, wrong)
+
+
+def files(cases: Cases, names: Sequence[str] | None = None, batches: int = 60) -> Iterator[Trial]:
+    """Damaged files before every door: a thousand share a process, before slow doors fifty."""
     for name in names or doors.names():
+        size = 50 if name in doors.SLOW else 1000
 
-        def wrong(name: str = name, begin: int = 0) -> list[str]:
-            seeds, folder = range(begin, begin + BATCH), cases.folder / "hostile" / name
+        def wrong(name: str = name, size: int = size, begin: int = 0) -> list[str]:
+            seeds, folder = range(begin, begin + size), cases.folder / "hostile" / name
             found = hostile.crowd(doors.door(cases, name), folder, seeds)
             return [f"{one['seed']} {text}" for one in found for text in one["wrong"]]
 
         for batch in range(batches):
-            yield Trial(f"{name} {batch * BATCH}", functools.partial(wrong, begin=batch * BATCH))
+            yield Trial(f"{name} {batch * size}", functools.partial(wrong, begin=batch * size))
 
 
 def words(cases: Cases, names: Sequence[str] | None = None, batches: int = 10_000) -> Iterator[Trial]:
     """Command lines of words that belong to such, and of strange ones."""
 
     def wrong(seed: int) -> list[str]:
-        given = hostile.command_line(seed)
+        given = lines.command_line(seed)
         ended = forked(lambda: commands.main(given), cases.folder / "told")
         return [] if ended.status in (0, 2) or ended.is_one_line else [f"{given}: {ended}"]
 
@@ -122,6 +141,8 @@ CAMPAIGNS: dict[str, Callable[..., Iterator[Trial]]] = {
     "signals": signals,
     "limits": limits,
     "workers": workers,
+    "memory": memory,
+    "ray": ray,
     "files": files,
     "words": words,
 }
@@ -141,13 +162,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of their order")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin none after so many")
     parser.add_argument("--match", default="", help="only cases whose name begins so")
+    in_memory = MEMORY if os.access(MEMORY, os.W_OK) else None
+    parser.add_argument("--place", type=Path, default=in_memory, help="where it works; default: in memory, if possible")
     parser.add_argument("--out", type=Path, required=True, help="file of results")
     options = parser.parse_args()
     known: list[dict[str, Any]] = []
     if options.out.exists():
         known = [json.loads(line) for line in options.out.read_text().splitlines()]
     done, begun = {one["case"] for one in known}, time.monotonic()
-    with tempfile.TemporaryDirectory() as folder, options.out.open("a") as file:
+    with tempfile.TemporaryDirectory(dir=options.place) as folder, options.out.open("a") as file:
         trials = [one for one in CAMPAIGNS[options.campaign](Cases(Path(folder))) if one.name.startswith(options.match)]
         for trial in share(trials, options.cases, options.seed):
             if trial.name in done or time.monotonic() - begun > options.seconds:

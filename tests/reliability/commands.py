@@ -167,6 +167,7 @@ def run(
     trace: Path | None = None,
     before: Callable[[], Any] | None = None,
     signalled: tuple[str, float] | None = None,
+    seconds: float = SECONDS,
 ) -> Ended:
     """Run a command, to its end or to what is planned.
 
@@ -174,6 +175,7 @@ def run(
         trace: file for its operations.
         before: is called in the process, first.
         signalled: a signal that it gets, and after how many seconds.
+        seconds: it is killed after so many.
     """
 
     def child() -> int:
@@ -187,7 +189,7 @@ def run(
         sys.argv = ["ratescape", *case.words]
         return entry.main()
 
-    return forked(child, told, signalled=signalled)
+    return forked(child, told, seconds, signalled)
 
 
 def plain_figures() -> None:

@@ -81,18 +81,22 @@ def given_again(cases: Cases, name: str) -> tuple[Ended, list[str]]:
     return ended, wrong
 
 
-def taken_up(cases: Cases, name: str, ended: Ended) -> Iterator[str]:
-    """What is wrong with a command that was given again, and with its results."""
-    whole, case = cases.whole(name), cases.case(name)
+def taken_up(cases: Cases, name: str, ended: Ended, results: dict[str, str] | None = None) -> Iterator[str]:
+    """What is wrong with a command that was given again, and with its results.
+
+    Args:
+        results: what they should be; default: those of the same command that nothing happens to.
+    """
+    expected, case = results or cases.whole(name).results, cases.case(name)
     there = name == "decompress" and ended.is_one_line and "there already" in ended.err
     if ended.status != 0 and not there:
         yield f"taken up, it ended with {ended.status}: {ended.err!r}"
         return
     found = case.results()
-    left = {path for path in found.keys() - whole.results.keys() if not is_leftover(path)}
-    if left or whole.results.keys() - found.keys():
-        yield f"other files: {sorted(left)}, {sorted(whole.results.keys() - found.keys())}"
-    changed = sorted(path for path in found.keys() & whole.results.keys() if found[path] != whole.results[path])
+    left = {path for path in found.keys() - expected.keys() if not is_leftover(path)}
+    if left or expected.keys() - found.keys():
+        yield f"other files: {sorted(left)}, {sorted(expected.keys() - found.keys())}"
+    changed = sorted(path for path in found.keys() & expected.keys() if found[path] != expected[path])
     if changed:
         yield f"other contents: {changed}"
 

@@ -89,7 +89,7 @@ class Disk:
             known = self._known(path, inode)
             del self.names[path]
             self.names[target] = known
-            self.changes.append(Change(folder_of(path), path, target, known))
+            self._move(path, target, known)
             return
         # What a folder holds goes with it; its own name alone is what may be lost.
         for names in (self.names, self.durable):
@@ -102,7 +102,15 @@ class Disk:
                 if name is not None and name.startswith(f"{path}/"):
                     setattr(change, field, target + name[len(path) :])
         self.names[target] = self.names.pop(path)
-        self.changes.append(Change(folder_of(path), path, target, 0))
+        self._move(path, target, 0)
+
+    def _move(self, path: str, target: str, inode: int) -> None:
+        """Within a folder it is one change; from one to another, what each of the two has to sync."""
+        if folder_of(path) == folder_of(target):
+            self.changes.append(Change(folder_of(path), path, target, inode))
+        else:
+            self.changes.append(Change(folder_of(path), path, None, inode))
+            self.changes.append(Change(folder_of(target), None, target, inode))
 
     def _known(self, path: str, inode: int) -> int:
         """A file of before the trace is known by its path alone."""

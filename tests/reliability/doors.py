@@ -29,7 +29,17 @@ from ratescape.specs.runs import RunSpec
 from reliability.commands import Cases
 from reliability.door import TEXT_FILES, Door, command, files_of, saved
 from reliability.foreign import foreign_doors
-from reliability.mutations import damaged
+from reliability.inside import (
+    of_archive_of_files,
+    of_codec,
+    of_images_file,
+    of_matlab,
+    of_png,
+    of_weights,
+    packed_bytes,
+)
+from reliability.lines import line_door
+from reliability.mutations import of_spec
 
 
 def archive(files: dict[str, bytes]) -> bytes:
@@ -49,7 +59,7 @@ def image_bytes(kind: str) -> bytes:
 
 
 def odd_folder(name: str, data: bytes, chance: random.Random) -> bytes:
-    return b"" if chance.random() < 0.05 else damaged(name, data, chance)
+    return b"" if chance.random() < 0.05 else of_png(name, data, chance)
 
 
 def known(name: str) -> Callable[[Path], object]:
@@ -94,16 +104,17 @@ def image_doors() -> dict[str, Callable[[], Door]]:
     pictures = {f"i/{kind}/{n}.{kind}": image_bytes(kind) for kind in kinds for n in (1, 2, 3)}
     return {
         "idx": lambda: Door(idx_files(packed=False), known("mnist")),
-        "idx.gz": lambda: Door(idx_files(packed=True), known("mnist")),
+        "idx.gz": lambda: Door(idx_files(packed=True), known("mnist"), packed_bytes),
         "mat": lambda: Door(
-            {name: saved(lambda out: scipy.io.savemat(out, mat)) for name in SVHN_FILES}, known("svhn")
+            {name: saved(lambda out: scipy.io.savemat(out, mat)) for name in SVHN_FILES}, known("svhn"), of_matlab
         ),
         "cifar": lambda: Door(cifar, known("cifar10")),
-        "cifar.tar.gz": lambda: Door(packed, known("cifar10")),
+        "cifar.tar.gz": lambda: Door(packed, known("cifar10"), of_archive_of_files),
         "npz": lambda: Door(
             {"i.npz": saved(lambda out: np.savez(out, images=images, labels=labels))}, path_of("i.npz")
         ),
         "npy": lambda: Door({"i.npy": saved(lambda out: np.save(out, images))}, path_of("i.npy")),
+        "command lines": line_door,
         "csv": lambda: Door({"t.csv": rows.encode()}, path_of("t.csv")),
         "images": lambda: Door(pictures, path_of("i"), odd_folder),
     }
@@ -131,26 +142,29 @@ def result_doors(given: Cases | None) -> dict[str, Callable[[], Door]]:
         "config": lambda: Door(
             {"spec.yaml": kept("train")["results/spec.yaml"].split(b"\n", 1)[1]},
             lambda folder: from_yaml(RunSpec, folder / "spec.yaml"),
+            of_spec,
         ),
         "landscape": lambda: Door(kept("solve"), landscape, chosen=TEXT_FILES),
         "targeted": lambda: Door(kept("targeted"), landscape, chosen=TEXT_FILES),
         "model": lambda: Door(
             {"m.safetensors": one(kept("train"), "results", "weights.safetensors")},
             lambda folder: rs.load(folder / "m.safetensors"),
+            of_weights,
         ),
         "run": lambda: Door(
-            kept("train"), lambda folder: rs.load(folder / "results"), chosen=(".yaml", "weights.safetensors")
+            kept("train"), lambda folder: rs.load(folder / "results"), of_weights, (".yaml", "weights.safetensors")
         ),
         "network": lambda: Door(
             {"n.safetensors": one(kept("conditioned"), "results/networks", "weights.safetensors")},
             lambda folder: checkpoint.load_network(folder / "n.safetensors", "cpu"),
+            of_weights,
         ),
         "archive": lambda: Door(
-            kept("compress"), command("decompress", "{}/file.out", *plain), chosen=("file.out",), writes=True
+            kept("compress"), command("decompress", "{}/file.out", *plain), of_images_file, ("file.out",), writes=True
         ),
-        "info": lambda: Door({"a": kept("compress")["file.out"]}, command("info", "{}/a")),
+        "info": lambda: Door({"a": kept("compress")["file.out"]}, command("info", "{}/a"), of_images_file),
         "codec": lambda: Door(
-            {"c": one(kept("compress"), "results/codecs", ".codec")}, lambda folder: Codec.load(folder / "c")
+            {"c": one(kept("compress"), "results/codecs", ".codec")}, lambda folder: Codec.load(folder / "c"), of_codec
         ),
         "report": lambda: Door(
             kept("solve"), command("report", "{}/results"), chosen=TEXT_FILES, writes=True, page=True
@@ -162,6 +176,21 @@ def result_doors(given: Cases | None) -> dict[str, Callable[[], Door]]:
 def door(cases: Cases, name: str) -> Door:
     """The door of a name."""
     return (image_doors() | result_doors(cases) | foreign_doors(cases))[name]()
+
+
+SLOW = (
+    "landscape",
+    "targeted",
+    "report",
+    "resume",
+    "answers",
+    "control",
+    "hub model",
+    "hub landscape",
+    "hub cache",
+    "requests",
+)
+"""Doors before which an input takes tens of milliseconds or more."""
 
 
 def names() -> list[str]:

@@ -265,13 +265,13 @@ def die() -> NoReturn:
 
 def counted_steps(path: Path) -> None:
     """From now on a file gets a byte for every step of a training; the file must lie outside what is watched."""
-    from ratescape.training import loop
+    from ratescape.training import compiling
 
-    number, before = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, UMASK), loop.pack_pass
+    number, before = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, UMASK), compiling.pack_pass
 
     def counted(*given: Any, **named: Any) -> Any:
         found = before(*given, **named)
         os.write(number, b".")
         return found
 
-    loop.pack_pass = counted
+    compiling.pack_pass = counted

@@ -13,13 +13,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ratescape.cli import commands
 from ratescape.errors import RatescapeError
 from reliability.commands import plain_figures, plain_page
 from reliability.door import Door
-from reliability.mutations import TEXTS
 
 SECONDS = 10
+"""Of the processor, which a machine that is busy takes longer for."""
+
+WAIT = 120
+"""Seconds of the clock, for what waits without computing."""
+
 MEMORY = 1 << 30
 """Bytes beyond what the process had."""
 
@@ -79,17 +82,25 @@ class Crowd:
         self.door, self.folder = door, folder / "inside"
         self.names = [name for name in door.files if not door.chosen or name.endswith(door.chosen)]
         shutil.rmtree(self.folder, ignore_errors=True)
-        for name, content in door.files.items():
-            self.put(name, content)
+        self.put_all()
         (folder / "evil_module.py").write_text("run = open('evil', 'w')\n")
         os.chdir(folder)
         sys.path.insert(0, str(folder))
         self.guard = Guard(self.folder)
 
+    def put_all(self) -> None:
+        """Every sound file in its place, and the folders of all."""
+        for name, content in self.door.files.items():
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            self.put(name, content)
+
     def put(self, name: str, content: bytes) -> None:
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        """Write a file, whose folder is there."""
+        number = os.open(f"{self.folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        try:
+            os.write(number, content)
+        finally:
+            os.close(number)
 
     def case(self, seed: int) -> tuple[str, list[str]]:
         """What became of one input, ``right`` or ``refused``, and what is wrong with that."""
@@ -101,7 +112,8 @@ class Crowd:
             self.put(name, self.door.damage(name, self.door.files[name], chance))
         outcome, wrong = "right", list[str]()
         self.guard.seen, self.guard.watches = [], True
-        signal.setitimer(signal.ITIMER_REAL, SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, WAIT)
         try:
             self.door.read(self.folder)
         except RatescapeError as error:
@@ -112,6 +124,7 @@ class Crowd:
             outcome = "wrong"
             wrong.append(f"{type(error).__name__}: {str(error)[:300]} at {place_of(error)}")
         finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
             signal.setitimer(signal.ITIMER_REAL, 0)
             self.guard.watches = False
         wrong += self.guard.seen
@@ -121,8 +134,7 @@ class Crowd:
     def mend(self, name: str) -> None:
         if self.door.writes:
             shutil.rmtree(self.folder)
-            for one, content in self.door.files.items():
-                self.put(one, content)
+            self.put_all()
         else:
             self.put(name, self.door.files[name])
 
@@ -165,9 +177,10 @@ def _tell(door: Door, folder: Path, seeds: range, told: Path) -> None:
     shutil._use_fd_functions = False  # type: ignore[attr-defined] # so that events name whole paths
 
     def hung(number: int, frame: object) -> None:
-        raise Hung(f"nothing after {SECONDS} s")
+        raise Hung(f"nothing after {SECONDS} s of the processor, or {WAIT} s")
 
-    signal.signal(signal.SIGALRM, hung)
+    for number in (signal.SIGPROF, signal.SIGALRM):
+        signal.signal(number, hung)
     os.environ["XDG_CACHE_HOME"] = str(folder / "inside" / "cache")
     with told.open("w") as file:
         here = Crowd(door, folder)
@@ -179,44 +192,3 @@ def _tell(door: Door, folder: Path, seeds: range, told: Path) -> None:
             outcome, wrong = here.case(seed)
             file.write(json.dumps({"seed": seed, "outcome": outcome, "wrong": wrong}) + "\n")
             file.flush()
-
-
-WORDS = (
-    *(
-        "map",
-        "train",
-        "recommend",
-        "solve",
-        "report",
-        "ls",
-        "status",
-        "evaluate",
-        "compress",
-        "info",
-        "restore",
-        "score",
-    ),
-    *("--help", "--out", "--config", "--data.name", "--grid.steps", "--betas", "--rates", "--for", "--effort", "-1"),
-    *("--model.latents", "--training.epochs", "0", "1e999", "nan", "2=20", "total=60", "--method", "conditioned", "="),
-    *(
-        "--data.limit",
-        "--execution.workers",
-        "--target-rates",
-        "2=5,1=20",
-        "--seeds",
-        "nowhere",
-        "--model.factory",
-        "--",
-    ),
-)
-
-
-def command_line(seed: int) -> list[str]:
-    """A command line of words that belong to such, and of others; none that would train."""
-    chance = random.Random(seed)
-    words = [chance.choice([*COMMANDS, *WORDS])]
-    words += [chance.choice([*WORDS, *TEXTS]) for _ in range(chance.randint(0, 5))]
-    return [word for word in words if "\0" not in word]
-
-
-COMMANDS = tuple(commands.COMMANDS)

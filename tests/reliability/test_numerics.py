@@ -100,6 +100,18 @@ def test_numbers_are_sound_or_said_not_to_be(name: str, run: Run, tmp_path: Path
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_a_training_that_could_take_no_step_left_no_model(run: Run, tmp_path: Path) -> None:
+    steps = ["--betas", "1e30", "1e30", "--training.annealing", "0", "--training.max-skipped-steps", "1000"]
+    ended = run(
+        "train", "--data.name", str(written("usual", tmp_path)), *SETTINGS, *steps, "--out", str(tmp_path / "out")
+    )
+    assert ended.status == 0, ended
+    last = json.loads((tmp_path / "out" / "training.jsonl").read_text().splitlines()[-1])
+    assert last["skipped"] == last["steps"] > 0 and last["status"] == "diverged"
+    assert json.loads((tmp_path / "out" / "evaluation.jsonl").read_text().splitlines()[0])["metrics"]["nelbo"] is None
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_a_table_says_which_models_diverged(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "out"
     words = ["--method", "dedicated", "--grid.steps", "2", "--grid.layout", "scattered", "--grid.points", "2"]

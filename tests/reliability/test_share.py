@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ratescape.cli import commands
-from reliability import crashing, doors, hostile
+from reliability import crashing, doors, hostile, lines
 from reliability.campaign import CAMPAIGNS, share
 from reliability.commands import Cases, forked
 from reliability.disk import KEEPS, Disk
@@ -75,6 +75,13 @@ def test_the_simulated_disk_loses_what_nobody_synced(tmp_path: Path) -> None:
     assert left([*synced, Operation("fsync", "new"), Operation("fsync", ".")], "nothing") == old | {"new/a": b"abc"}
     renamed = [*made, Operation("rename", "new/a", 7, "old"), Operation("fsync", "new/a", 7)]
     assert left(renamed, "nothing") == old
+    elsewhere = [
+        *synced,
+        *(Operation("mkdir", "other"), Operation("fsync", "new"), Operation("fsync", ".")),
+        Operation("rename", "new/a", 7, "other/a"),
+    ]
+    assert left(elsewhere, "nothing") == old | {"new/a": b"abc"}
+    assert left([*elsewhere, Operation("fsync", "other")], "nothing") == old | {"new/a": b"abc", "other/a": b"abc"}
 
 
 @pytest.mark.parametrize("name", ["idx", "idx.gz", "mat", "cifar", "cifar.tar.gz", "npz", "npy", "csv", "images"])
@@ -103,7 +110,7 @@ def assert_harmless(name: str, cases: Cases, count: int) -> None:
 
 def test_strange_command_lines(tmp_path: Path) -> None:
     for seed in range(SEED, SEED + 8):
-        words = hostile.command_line(seed)
+        words = lines.command_line(seed)
         ended = forked(lambda words=words: commands.main(words), tmp_path, seconds=20)
         if "\ntraining (" in ended.err:  # a right command, at work when its time was over
             continue

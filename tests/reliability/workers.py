@@ -1,7 +1,9 @@
 """Worker processes that die or fail at a file operation: the sweep says so in one line, and is taken up."""
 
 import json
+import math
 import os
+import random
 import shutil
 import sys
 from pathlib import Path
@@ -17,15 +19,23 @@ NAMES = ("workers", "workers conditioned")
 HOOK = Path(__file__).parent / "hook"
 
 
-def watched(cases: Cases, name: str, plan: Plan) -> tuple[Ended, int]:
-    """Run a command whose first worker process has a fault; how it ended, and the steps of its workers' trainings."""
+GROUPS = Path("/sys/fs/cgroup/memory")
+"""Control groups of memory (version 1)."""
+
+
+def watched(cases: Cases, name: str, plan: Plan, group: Path | None = None) -> tuple[Ended, int]:
+    """Run a command whose first worker process has a fault; how it ended, and the steps of its workers' trainings.
+
+    Args:
+        group: control group that the first worker belongs to.
+    """
     folder = cases.folder / "workers"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
 
     def before() -> None:
         plain_page()
-        told = {"folder": str(folder), "root": str(cases.place), "plan": list(plan)}
+        told = {"folder": str(folder), "root": str(cases.place), "plan": list(plan), "group": group and str(group)}
         path = os.pathsep.join([str(HOOK), *filter(None, sys.path)])
         os.environ.update(RATESCAPE_WATCH=json.dumps(told), PYTHONPATH=path)
 
@@ -72,3 +82,24 @@ def after_worker(cases: Cases, name: str, plan: Plan) -> list[str]:
 def whole_steps(cases: Cases, name: str) -> int:
     """Steps of all trainings of the same command in one process."""
     return cases.whole(name.replace("workers", "", 1).strip() or "dedicated").steps
+
+
+def after_shortage(cases: Cases, name: str, seed: int) -> list[str]:
+    """What is wrong where the system kills a worker whose control group is out of memory, and it is repeated."""
+    case, chance = cases.case(name), random.Random(f"{name} {seed}")
+    group = GROUPS / "ratescape"
+    group.mkdir()
+    try:
+        limit = int(math.exp(chance.uniform(math.log(40 << 20), math.log(400 << 20))))
+        (group / "memory.limit_in_bytes").write_text(str(limit))
+        case.prepare()
+        first, _ = watched(cases, name, Plan(), group)
+        killed = "oom_kill 0" not in (group / "memory.oom_control").read_text()
+    finally:
+        group.rmdir()
+    if first.status == 0:
+        return [f"it ended well, but {one}" for one in taken_up(cases, name, first)]
+    wrong = [] if first.is_one_line else [f"not one line: {first.status} {first.err!r}"]
+    if not killed or "SIGKILL" not in first.err:
+        wrong.append(f"with {limit} bytes, killed={killed}: {first.err!r}")
+    return wrong + list(taken_up(cases, name, watched(cases, name, Plan())[0]))

@@ -182,6 +182,7 @@ def test_wrong_keys_and_types_are_named(values: dict[Any, Any], message: str) ->
         (b"\xff\xfe\xfa", "is not valid YAML"),
         (b"when: 2001-99-99", "is not valid YAML"),
         (b"[" * 5000, "is not valid YAML"),
+        (b"- a\n" * 100_000, "has more than 262,144 bytes"),
         (b"- 1\n- 2\n", "holds no table of fields"),
         (b"just words", "holds no table of fields"),
     ],

@@ -15,7 +15,7 @@ import safetensors.torch
 from torch import Tensor
 
 from ratescape.errors import CheckpointError
-from ratescape.records.files import write_atomically
+from ratescape.records.files import failed, is_refusal, write_atomically
 from ratescape.records.ownership import is_made_again
 from ratescape.specs.checks import from_json
 from ratescape.specs.identity import FORMAT
@@ -83,6 +83,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Raises:
         CheckpointError: the file is missing, none of ours, of another version, or damaged.
+        RecordError: the system refuses it.
     """
     stamp, tensors = _read(path, contents=True)
     if stamp.digest != _digest(tensors, stamp.text):
@@ -106,6 +107,7 @@ def digest_of(path: Path) -> str:
 def _read(path: Path, contents: bool) -> tuple[_Stamp, dict[str, Tensor]]:
     """What a file's metadata say, and its tensors if its contents are asked for."""
     try:
+        path.open("rb").close()  # of whatever the system refuses, safetensors says that there is no such file
         with safetensors.safe_open(str(path), "pt") as file:
             stamp = _stamp(path, file.metadata() or {})
             names = file.keys() if contents else []
@@ -113,6 +115,8 @@ def _read(path: Path, contents: bool) -> tuple[_Stamp, dict[str, Tensor]]:
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no checkpoint at {path}: check the path") from error
     except (safetensors.SafetensorError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and is_refusal(error) and not isinstance(error, IsADirectoryError):
+            raise failed(error) from error
         raise _damaged(path, str(error)) from error
 
 

@@ -1,7 +1,7 @@
 """Networks on disk: weights and buffers, with the spec that they are built from, ready to use when read."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,9 @@ from ratescape.specs.data import DataSpec
 from ratescape.specs.factories import Factory
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import NetworkSpec
+
+_MOST_PIXELS = 2**20
+"""Of one side of an image."""
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -107,9 +110,9 @@ def load_network(
     """
     tensors, header = load(path)
     try:
-        spec = from_dict(NetworkSpec, header["network"])
+        spec, shape = from_dict(NetworkSpec, header["network"]), _image_shape(header)
         with _naming(path, spec.model):
-            network = conditioned(spec, tuple(header["image_shape"]), factory)
+            network = _built(lambda: conditioned(spec, shape, factory), tensors, spec.model, factory)
         _name_columns(network.model, header)
         loaded = _with_weights(network, tensors, device)
     except (KeyError, RuntimeError, StopIteration) as error:
@@ -146,13 +149,37 @@ def _model(
 ) -> HVAE:
     """The model of tensors and a header, which errors name."""
     try:
-        spec = from_dict(ModelSpec, header["model"])
+        spec, shape = from_dict(ModelSpec, header["model"]), _image_shape(header)
         with _naming(what, spec):
-            model = build(spec, tuple(header["image_shape"]), factory)
+            model = _built(lambda: build(spec, shape, factory), tensors, spec, factory)
         _name_columns(model, header)
         return _with_weights(model, tensors, device)
     except (KeyError, RuntimeError, StopIteration) as error:
         raise CheckpointError(f"{what} holds no model, or one of another shape ({error}): check the path") from error
+
+
+def _image_shape(header: Mapping[str, Any]) -> tuple[int, ...]:
+    """The shape of an image, (C, H, W), or of a vector; raises RuntimeError where a header says something else."""
+    found = header["image_shape"]
+    sizes = found if isinstance(found, list) else []
+    if len(sizes) not in (1, 3) or not all(type(one) is int and 0 < one <= _MOST_PIXELS for one in sizes):
+        raise RuntimeError(f"its images are said to be of shape {str(found)[:80]}")
+    return tuple(found)
+
+
+def _built(
+    build: Callable[[], Network], tensors: Mapping[str, Tensor], spec: ModelSpec, factory: Factory | None
+) -> Network:
+    """The network that a file describes, once its weights are known to fit: few bytes may describe a huge network.
+
+    A user's factory is called once alone: what it does without memory is not known.
+    """
+    if spec.factory is None and factory is None:
+        with torch.device("meta"):
+            wanted = {name: tensor.shape for name, tensor in build().state_dict().items()}
+        if wrong := sorted({*wanted} ^ {*tensors}) or [one for one in wanted if wanted[one] != tensors[one].shape]:
+            raise RuntimeError(f"{wrong[0]} is not as the network that the file describes has it")
+    return build()
 
 
 def named(columns: Sequence[str]) -> dict[str, list[str]]:

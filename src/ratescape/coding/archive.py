@@ -217,6 +217,8 @@ def decoded_by(archive: Archive, subject: Subject, layers: int | None = None) ->
     header = archive.header
     if header.block > _block_size(subject.model) or header.shape != tuple(subject.model.image_shape):
         raise damaged(archive.name, "its blocks are larger than any of this model")
+    if header.layers != len(subject.model.latent_shapes):
+        raise damaged(archive.name, f"it says that its model has {header.layers} layers, which has another number")
     coder = _coder_of(archive, subject)
     streams = coder.streams[: layers_there(archive, layers)]
     blocks = [archive.blocks(kind, layer) for kind, layer in streams]

@@ -12,7 +12,7 @@ from ratescape.coding.parsing import Reader, inflated
 from ratescape.coding.quantise import LayerCode
 from ratescape.coding.tables import HIGHEST, WIDEST, Tables
 from ratescape.errors import CheckpointError
-from ratescape.records.files import write_atomically
+from ratescape.records.files import failed, is_refusal, write_atomically
 
 VERSION = 2
 """Of a codec's bytes."""
@@ -97,17 +97,25 @@ class Codec(Packed):
 
         Raises:
             CheckpointError: there is no such file, or it is damaged or no codec.
+        RecordError: the system refuses it.
         """
         try:
             data = Path(path).read_bytes()
         except OSError as error:
+            if is_refusal(error) and not isinstance(error, IsADirectoryError):
+                raise failed(error) from error
             raise CheckpointError(f"{path} cannot be read ({error.strerror}): check the path") from error
         content = data[len(MAGIC) + DIGEST :]
         if not data.startswith(MAGIC):
             raise CheckpointError(f"{path} is not a codec of ratescape: check the path")
         if digest_of(content) != data[len(MAGIC) : len(MAGIC) + DIGEST]:
             raise CheckpointError(f"{path} is damaged: delete it, and the codec is calibrated anew")
-        return cls.from_bytes(content)
+        try:
+            return cls.from_bytes(content)
+        except ValueError as error:
+            raise CheckpointError(
+                f"{path} is damaged ({error}): delete it, and the codec is calibrated anew"
+            ) from error
 
     def _plain(self) -> bytes:
         parts = [struct.pack("<HH", len(self.layers), self.effort), self.model]

@@ -78,7 +78,7 @@ class Subject:
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
-    @property
+    @functools.cached_property
     def splits(self) -> dict[str, "SplitView"]:
         """The held-out splits by name, nothing computed yet."""
         return {name: SplitView(self, split, i) for i, (name, split) in enumerate(self.data.held_out.items())}

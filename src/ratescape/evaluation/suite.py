@@ -13,8 +13,11 @@ Example::
 """
 
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any
+
+import torch
 
 from ratescape import metrics
 from ratescape.compute.memory import keep_freed_memory
@@ -31,6 +34,11 @@ FLAG = "flag"
 
 MEASUREMENTS: list[Measurement] = []
 """All that is measured, in the order of a record's metrics."""
+
+
+ABSURD = 1000
+"""How many times worse than a guess a model is that counts as broken: no training, however short, leaves one so; an
+explosion leaves one far worse."""
 
 
 def register(measurement: Measurement) -> Measurement:
@@ -93,7 +101,11 @@ def measure(subject: Subject, told: Told | None = None) -> list[dict[str, Any]]:
 
 
 def is_sound(subject: Subject) -> bool:
-    """Whether rates and distortion of every held-out image are finite; what was looked at is not computed again.
+    """Whether a model has numbers that mean something; what was looked at is not computed again.
+
+    Rates and distortion of every held-out image are finite. And those of a typical one (the median) are not a thousand
+    times worse than a guess without any model: no training would leave them so. Rates count as they do in the loss,
+    though at most once: a large beta alone is no fault of the model.
 
     Example::
 
@@ -101,7 +113,14 @@ def is_sound(subject: Subject) -> bool:
     """
     with arithmetic("float32", subject.device):
         found = [split.rates for split in subject.splits.values()]
-    return all(bool(numbers.isfinite().all()) for one in found for numbers in (one.rates, one.distortion))
+    if not all(bool(numbers.isfinite().all()) for one in found for numbers in (one.rates, one.distortion)):
+        return False
+    likelihood, values = subject.model.likelihood, math.prod(subject.data.shape)
+    worst = ABSURD * likelihood.plain(values)
+    weights = torch.tensor(subject.betas, dtype=torch.float64).clamp(max=1.0)
+    rates = [float(one.rates.cpu().double().median(0).values @ weights) for one in found]
+    excesses = [float(one.distortion.median()) - likelihood.least(values) for one in found]
+    return max(*rates, *excesses) <= worst
 
 
 def blank(data: ImageData, betas: tuple[float, ...], settings: EvaluationSpec) -> list[dict[str, Any]]:

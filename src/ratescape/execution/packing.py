@@ -95,7 +95,7 @@ def _planned_size(spec: SweepSpec, data: ImageData, path: Path, execution: Execu
     try:
         size = int(from_json(path.read_text(encoding="utf-8"))["pack"])
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise RecordError(f"{path} is damaged: delete {path.parent} and run the same command again") from error
+        raise files.unusable(path, error, f"delete {path.parent} and run the same command again") from error
     if execution.pack is not None and min(execution.pack, spec.models()) != size:
         raise RecordError(
             f"{path.parent.parent} was begun with packs of {size}, not {execution.pack}: leave out execution.pack to "

@@ -232,9 +232,10 @@ def _betas(run: RunSpec, history: History) -> tuple[float, ...]:
 def _measure(run: RunSpec, folder: RunFolder, history: History, model: HVAE, workspace: Workspace, tell: Tell) -> None:
     """Measure one model on validation and test, draw its pictures, and write both and the log of its training.
 
-    A model whose last steps broke it, which no loss told any more, counts as diverged, too.
+    A model whose last steps broke it, which no loss told any more, counts as diverged, too, as does one whose numbers
+    are absurd.
     """
-    diverged, betas = history[-1]["status"] == "diverged", _betas(run, history)
+    diverged, betas = _broke_down(history[-1]), _betas(run, history)
     judge = None if diverged else workspace.judge(tell)  # before measuring begins: it is a phase of its own
     with told(tell, "measuring", [key(run)]):
         subject = None if diverged else Subject(model, workspace.data, betas, workspace.evaluation, judge)
@@ -251,6 +252,11 @@ def _measure(run: RunSpec, folder: RunFolder, history: History, model: HVAE, wor
                 line["targets"] = [dataclasses.asdict(outcome) for outcome in found]
         write_changed(folder.training, to_json_lines(history))
         write_atomically(folder.evaluation, to_json_lines(lines))
+
+
+def _broke_down(last: Mapping[str, Any]) -> bool:
+    """Whether a training that ended so left no model: it diverged, or took no step at all."""
+    return last["status"] == "diverged" or last["skipped"] == last.get("steps")  # logs of earlier versions lack these
 
 
 def _draw(run: RunSpec, folder: RunFolder, model: HVAE, workspace: Workspace) -> None:

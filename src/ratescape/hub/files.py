@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ratescape.errors import HubError
-from ratescape.records.files import unwritable, whole_folder, write_atomically
+from ratescape.records.files import failed, is_refusal, unwritable, whole_folder, write_atomically
 from ratescape.records.ownership import MARK
 from ratescape.specs.checks import from_json
 from ratescape.specs.identity import FORMAT
@@ -57,6 +57,8 @@ def kind_of(folder: Path, inside: Path) -> str:
         found = from_json(path.read_text(encoding="utf-8"))
         kind, version = str(found["kind"]), int(found["format"])
     except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
+        if isinstance(error, OSError) and is_refusal(error):
+            raise failed(error) from error
         raise HubError(f"{path} is damaged: download it again") from error
     if kind not in KINDS or version != FORMAT:
         raise HubError(f"{path} says {kind!r} of format {version}, which this ratescape does not read: upgrade it")

@@ -1,5 +1,6 @@
 """What networks are asked to explain: the protocol of likelihoods."""
 
+import math
 from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
@@ -19,6 +20,10 @@ class Likelihood(nn.Module, ABC):
     def least(self, values: int) -> float:
         """Distortion of an image of so many values that are all predicted exactly, nats; 0 where nothing bounds it."""
         return 0.0
+
+    def plain(self, values: int) -> float:
+        """Distortion beyond the least of who has seen no image and finds all levels of a value alike likely, nats."""
+        return values * math.log(256)
 
     @abstractmethod
     def mean(self, output: Tensor) -> Tensor:

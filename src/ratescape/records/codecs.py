@@ -5,8 +5,7 @@ import json
 import math
 from pathlib import Path
 
-from ratescape.errors import RecordError
-from ratescape.records.files import write_atomically
+from ratescape.records.files import unusable, write_atomically
 from ratescape.records.folders import SweepFolder
 from ratescape.specs.checks import from_json
 
@@ -79,8 +78,7 @@ def _read(path: Path) -> CodecRecord:
             raise ValueError
         return CodecRecord(betas, str(found["request"]), int(found["effort"]), lengths)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        remedy = "delete it and the codec beside it, and compress calibrates anew"
-        raise RecordError(f"{path} is damaged: {remedy}") from error
+        raise unusable(path, error, "delete it and the codec beside it, and compress calibrates anew") from error
 
 
 def codecs_of(folder: SweepFolder, betas: tuple[float, ...], own: Path | None) -> list[CodecRecord]:

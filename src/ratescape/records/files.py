@@ -172,6 +172,26 @@ def failed(error: OSError) -> Unreadable:
     )
 
 
+def is_refusal(error: BaseException) -> bool:
+    """Whether the system refused a file, which then may be sound; Pillow's errors of damaged ones have no number."""
+    return isinstance(error, OSError) and error.errno is not None and not isinstance(error, FileNotFoundError)
+
+
+def unusable(path: Path, error: Exception, remedy: str) -> RecordError:
+    """The error for a file that cannot be read: the system refuses it, else it is damaged.
+
+    Example::
+
+        raise unusable(path, error, remake(path.parent)) from error
+
+    Args:
+        remedy: for a damaged one.
+    """
+    if isinstance(error, OSError) and is_refusal(error):
+        return failed(error)
+    return RecordError(f"{path} is damaged: {remedy}")
+
+
 def to_json_lines(records: Iterable[Mapping[str, object]]) -> str:
     """Records as JSON lines; a number that is not finite is written as null."""
     return "".join(json.dumps(finite(record)) + "\n" for record in records)

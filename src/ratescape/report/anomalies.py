@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ratescape.errors import NoWinner, RecordError, SpecError
+from ratescape.errors import NoWinner, SpecError
+from ratescape.records.files import unusable
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import Table
 from ratescape.report.plots.canvas import Gaps, Margins, finish, name_panel, new_figure, panels, save
@@ -39,7 +40,7 @@ def save_anomalies(folder: SweepFolder, table: Table, pdf: bool = False) -> list
         picture = path.with_suffix(".png")
         image = mpimg.imread(picture) if picture.exists() else None
     except (OSError, ValueError, SyntaxError) as error:
-        raise RecordError(f"{path} is damaged: delete {path.parent} and run the same command again") from error
+        raise unusable(path, error, f"delete {path.parent} and run the same command again") from error
     return save(anomalies_figure(facts, image, found, table), folder.path / "figures", "anomalies", pdf)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ratescape.errors import RecordError
+from ratescape.records.files import unusable
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import Table
 from ratescape.report.paper.marked import marked_models
@@ -38,7 +38,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return from_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RecordError(f"{path} is damaged: delete {path.parent} and run the same command again") from error
+        raise unusable(path, error, f"delete {path.parent} and run the same command again") from error
 
 
 def vectors_figure(models: Sequence[tuple[str, Mapping[str, Any]]], table: Table) -> Figure:

@@ -6,6 +6,9 @@ from typing import Any
 
 from ratescape.errors import ResourceError, SpecError
 
+MOST_SIZE = 2**24
+"""Of channels and the like: far beyond any network, and sizes that are made of it are still numbers to PyTorch."""
+
 
 def require(condition: bool, field: str, value: object, expected: str) -> None:
     """Raise a SpecError that names the field, its value and what it must be, unless the condition holds."""

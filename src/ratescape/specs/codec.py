@@ -170,6 +170,10 @@ def _number(value: Any) -> Any:
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
 
 
+MOST_BYTES = 1 << 18
+"""Of a spec's file: the package's own have a few thousand, and YAML is slow to read, a minute for some megabytes."""
+
+
 def to_yaml(spec: Any) -> str:
     """A spec as YAML text; :func:`from_yaml` reads it back equal."""
     return yaml.safe_dump(to_dict(spec), sort_keys=False)
@@ -181,10 +185,9 @@ def read_mapping(path: Path) -> dict[str, Any]:
     Raises:
         SpecError: the file cannot be read, is not YAML, or holds something other than a table.
     """
+    content = _content(path)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SpecError(f"config {path} cannot be read ({error.strerror}): check the path") from error
+        values = yaml.safe_load(content.decode("utf-8"))
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # PyYAML lets a bad date's ValueError through
         reason = " ".join(str(error).split())
         raise SpecError(f"config {path} is not valid YAML ({reason}): correct the file") from error
@@ -193,6 +196,18 @@ def read_mapping(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise SpecError(f"config {path} holds no table of fields: write lines like 'training: {{epochs: 20}}'")
     return values
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a spec's file; raises :class:`SpecError` where it cannot be read, or is too large to be one."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise SpecError(f"config {path} cannot be read ({error.strerror}): check the path") from error
+    if len(content) > MOST_BYTES:
+        raise SpecError(f"config {path} has more than {MOST_BYTES:,} bytes, and no spec has: check the path")
+    return content
 
 
 def from_yaml(cls: type[T], path: Path) -> T:

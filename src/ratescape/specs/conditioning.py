@@ -4,7 +4,7 @@ import dataclasses
 import math
 from typing import Literal
 
-from ratescape.specs.checks import require
+from ratescape.specs.checks import MOST_SIZE, require
 from ratescape.specs.codec import convert_fields
 
 AnnealingName = Literal["staggered", "balanced", "linear"]
@@ -129,9 +129,9 @@ class ConditioningSpec:
         require(low is None or (low > 0 and math.isfinite(low)), "conditioning.low", low, "above 0")
         fine = high is None or (high > (low or 0.0) and math.isfinite(high))
         require(fine, "conditioning.high", high, "above conditioning.low")
-        require(self.width > 0, "conditioning.width", self.width, "positive")
-        require(self.rank >= 0, "conditioning.rank", self.rank, "at least 0")
-        require(self.knots == 0 or self.knots > 1, "conditioning.knots", self.knots, "0, or at least 2")
+        require(0 < self.width <= MOST_SIZE, "conditioning.width", self.width, f"positive, and at most {MOST_SIZE}")
+        require(0 <= self.rank <= MOST_SIZE, "conditioning.rank", self.rank, f"at least 0, and at most {MOST_SIZE}")
+        require(self.knots == 0 or 1 < self.knots <= MOST_SIZE, "conditioning.knots", self.knots, "0, or at least 2")
         check_staggered(self.rise, DESCENT if self.descent is None else self.descent, "conditioning")
         require(self.restarts >= 0, "conditioning.restarts", self.restarts, "at least 0")
         require(self.fine == 0 or self.fine > 1, "conditioning.fine", self.fine, "0, or at least 2")

@@ -6,7 +6,7 @@ from typing import Literal
 
 from ratescape.errors import SpecError
 from ratescape.specs.blocks import USUAL_BLOCKS, levels
-from ratescape.specs.checks import require
+from ratescape.specs.checks import MOST_SIZE, require
 from ratescape.specs.codec import convert_fields
 from ratescape.specs.factories import FactoryName, Options
 from ratescape.specs.families import DEFAULT_LAYERS, FamilyFacts, facts_of
@@ -61,14 +61,15 @@ class ModelSpec:
     def __post_init__(self) -> None:
         convert_fields(self, "model.")
         _check_factory(self)
-        require(self.channels is None or self.channels > 0, "model.channels", self.channels, "positive")
+        said = f"positive, and at most {MOST_SIZE}"
+        require(self.channels is None or 0 < self.channels <= MOST_SIZE, "model.channels", self.channels, said)
         facts = FamilyFacts(self.factory) if self.factory else facts_of(self.family)
         if self.latents is not None:
             require(
-                len(self.latents) > 0 and all(size > 0 for size in self.latents),
+                len(self.latents) > 0 and all(0 < size <= MOST_SIZE for size in self.latents),
                 "model.latents",
                 self.latents,
-                "one positive size for each layer",
+                f"one size for each layer, each {said}",
             )
             _check_depth(self.latents, facts)
             many = self.family != "deep" or len(self.latents) in (1, self.layers)
@@ -78,7 +79,7 @@ class ModelSpec:
             levels(self.blocks)
         require(0 < self.bottleneck <= 1, "model.bottleneck", self.bottleneck, "above 0 and at most 1")
         require(self.sigma > 0 and math.isfinite(self.sigma), "model.sigma", self.sigma, "positive")
-        require(self.mixtures > 0, "model.mixtures", self.mixtures, "positive")
+        require(0 < self.mixtures <= MOST_SIZE, "model.mixtures", self.mixtures, said)
 
     @property
     def layers(self) -> int:

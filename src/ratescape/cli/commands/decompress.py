@@ -40,10 +40,11 @@ class Decompress:
         with Archive.opened(self.archive) as archive:
             names, layers = names_in(archive), layers_there(archive, self.layers)
             model = model_of(archive, self.model)
-            if layers < archive.header.layers and self.layers is None:
-                note(f"{archive.name} is cut off: decoding the top {layers} of {archive.header.layers} layers")
+            is_cut_off = layers < archive.header.layers and self.layers is None
             with Pictures(self.out) as pictures, counted("decompressing", len(names), self.quiet) as progress:
                 for block in decoded(archive, model, self.layers):
+                    if is_cut_off and not pictures.count:  # now it is known that it can be decoded
+                        note(f"{archive.name} is cut off: decoding the top {layers} of {archive.header.layers} layers")
                     pictures.write(names, block)
                     progress(pictures.count)
         say(f"{len(names):,} images in {self.out}")

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ratescape.errors import RecordError
 from ratescape.metrics import SUBSCRIPTS, layer_columns, measured_metrics
+from ratescape.records.files import unusable
 from ratescape.records.folders import SweepFolder
 from ratescape.records.table import Table
 from ratescape.report.paper.marked import MARK, marked_models
@@ -68,7 +68,7 @@ def _strip(path: Path) -> npt.NDArray[np.uint8] | None:
         with Image.open(path) as picture:
             return np.asarray(picture)
     except (OSError, ValueError) as error:
-        raise RecordError(f"{path} is damaged: delete {path.parent} and run the sweep's command again") from error
+        raise unusable(path, error, f"delete {path.parent} and run the sweep's command again") from error
 
 
 def _show(axes: Axes, pixels: npt.NDArray[np.uint8] | None, title: str) -> None:

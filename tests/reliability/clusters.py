@@ -1,0 +1,175 @@
+"""Ray's driver and its tasks die or fail at file operations of their own, and cables are cut, in the midst of a map."""
+
+import atexit
+import dataclasses
+import json
+import random
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ratescape.records.folders import SweepFolder
+from reliability.commands import Case, Cases, Ended, Whole, plain_page, run
+from reliability.crashing import deaths, failures, finished, taken_up
+from reliability.disk import operations_of
+from reliability.faults import DEATHS, Operation, Plan
+from reliability.machines import Machines, waited_for
+
+NAMES = ("dedicated", "conditioned")
+MACHINES = (1, 2)
+SECONDS = 500
+"""After which a driver counts as hung: Ray alone takes half a minute to give a machine up."""
+
+
+GIVEN_UP = 60
+"""Seconds after which Ray has given a machine up that shows no sign of life."""
+
+
+class Cut(NamedTuple):
+    """Cables that are cut while a task is at work."""
+
+    machines: tuple[int, ...]
+    seconds: float
+    """Until they are mended; machines that Ray gave up by then are switched on again."""
+
+
+CUTS = (Cut((1,), 2), Cut((1,), 90), Cut((0,), 2), Cut((0,), 90), Cut((1, 2), 20))
+"""Of one machine, of the driver's own, and of all; for shorter and longer than Ray waits for a sign of life."""
+
+
+class OnCluster:
+    """Cases of a driver on the head of a cluster, which lasts from one to the next.
+
+    Args:
+        cases: the commands; their place lies outside of the machines' folders.
+    """
+
+    def __init__(self, cases: Cases) -> None:
+        self.cases, self.told = cases, cases.folder / "tasks"
+        shutil.rmtree(self.told, ignore_errors=True)
+        self.told.mkdir()
+        self.machines = Machines(Path("/dev/shm/rs"), len(MACHINES), {"RATESCAPE_TASKS": str(self.told)})
+        self.wholes: dict[str, tuple[Whole, list[Operation]]] = {}
+        self.count = 0
+
+    def case(self, name: str) -> Case:
+        """A map of two models whose packs are tasks of the cluster."""
+        case = self.cases.case(name)
+        words = tuple("ray" if word == "in-process" else word for word in case.words)
+        return dataclasses.replace(case, words=(*words, "--execution.address", self.machines.address))
+
+    def run(self, name: str, plan: Plan | None = None, trace: Path | None = None, task: Plan | None = None) -> Ended:
+        """Run the driver, to its end or to what is planned for it or for the first task that touches a file."""
+        self.count += 1
+        (self.told / "plan").write_text(json.dumps([self.count, *(task or Plan())]))
+
+        def before() -> None:
+            plain_page()
+            self.machines.inside(0)
+
+        return run(self.case(name), self.cases.folder / "told", plan, trace, before, seconds=SECONDS)
+
+    def whole(self, name: str) -> tuple[Whole, list[Operation]]:
+        """What a map comes to that nothing happens to, and the operations of the task that has the most to do."""
+        if name not in self.wholes:
+            case, trace = self.case(name), self.cases.folder / "driver.trace"
+            case.prepare()
+            trace.unlink(missing_ok=True)
+            ended = self.run(name, Plan(), trace)
+            assert ended.status == 0, ended
+            tasks = [list(operations_of(path)) for path in self.told.glob(f"{self.count}.*.trace")]
+            whole = Whole(case.results(), 0, operations_of(trace), Path(), 0.0)
+            self.wholes[name] = whole, max(tasks, key=len)
+        return self.wholes[name]
+
+    def given_again(self, name: str, first: Ended) -> Iterator[str]:
+        """What is wrong with a command that did not end well, and was given again."""
+        done = finished(SweepFolder(self.case(name).place / "results"))
+        if first.status not in (0, -9) and not first.is_one_line:
+            yield f"not one line: {first.status} {first.err[-500:]!r}"
+        second = first if first.status == 0 else self.run(name)
+        yield from taken_up(self.cases, name, second, self.whole(name)[0].results)
+        now = finished(SweepFolder(self.case(name).place / "results"))
+        if any(done[path] != now[path] for path in now if path in done):
+            yield "a model that was done was written again"
+
+    def after_driver(self, name: str, plan: Plan) -> list[str]:
+        """What is wrong where the driver dies or fails at an operation."""
+        self.whole(name)
+        self.case(name).prepare()
+        first = self.run(name, plan)
+        wrong = [] if first.status == -9 or plan.what not in DEATHS else [f"it did not die: {first}"]
+        return wrong + list(self.given_again(name, first))
+
+    def after_task(self, name: str, plan: Plan) -> list[str]:
+        """What is wrong where a task dies at an operation, which costs that task alone, or fails."""
+        self.whole(name)
+        self.case(name).prepare()
+        first = self.run(name, task=plan)
+        happened = (self.told / f"{self.count}.happened").exists()
+        # Of reads and locks it is not counted how many there are.
+        wrong = [] if happened or plan.kind in ("read", "lock") else ["nothing happened"]
+        if plan.what in DEATHS and first.status != 0:
+            wrong.append(f"the driver did not go on without a task: {first.status} {first.err[-500:]!r}")
+        return wrong + list(self.given_again(name, first))
+
+    def after_cut(self, name: str, cut: Cut, seed: int) -> list[str]:
+        """What is wrong where cables are cut while a task is at work: the same command must go on, and end well."""
+        self.whole(name)
+        self.case(name).prepare()
+        wrong: list[str] = []
+        meddling = threading.Thread(target=self._cut, args=(cut, random.Random(seed), wrong))
+        meddling.start()
+        first = self.run(name)
+        meddling.join()
+        if first.status != 0:
+            wrong.append(f"it did not go on: {first.status} {first.err[-500:]!r}")
+        return wrong + list(self.given_again(name, first))
+
+    def _cut(self, cut: Cut, chance: random.Random, wrong: list[str]) -> None:
+        if not waited_for(self._is_at_work):
+            wrong.append("no task came to work")
+            return
+        time.sleep(chance.uniform(0, 3))
+        for number in cut.machines:
+            self.machines.plug(number, is_in=False)
+        time.sleep(cut.seconds)
+        for number in cut.machines:
+            self.machines.plug(number, is_in=True)
+        # One that was given up hears of it within a minute or so, and ends; others go on.
+        end = time.monotonic() + (GIVEN_UP if cut.seconds > GIVEN_UP else 0)
+        while time.monotonic() < end:
+            for number in MACHINES:
+                if self.machines.processes[number].poll() is not None:
+                    self.machines.kill(number)
+                    self.machines.start(number)
+            time.sleep(1)
+
+    def _is_at_work(self) -> bool:
+        return any(any(self.machines.place(number).glob("ratescape-*/*/*")) for number in MACHINES)
+
+
+def trials(cases: Cases, names: Sequence[str]) -> Iterator[tuple[str, Callable[[], list[str]]]]:
+    """Every death and failure of driver and tasks, and cuts; the cluster is there until this process ends."""
+    cluster = OnCluster(cases)
+    atexit.register(cluster.machines.end)
+    for name in names:
+        whole, task = cluster.whole(name)
+        for who, operations, after in (
+            ("driver", whole.operations, cluster.after_driver),
+            ("task", task, cluster.after_task),
+        ):
+            for plan in _plans(whole._replace(operations=operations)):
+                what = f"{name} {who} {plan.kind or 'dies'} {plan.number} {plan.what}{' on' if plan.lasting else ''}"
+                yield what, lambda name=name, plan=plan, after=after: after(name, plan)
+        for seed in range(20):
+            for cut in CUTS:
+                what = f"{name} cut {'+'.join(map(str, cut.machines))} {cut.seconds} {seed}"
+                yield what, lambda name=name, cut=cut, seed=seed: cluster.after_cut(name, cut, seed)
+
+
+def _plans(whole: Whole) -> list[Plan]:
+    return [*deaths(whole), *failures(whole)]
