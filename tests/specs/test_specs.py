@@ -530,7 +530,7 @@ RESIDUAL = {layers: ModelSpec(family="residual", latents=(2,) * layers) for laye
 @pytest.mark.parametrize(
     ("model", "grid", "groups", "kind", "why"),
     [
-        (ModelSpec(), BetaGrid(), None, Conditioned, "since there are 25 of them, the layer rates of a ghvae"),
+        (ModelSpec(), BetaGrid(), None, Conditioned, "all 25 beta points (--method dedicated"),
         (RESIDUAL[1], BetaGrid(), None, Conditioned, "--method dedicated"),
         (RESIDUAL[3], BetaGrid(), None, Conditioned, "one network"),
         (RESIDUAL[4], BetaGrid(), None, Dedicated, "--method conditioned takes more"),
