@@ -14,6 +14,7 @@ from ratescape.execution.progress.observers import Observer as Observer
 from ratescape.execution.progress.observers import Phase as Phase
 from ratescape.execution.progress.observers import Picture as Picture
 from ratescape.execution.progress.observers import Progress as Progress
+from ratescape.execution.progress.observers import Restart as Restart
 from ratescape.execution.progress.observers import Silent as Silent
 from ratescape.execution.progress.tracker import Plan as Plan
 from ratescape.execution.progress.tracker import Tracker as Tracker
