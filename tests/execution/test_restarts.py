@@ -50,6 +50,7 @@ EPOCHS, PER_EPOCH = 3, 2
 CHECKED_AFTER = 2
 """Steps of annealing: 0.4 of 6, rounded."""
 RATE = 1e-3
+USUAL: dict[str, Any] = {"width": 8, "fine": 0, "descent": 0.4}
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +70,7 @@ def asked(data: ImageData, **conditioning: Any) -> SweepSpec:
         training=TrainingSpec(epochs=EPOCHS, batch=-(-len(data.train.pixels) // PER_EPOCH), learning_rate=RATE),
         grid=BetaGrid(steps=2),
         method="conditioned",
-        conditioning=ConditioningSpec(**{"width": 8, "fine": 0, "descent": 0.4} | conditioning),
+        conditioning=ConditioningSpec(**USUAL | conditioning),
         evaluation=LEAN,
     )
     return resolved_sweep(spec, data)
