@@ -13,9 +13,6 @@ from typing import Any, NoReturn
 AGAIN = 0.05
 """Seconds after which an interrupt is sent again that a library has swallowed."""
 
-KEEPING = ("map", "train", "evaluate", "recommend", "compress")
-"""Commands that keep what is done, so that the same command goes on from there."""
-
 
 def main() -> int:
     """Run the command of this process; returns its exit status: that of a signal is 128 and its number."""
@@ -65,10 +62,9 @@ class Guard:
     def end(self) -> NoReturn:
         """Say so in one line, and end without a way back: what had to be closed is, and torch takes long to leave."""
         how = "interrupted" if self.signal == signal.SIGINT else "asked to end"
-        how += "; the same command takes it up again" if sys.argv[1:2] and sys.argv[1] in KEEPING else ""
         show_cursor = "\x1b[?25h" if os.isatty(2) else ""  # a progress bar hides it
         # Not sys.stderr, which may be held back while words are parsed.
-        os.write(2, f"{show_cursor}ratescape: {how}\n".encode())
+        os.write(2, f"{show_cursor}ratescape: {how}; the same command takes it up again\n".encode())
         os._exit(128 + (self.signal or 0))
 
     def _unraisable(self, unraisable: Any) -> None:
