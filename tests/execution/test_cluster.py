@@ -257,7 +257,7 @@ def test_networks_judge_and_models_travel_and_are_fetched_from_the_store(
     assert_all_was_seen(seen, spec, first)
     for folder in (first, again):
         files = {path.relative_to(folder.path) for path in folder.path.glob("*/*/*") if path.is_file()}
-        assert len(files) == 4 * 7 + 3  # of four models and their network
+        assert len(files) == 4 * 7 + 2  # of four models, and their network, whose annealing is too short for a check
         for file in files:  # logs with the very seconds that trainings took, so that nothing was trained twice
             stored = store / data.fingerprint / file.parts[1] / file.name
             assert (folder.path / file).read_bytes() == stored.read_bytes()
