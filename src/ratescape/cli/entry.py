@@ -62,9 +62,10 @@ class Guard:
     def end(self) -> NoReturn:
         """Say so in one line, and end without a way back: what had to be closed is, and torch takes long to leave."""
         how = "interrupted" if self.signal == signal.SIGINT else "asked to end"
-        show_cursor = "\x1b[?25h" if os.isatty(2) else ""  # a progress bar hides it
+        # A progress bar that is not closed hides the cursor, and leaves it at the end of its own line.
+        fresh = "\r\x1b[2K\x1b[?25h" if os.isatty(2) else ""
         # Not sys.stderr, which may be held back while words are parsed.
-        os.write(2, f"{show_cursor}ratescape: {how}; the same command takes it up again\n".encode())
+        os.write(2, f"{fresh}ratescape: {how}; the same command takes it up again\n".encode())
         os._exit(128 + (self.signal or 0))
 
     def _unraisable(self, unraisable: Any) -> None:
