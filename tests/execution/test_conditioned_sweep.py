@@ -339,7 +339,9 @@ def test_a_budget_is_used_up_between_the_grid_points(
     data: ImageData, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learnt = SweepFolder(tmp_path / "learnt")
-    run_sweep(asked(data, training=TrainingSpec(epochs=60, batch=32, learning_rate=3e-3)), data, learnt, HERE)
+    how = ConditioningSpec(width=8, fine=3, descent=0.4)
+    recipe = TrainingSpec(epochs=60, batch=32, learning_rate=3e-3)
+    run_sweep(asked(data, training=recipe, conditioning=how), data, learnt, HERE)
     landscape = Landscape(learnt.path)
     table = landscape.table
     budget = float(table["rate"].sort_values().iloc[-2:].mean())  # between the two largest
