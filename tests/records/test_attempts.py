@@ -54,8 +54,8 @@ def test_a_layer_that_fades_after_annealing_is_told_of() -> None:
         "dead layer"
     )
     assert verdict(attempts(DEAD, ALIVE, end=DEAD)) == (
-        "z₂ carried 0.00 nats at betas (0.1, 10) in the end, though alive when annealing ended (trained again with "
-        "learning rate 0.000333): this landscape has a dead layer"
+        "z₂ carried 0.00 nats at betas (0.1, 10) in the end, though alive when annealing ended: gave up after 1 "
+        "more attempt (learning rate 0.000333), kept learning rate 0.000333: this landscape has a dead layer"
     )
 
 
