@@ -18,11 +18,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from measures import synchronise
 from torch import Tensor
 from torch.nn import functional
 
-from ratescape.compute.devices import chosen_device
+from ratescape.compute.devices import chosen_device, synchronise
 
 
 class Layer(NamedTuple):

@@ -10,6 +10,7 @@ import numpy as np
 import psutil
 import torch
 
+from ratescape.compute.devices import synchronise
 from ratescape.data.batches import Images
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.registry import build, resolved_model
@@ -22,12 +23,6 @@ from ratescape.training.loop import train
 
 WARM = 3
 """Steps before the clock starts."""
-
-
-def synchronise(device: torch.device) -> None:
-    """Wait until the device has done all it was told."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def random_images(count: int, shape: tuple[int, int, int], device: torch.device) -> Images:

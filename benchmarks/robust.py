@@ -19,7 +19,6 @@ table of what there is. Measured on 1,000 held-out images at most:
 import argparse
 import dataclasses
 import itertools
-import json
 import math
 import statistics
 import tempfile
@@ -37,7 +36,7 @@ from ratescape.execution.sweep import resolved_sweep
 from ratescape.execution.workspace import Workspace
 from ratescape.metrics import ACTIVE_RATE
 from ratescape.model.conditioning import Conditioned
-from ratescape.records.files import read_json_lines
+from ratescape.records.files import read_json_lines, to_json_lines
 from ratescape.records.folders import NetworkFolder, ResultsFolder
 from ratescape.specs import methods
 from ratescape.specs.conditioning import ConditioningSpec
@@ -182,7 +181,7 @@ def campaign(out: Path) -> None:
         record: dict[str, Any] = {"condition": condition, "seed": seed, "attempts": attempts}
         record |= {"seconds": time.process_time() - begun, **dataclasses.asdict(facts(network, data, spec.groups))}
         with out.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+            file.write(to_json_lines([record]))
     print_campaign(read_json_lines(out))
 
 
@@ -194,7 +193,7 @@ def print_campaign(records: list[dict[str, Any]]) -> None:
         own = sorted((one for one in records if one["condition"] == condition), key=lambda one: one["seed"])
         if own:
             tops = "; ".join(f"{one['favoured'][0]:.2f}" for one in own)
-            losses = "; ".join(f"{one['mean_log_loss']:.3f}" for one in own)
+            losses = "; ".join("–" if (mean := one["mean_log_loss"]) is None else f"{mean:.3f}" for one in own)
             dead = "; ".join(", ".join(map(str, one["dead"])) or "–" for one in own)
             attempts = "; ".join(str(one["attempts"]) for one in own)
             minutes = statistics.mean(one["seconds"] for one in own) / 60

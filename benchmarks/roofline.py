@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-from measures import synchronise
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from ratescape.compute.devices import synchronise
 from ratescape.compute.precision import arithmetic, mixed_precision
 from ratescape.model.hierarchy import HVAE, PosteriorSample
 

@@ -115,7 +115,7 @@ def _read(path: Path, contents: bool) -> tuple[_Stamp, dict[str, Tensor]]:
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no checkpoint at {path}: check the path") from error
     except (safetensors.SafetensorError, OSError, ValueError) as error:
-        if isinstance(error, OSError) and is_refusal(error) and not isinstance(error, IsADirectoryError):
+        if is_refusal(error) and not isinstance(error, IsADirectoryError):
             raise failed(error) from error
         raise _damaged(path, str(error)) from error
 

@@ -97,7 +97,7 @@ class Codec(Packed):
 
         Raises:
             CheckpointError: there is no such file, or it is damaged or no codec.
-        RecordError: the system refuses it.
+            RecordError: the system refuses it.
         """
         try:
             data = Path(path).read_bytes()

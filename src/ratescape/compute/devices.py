@@ -5,6 +5,17 @@ import torch
 from ratescape.errors import ResourceError
 
 
+def synchronise(device: torch.device) -> None:
+    """Wait until a device has done all it was told, so that a clock may be read; a CPU always has.
+
+    Example::
+
+        synchronise(images.device)
+    """
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def chosen_device(name: str) -> torch.device:
     """The device that a name in ``execution.device`` stands for; ``auto``: a GPU if there is one, else the CPU.
 

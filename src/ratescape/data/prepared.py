@@ -64,7 +64,7 @@ def read_prepared(folder: Path) -> ImageData:
     try:
         return _read(folder)
     except Exception as error:  # damaged files raise anything: OSError, ValueError, KeyError, BadZipFile ...
-        if isinstance(error, OSError) and files.is_refusal(error):
+        if files.is_refusal(error):
             raise files.failed(error) from error
         raise DataError(
             f"{folder} holds no prepared images, or damaged ones ({one_line(error)}): delete it and run the sweep again"

@@ -39,7 +39,6 @@ from ratescape.training.state import Trained
 SLOWER = 3
 """By so much the learning rate is divided for each further attempt; all random numbers stay as they were."""
 
-
 EARLY = 50
 """Steps of annealing before whose end nothing can be said of a layer: one that carries nothing by then has not come
 alive yet, and a smaller learning rate would only be slower."""
@@ -63,17 +62,22 @@ def complete_network(spec: NetworkSpec, folder: NetworkFolder, workspace: Worksp
     with told(tell, "network", [key(spec)]):
         network = initial_network(spec, workspace.data).to(workspace.device)
         while True:
-            number = going_on(read_attempts(folder.attempts), spec.restarts)
+            number = _next(spec, folder)
             with shortage_named(1):
                 trained = _attempt(spec, folder, workspace, tell, network, number)
-            if going_on(read_attempts(folder.attempts), spec.restarts) != number:
+            if _next(spec, folder) != number:
                 continue  # it did not pass its check
             network.load_state_dict(network.state_dict() | member(trained.parameters, 0))
             _check_the_end(folder, workspace, network, trained, number)
-            if going_on(read_attempts(folder.attempts), spec.restarts) == number:
+            if _next(spec, folder) == number:
                 break
         _write_network(spec, folder, workspace, network, trained, number)
     Reporter(tell, [key(spec)]).written()
+
+
+def _next(spec: NetworkSpec, folder: NetworkFolder) -> int:
+    """The attempt that is to be trained on, by what is written down of all."""
+    return going_on(read_attempts(folder.attempts), spec.restarts)
 
 
 def _check_the_end(

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ratescape.compute.cores import threads
+from ratescape.compute.devices import synchronise
 from ratescape.evaluation.fine_uses import uses_at
 from ratescape.evaluation.grid import grid_table, seen_images
 from ratescape.evaluation.restoration import by_few_steps
@@ -66,8 +67,7 @@ class _Stopwatch:
 
     def step(self, done: int, total: int) -> None:
         """Note when a step was over."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+        synchronise(self.device)
         self.times.append(time.monotonic())
         if len(self.times) >= STEPS or (len(self.times) > 1 and self.times[-1] - self.times[0] > SECONDS):
             raise _EnoughError

@@ -57,7 +57,7 @@ def kind_of(folder: Path, inside: Path) -> str:
         found = from_json(path.read_text(encoding="utf-8"))
         kind, version = str(found["kind"]), int(found["format"])
     except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
-        if isinstance(error, OSError) and is_refusal(error):
+        if is_refusal(error):
             raise failed(error) from error
         raise HubError(f"{path} is damaged: download it again") from error
     if kind not in KINDS or version != FORMAT:

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeGuard
 
 from ratescape.errors import RecordError
 from ratescape.specs.checks import from_json
@@ -172,7 +172,7 @@ def failed(error: OSError) -> Unreadable:
     )
 
 
-def is_refusal(error: BaseException) -> bool:
+def is_refusal(error: BaseException) -> TypeGuard[OSError]:
     """Whether the system refused a file, which then may be sound; Pillow's errors of damaged ones have no number."""
     return isinstance(error, OSError) and error.errno is not None and not isinstance(error, FileNotFoundError)
 
@@ -187,7 +187,7 @@ def unusable(path: Path, error: Exception, remedy: str) -> RecordError:
     Args:
         remedy: for a damaged one.
     """
-    if isinstance(error, OSError) and is_refusal(error):
+    if is_refusal(error):
         return failed(error)
     return RecordError(f"{path} is damaged: {remedy}")
 

@@ -56,7 +56,7 @@ class Refined:
     def _paired(self) -> str:
         """By how much it is better than before, and the error of that, which the same items make small."""
         column = self.choice.metric.column
-        error = float(self.row.get(f"se_gain_{column}", math.nan))
+        error = _error_of_gain(self.row, column)
         if not (self.of_choice and math.isfinite(error)):
             return ""
         gain = abs(float(self.row[column] - self.row[f"before_{column}"]))
@@ -108,13 +108,18 @@ def offered(refined: Table, choice: Choice, base: pd.Series, limits: Limits) -> 
     return max(among, key=lambda one: choice.metric.score(pd.Series([choice.value(one.row)])).iloc[0], default=None)
 
 
+def _error_of_gain(row: pd.Series, column: str) -> float:
+    """Of a metric, by the same items before and after; NaN where it was not measured."""
+    return float(row.get(f"se_gain_{column}", math.nan))
+
+
 def _compared(row: pd.Series, choice: Choice, base: pd.Series, limits: Limits) -> Refined:
     keeps = limits.met_by(row) and choice.carries(row)
     scores = choice.metric.score(pd.Series([choice.value(row), choice.value(base)]))
     own = row["seed"] == base.get("seed", choice.row["seed"]) and selection.betas_of(row) == selection.betas_of(base)
     # A gain within the error is none, nor is one that four digits do not show: it is what is printed.
     shows = f"{choice.value(row):.4g}" != f"{choice.value(base):.4g}"
-    paired = float(row.get(f"se_gain_{choice.metric.column}", math.nan)) if own else math.nan
+    paired = _error_of_gain(row, choice.metric.column) if own else math.nan
     error = paired if math.isfinite(paired) else difference_error(choice.error_of(row), choice.error_of(base))
     exceeds = bool(scores[0] - scores[1] > error)
     return Refined(choice, row, bool(own), keeps and shows and exceeds, keeps)

@@ -34,7 +34,7 @@ def usual_descent(annealing: AnnealingName | None, steps: int) -> float:
 
         usual_descent("staggered", 1140), usual_descent("staggered", 5000)  # (0.526, 0.4)
     """
-    least = DESCENT_STEPS / steps if annealing == "staggered" and steps else 0.0
+    least = DESCENT_STEPS / steps if annealing == "staggered" else 0.0
     return round(min(LONGEST_DESCENT, max(DESCENT, least)), 3)
 
 
@@ -106,9 +106,9 @@ class ConditioningSpec:
     the top layer, from 0.001; layers in between take shares in between. Default: 0.4; staggered annealing takes 600
     steps at least, as far as these are no more than 0.6 of training."""
     restarts: int = 3
-    """How often the training starts again, each time with a third of the learning rate, if at the end of annealing a
-    group of layers carries less than 0.1 nats even where its beta is the smallest and all others are the largest;
-    0 for never. If no attempt keeps all groups, the one that lost the fewest is trained to its end."""
+    """How often the training starts again, each time with a third of the learning rate, if at the end of annealing, or
+    of training, a group of layers carries less than 0.1 nats even where its beta is the smallest and all others are the
+    largest; 0 for never. If no attempt keeps all groups, the one that lost the fewest is trained to its end."""
     fine: int = 21
     """Betas on each of the two axes of the fine landscape, which the network gives without training; 0 for none."""
     fine_uses: int = 0

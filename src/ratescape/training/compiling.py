@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ratescape.compute.devices import synchronise
 from ratescape.model.hierarchy import Pass
 from ratescape.model.packs import pack_pass
 from ratescape.specs.execution import CompileName
@@ -62,8 +63,7 @@ class PassChoice:
 
     def _mark(self) -> None:
         """Take the time; decide where enough steps are timed."""
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
+        synchronise(self._device)
         self._marks.append(time.monotonic())
         if len(self._marks) <= WARM + TIMED:
             return

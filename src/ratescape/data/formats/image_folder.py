@@ -1,6 +1,7 @@
 """Users' own images as a folder of image files."""
 
 import contextlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,10 +79,11 @@ def _decode(folder: Path, paths: Sequence[Path]) -> npt.NDArray[np.uint8]:
 
 def _kinds(folder: Path, paths: Sequence[Path]) -> list[tuple[str, str, int]]:
     """Size and colour of images, by their headers alone: the name of one of each kind, and how many; most first."""
-    names: dict[str, list[str]] = {}
+    names: dict[str, str] = {}
+    counts = Counter[str]()
     for path in paths:
         with contextlib.suppress(OSError), Image.open(path) as image:
             kind = f"{image.width}x{image.height} {'grey' if image.mode in ('1', 'L') else 'colour'}"
-            names.setdefault(kind, []).append(str(path.relative_to(folder)))
-    found = [(kind, of_kind[0], len(of_kind)) for kind, of_kind in names.items()]
-    return sorted(found, key=lambda one: -one[2])
+            names.setdefault(kind, str(path.relative_to(folder)))
+            counts[kind] += 1
+    return [(kind, names[kind], count) for kind, count in counts.most_common()]
