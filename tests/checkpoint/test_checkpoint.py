@@ -1,4 +1,6 @@
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +142,32 @@ def test_what_a_file_says_of_its_network_is_checked_before_memory_is_taken(
     checkpoint.save(path, tensors, header)
     with pytest.raises(RatescapeError, match=what):
         checkpoint.load_model(path)
+
+
+FAMILIES = """
+import itertools, sys, tempfile
+from pathlib import Path
+from ratescape import checkpoint
+from ratescape.model.registry import conditioned, resolved_model
+from ratescape.specs.model import ModelSpec
+from ratescape.specs.runs import NetworkSpec
+
+def loaded(shape, binary=False, **options):
+    model = resolved_model(ModelSpec(channels=8, **options), shape, binary)
+    spec = NetworkSpec(model=model, groups=tuple(range(model.layers)), rank=4, knots=5)
+    checkpoint.save_network(path, conditioned(spec, shape).state_dict(), spec, {"image_shape": shape})
+    checkpoint.load_network(path)
+
+path = Path(tempfile.mkdtemp()) / "weights.safetensors"
+for family, likelihood in itertools.product(("ghvae", "lvae", "residual"), ("gaussian", "logistic-mixture")):
+    loaded((3, 16, 16), family=family, likelihood=likelihood)
+loaded((1, 16, 16), binary=True, family="deep", blocks="1x1,4x2")
+loaded((12,), family="vector")
+print(sorted({"torch._dynamo", "sympy"} & {*sys.modules}))
+"""
+
+
+def test_files_of_all_families_are_checked_without_importing_a_compiler() -> None:
+    # Ordinary arithmetic on the meta device imports torch._dynamo: three seconds for whoever opens a landscape.
+    ended = subprocess.run([sys.executable, "-c", FAMILIES], capture_output=True, text=True, timeout=120)
+    assert (ended.stdout, ended.returncode) == ("[]\n", 0), ended.stderr

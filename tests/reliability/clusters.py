@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ratescape.records.folders import SweepFolder
-from reliability.commands import Case, Cases, Ended, Whole, plain_page, run
+from reliability.commands import Case, Cases, Ended, Whole, run
 from reliability.crashing import deaths, failures, finished, taken_up
 from reliability.disk import operations_of
 from reliability.faults import DEATHS, Operation, Plan
 from reliability.machines import Machines, waited_for
+from reliability.plain import plain_page
 
 NAMES = ("dedicated", "conditioned")
 MACHINES = (1, 2)

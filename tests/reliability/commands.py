@@ -1,7 +1,9 @@
 """Small complete commands, each run in a process forked from this one, where all is imported already."""
 
+import contextlib
 import dataclasses
 import hashlib
+import importlib
 import os
 import re
 import shutil
@@ -20,13 +22,9 @@ from helpers.commands import TINY
 from helpers.images import blobs
 
 from ratescape.cli import commands, entry
-from ratescape.records.files import write_atomically
-from ratescape.records.folders import SweepFolder
-from ratescape.report import control, figures
-from ratescape.report import write as whole_report
-from ratescape.report.paper import files as paper_files
 from reliability.disk import operations_of
 from reliability.faults import UMASK, Operation, Plan, Watch, counted_steps
+from reliability.plain import plain, plain_figures
 
 COUNT = 24
 """Images: 16 to train on, which are the fewest allowed, and some held out."""
@@ -185,33 +183,20 @@ def run(
         if plan is not None:
             Watch(case.place, plan, trace).install()
         if signalled is None:
-            return commands.main(list(case.words))
+            status = commands.main(list(case.words))
+            (told / "modules").write_text("\n".join(sys.modules))
+            return status
         sys.argv = ["ratescape", *case.words]
         return entry.main()
 
     return forked(child, told, seconds, signalled)
 
 
-def plain_figures() -> None:
-    """Figures stay empty files in this process: to draw them takes longer than all the rest."""
-
-    def save(figure: Any, folder: Path, name: str, pdf: bool = False) -> list[Path]:
-        write_atomically(folder / f"{name}.png", b"")
-        return [folder / f"{name}.png"]
-
-    for module in (control, figures, paper_files):
-        module.save = save  # type: ignore[attr-defined]
-
-
-def plain_page() -> None:
-    """Beyond :func:`plain_figures`: the report of a landscape that is mapped is one file of each kind."""
-
-    def write_report(folder: SweepFolder, pdf: bool = False) -> Path:
-        write_atomically(folder.path / "figures" / "one.png", b"")
-        write_atomically(folder.report, "the page")
-        return folder.report
-
-    whole_report.write_report = write_report
+def import_all(names: Sequence[str]) -> None:
+    """Import here what a command imported in a fork, so that each of its cases need not do it again: it halves them."""
+    for name in names:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
 
 class Cases:
@@ -271,6 +256,7 @@ class Cases:
             ended = run(case, told, Plan(), trace, plain(name))
             seconds = time.monotonic() - begun
             assert ended.status == 0, ended
+            import_all((told / "modules").read_text().splitlines())
             kept = self.folder / "kept" / name
             shutil.rmtree(kept, ignore_errors=True)
             shutil.copytree(case.place, kept)
@@ -289,8 +275,3 @@ class Whole(NamedTuple):
     """A copy of all that it wrote."""
     seconds: float
     """That it took."""
-
-
-def plain(name: str) -> Callable[[], None] | None:
-    """A short report, for all commands but the one that is to write it."""
-    return None if name == "report" else plain_page

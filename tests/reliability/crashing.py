@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ratescape.records.folders import SweepFolder
-from reliability.commands import Cases, Ended, Whole, plain, plain_page, run
+from reliability.commands import Cases, Ended, Whole, run
 from reliability.disk import KEEPS, Disk
 from reliability.faults import DEATHS, FAILURES, Plan
+from reliability.plain import plain, plain_page
 
 
 def deaths(whole: Whole) -> list[Plan]:

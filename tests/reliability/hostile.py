@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ratescape.errors import RatescapeError
-from reliability.commands import plain_figures, plain_page
 from reliability.door import Door
+from reliability.plain import plain_figures, plain_page
 
 SECONDS = 10
 """Of the processor, which a machine that is busy takes longer for."""

@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 from ratescape.records.folders import SweepFolder
-from reliability.commands import Cases, Ended, plain_page, run
+from reliability.commands import Cases, Ended, run
 from reliability.crashing import deaths, failures, finished, taken_up
 from reliability.disk import operations_of
 from reliability.faults import DEATHS, Operation, Plan
+from reliability.plain import plain_page
 
 NAMES = ("workers", "workers conditioned")
 

@@ -112,7 +112,8 @@ class BetaFeatures(nn.Module):
         count = max(groups) + 1
         # The layer whose beta stands for its group's; not kept with the weights, as it follows from the groups.
         self.register_buffer("axes", torch.tensor([groups.index(axis) for axis in range(count)]), persistent=False)
-        self.register_buffer("positions", torch.linspace(-1, 1, knots), persistent=False)
+        positions = [2 * knot / (knots - 1) - 1 for knot in range(knots)]
+        self.register_buffer("positions", torch.tensor(positions), persistent=False)
         self.pairs = list(itertools.combinations(range(count), 2))
         first, second = nn.Linear(count + len(self.pairs), width), nn.Linear(width, width)
         self.trunk = nn.Sequential(first, nn.SiLU(), second, nn.SiLU())
@@ -221,7 +222,8 @@ def _adapters(layer: Modulated, rank: int) -> tuple[Tensor, Tensor]:
     shape[outputs] = rank
     bound = 1 / math.sqrt(layer.weight.select(outputs, 0).numel())  # one over the root of the inputs of an output
     down = torch.empty(shape).uniform_(-bound, bound)
-    return down, torch.empty(_outputs(layer), rank).uniform_(-1, 1) / math.sqrt(rank)
+    # In place: on the meta device, where files are checked, a new tensor of arithmetic imports a compiler for seconds.
+    return down, torch.empty(_outputs(layer), rank).uniform_(-1, 1).mul_(1 / math.sqrt(rank))
 
 
 def _outputs(layer: Modulated) -> int:
