@@ -136,7 +136,7 @@ def test_a_bad_csv_is_refused_in_one_line(run: Run, case: str, tmp_path: Path) -
 def test_a_bad_target_is_refused_in_one_line(run: Run, tmp_path: Path) -> None:
     path = csv(tmp_path, GOOD)
     outcome = run("train", "--data.name", path, "--data.target", "kinds", *SHORT, "--out", tmp_path / "out")
-    refused(outcome, "no column 'kinds' for data.target", "did you mean 'kind'", "a, b, kind")
+    refused(outcome, "no column 'kinds' to be the target", "did you mean 'kind'", "a, b, kind")
     np.save(tmp_path / "x.npy", np.eye(20))
     for name in (str(tmp_path / "x.npy"), "mnist-5k"):
         outcome = run("train", "--data.name", name, "--data.target", "kind", *SHORT, "--out", tmp_path / "out")

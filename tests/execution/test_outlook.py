@@ -13,13 +13,16 @@ from helpers.sweeps import HERE, LEAN, small_sweep
 
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.execution import timing, trial
-from ratescape.execution.outlook import Outlook, left_out
+from ratescape.execution.engine import Job
+from ratescape.execution.outlook import Outlook, left_out, taken_up
 from ratescape.execution.progress.forecast import Load
 from ratescape.execution.savings import savings
 from ratescape.execution.sweep import resolved_run
 from ratescape.execution.timing import Speeds
+from ratescape.execution.workspace import Workspace
 from ratescape.landscape import map_spec
 from ratescape.models import train_spec
+from ratescape.records.folders import SweepFolder
 from ratescape.records.spans import span
 from ratescape.specs.conditioning import ConditioningSpec
 from ratescape.specs.evaluation import EvaluationSpec
@@ -63,6 +66,23 @@ def test_only_what_is_left_is_named(data: ImageData, tmp_path: Path) -> None:
     map_spec(spec, data, HERE, tmp_path, announce=heard.append)
     measuring = heard[0].loads["measuring"]
     assert (len(measuring.units), measuring.found) == (1, 3) and "3 are done" in str(heard[0])
+    assert "\ndone      3 of 4 models\n" in str(heard[0])
+
+
+def test_trainings_that_go_on_are_told(data: ImageData, tmp_path: Path) -> None:
+    spec, folder = small_sweep(data, "conditioned", conditioning=ConditioningSpec(width=8)), SweepFolder(tmp_path)
+    (network,) = spec.networks()
+    job = Job([network], [], folder, Workspace(data, folder, spec.evaluation, HERE), None)  # type: ignore[arg-type]
+    assert taken_up(spec, job) is None
+    folder.network(network).path.mkdir(parents=True)
+    folder.network(network).checkpoint_of(2).touch()
+    assert taken_up(spec, job) == "a training goes on from its checkpoint"
+    folder.packs.mkdir()
+    (folder.packs / "one.safetensors").touch()
+    assert taken_up(spec, job) == "2 trainings go on"
+    assert taken_up(spec, dataclasses.replace(job, networks=[])) == (
+        "the network is trained, a training goes on from its checkpoint"
+    )
 
 
 def test_nothing_is_timed_unless_somebody_wants_to_know(

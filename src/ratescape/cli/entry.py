@@ -36,6 +36,10 @@ def main() -> int:
             signal.signal(one, signal.SIG_IGN)  # nothing is left to be interrupted but the end itself
 
 
+TAKEN_UP = ("map", "train", "recommend")
+"""Commands that keep what they have done."""
+
+
 class Guard:
     """Turns signals that ask the process to end into one line and an exit status."""
 
@@ -62,10 +66,11 @@ class Guard:
     def end(self) -> NoReturn:
         """Say so in one line, and end without a way back: what had to be closed is, and torch takes long to leave."""
         how = "interrupted" if self.signal == signal.SIGINT else "asked to end"
+        what = "takes it up again" if sys.argv[1:2] and sys.argv[1] in TAKEN_UP else "begins anew"
         # A progress bar that is not closed hides the cursor, and leaves it at the end of its own line.
         fresh = "\r\x1b[2K\x1b[?25h" if os.isatty(2) else ""
         # Not sys.stderr, which may be held back while words are parsed.
-        os.write(2, f"{fresh}ratescape: {how}; the same command takes it up again\n".encode())
+        os.write(2, f"{fresh}ratescape: {how}; the same command {what}\n".encode())
         os._exit(128 + (self.signal or 0))
 
     def _unraisable(self, unraisable: Any) -> None:

@@ -56,6 +56,8 @@ class Outlook:
     """Which corners of the box of betas scattered points leave out; None where there are all."""
     alone: str | None = None
     """Why models of the user's own network train one by one; None where several can train at once."""
+    taken_up: str | None = None
+    """What is there of the same command from before; None where that is nothing."""
     savings: tuple[Saving, ...] = ()
     """What would make it cheaper, the largest saving first."""
 
@@ -73,6 +75,7 @@ class Outlook:
         lines = [f"data      {self.data}", f"network   {self.network}", f"method    {self.method}"]
         lines += [f"points    {self.left_out}"] if self.left_out else []
         lines += [f"packs     {self.alone}"] if self.alone else []
+        lines += [f"done      {self.taken_up}"] if self.taken_up else []
         for index, (phase, load) in enumerate(self.loads.items()):
             about = "" if load.seconds is None else f"  about {span(load.seconds)}"
             lines.append(f"{'' if index else 'work':9} {f'{phase}: {amount(phase, load)}':42}{about}".rstrip())
@@ -119,8 +122,24 @@ def sweep_outlook(spec: SweepSpec, job: Job, engine: Engine, is_timed: bool) -> 
         left_out=left_out(spec),
         alone=alone_because(spec.model, workspace.data.shape),
         overlapping=side_by_side > 1 and bool(job.networks),
+        taken_up=taken_up(spec, job),
         savings=() if speeds is None else savings(spec, loads, speeds),
     )
+
+
+def taken_up(spec: SweepSpec, job: Job) -> str | None:
+    """What a sweep finds of its own from before, in words; None where that is nothing."""
+    networks, runs = spec.networks(), spec.runs()
+    found: list[str] = []
+    if trained := len(networks) - len(job.networks):
+        found.append("the network is trained" if len(networks) == 1 else f"{trained} of {len(networks)} networks")
+    if models := sum(is_trained(job.folder.run(run)) for run in runs):
+        found.append(f"{models} of {len(runs)} models")
+    begun = [one for one in job.networks if any(job.folder.network(one).path.glob("checkpoint*.safetensors"))]
+    packs = list(job.folder.packs.glob("*.safetensors"))
+    if count := len(begun) + len(packs):
+        found.append("a training goes on from its checkpoint" if count == 1 else f"{count} trainings go on")
+    return ", ".join(found) or None
 
 
 def left_out(spec: SweepSpec) -> str | None:

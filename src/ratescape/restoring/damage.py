@@ -54,7 +54,7 @@ class Damage:
             SpecError: a model of vectors, or images that cannot be made smaller by this factor.
         """
         if len(image_shape) != 3:
-            raise SpecError("the model is of vectors: restoring is for models of images")
+            raise SpecError("the model is of rows, whose gaps are not filled in yet: restoring is for models of images")
         channels, height, width = image_shape
         if height % self.downscale or width % self.downscale:
             raise SpecError(

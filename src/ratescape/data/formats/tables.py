@@ -118,7 +118,7 @@ def arrays_of_frame(frame: Any, name: str, target: str | None = None) -> Arrays:
     if strange:
         raise DataError(
             f"{name} has columns that are neither numbers nor booleans ({listed(strange)}): leave them out, turn them "
-            "into numbers, or name one that holds classes by --data.target (in Python target)"
+            "into numbers, or name one that holds classes by --data.target (of score --target, in Python target)"
         )
     _refuse_gaps(frame, name)
     boolean = tuple(kind == "boolean" for kind in kinds.values())
@@ -178,7 +178,7 @@ def _target(frame: Any, name: str, target: str) -> tuple[Array | None, Array | N
     if target not in frame.columns:
         near = difflib.get_close_matches(target, frame.columns, n=1)
         hint = f"did you mean {near[0]!r}? It" if near else "it"
-        raise DataError(f"{name} has no column {target!r} for data.target: {hint} has {listed(list(frame.columns))}")
+        raise DataError(f"{name} has no column {target!r} to be the target: {hint} has {listed(list(frame.columns))}")
     _refuse_gaps(frame[[target]], name)
     column = frame[target]
     values = column.astype(str) if _kind(column) == "other" else column
