@@ -1,6 +1,7 @@
 """Results go into folders of our own alone; nothing of anybody else's is touched, or advised to be deleted."""
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +167,36 @@ def test_damaged_files_are_to_be_deleted_only_where_they_are_made_again(data: Im
     with pytest.raises(CheckpointError, match=r"mine.safetensors is damaged.*restore it from a copy") as caught:
         rs.load(mine)
     assert "delete" not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [0, 1, len(MARK) - 1])
+def test_half_a_mark_is_what_a_command_may_leave_that_was_killed_as_it_began(tmp_path: Path, size: int) -> None:
+    (tmp_path / "lock").write_text(MARK[:size])
+    refuse_foreign(tmp_path)
+    with locked(tmp_path):
+        assert (tmp_path / "lock").read_text() == MARK
+
+
+@pytest.mark.parametrize("content", ["x", "This is mine.", MARK[1:]])
+def test_a_lock_file_of_somebody_else_is_theirs(tmp_path: Path, content: str) -> None:
+    (tmp_path / "lock").write_text(content)
+    with pytest.raises(RecordError, match="holds other files"):
+        refuse_foreign(tmp_path)
+
+
+def test_the_mark_lasts_before_anything_else_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a power cut could leave a file of ours alone, which the same command would take for somebody's."""
+    synced: list[str] = []
+    before = os.fsync
+
+    def seen(number: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{number}").readlink().name)
+        before(number)
+
+    monkeypatch.setattr(os, "fsync", seen)
+    with locked(tmp_path / "new"):
+        assert synced[-2:] == ["lock", "new"]
+        synced.clear()
+        (tmp_path / "new" / "spec.yaml").touch()
+    with locked(tmp_path / "new"):  # which costs nothing where the mark is there
+        assert synced == []

@@ -11,7 +11,7 @@ from typing import IO
 import psutil
 
 from ratescape.errors import RecordError
-from ratescape.records.files import discard, make_folder, unwritable
+from ratescape.records.files import discard, make_folder, sync_folder, unwritable
 from ratescape.records.ownership import MARK, refuse_foreign
 
 
@@ -63,6 +63,7 @@ def _mark(file: IO[bytes], folder: Path) -> None:
             file.truncate(0)
             file.write(MARK.encode())
             os.fsync(file.fileno())
+            sync_folder(folder)  # before anything else is there: without a mark it would be somebody's files
     except OSError as error:
         raise unwritable(folder / "lock", error) from error
 

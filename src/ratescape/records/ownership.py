@@ -58,8 +58,9 @@ def _begins(path: Path, text: str) -> bool:
 def _others(folder: Path) -> str | None:
     """The first file of a folder that a command which was killed as it began could not have left; None without."""
     names = sorted(path.name for path in folder.iterdir())
-    if names == ["lock"] and (folder / "lock").stat().st_size == 0:
-        return None
+    if names == ["lock"] and (folder / "lock").stat().st_size < len(MARK):
+        with (folder / "lock").open("rb") as file:
+            return None if MARK.encode().startswith(file.read()) else "lock"
     return next(iter(names), None)
 
 
