@@ -50,7 +50,7 @@ EPOCHS, PER_EPOCH = 3, 2
 CHECKED_AFTER = 2
 """Steps of annealing: 0.4 of 6, rounded."""
 RATE = 1e-3
-USUAL: dict[str, Any] = {"width": 8, "fine": 0, "descent": 0.4}
+USUAL: dict[str, Any] = {"restarts": 3, "width": 8, "fine": 0, "descent": 0.4}
 
 
 @pytest.fixture(autouse=True)

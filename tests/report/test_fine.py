@@ -206,14 +206,14 @@ def test_dots_are_the_models_and_the_dashed_line_the_beta_vaes(
 
 def test_lines_of_constant_beta_are_labelled_with_it(between: pd.DataFrame, figure: Figure) -> None:
     axes = figure.axes[0]
-    for column, style in (("beta_2", "-"), ("beta_1", ":")):
+    for column, sign, style in (("beta_2", "β₂", "-"), ("beta_1", "β₁", ":")):
         drawn = [line for line in axes.lines if line.get_linestyle() == style and len(points_of(line)) == 21]
         betas = (0.1, 0.316227766, 1, 3.16227766, 10)
         assert len(drawn) == len(betas)
         for line, beta in zip(drawn, betas, strict=True):
             np.testing.assert_allclose(points_of(line), between[between[column] == beta][["rate_2", "rate_1"]])
             end = tuple(points_of(line)[0])
-            assert f"{beta:.2g}" in {text.get_text() for text in axes.texts if getattr(text, "xy", None) == end}
+            assert f"{sign} {beta:.2g}" in {text.get_text() for text in axes.texts if getattr(text, "xy", None) == end}
 
 
 def test_a_fold_and_a_hole_leave_a_figure(folder: SweepFolder, between: pd.DataFrame) -> None:

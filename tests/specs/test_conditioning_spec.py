@@ -48,3 +48,9 @@ def test_a_short_training_comes_down_more_slowly(annealing: AnnealingName, steps
     assert method.resolved(ModelSpec(), steps).conditioning.descent == share
     given = dataclasses.replace(method, conditioning=ConditioningSpec(annealing=annealing, descent=0.2))
     assert given.resolved(ModelSpec(), steps).conditioning.descent == 0.2
+
+
+@pytest.mark.parametrize(("given", "steps", "restarts"), [(None, 999, 1), (None, 1000, 3), (3, 684, 3), (0, 2000, 0)])
+def test_a_short_training_starts_again_once(given: int | None, steps: int, restarts: int) -> None:
+    method = Conditioned(BetaGrid(), conditioning=ConditioningSpec(restarts=given))
+    assert method.resolved(ModelSpec(), steps).conditioning.restarts == restarts

@@ -233,7 +233,7 @@ DEFAULTS: dict[str, Any] = {
     "conditioning.annealing": None,
     "conditioning.rise": 170,
     "conditioning.descent": None,
-    "conditioning.restarts": 3,
+    "conditioning.restarts": None,
     "conditioning.fine": 21,
     "conditioning.fine_uses": 0,
     "conditioning.refine": 0,
@@ -338,7 +338,7 @@ FULL: dict[str, Any] = {
     "training": TrainingSpec(epochs=20, annealing=3.0, ema=0.9, clip=1.0),
 }
 EVALUATION = EvaluationSpec(judge_epochs=3)
-CONDITIONED = Conditioned(groups=(0, 1), conditioning=ConditioningSpec(0.05, 20.0, descent=0.4))
+CONDITIONED = Conditioned(groups=(0, 1), conditioning=ConditioningSpec(0.05, 20.0, descent=0.4, restarts=3))
 VARIED: dict[str, Any] = {
     "run": RunSpec(**FULL, betas=(1.0, 1.0)),
     "network": NetworkSpec(**FULL),

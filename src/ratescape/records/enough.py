@@ -13,10 +13,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from ratescape.records.trained import TrainingFacts
-
-FEWEST_STEPS = 1000
-"""Whatever its loss says, a training of fewer steps is far from its end: it has hardly left the annealing of its betas,
-and a learning rate that falls to zero flattens any loss."""
+from ratescape.specs.training import SHORT_STEPS
 
 FAR, NEAR = 0.15, 0.05
 """What twice the training may still take off the loss of models that are not far from trained, and trained."""
@@ -39,7 +36,7 @@ def verdict(facts: TrainingFacts) -> Verdict | None:
         verdict(TrainingFacts(epochs=5, steps=30, gain_left=None, excess=None))  # "far"
     """
     left = facts.gain_left
-    if (facts.steps is not None and facts.steps < FEWEST_STEPS) or (left is not None and left >= FAR):
+    if (facts.steps is not None and facts.steps < SHORT_STEPS) or (left is not None and left >= FAR):
         return "far"
     if facts.excess is not None and facts.excess >= OVERFITTED:
         return "overfitted"
@@ -57,7 +54,7 @@ def epochs_to_try(facts: TrainingFacts) -> int:
     """
     left = facts.gain_left or 0.0
     longer = 4 if left >= FAR else 2 if left >= NEAR else 1
-    epochs = facts.epochs * max(longer, FEWEST_STEPS / (facts.steps or FEWEST_STEPS))
+    epochs = facts.epochs * max(longer, SHORT_STEPS / (facts.steps or SHORT_STEPS))
     unit = 10 ** max(0, math.floor(math.log10(epochs)) - 1)
     return math.ceil(round(epochs / unit, 6)) * unit
 
@@ -92,8 +89,8 @@ def _share(found: Sequence[TrainingFacts], models: Sequence[TrainingFacts]) -> s
 def _why(found: Sequence[TrainingFacts]) -> str:
     """The reason for the worst of these models."""
     worst = max(found, key=lambda facts: facts.gain_left or 0.0)
-    if worst.steps is not None and worst.steps < FEWEST_STEPS:
-        return f"{worst.steps:,} steps ({_epochs(worst.epochs)}), fewer than {FEWEST_STEPS:,}"
+    if worst.steps is not None and worst.steps < SHORT_STEPS:
+        return f"{worst.steps:,} steps ({_epochs(worst.epochs)}), fewer than {SHORT_STEPS:,}"
     most = " at most" if len({facts.gain_left for facts in found}) > 1 else ""
     return (
         f"the loss is still falling, and twice the {_epochs(worst.epochs)} would take about "

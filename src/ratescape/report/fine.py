@@ -33,7 +33,7 @@ LINES = 5
 _RATES, _BETAS = ("rate_2", "rate_1"), ("beta_2", "beta_1")
 """Columns of the two planes: what lies to the right, and upwards."""
 
-_LABEL_SIZE = np.array([19.0, 9.0])
+_LABEL_SIZE = np.array([32.0, 9.0])
 """Width and height of the label of a beta with some air, in points."""
 
 _INK = "#1b1e24"
@@ -134,7 +134,8 @@ def _beta_lines(axes: Axes, between: pd.DataFrame) -> None:
     name_panel(axes, "lines: constant β₂ (solid) and β₁ (dotted)")
     axes.apply_aspect()  # where a point of data lies on paper is known from here on
     taken: list[npt.NDArray[np.float64]] = []
-    for name, other, style, offset in (("beta_2", "beta_1", "-", (3, 5)), ("beta_1", "beta_2", ":", (-18, 3))):
+    ways = (("beta_2", "beta_1", "β₂", "-", (3, 5)), ("beta_1", "beta_2", "β₁", ":", (-32, 3)))
+    for name, other, sign, style, offset in ways:
         betas = np.sort(between[name].unique())
         shown = betas[np.unique(np.linspace(0, len(betas) - 1, LINES).round().astype(int))]
         lines = [between[between[name] == beta].sort_values(other) for beta in shown]
@@ -146,7 +147,7 @@ def _beta_lines(axes: Axes, between: pd.DataFrame) -> None:
             if any((np.abs(place - other) < _LABEL_SIZE).all() for other in taken):
                 continue
             taken.append(place)
-            label = f"{shown[index]:.2g}"
+            label = f"{sign} {shown[index]:.2g}"
             text = axes.annotate(label, end, offset, textcoords="offset points", fontsize=7.5, color=_INK)
             text.set(path_effects=[OUTLINE], zorder=5)
 

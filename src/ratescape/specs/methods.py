@@ -9,11 +9,13 @@ from ratescape.specs.checks import require
 from ratescape.specs.codec import convert_fields
 from ratescape.specs.conditioning import (
     DESCENT,
+    RESTARTS,
     AnnealingName,
     BalancedSpec,
     ConditioningSpec,
     StaggeredSpec,
     usual_descent,
+    usual_restarts,
 )
 from ratescape.specs.control import ControlSpec
 from ratescape.specs.grid import BetaGrid
@@ -139,10 +141,12 @@ class Conditioned:
         return self.conditioning.annealing or usual_annealing(model)
 
     def resolved(self, model: ModelSpec, steps: int) -> "Conditioned":
-        """The method with the annealing filled in that a training of this model gets, of so many steps."""
+        """The method with annealing and restarts filled in that a training of this model gets, of so many steps."""
         annealing, how = self.annealing(model), self.conditioning
         descent = usual_descent(annealing, steps) if how.descent is None else how.descent
-        return dataclasses.replace(self, conditioning=dataclasses.replace(how, annealing=annealing, descent=descent))
+        restarts = usual_restarts(steps) if how.restarts is None else how.restarts
+        how = dataclasses.replace(how, annealing=annealing, descent=descent, restarts=restarts)
+        return dataclasses.replace(self, conditioning=how)
 
     def box(self) -> tuple[float, float]:
         """Smallest and largest beta that the network is trained on."""
@@ -172,7 +176,8 @@ class Conditioned:
         staggered = StaggeredSpec(how.rise, descent) if annealing == "staggered" else None
         balanced = BalancedSpec(how.rise, descent) if annealing == "balanced" else None
         one = NetworkSpec(base.data, base.model, base.training, low, high, groups, how.width, how.rank)
-        one = dataclasses.replace(one, knots=how.knots, staggered=staggered, balanced=balanced, restarts=how.restarts)
+        restarts = RESTARTS if how.restarts is None else how.restarts
+        one = dataclasses.replace(one, knots=how.knots, staggered=staggered, balanced=balanced, restarts=restarts)
         return [dataclasses.replace(one, seed=seed) for seed in seeds]
 
     def fine_points(self, model: ModelSpec) -> list[tuple[float, ...]]:

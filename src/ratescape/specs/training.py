@@ -8,6 +8,10 @@ from ratescape.errors import SpecError
 from ratescape.specs.checks import require
 from ratescape.specs.codec import convert_fields
 
+SHORT_STEPS = 1000
+"""Whatever its loss says, a training of fewer steps is far from its end: it has hardly left the annealing of its betas,
+and a learning rate that falls to zero flattens any loss."""
+
 AnnealingPath = Literal["geometric", "linear"]
 """How betas reach their values: see ``TrainingSpec.annealing_path``."""
 
