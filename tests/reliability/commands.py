@@ -249,19 +249,24 @@ class Cases:
     def whole(self, name: str) -> "Whole":
         """What a command comes to that nothing happens to."""
         if name not in self._wholes:
-            case, told, trace = self.case(name), self.folder / "told", self.folder / f"{name}.trace"
-            case.prepare()
-            trace.unlink(missing_ok=True)
-            begun = time.monotonic()
-            ended = run(case, told, Plan(), trace, plain(name))
-            seconds = time.monotonic() - begun
-            assert ended.status == 0, ended
-            import_all((told / "modules").read_text().splitlines())
+            case, trace = self.case(name), self.folder / f"{name}.trace"
+            self._undisturbed(case, trace)
+            import_all((self.folder / "told" / "modules").read_text().splitlines())
+            ended, seconds = self._undisturbed(case, trace)  # it takes as long as a case does
             kept = self.folder / "kept" / name
             shutil.rmtree(kept, ignore_errors=True)
             shutil.copytree(case.place, kept)
             self._wholes[name] = Whole(case.results(), ended.steps, operations_of(trace), kept, seconds)
         return self._wholes[name]
+
+    def _undisturbed(self, case: Case, trace: Path) -> tuple[Ended, float]:
+        """How a command ends that nothing happens to, and after how many seconds; its operations go to ``trace``."""
+        case.prepare()
+        trace.unlink(missing_ok=True)
+        begun = time.monotonic()
+        ended = run(case, self.folder / "told", Plan(), trace, plain(case.name))
+        assert ended.status == 0, ended
+        return ended, time.monotonic() - begun
 
 
 class Whole(NamedTuple):

@@ -15,7 +15,7 @@ from ratescape.records.folders import SweepFolder
 from reliability.commands import Cases, Ended, Whole, run
 from reliability.disk import KEEPS, Disk
 from reliability.faults import DEATHS, FAILURES, Plan
-from reliability.plain import plain, plain_page
+from reliability.plain import plain
 
 
 def deaths(whole: Whole) -> list[Plan]:
@@ -122,7 +122,7 @@ def after_signal(cases: Cases, name: str, what: str, seed: int) -> list[str]:
     chance = random.Random(f"{name} {what} {seed}")
     case.prepare()
     if what == "clock":
-        first = run(case, told, before=lambda: (plain_page(), set_back(chance.randint(0, 60))))
+        first = run(case, told, before=lambda: ((plain(name) or int)(), set_back(chance.randint(0, 60))))
     else:
         first = run(case, told, before=plain(name), signalled=(what, chance.uniform(0, 1.2 * whole.seconds)))
     if what in ("clock", "SIGSTOP") or first.status == 0:
