@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -131,3 +132,31 @@ def test_messages_are_the_same_at_a_terminal() -> None:
     assert "".join(how.lines).startswith(
         "ratescape: Unrecognized options: --epochs, 3; did you mean --training.epochs?"
     )
+
+
+SWALLOWED = """
+import os, signal, sys
+import safetensors
+from ratescape.checkpoint import files
+
+def interrupted(*_):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        raise safetensors.SafetensorError("could not determine a shape") from None
+
+files.safetensors.safe_open = interrupted
+sys.argv = ["ratescape", "evaluate", sys.argv[1]]
+from ratescape.cli.entry import main
+sys.exit(main())
+"""
+
+
+def test_what_a_library_makes_of_an_interrupt_is_no_damage(tmp_path: Path) -> None:
+    """The reader of weights says that they are damaged: whoever believes it would delete them."""
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(bytes(100))
+    ended = subprocess.run(
+        [sys.executable, "-c", SWALLOWED, str(weights)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (130, "ratescape: interrupted; the same command begins anew\n")

@@ -26,7 +26,7 @@ def main() -> int:
             return 0
         from ratescape.cli.commands import main as run
 
-        return run()
+        return run(is_interrupted=lambda: guard.signal is not None)
     except BaseException:  # whatever an import or a library makes of an interrupt
         if guard.signal is None:
             raise

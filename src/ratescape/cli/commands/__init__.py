@@ -3,7 +3,7 @@
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from ratescape.cli import parsing
@@ -87,25 +87,38 @@ def parse(words: list[str]) -> Command:
     return parsing.parse(words, COMMANDS)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0, 1 for an error, 2 for a wrong command line."""
+def main(arguments: Sequence[str] | None = None, is_interrupted: Callable[[], bool] = lambda: False) -> int:
+    """Run one command; returns the exit status: 0, 1 for an error, 2 for a wrong command line.
+
+    Args:
+        arguments: the words of the command; default: those of this process.
+        is_interrupted: whether the process was asked to end. An error is then what a library made of that, such as
+            "this file is damaged", and is not told.
+
+    Raises:
+        KeyboardInterrupt: an error came, and the process was asked to end.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # names of files need not be text
+
+    def refused(error: Exception, told: Exception, status: int = 1) -> int:
+        if is_interrupted():
+            raise KeyboardInterrupt from error
+        complain(str(told))
+        return status
+
     try:
         parse(list(sys.argv[1:] if arguments is None else arguments)).run()
         sys.stdout.flush()
     except RatescapeError as error:
-        complain(str(error))
-        return 2 if isinstance(error, UsageError) else 1
+        return refused(error, error, 2 if isinstance(error, UsageError) else 1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever reads the output has left
     except OSError as error:  # where nobody knew better what to say of it
-        complain(str(failed(error)))
-        return 1
+        return refused(error, failed(error))
     except (MemoryError, RuntimeError) as error:
         shortage = memory_shortage(error)
         if shortage is None:
             raise
-        complain(str(shortage))
-        return 1
+        return refused(error, shortage)
     return 0
