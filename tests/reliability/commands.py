@@ -184,7 +184,8 @@ def run(
             Watch(case.place, plan, trace).install()
         if signalled is None:
             status = commands.main(list(case.words))
-            (told / "modules").write_text("\n".join(sys.modules))
+            if trace is not None:
+                (told / "modules").write_text("\n".join(sys.modules))
             return status
         sys.argv = ["ratescape", *case.words]
         return entry.main()
