@@ -171,3 +171,25 @@ def test_files_of_all_families_are_checked_without_importing_a_compiler() -> Non
     # Ordinary arithmetic on the meta device imports torch._dynamo: three seconds for whoever opens a landscape.
     ended = subprocess.run([sys.executable, "-c", FAMILIES], capture_output=True, text=True, timeout=120)
     assert (ended.stdout, ended.returncode) == ("[]\n", 0), ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("told", "raised"),
+    [
+        ("unable to open file <{}> in read-only mode: Too many open files (24)", "Too many open files.*run the same"),
+        ("unable to mmap 100 bytes from file <{}>: Input/output error (5)", "Input/output error.*run the same"),
+        ("unable to mmap 100 bytes from file <{}>: Cannot allocate memory (12)", "unable to mmap"),  # told as such
+        ("something else (3)", "something else"),
+    ],
+)
+def test_what_the_system_refuses_pytorch_is_no_damage(
+    told: str, raised: str, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise RuntimeError(told.format(path))
+
+    monkeypatch.setattr(files.safetensors, "safe_open", refused)
+    kind = RatescapeError if "run the same" in raised else RuntimeError
+    with pytest.raises(kind, match=raised) as error:
+        checkpoint.load(path)
+    assert str(path) in str(error.value) or "else" in told

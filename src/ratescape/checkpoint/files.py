@@ -4,8 +4,11 @@ The format is safetensors with one metadata key, ``ratescape``: JSON with the he
 not depend on how JSON is written) and the digest.
 """
 
+import errno
 import hashlib
 import json
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +22,9 @@ from ratescape.records.files import failed, is_refusal, write_atomically
 from ratescape.records.ownership import is_made_again
 from ratescape.specs.checks import from_json
 from ratescape.specs.identity import FORMAT
+
+_REFUSED = re.compile(r"unable to (?:open|mmap) .*\((\d+)\)$", re.DOTALL)
+"""What PyTorch says of a file that the system does not let it map, with the number of the error."""
 
 
 class _Stamp(NamedTuple):
@@ -118,6 +124,11 @@ def _read(path: Path, contents: bool) -> tuple[_Stamp, dict[str, Tensor]]:
         if is_refusal(error) and not isinstance(error, IsADirectoryError):
             raise failed(error) from error
         raise _damaged(path, str(error)) from error
+    except RuntimeError as error:  # of PyTorch, which maps the file
+        refused = _REFUSED.search(str(error))
+        if refused is None or int(refused[1]) == errno.ENOMEM:  # the command knows what to say of too little memory
+            raise
+        raise failed(OSError(int(refused[1]), os.strerror(int(refused[1])), str(path))) from error
 
 
 def _stamp(what: Path | str, metadata: Mapping[str, str]) -> _Stamp:
