@@ -231,7 +231,7 @@ def test_folders_of_others_stay_untouched(
         (older, ["recommend"], [outdated]),
         (newer, ["recommend"], [upgrade]),
         (run_newer, ["evaluate"], [upgrade]),
-        (damaged, ["evaluate"], ["the checkpoint is damaged", str(weights), "delete it"]),
+        (damaged, ["evaluate"], ["the file of weights is damaged", str(weights), "delete it"]),
         (trained.path, ["report"], ["does not describe a landscape", "check the path"]),
         (mapped.path, ["evaluate"], ["is a landscape: name one of its models", "runs/KEY", "--betas"]),
     ]
@@ -249,7 +249,7 @@ def test_folders_of_others_stay_untouched(
 def test_an_unfinished_landscape_has_nothing_to_recommend(run: Run, mapped: SweepFolder, tmp_path: Path) -> None:
     """No model is finished yet; that is one line, and no traceback."""
     (tmp_path / "spec.yaml").write_bytes((mapped.path / "spec.yaml").read_bytes())
-    refused(run("recommend", tmp_path), "no finished model", "run the sweep's command again")
+    refused(run("recommend", tmp_path), "no finished model", "run the same map command again")
 
 
 # Files, and images that have moved
@@ -363,3 +363,16 @@ def test_refining_less_than_before_says_what_is_offered(run: Run, conditioned: S
     offered = Landscape(conditioned.path).best("nelbo").refined
     assert offered is not None and offered.row["epochs"] == 4  # more epochs are better here
     assert "Refined and kept (--refine 1), but one refined otherwise before is better:\nFor nelbo" in said
+
+
+def test_models_that_did_not_compete_are_told(run: Run, mapped: SweepFolder, tmp_path: Path) -> None:
+    folder = SweepFolder(tmp_path / "copy")
+    shutil.copytree(mapped.path, folder.path)
+    damaged, undone, *_ = sorted(path.parent for path in folder.path.glob("runs/*/evaluation.jsonl"))
+    (damaged / "evaluation.jsonl").write_bytes(b"{")
+    (undone / "done").unlink()
+    lines = [f"not among the models: {damaged}", "1 of 4 models are not done: run the same map command again"]
+    recommended, reported = run("recommend", folder.path, "--for", "reconstruction"), run("report", folder.path)
+    for line in lines:
+        assert f"caution: {line}" in recommended.out and f"caution: {line}" in reported.err
+    assert (recommended.status, reported.status, reported.out.strip()) == (0, 0, str(folder.report))

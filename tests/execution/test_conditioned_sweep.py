@@ -328,7 +328,7 @@ def test_a_damaged_network_is_named_with_its_remedy(finished: SweepFolder, data:
     weights = folder.network(network).weights
     weights.write_bytes(weights.read_bytes()[:-9])
     shutil.rmtree(folder.run(folder.spec().runs()[1]).path)
-    with pytest.raises(CheckpointError, match="delete it and run the same command again"):
+    with pytest.raises(CheckpointError, match="delete it and run the same `map` command again"):
         run_sweep(asked(data), data, folder, HERE)
     weights.unlink()
     run_sweep(asked(data), data, folder, HERE)

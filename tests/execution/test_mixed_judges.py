@@ -173,6 +173,6 @@ def test_a_table_never_mixes_two_judges(data: ImageData, tmp_path: Path) -> None
     table = read_table(folder)
     assert len(table.rows) == 2 and foreign.path.name not in set(table.rows["run"])
     (reason,) = table.broken
-    assert foreign.path.name in reason and "by another judge than most: run the sweep's command again" in reason
+    assert foreign.path.name in reason and "by another judge than most: run the same map command again" in reason
     run_sweep(spec, data, folder, HERE)
     assert len(read_table(folder).rows) == 3 and read_table(folder).broken == ()

@@ -419,12 +419,28 @@ def test_a_damaged_checkpoint_is_named_with_its_remedy(
     assert folder.table.read_bytes() == finished.table.read_bytes()
 
 
+def test_weights_that_are_cut_off_are_no_finished_landscape(
+    finished: SweepFolder, data: ImageData, tmp_path: Path
+) -> None:
+    folder = copied(finished, tmp_path / "again")
+    run_sweep(asked(data), data, folder, HERE)
+    weights = folder.run(asked(data).runs()[0]).weights
+    whole = weights.read_bytes()
+    for content in (whole[:-1], whole + b"0", whole[:20], b"", b"\xff" * len(whole)):
+        weights.write_bytes(content)
+        with pytest.raises(CheckpointError, match=rf"is damaged \(it is cut off\).*same `map` command.*: {weights}"):
+            run_sweep(asked(data), data, folder, HERE)
+    weights.unlink()
+    run_sweep(asked(data), data, folder, HERE)
+    assert weights.read_bytes() == whole
+
+
 def test_damaged_weights_are_named_with_their_remedy(finished: SweepFolder, data: ImageData, tmp_path: Path) -> None:
     folder = copied(finished, tmp_path / "again")
     weights = folder.run(asked(data).runs()[0]).weights
     weights.write_bytes(weights.read_bytes()[:-10])
     spec = asked(data, evaluation=dataclasses.replace(LEAN, seed=1))
-    with pytest.raises(CheckpointError, match=rf"delete it and run the same command again .*: {weights}"):
+    with pytest.raises(CheckpointError, match=rf"delete it and run the same `map` command again .*: {weights}"):
         run_sweep(spec, data, folder, HERE)
     weights.unlink()
     run_sweep(spec, data, folder, HERE)

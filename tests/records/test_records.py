@@ -74,14 +74,14 @@ except errors.RecordError as error:
     path = tmp_path / "file"
     command = [sys.executable, "-c", code, str(path)]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert told.startswith(f"cannot write {path} (File too large): free some space")
+    assert told.startswith(f"cannot write {path} (File too large): raise the limit on the size of files")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_file_where_a_folder_should_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(RecordError, match=r"cannot write .*file/inside \(.*\): free some space or choose another"):
+    with pytest.raises(RecordError, match=r"cannot write .*inside \(.*\): move away the file .* or choose another"):
         files.write_atomically(tmp_path / "file" / "inside", "x")
     with pytest.raises(RecordError, match=r"cannot write .*file .*Not a directory"), locks.locked(tmp_path / "file"):
         pass

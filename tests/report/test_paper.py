@@ -221,7 +221,7 @@ def test_damaged_picture_is_one_clear_error(tmp_path: Path) -> None:
     folder = sweep(tmp_path, steps=2, diverged=None, missing=None)
     for path in tmp_path.glob("runs/*/samples.png"):
         path.write_bytes(path.read_bytes()[:60])
-    with pytest.raises(RecordError, match=r"samples.png is damaged: delete .* and run the sweep's command again"):
+    with pytest.raises(RecordError, match=r"samples.png is damaged: delete .* and run the same map command again"):
         pictures.pictures(folder, read_table(folder))
 
 

@@ -5,6 +5,7 @@
 
 from ratescape.checkpoint.files import digest_of as digest_of
 from ratescape.checkpoint.files import load as load
+from ratescape.checkpoint.files import refuse_cut_off as refuse_cut_off
 from ratescape.checkpoint.files import save as save
 from ratescape.checkpoint.models import from_bytes as from_bytes
 from ratescape.checkpoint.models import load_model as load_model

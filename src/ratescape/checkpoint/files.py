@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ratescape.errors import CheckpointError
 from ratescape.records.files import failed, is_refusal, write_atomically
-from ratescape.records.ownership import is_made_again
+from ratescape.records.ownership import is_made_again, made_by
 from ratescape.specs.checks import from_json
 from ratescape.specs.identity import FORMAT
 
@@ -110,6 +110,27 @@ def digest_of(path: Path) -> str:
     return _read(path, contents=False)[0].digest
 
 
+def refuse_cut_off(path: Path) -> None:
+    """Refuse a file that is shorter or longer than its header says: what a look at its size alone can tell.
+
+    Raises:
+        CheckpointError: it is, or has no such header.
+        RecordError: the system refuses it.
+    """
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            tensors = from_json(file.read(min(length, path.stat().st_size)))
+        ends = [one["data_offsets"][1] for name, one in tensors.items() if name != "__metadata__"]
+        is_whole = 8 + length + max(ends, default=0) == path.stat().st_size
+    except OSError as error:
+        raise failed(error) from error
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        is_whole = False
+    if not is_whole:
+        raise _damaged(path, "it is cut off")
+
+
 def _read(path: Path, contents: bool) -> tuple[_Stamp, dict[str, Tensor]]:
     """What a file's metadata say, and its tensors if its contents are asked for."""
     try:
@@ -153,9 +174,9 @@ def _stamp(what: Path | str, metadata: Mapping[str, str]) -> _Stamp:
 def _damaged(path: Path, reason: str) -> CheckpointError:
     """What to say of a file that cannot be read: whose it is decides the remedy."""
     if is_made_again(path):
-        return CheckpointError(
-            f"the checkpoint is damaged ({reason}); delete it and run the same command again to make it anew: {path}"
-        )
+        what, command = ("file of weights", made_by(path)) if path.name.startswith("weights") else ("checkpoint", "")
+        again = f"run the same {command}command again to make it anew"
+        return CheckpointError(f"the {what} is damaged ({reason}); delete it and {again}: {path}")
     if not _has_our_header(path):
         return _foreign(path)
     return CheckpointError(

@@ -127,6 +127,7 @@ def complete_sweep(
     folder.check(spec)
     execution = adapted(execution, spec.model, data)
     workspace = Workspace(data, folder, spec.evaluation, execution)
+    _refuse_cut_off(spec, folder)
     networks = [network for network in spec.networks() if not folder.network(network).weights.exists()]
     if networks or not all(workspace.is_complete(folder.run(run)) for run in spec.runs()):
         with entered(execution) as engine:
@@ -150,6 +151,14 @@ def complete_sweep(
     table = read_table(folder)
     _write_tables(folder, table)
     return table
+
+
+def _refuse_cut_off(spec: SweepSpec, folder: SweepFolder) -> None:
+    """Refuse weights that are there, but not whole: a finished landscape would be called done without them."""
+    trained = [run.weights for run in map(folder.run, spec.runs()) if is_trained(run)]
+    for weights in [*(folder.network(network).weights for network in spec.networks()), *trained]:
+        if weights.exists():
+            checkpoint.refuse_cut_off(weights)
 
 
 def _write_tables(folder: SweepFolder, table: Table) -> None:

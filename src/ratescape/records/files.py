@@ -153,10 +153,25 @@ def write_changed(path: Path, content: str) -> None:
 
 def unwritable(path: Path, error: OSError) -> RecordError:
     """The error for a failed write; nothing written before is lost."""
+    remedy = _REMEDIES.get(error.errno or 0, "see to its disk")
     return RecordError(
-        f"cannot write {path} ({error.strerror or error}): free some space or choose another folder, then run the "
-        "same command again; what is finished is kept"
+        f"cannot write {path} ({error.strerror or error}): {remedy} or choose another folder, then run the same "
+        "command again; what is finished is kept"
     )
+
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
+    errno.EACCES: "see to its permissions",
+    errno.EPERM: "see to its permissions",
+    errno.EROFS: "have its file system mounted for writing",
+    errno.ENOTDIR: "move away the file that is where a folder should be",
+    errno.EEXIST: "move away the file that is where a folder should be",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+}
+"""What to do where the system refuses to write, by the number of the error."""
 
 
 class Unreadable(RecordError):

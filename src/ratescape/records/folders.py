@@ -232,7 +232,7 @@ class SweepFolder(ResultsFolder):
         return values
 
 
-_AGAIN = "delete it if it is there, and run the sweep's command again"
+_AGAIN = "delete it if it is there, and run the same map command again"
 
 
 def stamped(spec: Any) -> str:

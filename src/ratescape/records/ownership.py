@@ -79,3 +79,14 @@ def is_made_again(path: Path) -> bool:
         return is_ours(above)
     own = path.name == "weights.safetensors" or path.name.startswith("checkpoint")
     return own and (is_ours(parent) or (above.name in ("runs", "refined", "networks") and is_ours(top)))
+
+
+def made_by(weights: Path) -> str:
+    """The command that makes the weights of a folder of results again, and a space.
+
+    Example::
+
+        made_by(Path("digits/refined/0123456789ab/weights.safetensors"))  # "`recommend --refine` "
+    """
+    above = weights.absolute().parent.parent.name
+    return {"runs": "`map` ", "networks": "`map` ", "refined": "`recommend --refine` "}.get(above, "`train` ")

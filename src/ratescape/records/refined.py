@@ -83,7 +83,7 @@ def _row(run: RunSpec, folder: RunFolder, table: Table) -> dict[str, Any]:
     if stamp is not None and any(stamp_of(record) != stamp for record in alike):
         raise RecordError(
             f"refined model {folder.path.name} was measured under other settings or by another judge than the "
-            "landscape: run the sweep's command again"
+            "landscape: run the same map command again"
         )
     try:
         row |= {f"before_{name}": value for name, value in measured_columns(before, split, groups).items()}

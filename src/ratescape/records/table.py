@@ -58,6 +58,13 @@ class Table:
     """Group of each layer, top first, numbered from 0: layers of a group share one beta."""
 
     @property
+    def left_out(self) -> list[str]:
+        """One line for each model that the table lacks since its record is damaged, and one for those not done."""
+        count = len(self.rows) + len(self.broken) + self.missing
+        unfinished = f"{self.missing} of {count} models are not done: run the same map command again to finish"
+        return [*(f"not among the models: {line}" for line in self.broken), *([unfinished] if self.missing else [])]
+
+    @property
     def compact(self) -> pd.DataFrame:
         """``rows`` as they are written and shown: with more than 8 layers in fewer groups, without single layers."""
         return compact(self.rows, self.groups)
@@ -168,7 +175,7 @@ def _measured_alike(read: Measured) -> tuple[Measured, list[str]]:
     ((usual, _),) = Counter(stamps.values()).most_common(1)
     others = {run for run, stamp in stamps.items() if stamp != usual}
     lines = [
-        f"run {run} was measured under other settings or by another judge than most: run the sweep's command again"
+        f"run {run} was measured under other settings or by another judge than most: run the same map command again"
         for run in sorted(others)
     ]
     return [pair for pair in read if pair[0]["run"] not in others], lines

@@ -104,7 +104,9 @@ class Best:
 
     @property
     def cautions(self) -> list[str]:
-        """What to know before it is used, a line each: whether it is trained enough, and layers that have collapsed."""
+        """What to know before it is used, a line each: whether it is trained enough, layers that have collapsed, and
+        models that did not compete as their records are damaged or they are not done.
+        """
         return self._cautions(self.row)
 
     def _cautions(self, row: pd.Series) -> list[str]:
@@ -112,6 +114,7 @@ class Best:
         facts = self.landscape.records.trained.get(self.choice.run)
         dead = [selection.layer_name(layer) for layer in selection.collapsed_layers(row)]
         lines = [f"{' and '.join(dead)} of this model {'has' if len(dead) == 1 else 'have'} collapsed"] if dead else []
+        lines += self.landscape.records.left_out
         if facts is None:
             return lines
         return [*sentences([dataclasses.replace(facts, excess=excess(row.to_dict(), facts.constant))]), *lines]

@@ -38,7 +38,7 @@ def finished(table: Table) -> pd.DataFrame:
         )
     raise SpecError(
         f"the landscape has no finished model ({len(table.rows)} diverged, {table.missing} not done, "
-        f"{len(table.broken)} unreadable): run the sweep's command again"
+        f"{len(table.broken)} unreadable): run the same map command again"
     )
 
 

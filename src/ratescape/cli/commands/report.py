@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from ratescape.cli.output import say
+from ratescape.cli.output import note, say
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +19,11 @@ class Report:
 
     def run(self) -> None:
         from ratescape.records.folders import SweepFolder
+        from ratescape.records.table import read_table
         from ratescape.report.write import write_report
 
-        say(str(write_report(SweepFolder(self.landscape), self.pdf)))
+        folder = SweepFolder(self.landscape)
+        page = write_report(folder, self.pdf)
+        for line in read_table(folder).left_out:
+            note(f"caution: {line}")
+        say(str(page))

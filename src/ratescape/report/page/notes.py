@@ -75,7 +75,7 @@ def _absent(table: Table) -> list[str]:
     if len(diverged):
         lines.append(f"{_count(len(diverged), 'training')} diverged and left no numbers, at betas {_where(diverged)}.")
     if table.missing:
-        lines.append(f"{_count(table.missing, 'run')} not done: run the sweep's command again to finish.")
+        lines.append(f"{_count(table.missing, 'run')} not done: run the same map command again to finish.")
     lines += [f"Unreadable run: {line}." for line in table.broken]
     return lines + _unmeasured(table)
 

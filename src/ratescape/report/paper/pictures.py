@@ -68,7 +68,7 @@ def _strip(path: Path) -> npt.NDArray[np.uint8] | None:
         with Image.open(path) as picture:
             return np.asarray(picture)
     except (OSError, ValueError) as error:
-        raise unusable(path, error, f"delete {path.parent} and run the sweep's command again") from error
+        raise unusable(path, error, f"delete {path.parent} and run the same map command again") from error
 
 
 def _show(axes: Axes, pixels: npt.NDArray[np.uint8] | None, title: str) -> None:
