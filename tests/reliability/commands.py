@@ -62,7 +62,9 @@ class Ended(NamedTuple):
     @property
     def is_one_line(self) -> bool:
         """Whether it was refused as it should be."""
-        said = [line for line in self.err.splitlines() if not line.startswith("caution")]
+        # Of a thread that has no memory to begin with, Python itself tells; a command's own process does not show it.
+        quiet = ("caution", "Exception ignored in thread started by", "MemoryError")
+        said = [line for line in self.err.splitlines() if not line.startswith(quiet)]
         return self.status in (1, 2) and len(said) == 1 and said[0].startswith("ratescape: ")
 
 

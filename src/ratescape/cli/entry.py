@@ -75,6 +75,8 @@ class Guard:
 
     def _unraisable(self, unraisable: Any) -> None:
         """An interrupt that came where nothing can be raised is sent again; all else is shown as ever."""
+        if unraisable.exc_type is MemoryError and "thread" in (unraisable.err_msg or ""):
+            return  # signs of life, say, for which there was no memory: the work itself says what it lacks
         if unraisable.exc_type is not KeyboardInterrupt:
             sys.__unraisablehook__(unraisable)
             return

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ratescape.specs.codec import to_dict
+from ratescape.specs.codec import from_dict, to_dict
 from ratescape.specs.evaluation import EvaluationSpec
 
 REVISION = 3
@@ -27,6 +27,15 @@ def stamp(evaluation: EvaluationSpec, judge: dict[str, Any] | None) -> dict[str,
 def _settings(evaluation: EvaluationSpec) -> dict[str, Any]:
     """The settings of a record: fields of :data:`LATER` only where they say something."""
     return {name: value for name, value in to_dict(evaluation).items() if name not in LATER or value}
+
+
+def settings_of(record: dict[str, Any]) -> EvaluationSpec:
+    """Under which settings a record was measured.
+
+    Raises:
+        SpecError: the record is damaged.
+    """
+    return from_dict(EvaluationSpec, record.get("settings") or {}, "settings.")
 
 
 def is_current(records: Sequence[dict[str, Any]], evaluation: EvaluationSpec, judge_digest: str | None) -> bool:

@@ -17,6 +17,7 @@ from ratescape.execution.work import trained_steps
 from ratescape.execution.workspace import Workspace, is_trained
 from ratescape.model.factories import alone_because
 from ratescape.model.registry import build
+from ratescape.records.folders import RunFolder
 from ratescape.records.spans import span
 from ratescape.specs.identity import key
 from ratescape.specs.methods import Targeted
@@ -157,16 +158,21 @@ def left_out(spec: SweepSpec) -> str | None:
     return f"{len(points)}, too few for all {beside}: {missing} of the corners left out"
 
 
-def run_outlook(run: RunSpec, workspace: Workspace, is_trained: bool, is_timed: bool) -> Outlook:
-    """What is left to do of one model; arguments as of :func:`sweep_outlook`."""
+def run_outlook(run: RunSpec, folder: RunFolder, workspace: Workspace, is_timed: bool) -> Outlook:
+    """What is left to do of one model in its folder; other arguments as of :func:`sweep_outlook`."""
     data, name = workspace.data, key(run)
     speeds = Timing.alone(run, workspace).speeds() if is_timed else None
     loads = _judge_load(workspace, speeds)
-    if not is_trained:
+    if not is_trained(folder):
         steps = total_steps(run.training, len(data.train.pixels))
         loads["training"] = Load({name: steps}, None if speeds is None else speeds.step)
     loads["measuring"] = Load({name: 1}, None if speeds is None else speeds.model)
-    return Outlook(described_data(data), described_network(run.model, data), "one model", str(workspace.device), loads)
+    network, found = described_network(run.model, data), None
+    if is_trained(folder):
+        found = "the model is trained"
+    elif folder.checkpoint.exists():
+        found = "its training goes on from its checkpoint"
+    return Outlook(described_data(data), network, "one model", str(workspace.device), loads, taken_up=found)
 
 
 def _judge_load(workspace: Workspace, speeds: Speeds | None) -> dict[PhaseName, Load]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ratescape.compute.background import Background
 from ratescape.data.catalog import ImageData
 from ratescape.data.sources import SOURCES
 from ratescape.errors import RecordError
@@ -49,7 +50,7 @@ class Session:
         """What computes; None until there is something to do."""
         self._notes = threading.Lock()
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._live, daemon=True)
+        self._life = Background(self._live)
 
     def begin(self, device: str, processes: int) -> None:
         """There is something to do, by this device and so many processes: the folder says so from now on.
@@ -61,7 +62,7 @@ class Session:
             self.where = {"device": device, "processes": processes}
             self.note()
             self._beat("running")
-            self._thread.start()
+            self._life.start()
 
     def tracker(self, plan: Plan, folder_of: Callable[[str], Path], done: Sequence[str] = ()) -> Tracker:
         """A tracker of a part of the work; arguments as of :class:`Tracker`."""
@@ -88,8 +89,7 @@ class Session:
                 self._beat(state)
             return
         self._over.set()
-        if self._thread.ident is not None:  # not where the disk was full from the first note on
-            self._thread.join()
+        self._life.join()
         self._beat(state)
         with contextlib.suppress(RecordError):  # what there is to complain of was complained of
             self.note()

@@ -221,7 +221,7 @@ def run_single(
         tracker = own.tracker(plan, lambda _: folder.path, [key(run)] if folder.done else [])
         if not workspace.is_complete(folder):
             own.begin(device_name(workspace.device), processes=1)
-            outlook = run_outlook(run, workspace, is_trained(folder), is_timed=announce is not None)
+            outlook = run_outlook(run, folder, workspace, is_timed=announce is not None)
             own.phases.expect(outlook.loads)
             if announce is not None:
                 announce(outlook)

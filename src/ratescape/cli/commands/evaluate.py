@@ -27,7 +27,7 @@ class Evaluate:
 
     A terminal gets a table, a file or a pipe JSON lines.
 
-    Without options of evaluation, what its landscape measures is measured.
+    Without options of evaluation, what was measured of it before, or is of its whole landscape, is measured.
     """
 
     model: Positional[Path]
@@ -48,6 +48,8 @@ class Evaluate:
     """Where to look first for the files of a known data set, and for a path that has moved."""
     device: str = "cpu"
     """cpu, cuda, ..."""
+    quiet: bool = False
+    """Show no progress bar."""
 
     def run(self) -> None:
         from ratescape.models import evaluate
@@ -60,6 +62,7 @@ class Evaluate:
             betas=one_or_each(self.betas),
             extrapolate=self.extrapolate,
             data=self.data.name,
+            progress=not self.quiet,
             allow=importable(self.allow_factory),
         )
         print_records(records, self.json)

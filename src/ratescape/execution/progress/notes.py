@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from ratescape.compute.background import Background
 from ratescape.execution.progress.messages import Message, Tell
 from ratescape.execution.progress.tracker import Tracker
 
@@ -60,7 +61,7 @@ def followed(notes: Notes, tracker: Tracker) -> Iterator[None]:
         while not over.wait(LOOK):
             look()
 
-    thread = threading.Thread(target=watch, daemon=True)
+    thread = Background(watch)
     thread.start()
     try:
         yield
