@@ -109,8 +109,11 @@ def nothing(path: Path) -> None:
 def test_damaged_arrays(tmp_path: Path, ending: str, damage: Callable[[Path], None]) -> None:
     path = tmp_path / f"my.{ending}"
     damage(path)
-    with pytest.raises(DataError, match=rf"my\.{ending} cannot be read as a \.{ending} file of numbers .*: .*save"):
+    with pytest.raises(
+        DataError, match=rf"my\.{ending} cannot be read as a \.{ending} file of numbers .*: .*save"
+    ) as error:
         read_path(path)
+    assert "unsafely" not in str(error.value)  # as NumPy advises
 
 
 def test_archive_named_npy(tmp_path: Path) -> None:

@@ -39,7 +39,8 @@ class BetaGrid:
     def __post_init__(self) -> None:
         convert_fields(self, "grid.")
         require(self.low > 0 and math.isfinite(self.low), "grid.low", self.low, "above 0")
-        require(self.high >= self.low and math.isfinite(self.high), "grid.high", self.high, "at least grid.low")
+        least = f"at least grid.low, which is {self.low:g}"
+        require(self.high >= self.low and math.isfinite(self.high), "grid.high", self.high, least)
         require(self.steps > 0, "grid.steps", self.steps, "positive")
         ends = f"{self.low:g} to {self.high:g}"
         one = f"2 or more for a grid from {ends} (for one beta alone, set grid.low and grid.high to it)"

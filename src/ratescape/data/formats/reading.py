@@ -44,7 +44,14 @@ def reading(path: Path, kind: str, remedy: str = REPLACE) -> Iterator[None]:
         reason = error.strerror or one_line(error)
         raise DataError(f"{path} cannot be read as {kind} ({reason}): check its permissions, or {remedy}") from error
     except Exception as error:  # parsers of damaged files raise anything: struct.error, zlib.error, KeyError ...
-        raise DataError(f"{path} cannot be read as {kind} ({one_line(error)}): {remedy}") from error
+        raise DataError(f"{path} cannot be read as {kind} ({_reason(error)}): {remedy}") from error
+
+
+def _reason(error: Exception) -> str:
+    """What a parser says; but NumPy takes whatever it does not know for a pickle, and advises to load it."""
+    if "allow_pickle" not in str(error):
+        return one_line(error)
+    return "it holds objects" if str(error).startswith("Object arrays") else "it is no file of NumPy's"
 
 
 def exists(path: Path) -> bool:
