@@ -108,7 +108,7 @@ def ray(cases: Cases, names: Sequence[str] = clusters.NAMES) -> Iterator[Trial]:
         yield Trial(what, wrong)
 
 
-def files(cases: Cases, names: Sequence[str] | None = None, batches: int = 60) -> Iterator[Trial]:
+def files(cases: Cases, names: Sequence[str] | None = None, batches: int = 300) -> Iterator[Trial]:
     """Damaged files before every door: a thousand share a process, before slow doors fifty."""
     for name in names or doors.names():
         size = 50 if name in doors.SLOW else 1000
