@@ -24,6 +24,9 @@ def main() -> int:
 
             sys.stdout.write(overview() + "\n")
             return 0
+        from ratescape.compute.waiting import wait_briefly
+
+        wait_briefly(os.environ)
         from ratescape.cli.commands import main as run
 
         return run(is_interrupted=lambda: guard.signal is not None)

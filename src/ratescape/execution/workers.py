@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from ratescape.compute.waiting import wait_briefly
 from ratescape.errors import ResourceError
 
 PATIENCE = 10.0
@@ -44,11 +45,13 @@ class Worker:
         code = f"import sys; sys.path[:] = {sys.path!r}; from ratescape.execution.workers import serve; "
         code += f"serve({theirs.fileno()}, {os.getpid()})"
         flags = [f"-W{option}" for option in sys.warnoptions]
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        wait_briefly(environment)  # a landscape's only network has several threads all the same
         self.process = subprocess.Popen(
             [sys.executable, *flags, "-c", code],
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
-            env=os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+            env=environment,
         )
         theirs.close()
 
