@@ -14,7 +14,7 @@ from ratescape.data.formats.objects import kind_of
 from ratescape.data.reloading import reload_data
 from ratescape.errors import CheckpointError, SpecError
 from ratescape.evaluation import suite
-from ratescape.evaluation.comparable import settings_of
+from ratescape.evaluation.comparable import settings_at
 from ratescape.evaluation.subject import Subject
 from ratescape.execution.logged import Log, logged
 from ratescape.execution.observing import Progressing, announced_by, measured_by, observer_of
@@ -25,7 +25,6 @@ from ratescape.judges.cache import judge_of_results
 from ratescape.model.conditioning import Conditioned
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.registry import resolved_model
-from ratescape.records.files import read_json_lines
 from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder, is_landscape
 from ratescape.records.ownership import is_ours
 from ratescape.specs.codec import from_dict
@@ -205,7 +204,8 @@ def evaluate(
     chosen = chosen_device(device)
     allow_factories(allow)
     measured = _opened(required_path(path), chosen, betas, extrapolate, factory)
-    settings = _usual(measured) if evaluation is None else as_spec(EvaluationSpec, evaluation, "evaluation")
+    usual = settings_at(measured.owner.path, measured.of_landscape)
+    settings = usual if evaluation is None else as_spec(EvaluationSpec, evaluation, "evaluation")
     with observer_of(progress) as seen:
         images = _images_of(measured, path, data, data_folder)
         judge = judge_of_results(measured.owner, images, settings, chosen)
@@ -227,15 +227,6 @@ class _Measured:
     """Of the images."""
     of_landscape: bool
     extrapolated: bool = False
-
-
-def _usual(measured: _Measured) -> EvaluationSpec:
-    """What is measured of all models of its landscape, or was measured of it before; all there is without either."""
-    folder = measured.owner.path
-    if measured.of_landscape:
-        return SweepFolder(folder).spec().evaluation
-    records = read_json_lines(RunFolder(folder).evaluation)
-    return settings_of(records[0]) if records else EvaluationSpec()
 
 
 def _images_of(measured: _Measured, path: str | Path, data: Source | None, folder: str | Path | None) -> ImageData:

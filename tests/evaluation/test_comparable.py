@@ -14,14 +14,14 @@ from ratescape.data.batches import STREAMS
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.errors import DataError
 from ratescape.evaluation import bounds, estimators, features, information, mixtures, rates, suite
-from ratescape.evaluation.comparable import REVISION, is_current
+from ratescape.evaluation.comparable import REVISION, is_current, settings_at, stamp
 from ratescape.evaluation.subject import Subject
 from ratescape.judges import cache, training
 from ratescape.judges.cache import cached_judge
 from ratescape.model import hierarchy
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.registry import build, resolved_model
-from ratescape.records.files import read_json_lines, to_json_lines
+from ratescape.records.files import read_json_lines, to_json_lines, write_atomically
 from ratescape.specs import evaluation as settings
 from ratescape.specs.codec import to_dict
 from ratescape.specs.evaluation import EvaluationSpec
@@ -133,3 +133,10 @@ PINNED = {
     "ceilings": [60, 3.0],
     "images that a judge sees together": 250,
 }
+
+
+def test_a_model_is_measured_again_as_it_was_before(tmp_path: Path) -> None:
+    given = EvaluationSpec(samples=10, probes="none", draws=3)
+    assert settings_at(tmp_path, False) == EvaluationSpec()
+    write_atomically(tmp_path / "evaluation.jsonl", to_json_lines([{"split": "test"} | stamp(given, None)]))
+    assert settings_at(tmp_path, False) == given

@@ -1,8 +1,11 @@
 """Which records may stand in one table: those whose numbers were measured alike. Does without torch."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from ratescape.records.files import read_json_lines
+from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.specs.codec import from_dict, to_dict
 from ratescape.specs.evaluation import EvaluationSpec
 
@@ -29,13 +32,17 @@ def _settings(evaluation: EvaluationSpec) -> dict[str, Any]:
     return {name: value for name, value in to_dict(evaluation).items() if name not in LATER or value}
 
 
-def settings_of(record: dict[str, Any]) -> EvaluationSpec:
-    """Under which settings a record was measured.
+def settings_at(folder: Path, is_landscape: bool) -> EvaluationSpec:
+    """What is measured of all models of a landscape, or was of the model of a folder; the default where nothing was.
 
     Raises:
-        SpecError: the record is damaged.
+        RatescapeError: the landscape's spec or the model's record is damaged.
     """
-    return from_dict(EvaluationSpec, record.get("settings") or {}, "settings.")
+    if is_landscape:
+        return SweepFolder(folder).spec().evaluation
+    path = RunFolder(folder).evaluation
+    records = read_json_lines(path) if path.exists() else []
+    return from_dict(EvaluationSpec, records[0].get("settings") or {}, "settings.") if records else EvaluationSpec()
 
 
 def is_current(records: Sequence[dict[str, Any]], evaluation: EvaluationSpec, judge_digest: str | None) -> bool:
