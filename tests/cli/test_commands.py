@@ -102,7 +102,8 @@ def test_train_and_evaluate_print_json_lines_into_a_pipe(run: Run, trained: RunF
     *lines, last = outcome.out.splitlines()
     assert (outcome.status, last) == (0, str(trained.path))
     measured = run("evaluate", trained.path)
-    assert (measured.status, measured.err) == (0, "")
+    assert measured.status == 0 and all(line.startswith("measuring") for line in measured.err.splitlines())
+    assert run("evaluate", trained.path, "--quiet").err == ""
     for told in (lines, measured.out.splitlines()):
         records = [json.loads(line) for line in told]
         assert [record["split"] for record in records] == ["validation", "test"]
