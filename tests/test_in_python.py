@@ -75,7 +75,9 @@ def test_dictionaries_and_objects_are_the_same(landscape: Landscape, images: np.
     spec = landscape.folder.spec()
     assert spec.method == rs.Conditioned(
         rs.BetaGrid(steps=2),
-        conditioning=rs.ConditioningSpec(width=8, annealing="staggered", descent=0.6, fine=0, refine_recommended=0),
+        conditioning=rs.ConditioningSpec(
+            width=8, annealing="staggered", descent=0.6, restarts=1, fine=0, refine_recommended=0
+        ),
     )
     assert spec.evaluation == LEAN and (spec.training.epochs, spec.model.channels) == (2, 4)
     assert len(landscape.table) == 4 and landscape.folder.provenance()["fingerprint"] == (
