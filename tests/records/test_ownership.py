@@ -1,7 +1,6 @@
 """Results go into folders of our own alone; nothing of anybody else's is touched, or advised to be deleted."""
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 import torch
 from helpers.images import blobs
 from helpers.sweeps import HERE, LEAN, MODEL, THREE_EPOCHS, small_sweep
+from helpers.syncs import names_synced
 from PIL import Image
 
 import ratescape as rs
@@ -186,14 +186,7 @@ def test_a_lock_file_of_somebody_else_is_theirs(tmp_path: Path, content: str) ->
 
 def test_the_mark_lasts_before_anything_else_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a power cut could leave a file of ours alone, which the same command would take for somebody's."""
-    synced: list[str] = []
-    before = os.fsync
-
-    def seen(number: int) -> None:
-        synced.append(Path(f"/proc/self/fd/{number}").readlink().name)
-        before(number)
-
-    monkeypatch.setattr(os, "fsync", seen)
+    synced = names_synced(monkeypatch)
     with locked(tmp_path / "new"):
         assert synced[-2:] == ["lock", "new"]
         synced.clear()

@@ -196,7 +196,7 @@ def run(
 
 
 def import_all(names: Sequence[str]) -> None:
-    """Import here what a command imported in a fork, so that each of its cases need not do it again: it halves them."""
+    """Import here what a command imported in a fork, so that its cases need not do it again: most of their time."""
     for name in names:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.sweep_on_disk import sweep
+from helpers.syncs import names_synced
 
 from ratescape.cli import commands
 from ratescape.errors import HubError, RecordError, SpecError
@@ -25,17 +26,10 @@ from ratescape.specs.runs import RunSpec, TargetSpec
 
 
 def test_a_folder_is_whole_synced_and_of_usual_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    synced: list[str] = []
-    before = os.fsync
-
-    def seen(number: int) -> None:
-        synced.append(Path(f"/proc/self/fd/{number}").readlink().name)
-        before(number)
-
     (tmp_path / "usual").mkdir()
     (tmp_path / "there").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "there")
-    monkeypatch.setattr(os, "fsync", seen)
+    synced = names_synced(monkeypatch)
     with whole_folder(tmp_path / "link") as begun:
         (begun / "inside").mkdir()
         (begun / "inside" / "file").write_text("content")

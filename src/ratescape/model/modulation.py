@@ -112,6 +112,7 @@ class BetaFeatures(nn.Module):
         count = max(groups) + 1
         # The layer whose beta stands for its group's; not kept with the weights, as it follows from the groups.
         self.register_buffer("axes", torch.tensor([groups.index(axis) for axis in range(count)]), persistent=False)
+        # Not linspace, which on the meta device imports SymPy: see _adapters.
         positions = [2 * knot / (knots - 1) - 1 for knot in range(knots)]
         self.register_buffer("positions", torch.tensor(positions), persistent=False)
         self.pairs = list(itertools.combinations(range(count), 2))
