@@ -91,6 +91,13 @@ def workers(cases: Cases, names: Sequence[str] = at_workers.NAMES) -> Iterator[T
             yield Trial(what, functools.partial(at_workers.after_worker, cases, name, plan))
 
 
+def kills(cases: Cases, names: Sequence[str] = at_workers.NAMES, rounds: int = 112) -> Iterator[Trial]:
+    """Sweeps with worker processes are killed at random moments, three times in a row: 1,008 kills."""
+    for name in names:
+        for number in range(rounds):
+            yield Trial(f"{name} {number}", functools.partial(at_workers.after_kills, cases, name, number))
+
+
 def memory(cases: Cases, names: Sequence[str] = at_workers.NAMES, rounds: int = 20) -> Iterator[Trial]:
     """A worker process has little memory by its control group, and the system kills it; where there are such groups."""
     for name in names if os.access(at_workers.GROUPS, os.W_OK) else ():
@@ -141,6 +148,7 @@ CAMPAIGNS: dict[str, Callable[..., Iterator[Trial]]] = {
     "signals": signals,
     "limits": limits,
     "workers": workers,
+    "kills": kills,
     "memory": memory,
     "ray": ray,
     "files": files,

@@ -99,14 +99,14 @@ class Case:
 
 
 def forked(
-    run: Callable[[], int], told: Path, seconds: float = SECONDS, signalled: tuple[str, float] | None = None
+    run: Callable[[], int], told: Path, seconds: float = SECONDS, meddle: Callable[[int], None] | None = None
 ) -> Ended:
     """Run a function in a fork of this process; what it prints goes through the folder ``told``.
 
     Args:
         run: its result is the exit status.
         seconds: it is killed after so many.
-        signalled: as of :func:`run`.
+        meddle: as of :func:`run`.
     """
     told.mkdir(parents=True, exist_ok=True)
     steps = told / "steps"
@@ -134,13 +134,8 @@ def forked(
                 sys.stderr.flush()
             finally:  # whatever fails, nothing of this process may go on as if it were the other one
                 os._exit(status)
-    if signalled is not None:
-        name, delay = signalled
-        time.sleep(delay)
-        os.kill(pid, getattr(signal, name))  # it is ours until it is waited for, also if it has ended
-        if name == "SIGSTOP":
-            time.sleep(0.1)
-            os.kill(pid, signal.SIGCONT)
+    if meddle is not None:
+        meddle(pid)
     status = waited(pid, seconds)
     out, err = ((told / str(number)).read_text(errors="replace") for number in (1, 2))
     return Ended(status, out, err, steps.stat().st_size if steps.exists() else 0)
@@ -166,7 +161,7 @@ def run(
     plan: Plan | None = None,
     trace: Path | None = None,
     before: Callable[[], Any] | None = None,
-    signalled: tuple[str, float] | None = None,
+    meddle: Callable[[int], None] | None = None,
     seconds: float = SECONDS,
 ) -> Ended:
     """Run a command, to its end or to what is planned.
@@ -174,7 +169,8 @@ def run(
     Args:
         trace: file for its operations.
         before: is called in the process, first.
-        signalled: a signal that it gets, and after how many seconds.
+        meddle: is called meanwhile with the process's number, which stays its own until this returns; it begins as
+            a user's does, on guard against signals.
         seconds: it is killed after so many.
     """
 
@@ -184,7 +180,7 @@ def run(
             before()
         if plan is not None:
             Watch(case.place, plan, trace).install()
-        if signalled is None:
+        if meddle is None:
             status = commands.main(list(case.words))
             if trace is not None:
                 (told / "modules").write_text("\n".join(sys.modules))
@@ -192,7 +188,7 @@ def run(
         sys.argv = ["ratescape", *case.words]
         return entry.main()
 
-    return forked(child, told, seconds, signalled)
+    return forked(child, told, seconds, meddle)
 
 
 def import_all(names: Sequence[str]) -> None:
@@ -228,6 +224,7 @@ class Cases:
         words, before = {
             "workers": (("map", "--method", "dedicated", *TWO, "--execution.pack", "1", *by_workers), None),
             "workers conditioned": (("map", *CONDITIONED, *by_workers), None),
+            "workers targeted": (("map", "--method", "targeted", "--target-rates", "total=3", "2=1", *by_workers), None),
             "dedicated": (("map", "--method", "dedicated", *TWO, "--execution.pack", "1", *train), None),
             "conditioned": (("map", *CONDITIONED, *train), None),
             "targeted": (("map", "--method", "targeted", "--target-rates", "total=3", "2=1", *train), None),

@@ -3,12 +3,13 @@
 import importlib
 import itertools
 import math
+import os
 import random
 import resource
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ratescape.records.folders import SweepFolder
@@ -125,7 +126,8 @@ def after_signal(cases: Cases, name: str, what: str, seed: int) -> list[str]:
     if what == "clock":
         first = run(case, told, before=lambda: ((plain(name) or int)(), set_back(chance.randint(0, 60))))
     else:
-        first = run(case, told, before=plain(name), signalled=(what, chance.uniform(0, 1.2 * whole.seconds)))
+        meddle = signalled(what, chance.uniform(0, 1.2 * whole.seconds))
+        first = run(case, told, before=plain(name), meddle=meddle)
     if what in ("clock", "SIGSTOP") or first.status == 0:
         return list(taken_up(cases, name, first))
     number = getattr(signal, what)
@@ -142,6 +144,19 @@ def after_signal(cases: Cases, name: str, what: str, seed: int) -> list[str]:
     if what != "SIGKILL" and first.steps + second.steps > whole.steps + 1:
         wrong.append(f"{first.steps} and {second.steps} steps where {whole.steps} are enough")
     return wrong
+
+
+def signalled(name: str, delay: float) -> Callable[[int], None]:
+    """What sends a process a signal after some seconds."""
+
+    def meddle(pid: int) -> None:
+        time.sleep(delay)
+        os.kill(pid, getattr(signal, name))
+        if name == "SIGSTOP":
+            time.sleep(0.1)
+            os.kill(pid, signal.SIGCONT)
+
+    return meddle
 
 
 def set_back(reads: int) -> None:

@@ -7,6 +7,7 @@ lock. Threads count, too.
 
 import base64
 import builtins
+import contextlib
 import errno
 import fcntl
 import io
@@ -120,7 +121,8 @@ class Watch:
             number = getattr(errno, what)
             raise OSError(number, os.strerror(number), os.path.join(self.root, path))  # noqa: PTH118
         if what == "after":
-            run()
+            with contextlib.suppress(OSError):  # one that fails by itself, such as a folder that is there
+                run()
         die()
 
     def _is_hit(self, kind: str) -> bool:
@@ -267,11 +269,13 @@ def counted_steps(path: Path) -> None:
     """From now on a file gets a byte for every step of a training; the file must lie outside what is watched."""
     from ratescape.training import compiling
 
-    number, before = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, UMASK), compiling.pack_pass
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, UMASK)
+    before = getattr(compiling.pack_pass, "before", compiling.pack_pass)  # a fork's steps are its own
 
     def counted(*given: Any, **named: Any) -> Any:
         found = before(*given, **named)
         os.write(number, b".")
         return found
 
+    counted.before = before  # type: ignore[attr-defined]
     compiling.pack_pass = counted

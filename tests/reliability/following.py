@@ -1,4 +1,4 @@
-"""Processes that live longer than a case, such as Ray's: what happens in them is said by a file, case after case."""
+"""Processes of a command's own, such as workers and Ray's tasks: what happens in them is said from outside."""
 
 import builtins
 import json
@@ -7,11 +7,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from reliability.faults import Plan, Watch
+from reliability.faults import Plan, Watch, counted_steps
+
+
+def watch_worker() -> None:
+    """Watch this worker process as the environment says, in RATESCAPE_WATCH; the first that comes has the fault.
+
+    Each leaves ``PID.first.trace`` or ``PID.other.trace``, and a byte in ``worker-steps`` for every step.
+    """
+    told = json.loads(os.environ["RATESCAPE_WATCH"])
+    try:
+        Path(told["folder"], "claimed").mkdir()
+        plan = Plan(*told["plan"])
+        if told["group"]:
+            Path(told["group"], "cgroup.procs").write_text(str(os.getpid()))
+    except FileExistsError:
+        plan = Plan()
+    counted_steps(Path(told["folder"], "worker-steps"))  # which imports much that takes memory, so it comes late
+    kind = "first" if plan.number else "other"
+    Watch(Path(told["root"]), plan, Path(told["folder"], f"{os.getpid()}.{kind}.trace")).install()
 
 
 class Followed(Watch):
-    """A watch whose plan is in ``folder/plan``: JSON of the case's number and a plan. The first process to come has it.
+    """A watch of a process that lives longer than a case. Its plan is in ``folder/plan``: JSON of the case's number and a plan. The first process to come has it.
 
     It leaves ``CASE.PID.trace``, and ``CASE.happened`` where something did.
 

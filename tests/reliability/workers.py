@@ -1,11 +1,15 @@
-"""Worker processes that die or fail at a file operation: the sweep says so in one line, and is taken up."""
+"""Worker processes that die or fail, at a file operation or at a random moment: the sweep says so, and is taken up."""
 
+import functools
 import json
 import math
 import os
 import random
 import shutil
+import signal
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ratescape.records.folders import SweepFolder
@@ -13,9 +17,10 @@ from reliability.commands import Cases, Ended, run
 from reliability.crashing import deaths, failures, finished, taken_up
 from reliability.disk import operations_of
 from reliability.faults import DEATHS, Operation, Plan
+from reliability.forking import fork_workers
 from reliability.plain import plain_page
 
-NAMES = ("workers", "workers conditioned")
+NAMES = ("workers", "workers conditioned", "workers targeted")
 
 HOOK = Path(__file__).parent / "hook"
 
@@ -24,11 +29,19 @@ GROUPS = Path("/sys/fs/cgroup/memory")
 """Control groups of memory (version 1)."""
 
 
-def watched(cases: Cases, name: str, plan: Plan, group: Path | None = None) -> tuple[Ended, int]:
+def watched(
+    cases: Cases,
+    name: str,
+    plan: Plan,
+    group: Path | None = None,
+    meddle: Callable[[int], None] | None = None,
+) -> tuple[Ended, int]:
     """Run a command whose first worker process has a fault; how it ended, and the steps of its workers' trainings.
 
     Args:
-        group: control group that the first worker belongs to.
+        group: control group that the first worker belongs to; workers are then no forks, whose memory is in part that
+            of another process.
+        meddle: as of :func:`reliability.commands.run`.
     """
     folder = cases.folder / "workers"
     shutil.rmtree(folder, ignore_errors=True)
@@ -39,8 +52,10 @@ def watched(cases: Cases, name: str, plan: Plan, group: Path | None = None) -> t
         told = {"folder": str(folder), "root": str(cases.place), "plan": list(plan), "group": group and str(group)}
         path = os.pathsep.join([str(HOOK), *filter(None, sys.path)])
         os.environ.update(RATESCAPE_WATCH=json.dumps(told), PYTHONPATH=path)
+        if group is None:
+            fork_workers()
 
-    ended = run(cases.case(name), cases.folder / "told", before=before)
+    ended = run(cases.case(name), cases.folder / "told", before=before, meddle=meddle)
     steps = folder / "worker-steps"
     return ended, steps.stat().st_size if steps.exists() else 0
 
@@ -75,7 +90,7 @@ def after_worker(cases: Cases, name: str, plan: Plan) -> list[str]:
     wrong += taken_up(cases, name, second)
     if any(done[path] != now for path, now in finished(SweepFolder(case.place / "results")).items() if path in done):
         wrong.append("a model that was done was written again")
-    if steps + more > (enough := whole_steps(cases, name)) + 2:  # each worker may lose the step that it was at
+    if steps + more > (enough := whole_steps(cases, name)) + WORKERS:
         wrong.append(f"{steps} and {more} steps where {enough} are enough")
     return wrong
 
@@ -83,6 +98,69 @@ def after_worker(cases: Cases, name: str, plan: Plan) -> list[str]:
 def whole_steps(cases: Cases, name: str) -> int:
     """Steps of all trainings of the same command in one process."""
     return cases.whole(name.replace("workers", "", 1).strip() or "dedicated").steps
+
+
+KILLED = ("driver", "worker", "all")
+"""Who is killed at a random moment: the process that starts workers, one of them, or all processes."""
+
+KILLS = 3
+"""In a row, before the command is left alone."""
+
+
+def after_kills(cases: Cases, name: str, seed: int) -> list[str]:
+    """What is wrong where processes of a sweep are killed at random moments, several times, and it is given again."""
+    case, chance, folder = cases.case(name), random.Random(f"{name} {seed}"), cases.folder / "workers"
+    seconds, enough = whole_seconds(cases, name), whole_steps(cases, name)
+    case.prepare()
+    wrong: list[str] = []
+    steps = 0
+    for _ in range(KILLS):
+        who, delay = chance.choice(KILLED), chance.uniform(0, seconds)
+        killed: list[int] = []
+
+        def meddle(pid: int, who: str = who, delay: float = delay, killed: list[int] = killed) -> None:
+            time.sleep(delay)
+            workers = sorted(int(path.name.split(".")[0]) for path in folder.glob("*.trace"))
+            those = {"driver": [pid], "worker": workers and [chance.choice(workers)], "all": [pid, *workers]}[who]
+            killed += [one for one in those if killed_if(one, pid)]
+
+        done = finished(SweepFolder(case.place / "results"))
+        ended, more = watched(cases, name, Plan(), meddle=meddle)
+        steps += more
+        if any(done[path] != now for path, now in finished(SweepFolder(case.place / "results")).items() if path in done):
+            wrong.append("a model that was done was written again")
+        if ended.status not in (0, -signal.SIGKILL) and not (ended.is_one_line and killed and who == "worker"):
+            wrong.append(f"{who} after {delay:.2f} s, not one line: {ended.status} {ended.err!r}")
+    last, more = watched(cases, name, Plan())
+    wrong += taken_up(cases, name, last)
+    if steps + more > enough + KILLS * WORKERS:
+        wrong.append(f"{steps + more} steps where {enough} are enough")
+    return wrong
+
+
+WORKERS = 2
+"""Of a sweep; each may lose the step that it was at."""
+
+
+def killed_if(pid: int, parent: int) -> bool:
+    """Kill a process if it is the parent or a child of it; returns whether it did."""
+    try:
+        if pid != parent and int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]) != parent:
+            return False
+        os.kill(pid, signal.SIGKILL)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return True
+
+
+@functools.cache
+def whole_seconds(cases: Cases, name: str) -> float:
+    """How long a sweep takes that nothing happens to."""
+    whole_steps(cases, name)  # imports what it needs
+    cases.case(name).prepare()
+    begun = time.monotonic()
+    watched(cases, name, Plan())
+    return time.monotonic() - begun
 
 
 def after_shortage(cases: Cases, name: str, seed: int) -> list[str]:
