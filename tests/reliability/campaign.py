@@ -42,14 +42,14 @@ class Trial(NamedTuple):
 def crash(cases: Cases, names: Sequence[str] = Cases.NAMES) -> Iterator[Trial]:
     """Every command dies right before, halfway through and right after every file operation."""
     for name in names:
-        for plan in crashing.deaths(cases.whole(name)):
+        for plan in crashing.deaths(cases.whole(name).kinds):
             yield Trial(f"{name} {plan.number} {plan.what}", functools.partial(crashing.after_death, cases, name, plan))
 
 
 def failure(cases: Cases, names: Sequence[str] = Cases.NAMES) -> Iterator[Trial]:
     """Every file operation of every command fails, once and from then on, by each error that it may end with."""
     for name in names:
-        for plan in crashing.failures(cases.whole(name)):
+        for plan in crashing.failures(cases.whole(name).kinds):
             what = f"{name} {plan.kind} {plan.number} {plan.what}{' on' if plan.lasting else ''}"
             yield Trial(what, functools.partial(crashing.after_failure, cases, name, plan))
 

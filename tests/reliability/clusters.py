@@ -1,10 +1,14 @@
-"""Ray's driver and its tasks die or fail at file operations of their own, and cables are cut, in the midst of a map."""
+"""Ray's driver, its tasks and machines die or fail, at file operations or at any moment, and cables are cut."""
 
 import atexit
+import contextlib
 import dataclasses
+import functools
 import json
+import os
 import random
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,14 +16,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ratescape.records.folders import SweepFolder
-from reliability.commands import Case, Cases, Ended, Whole, run
+from reliability.commands import Case, Cases, Ended, run
 from reliability.crashing import deaths, failures, finished, taken_up
-from reliability.disk import operations_of
-from reliability.faults import DEATHS, Operation, Plan
+from reliability.faults import DEATHS, KINDS, Plan, kinds_of
 from reliability.machines import Machines, waited_for
 from reliability.plain import plain_page
 
-NAMES = ("dedicated", "conditioned")
+NAMES = ("dedicated", "conditioned", "targeted")
 MACHINES = (1, 2)
 SECONDS = 500
 """After which a driver counts as hung: Ray alone takes half a minute to give a machine up."""
@@ -41,6 +44,21 @@ CUTS = (Cut((1,), 2), Cut((1,), 90), Cut((0,), 2), Cut((0,), 90), Cut((1, 2), 20
 """Of one machine, of the driver's own, and of all; for shorter and longer than Ray waits for a sign of life."""
 
 
+KILLED = ("driver", "task", "machine")
+"""Who is killed at a random moment: the driver, a task's process, or all of a machine, which is switched on again."""
+
+
+class Whole(NamedTuple):
+    """What a map comes to that nothing happens to."""
+
+    results: dict[str, str]
+    driver: list[str]
+    """Kinds of the driver's operations."""
+    task: list[str]
+    """Of those of the task that has the most to do."""
+    seconds: float
+
+
 class OnCluster:
     """Cases of a driver on the head of a cluster, which lasts from one to the next.
 
@@ -53,7 +71,7 @@ class OnCluster:
         shutil.rmtree(self.told, ignore_errors=True)
         self.told.mkdir()
         self.machines = Machines(Path("/dev/shm/rs"), len(MACHINES), {"RATESCAPE_TASKS": str(self.told)})
-        self.wholes: dict[str, tuple[Whole, list[Operation]]] = {}
+        self.wholes: dict[str, Whole] = {}
         self.count = 0
 
     def case(self, name: str) -> Case:
@@ -62,7 +80,14 @@ class OnCluster:
         words = tuple("ray" if word == "in-process" else word for word in case.words)
         return dataclasses.replace(case, words=(*words, "--execution.address", self.machines.address))
 
-    def run(self, name: str, plan: Plan | None = None, trace: Path | None = None, task: Plan | None = None) -> Ended:
+    def run(
+        self,
+        name: str,
+        plan: Plan | None = None,
+        trace: Path | None = None,
+        task: Plan | None = None,
+        meddle: Callable[[int], None] | None = None,
+    ) -> Ended:
         """Run the driver, to its end or to what is planned for it or for the first task that touches a file."""
         self.count += 1
         (self.told / "plan").write_text(json.dumps([self.count, *(task or Plan())]))
@@ -71,19 +96,21 @@ class OnCluster:
             plain_page()
             self.machines.inside(0)
 
-        return run(self.case(name), self.cases.folder / "told", plan, trace, before, seconds=SECONDS)
+        return run(self.case(name), self.cases.folder / "told", plan, trace, before, meddle, SECONDS)
 
-    def whole(self, name: str) -> tuple[Whole, list[Operation]]:
-        """What a map comes to that nothing happens to, and the operations of the task that has the most to do."""
+    def whole(self, name: str) -> Whole:
+        """What a map comes to that nothing happens to, and the operations of driver and tasks."""
         if name not in self.wholes:
             case, trace = self.case(name), self.cases.folder / "driver.trace"
             case.prepare()
-            trace.unlink(missing_ok=True)
+            for path in (trace, trace.with_suffix(KINDS)):
+                path.unlink(missing_ok=True)
+            begun = time.monotonic()
             ended = self.run(name, Plan(), trace)
+            seconds = time.monotonic() - begun
             assert ended.status == 0, ended
-            tasks = [list(operations_of(path)) for path in self.told.glob(f"{self.count}.*.trace")]
-            whole = Whole(case.results(), 0, operations_of(trace), Path(), 0.0)
-            self.wholes[name] = whole, max(tasks, key=len)
+            tasks = [kinds_of(path) for path in self.told.glob(f"{self.count}.*.trace")]
+            self.wholes[name] = Whole(case.results(), kinds_of(trace), max(tasks, key=len), seconds)
         return self.wholes[name]
 
     def given_again(self, name: str, first: Ended) -> Iterator[str]:
@@ -92,7 +119,7 @@ class OnCluster:
         if first.status not in (0, -9) and not first.is_one_line:
             yield f"not one line: {first.status} {first.err[-500:]!r}"
         second = first if first.status == 0 else self.run(name)
-        yield from taken_up(self.cases, name, second, self.whole(name)[0].results)
+        yield from taken_up(self.cases, name, second, self.whole(name).results)
         now = finished(SweepFolder(self.case(name).place / "results"))
         if any(done[path] != now[path] for path in now if path in done):
             yield "a model that was done was written again"
@@ -111,10 +138,32 @@ class OnCluster:
         self.case(name).prepare()
         first = self.run(name, task=plan)
         happened = (self.told / f"{self.count}.happened").exists()
-        # Of reads and locks it is not counted how many there are.
-        wrong = [] if happened or plan.kind in ("read", "lock") else ["nothing happened"]
+        wrong = [] if happened else ["nothing happened"]
         if plan.what in DEATHS and first.status != 0:
             wrong.append(f"the driver did not go on without a task: {first.status} {first.err[-500:]!r}")
+        return wrong + list(self.given_again(name, first))
+
+    def after_kill(self, name: str, who: str, seed: int) -> list[str]:
+        """What is wrong where something is killed at a random moment; without a task or a machine the map goes on."""
+        chance, seconds = random.Random(f"{name} {who} {seed}"), self.whole(name).seconds
+        delay, number = chance.uniform(0, seconds), chance.choice(MACHINES)
+
+        def meddle(pid: int) -> None:
+            time.sleep(delay)
+            if who == "driver":
+                os.kill(pid, signal.SIGKILL)
+            elif who == "machine":
+                self.machines.kill(number)
+                self.machines.start(number)
+            elif tasks := self.machines.tasks():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(chance.choice(tasks), signal.SIGKILL)
+
+        self.case(name).prepare()
+        first = self.run(name, meddle=meddle)
+        wrong: list[str] = []
+        if first.status != 0 and who != "driver":
+            wrong.append(f"after {delay:.1f} s it did not go on: {first.status} {first.err[-500:]!r}")
         return wrong + list(self.given_again(name, first))
 
     def after_cut(self, name: str, cut: Cut, seed: int) -> list[str]:
@@ -158,19 +207,17 @@ def trials(cases: Cases, names: Sequence[str]) -> Iterator[tuple[str, Callable[[
     cluster = OnCluster(cases)
     atexit.register(cluster.machines.end)
     for name in names:
-        whole, task = cluster.whole(name)
-        for who, operations, after in (
-            ("driver", whole.operations, cluster.after_driver),
-            ("task", task, cluster.after_task),
+        whole = cluster.whole(name)
+        for who, kinds, after in (
+            ("driver", whole.driver, cluster.after_driver),
+            ("task", whole.task, cluster.after_task),
         ):
-            for plan in _plans(whole._replace(operations=operations)):
+            for plan in (*deaths(kinds), *failures(kinds)):
                 what = f"{name} {who} {plan.kind or 'dies'} {plan.number} {plan.what}{' on' if plan.lasting else ''}"
                 yield what, lambda name=name, plan=plan, after=after: after(name, plan)
         for seed in range(20):
+            for who in KILLED:
+                yield f"{name} kill {who} {seed}", functools.partial(cluster.after_kill, name, who, seed)
             for cut in CUTS:
                 what = f"{name} cut {'+'.join(map(str, cut.machines))} {cut.seconds} {seed}"
                 yield what, lambda name=name, cut=cut, seed=seed: cluster.after_cut(name, cut, seed)
-
-
-def _plans(whole: Whole) -> list[Plan]:
-    return [*deaths(whole), *failures(whole)]

@@ -23,7 +23,7 @@ from helpers.images import blobs
 
 from ratescape.cli import commands, entry
 from reliability.disk import operations_of
-from reliability.faults import UMASK, Operation, Plan, Watch, counted_steps
+from reliability.faults import KINDS, UMASK, Operation, Plan, Watch, counted_steps, kinds_of
 from reliability.plain import plain, plain_figures
 
 COUNT = 24
@@ -44,6 +44,8 @@ CONDITIONED = [
     *("--method", "conditioned", *TWO, "--conditioning.fine", "3", "--conditioning.width", "8"),
     *("--conditioning.refine-recommended", "0"),
 ]
+
+TARGETED = ["--method", "targeted", "--target-rates", "total=3", "2=1"]
 
 VARIABLE = ("provenance.json", "progress.json", "lock", "report.html")
 """Files of a folder whose content says when and how long."""
@@ -224,10 +226,10 @@ class Cases:
         words, before = {
             "workers": (("map", "--method", "dedicated", *TWO, "--execution.pack", "1", *by_workers), None),
             "workers conditioned": (("map", *CONDITIONED, *by_workers), None),
-            "workers targeted": (("map", "--method", "targeted", "--target-rates", "total=3", "2=1", *by_workers), None),
+            "workers targeted": (("map", *TARGETED, *by_workers), None),
             "dedicated": (("map", "--method", "dedicated", *TWO, "--execution.pack", "1", *train), None),
             "conditioned": (("map", *CONDITIONED, *train), None),
-            "targeted": (("map", "--method", "targeted", "--target-rates", "total=3", "2=1", *train), None),
+            "targeted": (("map", *TARGETED, *train), None),
             "train": (("train", *train), None),
             "refine": (
                 ("recommend", str(results), "--refine", "2", "--out", file, "--force", "--quiet"),
@@ -256,13 +258,15 @@ class Cases:
             kept = self.folder / "kept" / name
             shutil.rmtree(kept, ignore_errors=True)
             shutil.copytree(case.place, kept)
-            self._wholes[name] = Whole(case.results(), ended.steps, operations_of(trace), kept, seconds)
+            operations, kinds = operations_of(trace), kinds_of(trace)
+            self._wholes[name] = Whole(case.results(), ended.steps, operations, kinds, kept, seconds)
         return self._wholes[name]
 
     def _undisturbed(self, case: Case, trace: Path) -> tuple[Ended, float]:
         """How a command ends that nothing happens to, and after how many seconds; its operations go to ``trace``."""
         case.prepare()
-        trace.unlink(missing_ok=True)
+        for path in (trace, trace.with_suffix(KINDS)):
+            path.unlink(missing_ok=True)
         begun = time.monotonic()
         ended = run(case, self.folder / "told", Plan(), trace, plain(case.name))
         assert ended.status == 0, ended
@@ -276,6 +280,8 @@ class Whole(NamedTuple):
     steps: int
     """Of trainings."""
     operations: Sequence[Operation]
+    kinds: Sequence[str]
+    """Of all operations, also of those that fail by themselves; and of reads."""
     kept: Path
     """A copy of all that it wrote."""
     seconds: float

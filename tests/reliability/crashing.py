@@ -9,39 +9,36 @@ import resource
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ratescape.records.folders import SweepFolder
-from reliability.commands import Cases, Ended, Whole, run
+from reliability.commands import Cases, Ended, run
 from reliability.disk import KEEPS, Disk
 from reliability.faults import DEATHS, FAILURES, Plan
 from reliability.plain import plain
 
 
-def deaths(whole: Whole) -> list[Plan]:
-    """Every death there is of a command: a write has a middle, all else but a beginning and an end."""
-    counted = [one for one in whole.operations if one.kind != "read"]
+def deaths(kinds: Sequence[str]) -> list[Plan]:
+    """Every death there is of a process that does operations of these kinds: a write has a middle, too."""
+    counted = [kind for kind in kinds if kind != "read"]
     return [
         Plan(number, what)
-        for number, one in enumerate(counted, 1)
+        for number, kind in enumerate(counted, 1)
         for what in DEATHS
-        if what != "half" or one.kind == "write"
+        if what != "half" or kind == "write"
     ]
 
 
-def failures(whole: Whole) -> list[Plan]:
+def failures(kinds: Sequence[str]) -> list[Plan]:
     """Every failure: each error at each operation of a kind that may end so, once, and from then on."""
-    counts: dict[str, int] = {"read": 25}
-    for one in whole.operations:
-        kind = "create" if one.kind == "truncate" else one.kind
-        counts[kind] = counts.get(kind, 0) + 1
-    counts["lock"] = 8
+    counts = Counter(kinds)
     return [
         Plan(number, what, lasting, kind)
-        for what, kinds in FAILURES.items()
-        for kind in kinds
-        for number in range(1, counts.get(kind, 0) + 1)
+        for what, those in FAILURES.items()
+        for kind in those
+        for number in range(1, counts[kind] + 1)
         for lasting in ((False,) if what == "EINTR" else (False, True))  # Python tries again for ever
     ]
 

@@ -38,6 +38,9 @@ FAILURES: dict[str, tuple[str, ...]] = {
 
 UMASK = 0o666
 
+KINDS = ".kinds"
+"""How the name of a file ends that tells the kinds of operations, one a line."""
+
 
 class Plan(NamedTuple):
     """What happens at which operation."""
@@ -82,13 +85,16 @@ class Watch:
     Args:
         root: operations below it count.
         plan: what happens at one of them.
-        trace: file to write the operations to, one a line; None for none. It lies outside the root.
+        trace: file to write what is done to, one operation a line; None for none. The kinds of all operations go to a
+            file beside it, :func:`kinds_of`, also of those that fail by themselves or change nothing. Outside the root.
     """
 
     def __init__(self, root: Path, plan: Plan, trace: Path | None) -> None:
         self.root, self.plan, self.count = os.path.realpath(root), plan, 0
         self.lock = threading.RLock()
-        self.trace = None if trace is None else trace.open("a")
+        self.trace = self.kinds = None
+        if trace is not None:
+            self.trace, self.kinds = trace.open("a"), trace.with_suffix(KINDS).open("a")
 
     def relative(self, path: Any) -> str | None:
         """A path below the root, relative to it; None for others."""
@@ -104,6 +110,10 @@ class Watch:
     def step(self, kind: str, path: Any, run: Callable[[], Any], half: Callable[[], Any] | None = None) -> Any:
         """Carry an operation out, unless it is the one at which something happens."""
         relative = self.relative(path)
+        if relative is not None and self.kinds is not None:
+            with self.lock:
+                self.kinds.write(kind + "\n")
+                self.kinds.flush()
         if relative is None or self.plan.kind not in ("", kind):
             return run()
         with self.lock:
@@ -257,6 +267,11 @@ class Watch:
             return io.TextIOWrapper(buffered, encoding or "utf-8", errors, newline, line_buffering=buffering == 1)
 
         return opened
+
+
+def kinds_of(trace: Path) -> list[str]:
+    """The kinds of all operations of a process that was watched, as a :class:`Plan` counts them, and of reads."""
+    return trace.with_suffix(KINDS).read_text().splitlines()
 
 
 def die() -> NoReturn:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from reliability.faults import Plan, Watch, counted_steps
+from reliability.faults import KINDS, Plan, Watch, counted_steps
 
 
 def watch_worker() -> None:
@@ -29,8 +29,9 @@ def watch_worker() -> None:
 
 
 class Followed(Watch):
-    """A watch of a process that lives longer than a case. Its plan is in ``folder/plan``: JSON of the case's number and a plan. The first process to come has it.
+    """A watch of a process that lives longer than a case.
 
+    Its plan is in ``folder/plan``: JSON of the case's number and a plan. The first process to come has it.
     It leaves ``CASE.PID.trace``, and ``CASE.happened`` where something did.
 
     Args:
@@ -59,9 +60,12 @@ class Followed(Watch):
         self.text = text
         self.case, *plan = json.loads(text)
         self.count, self.plan = 0, Plan()
-        if self.trace is not None:
-            self.trace.close()
-        self.trace = self.open(self.folder / f"{self.case}.{os.getpid()}.trace", "a")
+        for file in (self.trace, self.kinds):
+            if file is not None:
+                file.close()
+        self.trace, self.kinds = (
+            self.open(self.folder / f"{self.case}.{os.getpid()}{end}", "a") for end in (".trace", KINDS)
+        )
         if Plan(*plan).number == 0:
             return
         try:

@@ -98,4 +98,4 @@ def _as_new(code: str, passed: Sequence[int], env: Mapping[str, str]) -> NoRetur
 def fork_workers() -> None:
     """From now on this process forks its workers."""
     known: dict[str, Any] = {name: getattr(subprocess, name) for name in ("DEVNULL", "TimeoutExpired")}
-    workers.subprocess = SimpleNamespace(Popen=Forked, **known)  # type: ignore[assignment]
+    workers.subprocess = SimpleNamespace(Popen=Forked, **known)

@@ -124,6 +124,11 @@ class Machines:
         self.processes.pop(number).wait()
         (self.folder / f"{number}.log").unlink()
 
+    def tasks(self) -> list[int]:
+        """Processes of tasks that are at work, on all machines but the head."""
+        found = [pid for number in self.processes if number for pid in pids_of(f"rs{number}")]
+        return [pid for pid in found if title(pid).startswith("ray::") and "IDLE" not in title(pid)]
+
     def end(self) -> None:
         """Switch all machines off."""
         for number in list(self.processes):
@@ -150,6 +155,13 @@ def call(*words: str) -> None:
 def pids_of(name: str) -> list[int]:
     found = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True, check=True)
     return [int(pid) for pid in found.stdout.split()]
+
+
+def title(pid: int) -> str:
+    """What a process calls itself; nothing of one that has ended."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return ""
 
 
 def waited_for(what: Callable[[], bool], seconds: float = PATIENCE) -> bool:

@@ -31,7 +31,8 @@ def test_the_first_process_to_come_has_what_is_planned_and_a_later_case_another(
     for _ in range(3):
         write(first)
     for one in (first, other):
-        assert one.trace is not None
+        assert one.trace is not None and one.kinds is not None
         one.trace.close()
+        one.kinds.close()
     assert not (told / "2.claimed").exists()
     assert len(next(told.glob("2.*.trace")).read_text().splitlines()) == 3

@@ -15,8 +15,7 @@ from pathlib import Path
 from ratescape.records.folders import SweepFolder
 from reliability.commands import Cases, Ended, run
 from reliability.crashing import deaths, failures, finished, taken_up
-from reliability.disk import operations_of
-from reliability.faults import DEATHS, Operation, Plan
+from reliability.faults import DEATHS, Plan, kinds_of
 from reliability.forking import fork_workers
 from reliability.plain import plain_page
 
@@ -60,19 +59,18 @@ def watched(
     return ended, steps.stat().st_size if steps.exists() else 0
 
 
-def operations(cases: Cases, name: str) -> list[Operation]:
-    """Those of the worker that has the most to do, of a sweep that nothing happens to."""
+def kinds(cases: Cases, name: str) -> list[str]:
+    """Those of the operations of the worker that has the most to do, of a sweep that nothing happens to."""
     cases.case(name).prepare()
     ended, _ = watched(cases, name, Plan(10**9))
     assert ended.status == 0, ended
-    traces = [list(operations_of(path)) for path in (cases.folder / "workers").glob("*.trace")]
-    return max(traces, key=len)
+    return max((kinds_of(path) for path in (cases.folder / "workers").glob("*.trace")), key=len)
 
 
 def plans(cases: Cases, name: str) -> list[Plan]:
     """Every death and every failure of the first worker."""
-    whole = cases.whole(name)._replace(operations=operations(cases, name))
-    return [*deaths(whole), *failures(whole)]
+    found = kinds(cases, name)
+    return [*deaths(found), *failures(found)]
 
 
 def after_worker(cases: Cases, name: str, plan: Plan) -> list[str]:
@@ -124,10 +122,10 @@ def after_kills(cases: Cases, name: str, seed: int) -> list[str]:
             those = {"driver": [pid], "worker": workers and [chance.choice(workers)], "all": [pid, *workers]}[who]
             killed += [one for one in those if killed_if(one, pid)]
 
-        done = finished(SweepFolder(case.place / "results"))
+        done = finished(results := SweepFolder(case.place / "results"))
         ended, more = watched(cases, name, Plan(), meddle=meddle)
         steps += more
-        if any(done[path] != now for path, now in finished(SweepFolder(case.place / "results")).items() if path in done):
+        if any(done[path] != now for path, now in finished(results).items() if path in done):
             wrong.append("a model that was done was written again")
         if ended.status not in (0, -signal.SIGKILL) and not (ended.is_one_line and killed and who == "worker"):
             wrong.append(f"{who} after {delay:.2f} s, not one line: {ended.status} {ended.err!r}")
