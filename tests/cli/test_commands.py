@@ -83,6 +83,15 @@ def test_a_finished_map_draws_its_report_again_only_where_something_is_new(
     assert mapped.report.stat().st_mtime_ns > drawn
 
 
+def test_what_is_wrong_with_the_model_that_a_use_stands_for_is_said(
+    run: Run, mapped: SweepFolder, images_file: Path, tmp_path: Path
+) -> None:
+    begin = ("restore", mapped.path, images_file, "--mask", "half", "--samples", "1", "--steps", "1")
+    outcome = run(*begin, "--for", "psnr", "--out", tmp_path / "out", "--quiet")
+    cautions = [f"caution: {line}" for line in Landscape(mapped.path).best("psnr").cautions]
+    assert outcome.status == 0 and cautions and outcome.err.splitlines() == cautions
+
+
 def test_map_quietly_prints_the_report_alone(run: Run, mapped: SweepFolder, images_file: Path) -> None:
     outcome = run("map", "--data.name", images_file, *SMALL, "--out", mapped.path, "--quiet")
     assert outcome == Outcome(0, f"{mapped.report}\n", "")

@@ -12,6 +12,7 @@ import functools
 import json
 import os
 import random
+import re
 import shutil
 import sys
 import tempfile
@@ -169,7 +170,7 @@ def main() -> int:
     parser.add_argument("--cases", type=int, help="how many; default: all")
     parser.add_argument("--seed", type=int, default=0, help="of their order")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin none after so many")
-    parser.add_argument("--match", default="", help="only cases whose name begins so")
+    parser.add_argument("--match", default="", help="regular expression: only cases whose name begins so")
     in_memory = MEMORY if os.access(MEMORY, os.W_OK) else None
     parser.add_argument("--place", type=Path, default=in_memory, help="where it works; default: in memory, if possible")
     parser.add_argument("--out", type=Path, required=True, help="file of results")
@@ -179,7 +180,8 @@ def main() -> int:
         known = [json.loads(line) for line in options.out.read_text().splitlines()]
     done, begun = {one["case"] for one in known}, time.monotonic()
     with tempfile.TemporaryDirectory(dir=options.place) as folder, options.out.open("a") as file:
-        trials = [one for one in CAMPAIGNS[options.campaign](Cases(Path(folder))) if one.name.startswith(options.match)]
+        everything = CAMPAIGNS[options.campaign](Cases(Path(folder)))
+        trials = [one for one in everything if re.match(options.match, one.name)]
         for trial in share(trials, options.cases, options.seed):
             if trial.name in done or time.monotonic() - begun > options.seconds:
                 continue

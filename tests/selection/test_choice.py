@@ -265,6 +265,12 @@ def test_a_model_that_makes_the_same_of_all_images_reconstructs_none() -> None:
     assert alive.run == "run4" and "No model" not in alive.explanation  # one layer is enough
 
 
+def test_a_model_of_rows_that_the_mean_beats_reconstructs_none() -> None:
+    rows = with_columns(TABLE, r2=[-0.2, -0.1, -0.3, -0.02, -0.4])
+    assert "the mean of all items would come nearer" in selection.best(rows, "r2").explanation
+    assert "No model" not in selection.best(with_columns(TABLE, r2=[0.1] * 5), "r2").explanation
+
+
 def test_what_scores_of_samples_are_worth_is_said() -> None:
     table = with_columns(TABLE, inception_score=[2.0] * 5, score_of_data=[8.0] * 5, judge_accuracy=[0.44] * 5)
     told = selection.best(table, "generation").explanation

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ratescape.cli.output import note
 from ratescape.errors import SpecError
 from ratescape.records.codecs import CodecRecord, write_codec_record
 from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder, is_landscape
@@ -143,7 +144,10 @@ def _of_landscape(wanted: Wanted) -> Opened:
         return _of_network(wanted, None)
     if wanted.betas is not None:
         raise SpecError("for and betas are both given: leave one of them out")
-    folder = Landscape(wanted.path).best(wanted.use).folder
+    best = Landscape(wanted.path).best(wanted.use)
+    for line in best.cautions:
+        note(f"caution: {line}")
+    folder = best.folder
     assert folder is not None  # only a model between the grid points, which were not searched, has none
     return _of_model(folder.path, wanted)
 

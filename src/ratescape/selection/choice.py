@@ -137,7 +137,9 @@ class Choice:
     @property
     def verdict(self) -> list[str]:
         """How sure the choice is, in sentences, and what else must be known."""
-        if _carries(self.winner) or self.metric.layer:
+        if self.metric.column == "r2" and self.winner.value <= 0:
+            lines = [told.WORSE_THAN_MEAN]
+        elif _carries(self.winner) or self.metric.layer:
             name = self.winner.name
             lines = [told.tie_sentence(self.winner, self.ties) if self.ties else f"{name} {self._alone()}."]
         else:

@@ -24,6 +24,12 @@ ALL_ALIKE = (
 )
 """Of the best of models that make the same of all images."""
 
+WORSE_THAN_MEAN = (
+    "No model reconstructs yet: the mean of all items would come nearer to each (R² is below 0). Train for more epochs "
+    "before using this one."
+)
+"""Of the best of models of vectors where none is of use."""
+
 FEW_IMAGES = 500
 """Of fewer images than this, an accuracy of 0.8 is known to 0.018 at best."""
 
