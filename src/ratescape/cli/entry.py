@@ -57,7 +57,7 @@ class Guard:
         """Handle the signals from now on."""
         for one in self.signals:
             signal.signal(one, self.handle)
-        sys.unraisablehook = self._unraisable
+        sys.unraisablehook = self.unraisable
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Raise KeyboardInterrupt; end at once if that was tried before, or where an import would swallow it."""
@@ -76,7 +76,7 @@ class Guard:
         os.write(2, f"{fresh}ratescape: {how}; the same command {what}\n".encode())
         os._exit(128 + (self.signal or 0))
 
-    def _unraisable(self, unraisable: Any) -> None:
+    def unraisable(self, unraisable: Any) -> None:
         """An interrupt that came where nothing can be raised is sent again; all else is shown as ever."""
         if unraisable.exc_type is MemoryError and "thread" in (unraisable.err_msg or ""):
             return  # signs of life, say, for which there was no memory: the work itself says what it lacks
