@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import hashlib
 import importlib
+import json
 import os
 import re
 import shutil
@@ -20,6 +21,8 @@ import numpy as np
 import torch
 from helpers.commands import TINY
 from helpers.images import blobs
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from ratescape.cli import commands, entry
 from reliability.disk import operations_of
@@ -89,15 +92,51 @@ class Case:
 
     def results(self) -> dict[str, str]:
         """Digests of all files of the place, by their names; of those that vary, an empty text."""
-        found: dict[str, str] = {}
+        files = [path for path in sorted(self.place.rglob("*")) if path.is_file()]
+        named = {str(path.relative_to(self.place)): path for path in files}
+        return {name: "" if path.name in VARIABLE else digest(path) for name, path in named.items()}
+
+    def state(self) -> str:
+        """A digest of all that the place holds: of folders, too, and of times no more than that they are there."""
+        found: list[tuple[str, str]] = []
         for path in sorted(self.place.rglob("*")):
-            if path.is_file():
-                content = path.read_bytes()
-                if path.name == "training.jsonl":  # how long each epoch took
-                    content = re.sub(rb'"seconds": [^,}]*', b"", content)
-                digest = hashlib.sha256(content).hexdigest()
-                found[str(path.relative_to(self.place))] = "" if path.name in VARIABLE else digest
-        return found
+            if path.is_dir():
+                told = "folder"
+            elif path.name in VARIABLE and (kept := parsed(path)) is not None:
+                told = f"{type(kept)} {sorted(kept) if isinstance(kept, dict) else kept}"
+            else:
+                told = digest(path) if path.suffix != ".safetensors" else timeless(path)
+            found.append((str(path.relative_to(self.place)), told))
+        return hashlib.sha256(repr(found).encode()).hexdigest()
+
+
+def digest(path: Path) -> str:
+    """Of a file's content, but for how long each epoch took."""
+    content = path.read_bytes()
+    if path.name == "training.jsonl":
+        content = re.sub(rb'"seconds": [^,}]*', b"", content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def timeless(path: Path) -> str:
+    """Digest of weights or a checkpoint, but for how long its training took; of a damaged one, of its bytes."""
+    try:
+        tensors = load_file(path)
+    except SafetensorError:
+        return digest(path)
+    found = hashlib.sha256()
+    for name, values in sorted(tensors.items()):
+        kept = np.delete(values, -2, -1) if name.startswith("epochs") else values  # the column of seconds
+        found.update(name.encode() + kept.tobytes())
+    return found.hexdigest()
+
+
+def parsed(path: Path) -> Any:
+    """The content of a whole file of JSON; None of another."""
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError:
+        return None
 
 
 def forked(
@@ -216,6 +255,8 @@ class Cases:
         np.savez(self.images, images=blobs(COUNT), labels=np.arange(COUNT) % 2)
         self.few = folder / "few.npy"
         np.save(self.few, blobs(3))
+        self.taken_up: dict[str, tuple[Ended, list[str]]] = {}
+        """What came of a command that was given again, by its name and the state it began with."""
         self._wholes: dict[str, Whole] = {}
 
     def case(self, name: str) -> Case:
