@@ -309,6 +309,24 @@ def test_what_is_tried_again_and_what_is_not() -> None:
         failures.instead(part, RayTaskError("pack_task", "ZeroDivisionError", ZeroDivisionError()))
 
 
+def test_a_task_that_cannot_be_halved_outlives_machines_and_no_error_of_its_own() -> None:
+    ends: list[Any] = [NodeDiedError("gone"), NodeDiedError("gone"), 7]
+
+    def run() -> int:
+        end = ends.pop(0)
+        if isinstance(end, Exception):
+            raise end
+        return end
+
+    assert failures.persistently("the size of packs", run) == 7 and ends == []
+    ends += [NodeDiedError("gone")] * failures.TRIES
+    with pytest.raises(ResourceError, match=r"^machines or their processes died 4 times while working at the size of"):
+        failures.persistently("the size of packs", run)
+    ends[:] = [RayTaskError("size_task", "", SpecError("a wrong spec"))]
+    with pytest.raises(SpecError, match=r"^a wrong spec$"):
+        failures.persistently("the size of packs", run)
+
+
 def test_another_ratescape_on_a_machine_is_refused() -> None:
     order = tasks.Order(EvaluationSpec(), ExecutionSpec(), None, version="0.0.0")
     with pytest.raises(ResourceError, match=r"has ratescape .* and this one 0\.0\.0: install the same on all"):

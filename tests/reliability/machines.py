@@ -6,6 +6,7 @@ Each machine is a network namespace with its own temporary folders; it takes Lin
 import contextlib
 import ctypes
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -125,9 +126,9 @@ class Machines:
         (self.folder / f"{number}.log").unlink()
 
     def tasks(self) -> list[int]:
-        """Processes of tasks that are at work, on all machines but the head."""
+        """Processes of tasks that are at work, on all machines but the head; not Ray's own, or the machine dies."""
         found = [pid for number in self.processes if number for pid in pids_of(f"rs{number}")]
-        return [pid for pid in found if title(pid).startswith("ray::") and "IDLE" not in title(pid)]
+        return [pid for pid in found if re.match("ray::(?!IDLE|\\w*Agent)", title(pid))]
 
     def end(self) -> None:
         """Switch all machines off."""

@@ -17,6 +17,7 @@ from ratescape.execution.workers import how_it_ended
 from ratescape.hub.files import ABOUT, WEIGHTS, kind_of, listed
 from ratescape.records.answers import Answer, Outcome, answers
 from ratescape.records.files import Unreadable, read_json_lines, whole_folder, write_atomically
+from ratescape.records.folders import read_spec
 from ratescape.records.table import read_table
 from ratescape.report.control import control_figure
 from ratescape.restoring.masks import mask_of
@@ -163,6 +164,23 @@ def test_a_repository_of_no_kind_is_one_line(kind: object, tmp_path: Path) -> No
     (tmp_path / ABOUT).write_text("[" * 100_000)
     with pytest.raises(HubError, match="damaged: download it again"):
         kind_of(tmp_path, tmp_path)
+
+
+def test_a_spec_that_the_system_refuses_for_a_moment_is_not_a_broken_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refined model whose spec could not be read was left out, and the unrefined one handed over without a word."""
+    (tmp_path / "spec.yaml").write_text("version: 3\nbetas: [1, 1, 1, 1, 1]\n")
+    with pytest.raises(RecordError, match="does not describe a model") as damaged:
+        read_spec(RunSpec, tmp_path)
+    assert not isinstance(damaged.value, Unreadable)
+
+    def refuses(path: Path, *given: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
+
+    monkeypatch.setattr(Path, "open", refuses)
+    with pytest.raises(Unreadable, match=r"spec.yaml cannot be used \(Too many open files\)"):
+        read_spec(RunSpec, tmp_path)
 
 
 def test_links_that_go_round_in_a_repository_are_one_line(tmp_path: Path) -> None:

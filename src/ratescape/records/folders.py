@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ratescape.errors import RecordError, SpecError
-from ratescape.records.files import failed, finite, write_atomically, write_changed
+from ratescape.records.files import failed, finite, is_refusal, write_atomically, write_changed
 from ratescape.specs.checks import from_json
 from ratescape.specs.codec import from_dict, read_mapping, to_yaml
 from ratescape.specs.identity import FORMAT, differences, key
@@ -245,6 +245,7 @@ def read_spec(cls: type, folder: Path) -> Any:
 
     Raises:
         RecordError: it is missing, of another format, or does not describe such a spec.
+        Unreadable: it is there, but the system refuses it.
     """
     path = folder / "spec.yaml"
     if not path.exists():
@@ -256,6 +257,8 @@ def read_spec(cls: type, folder: Path) -> Any:
             raise RecordError(f"{folder} {other_format(version)}")
         return from_dict(cls, values)
     except SpecError as error:
+        if error.__cause__ is not None and is_refusal(error.__cause__):
+            raise failed(error.__cause__) from error
         kind = "landscape" if cls is SweepSpec else "model"
         raise RecordError(
             f"{path} does not describe a {kind} ({error}): check the path, restore the file, or start a new folder"

@@ -18,7 +18,7 @@ from ratescape.errors import RecordError, ResourceError
 from ratescape.execution.engine import Job
 from ratescape.execution.packing import Pack, member_bytes
 from ratescape.execution.ray.board import Board
-from ratescape.execution.ray.failures import Piece, instead, plain_error, smaller
+from ratescape.execution.ray.failures import Piece, instead, persistently, smaller
 from ratescape.execution.ray.store import Files, read_files, write_files
 from ratescape.execution.ray.tasks import LAST_WORDS, Order, judge_task, network_task, pack_task, size_task
 from ratescape.execution.workspace import is_trained
@@ -69,10 +69,8 @@ class RayEngine:
     def pack_size(self, spec: SweepSpec, data: ImageData, execution: ExecutionSpec) -> int:
         """As of :meth:`ratescape.execution.engine.Engine.pack_size`: as many as fit, and leave no machine idle."""
         alone = dataclasses.replace(self.execution, engine="in-process", address=None, results=None)
-        try:
-            fitting: int = ray.get(self.task(size_task).remote(spec, data, alone))
-        except RayError as error:
-            raise plain_error(error) from error
+        sized = self.task(size_task)
+        fitting: int = persistently("the size of packs", lambda: ray.get(sized.remote(spec, data, alone)))
         return fitting if execution.pack else min(fitting, math.ceil(len(spec.runs()) / self.processes))
 
     def task(self, function: Callable[..., Any], memory: int = 0) -> Any:

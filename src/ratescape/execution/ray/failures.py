@@ -59,6 +59,16 @@ def instead(piece: Piece, error: RayError) -> list[Piece]:
     ) from error
 
 
+def persistently(what: str, run: Callable[[], Any]) -> Any:
+    """The result of a task that has nothing to be halved: begun again where a machine dies under it."""
+    piece = Piece(what, run, finish=lambda _: None)
+    while True:
+        try:
+            return run()
+        except RayError as error:
+            instead(piece, error)
+
+
 def smaller(piece: Piece, cause: BaseException | None) -> list[Piece]:
     """The halves of a piece too large for memory; raises where there are none."""
     halves = piece.halves()
