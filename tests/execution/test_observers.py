@@ -128,6 +128,18 @@ def test_notes_that_cannot_be_written_lose_nothing_but_themselves(tmp_path: Path
     assert list(Notes(tmp_path / "gone").messages()) == []
 
 
+def test_half_a_message_on_a_full_disk_costs_itself_and_the_next_alone(tmp_path: Path) -> None:
+    """As a campaign found it: the sweep ended with a traceback in place of the worker's error."""
+    notes, tell = Notes(tmp_path), Notes.teller(tmp_path, "new")
+    tell({"step": 1})
+    (path,) = tmp_path.glob("new.*.notes")
+    with path.open("a") as file:
+        file.write(json.dumps({"step": 2})[:5])
+    tell({"step": 3})
+    tell({"step": 4})
+    assert list(notes.messages()) == [{"step": 1}, {"step": 4}]
+
+
 def test_an_observer_may_care_about_nothing() -> None:
     """And what it does not ask for is still told it, without harm."""
     told: list[Progress] = []

@@ -75,7 +75,7 @@ def plans(cases: Cases, name: str) -> list[Plan]:
 
 def after_worker(cases: Cases, name: str, plan: Plan) -> list[str]:
     """What is wrong where a worker dies or fails at an operation, and the command is given again."""
-    case = cases.case(name)
+    case, enough = cases.case(name), whole_steps(cases, name)
     case.prepare()
     first, steps = watched(cases, name, plan)
     if first.status == 0:  # it had less to do than another time, or what failed is not needed
@@ -88,13 +88,14 @@ def after_worker(cases: Cases, name: str, plan: Plan) -> list[str]:
     wrong += taken_up(cases, name, second)
     if any(done[path] != now for path, now in finished(SweepFolder(case.place / "results")).items() if path in done):
         wrong.append("a model that was done was written again")
-    if steps + more > (enough := whole_steps(cases, name)) + WORKERS:
+    if steps + more > enough + WORKERS:
         wrong.append(f"{steps} and {more} steps where {enough} are enough")
     return wrong
 
 
 def whole_steps(cases: Cases, name: str) -> int:
-    """Steps of all trainings of the same command in one process."""
+    """Steps of all trainings of the same command in one process; what else it comes to is known then, too."""
+    cases.whole(name)  # it takes the place of a case
     return cases.whole(name.replace("workers", "", 1).strip() or "dedicated").steps
 
 

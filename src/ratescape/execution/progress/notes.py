@@ -38,14 +38,22 @@ class Notes:
         return tell
 
     def messages(self) -> Iterator[Message]:
-        """What was told since the last look; half a line is left for the next one."""
+        """What was told since the last look; half a line is left for the next one.
+
+        A line that is none is passed over: where a disk is full, half of a message stays, and the next is joined to it.
+        """
         for path in sorted(self.folder.glob("*.notes")):
             with contextlib.suppress(OSError):
                 content = path.read_bytes()
                 begin = self.read.get(path, 0)
                 end = content.rfind(b"\n", begin) + 1 or begin
                 self.read[path] = end
-                yield from map(json.loads, content[begin:end].splitlines())
+                for line in content[begin:end].splitlines():
+                    try:
+                        message = json.loads(line)
+                    except ValueError:
+                        continue
+                    yield message
 
 
 @contextlib.contextmanager
