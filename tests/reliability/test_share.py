@@ -45,6 +45,11 @@ def test_whatever_is_broken_off_is_taken_up(campaign: str, cases: Cases, chosen:
         assert trial.wrong() == [], f"{campaign} {trial.name}, RATESCAPE_SEED={SEED}"
 
 
+def test_a_sweep_whose_processes_are_killed_at_random_moments_is_taken_up(cases: Cases) -> None:
+    (trial,) = share(list(CAMPAIGNS["kills"](cases, ("workers", "workers targeted"))), 1, SEED)
+    assert trial.wrong() == [], f"kills {trial.name}, RATESCAPE_SEED={SEED}"
+
+
 def test_what_is_said_to_be_done_outlives_a_power_cut(cases: Cases, chosen: str) -> None:
     for keeps in KEEPS:
         assert crashing.after_the_end(cases, chosen, keeps, SEED) == []

@@ -79,13 +79,13 @@ def after_worker(cases: Cases, name: str, plan: Plan) -> list[str]:
     case.prepare()
     first, steps = watched(cases, name, plan)
     if first.status == 0:  # it had less to do than another time, or what failed is not needed
-        return [f"it ended well, but {one}" for one in taken_up(cases, name, first)]
+        return [f"it ended well, but {one}" for one in taken_up(cases, name, first, expected(cases, name))]
     wrong: list[str] = []
     if not first.is_one_line or (plan.what in DEATHS and "SIGKILL" not in first.err):
         wrong.append(f"not one line: {first.status} {first.err!r}")
     done = finished(SweepFolder(case.place / "results"))
     second, more = watched(cases, name, Plan())
-    wrong += taken_up(cases, name, second)
+    wrong += taken_up(cases, name, second, expected(cases, name))
     if any(done[path] != now for path, now in finished(SweepFolder(case.place / "results")).items() if path in done):
         wrong.append("a model that was done was written again")
     if steps + more > enough + WORKERS:
@@ -93,10 +93,20 @@ def after_worker(cases: Cases, name: str, plan: Plan) -> list[str]:
     return wrong
 
 
+def alone(name: str) -> str:
+    """The same command in one process."""
+    return name.replace("workers", "", 1).strip() or "dedicated"
+
+
+def expected(cases: Cases, name: str) -> dict[str, str]:
+    """The results of a sweep: those of one process; a network has more threads in a worker, which its digits show."""
+    return cases.whole(name if alone(name) == "conditioned" else alone(name)).results
+
+
 def whole_steps(cases: Cases, name: str) -> int:
     """Steps of all trainings of the same command in one process; what else it comes to is known then, too."""
-    cases.whole(name)  # it takes the place of a case
-    return cases.whole(name.replace("workers", "", 1).strip() or "dedicated").steps
+    expected(cases, name)  # it takes the place of a case
+    return cases.whole(alone(name)).steps
 
 
 KILLED = ("driver", "worker", "all")
@@ -131,7 +141,7 @@ def after_kills(cases: Cases, name: str, seed: int) -> list[str]:
         if ended.status not in (0, -signal.SIGKILL) and not (ended.is_one_line and killed and who == "worker"):
             wrong.append(f"{who} after {delay:.2f} s, not one line: {ended.status} {ended.err!r}")
     last, more = watched(cases, name, Plan())
-    wrong += taken_up(cases, name, last)
+    wrong += taken_up(cases, name, last, expected(cases, name))
     if steps + more > enough + KILLS * WORKERS:
         wrong.append(f"{steps + more} steps where {enough} are enough")
     return wrong
@@ -164,6 +174,7 @@ def whole_seconds(cases: Cases, name: str) -> float:
 
 def after_shortage(cases: Cases, name: str, seed: int) -> list[str]:
     """What is wrong where the system kills a worker whose control group is out of memory, and it is repeated."""
+    expected(cases, name)  # it takes the place of a case
     case, chance = cases.case(name), random.Random(f"{name} {seed}")
     group = GROUPS / "ratescape"
     group.mkdir()
@@ -176,8 +187,8 @@ def after_shortage(cases: Cases, name: str, seed: int) -> list[str]:
     finally:
         group.rmdir()
     if first.status == 0:
-        return [f"it ended well, but {one}" for one in taken_up(cases, name, first)]
+        return [f"it ended well, but {one}" for one in taken_up(cases, name, first, expected(cases, name))]
     wrong = [] if first.is_one_line else [f"not one line: {first.status} {first.err!r}"]
     if not killed or "SIGKILL" not in first.err:
         wrong.append(f"with {limit} bytes, killed={killed}: {first.err!r}")
-    return wrong + list(taken_up(cases, name, watched(cases, name, Plan())[0]))
+    return wrong + list(taken_up(cases, name, watched(cases, name, Plan())[0], expected(cases, name)))
