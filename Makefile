@@ -28,7 +28,7 @@ campaign: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m campaign $(TEST_OPTIONS)
 
 campaign-reliability: .venv/dev.stamp
-	@for name in crash failure power signals limits workers memory ray files words; do echo "$$name ..."; OMP_NUM_THREADS=1 $(BIN)/python \
+	@for name in crash failure power signals limits workers kills memory ray files words; do echo "$$name ..."; OMP_NUM_THREADS=1 $(BIN)/python \
 	tests/reliability/campaign.py $$name $(CAMPAIGN_OPTIONS) --out $(CAMPAIGN_OUT)-$$name.jsonl || failed=1; done; \
 	test -z "$$failed"
 
