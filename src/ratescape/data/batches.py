@@ -101,6 +101,25 @@ class Images:
         return torch.randperm(len(self), generator=generator).to(self.device)
 
 
+AT_ONCE: Final = 250
+"""Images that pass a network together on a CPU: the maps of 1,000 of 28 x 28 do not stay in its caches."""
+
+
+def parts(chunk: Tensor) -> Iterator[slice]:
+    """Which of a chunk of images ``[B, ...]`` pass a network together: on a CPU some of them, on a GPU all.
+
+    Noise is drawn for the whole chunk, so that no draw depends on this.
+
+    Example::
+
+        for part in parts(chunk):
+            model(PosteriorSample([layer[part] for layer in noise]), chunk[part])
+    """
+    size = AT_ONCE if chunk.device.type == "cpu" else len(chunk)
+    for begin in range(0, len(chunk), size):
+        yield slice(begin, begin + size)
+
+
 STREAMS: Final = {
     "order": 0,
     "noise": 1,

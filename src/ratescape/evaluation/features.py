@@ -1,5 +1,6 @@
 """What probes see: posterior means or samples of the layers, and of which images."""
 
+import functools
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -9,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ratescape.data.batches import Images, stream
+from ratescape.data.batches import Images, parts, stream
 from ratescape.errors import DataError
-from ratescape.model.hierarchy import CHUNK, HVAE, LatentSource, Pass, PosteriorMode, PosteriorSample
+from ratescape.model.hierarchy import CHUNK, HVAE, Pass, PosteriorMode, PosteriorSample
 
 LayerArrays: TypeAlias = list[npt.NDArray[np.float32]]
 """One array of each layer, top first, ``[N, D_l]``."""
@@ -42,10 +43,8 @@ def features(model: HVAE, images: Images, seed: int, sampled: bool = False) -> L
     """
     generator = torch.Generator(images.device).manual_seed(stream(seed, "evaluation"))
 
-    def source(count: int) -> LatentSource:
-        return PosteriorSample(model.noise(count, generator)) if sampled else PosteriorMode()
-
-    return _read(model, images, source, lambda result: [q.mean for q in result.posteriors])
+    noise = functools.partial(model.noise, generator=generator) if sampled else None
+    return _read(model, images, noise, lambda result: [q.mean for q in result.posteriors])
 
 
 def posterior_samples(model: HVAE, images: Images, seed: int) -> LayerArrays:
@@ -55,18 +54,21 @@ def posterior_samples(model: HVAE, images: Images, seed: int) -> LayerArrays:
     scored on.
     """
     generator = torch.Generator(images.device).manual_seed(stream(seed, "probes"))
-    return _read(
-        model, images, lambda count: PosteriorSample(model.noise(count, generator)), lambda result: result.latents
-    )
+    return _read(model, images, functools.partial(model.noise, generator=generator), lambda result: result.latents)
 
 
 @torch.no_grad()
 def _read(
-    model: HVAE, images: Images, source: Callable[[int], LatentSource], read: Callable[[Pass], list[Tensor]]
+    model: HVAE, images: Images, noise: Callable[[int], list[Tensor]] | None, read: Callable[[Pass], list[Tensor]]
 ) -> LayerArrays:
-    """What is read off one pass over all images, by layer."""
-    passes = (model.passes([source(len(chunk))], chunk, decode=False)[0] for chunk in images.in_order(CHUNK))
-    batches = [[seen(model, index, values) for index, values in enumerate(read(result))] for result in passes]
+    """What is read off one pass over all images, by layer: at samples with this noise, or at modes without."""
+    batches: list[list[Tensor]] = []
+    for chunk in images.in_order(CHUNK):
+        drawn = None if noise is None else noise(len(chunk))
+        for part in parts(chunk):
+            source = PosteriorMode() if drawn is None else PosteriorSample([layer[part] for layer in drawn])
+            (result,) = model.passes([source], chunk[part], decode=False)
+            batches.append([seen(model, index, values) for index, values in enumerate(read(result))])
     return [as_array(torch.cat(layer)) for layer in zip(*batches, strict=True)]
 
 

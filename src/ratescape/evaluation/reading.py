@@ -6,15 +6,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ratescape.data.batches import Images, stream
+from ratescape.data.batches import Images, parts, stream
 from ratescape.evaluation.rates import Rates, averaged
 from ratescape.evaluation.reconstruction import Reconstruction
 from ratescape.model.distributions import Gaussian
 from ratescape.model.hierarchy import CHUNK, HVAE, Pass, PosteriorMode, PosteriorSample
-
-AT_ONCE = 250
-"""Images that pass a network together on a CPU: the maps of 1,000 of 28 x 28 do not stay in its caches, and take 1.5
-times as long. Noise is drawn for whole chunks, so that this changes no draw."""
 
 
 class Reading(NamedTuple):
@@ -62,8 +58,7 @@ def read(model: HVAE, images: Images, seed: int, draws: int = 1) -> Reading:
     batches: list[_Batch] = []
     for chunk in images.in_order(CHUNK):
         noise = [model.noise(len(chunk), generator) for _ in range(draws)]
-        size = AT_ONCE if chunk.device.type == "cpu" else CHUNK
-        for part in (slice(begin, begin + size) for begin in range(0, len(chunk), size)):
+        for part in parts(chunk):
             sources = [PosteriorSample([layer[part] for layer in one]) for one in noise]
             batches.append(_batch(model, chunk[part], sources))
     return Reading(
