@@ -12,7 +12,8 @@ from torch import nn
 from ratescape.data.batches import unit
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.data.formats import Split
-from ratescape.errors import SpecError
+from ratescape.errors import CheckpointError, SpecError
+from ratescape.judges.resuming import Kept
 from ratescape.judges.training import crop_and_flip, learning_rate, train_judge
 from ratescape.specs.judge import JudgeSpec
 
@@ -81,6 +82,40 @@ def test_a_training_repeats_and_leaves_random_numbers_alone(data: ImageData, tmp
     assert torch.equal(torch.get_rng_state(), state)
     assert one.spec.epochs == 2
     assert same_weights(one.network, two.network) and not same_weights(one.network, other.network)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        dataclasses.replace(QUICK, epochs=2),
+        JudgeSpec("small-cnn", 2, 16, "sgd", 0.01, momentum=0.9, schedule="cosine", augment=True),
+    ],
+    ids=lambda spec: spec.optimiser,
+)
+def test_a_training_that_is_broken_off_goes_on_to_the_very_same_judge(spec: JudgeSpec, tmp_path: Path) -> None:
+    data, path = load_data(*stripes(150), limit=100), tmp_path / "kept"
+    begun: list[int] = []
+
+    def interrupted(step: int, steps: int) -> None:
+        begun.append(step)
+        if len(begun) == 3:
+            raise KeyboardInterrupt
+
+    whole = train_judge(data, spec)
+    for _ in range(2):
+        begun.clear()
+        with pytest.raises(KeyboardInterrupt):
+            train_judge(data, spec, progress=interrupted, kept=Kept(path, "me", 0.0))
+    assert begun == [4, 5, 6]  # whatever was drawn in between, by whomever
+    torch.rand(7)
+    assert same_weights(train_judge(data, spec, kept=Kept(path, "me")), whole)
+    begun.clear()
+    with pytest.raises(KeyboardInterrupt):
+        train_judge(data, spec, progress=interrupted, kept=Kept(path, "somebody else"))
+    assert begun == [1, 2, 3]
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(CheckpointError, match="kept"):
+        train_judge(data, spec, kept=Kept(path, "me"))
 
 
 def test_nothing_is_learned_from_validation_and_test(data: ImageData, tmp_path: Path) -> None:

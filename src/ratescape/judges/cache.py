@@ -21,6 +21,7 @@ from ratescape.data.catalog import ImageData
 from ratescape.errors import CheckpointError, DataError, SpecError
 from ratescape.judges.networks import network
 from ratescape.judges.recipes import judge_spec
+from ratescape.judges.resuming import Kept
 from ratescape.judges.training import CHUNK, accuracy, class_names, logits_of, train_judge
 from ratescape.records import files, locks
 from ratescape.records.folders import ResultsFolder
@@ -184,8 +185,8 @@ def cached_judge(
 ) -> Judge:
     """The judge of a data set and recipe: from the cache, or trained now and kept there.
 
-    Only one process trains a judge; others that want the same one wait for it. A training that is killed leaves no
-    judge behind.
+    Only one process trains a judge; others that want the same one wait for it. A training that is killed goes on
+    from its last checkpoint.
 
     Example::
 
@@ -250,8 +251,9 @@ def _key(data: DataSpec, fingerprint: str, spec: JudgeSpec) -> str:
 
 
 def _train(path: Path, data: ImageData, spec: JudgeSpec, device: torch.device, progress: Progress | None) -> None:
-    """Train a judge and write it, whole or not at all."""
-    trained = train_judge(data, spec, device, progress)
+    """Train a judge, or take its training up, and write it, whole or not at all."""
+    kept = Kept(path.with_suffix(".checkpoint"), f"{path.stem} {device.type}")
+    trained = train_judge(data, spec, device, progress, kept)
     binary = bool(data.spec.binary)
     header = {
         "judge": to_dict(spec),
@@ -263,3 +265,4 @@ def _train(path: Path, data: ImageData, spec: JudgeSpec, device: torch.device, p
         "validation_accuracy": None if data.validation is None else accuracy(trained, data.validation, binary),
     }
     checkpoint.save(path, trained.state_dict(), header)
+    kept.discard()

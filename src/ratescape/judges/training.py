@@ -12,6 +12,7 @@ from ratescape.data.catalog import ImageData
 from ratescape.data.formats import Split
 from ratescape.errors import DataError, SpecError
 from ratescape.judges.networks import network
+from ratescape.judges.resuming import Kept
 from ratescape.specs.judge import JudgeSpec
 
 CHUNK = 250
@@ -43,17 +44,22 @@ def train_judge(
     spec: JudgeSpec,
     device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
+    kept: Kept | None = None,
 ) -> nn.Module:
-    """Train a network on the training images; the result depends on the arguments alone.
+    """Train a network on the training images; the result depends on the data, the spec and the device alone.
 
     Example::
 
         classifier = train_judge(load_data("mnist-5k"), JudgeSpec(epochs=4))
         logits = classifier(images)  # [B, C, H, W] to [B, M]
 
+    Args:
+        kept: where its state is kept, and taken up from.
+
     Raises:
         DataError: the data have no labels, or all the same.
         SpecError: the training diverged, or the images are too small.
+        CheckpointError, RecordError: as of :class:`Kept`.
     """
     device = torch.device(device)
     classes = class_names(data)
@@ -61,7 +67,7 @@ def train_judge(
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(stream(spec.seed, "weights"))
         learner = network(spec.architecture, data.shape, len(classes)).to(device)
-        _descend(learner, data, spec, device, progress)
+        _descend(learner, data, spec, device, progress, kept)
     if not all(bool(p.isfinite().all()) for p in learner.parameters()):
         raise SpecError(
             f"the training of a judge on {data.spec.name} diverged: give a spec of a smaller judge.learning_rate than "
@@ -76,8 +82,9 @@ def _descend(
     spec: JudgeSpec,
     device: torch.device,
     progress: Callable[[int, int], None] | None,
+    kept: Kept | None,
 ) -> None:
-    """Minimise the cross-entropy, from the first epoch to the last."""
+    """Minimise the cross-entropy, from the first epoch, or where it was broken off, to the last."""
     if device.type == "cpu":
         keep_freed_memory()
     images = Images(data.train.pixels, bool(data.spec.binary), device)
@@ -87,9 +94,10 @@ def _descend(
     per_epoch = math.ceil(len(images) / spec.batch)
     steps = spec.epochs * per_epoch
     batches: tuple[Tensor, ...] = ()
-    for step in range(steps):
+    begun = 0 if kept is None else kept.taken_up(learner, optimiser)
+    for step in range(begun, steps):
         epoch, position = divmod(step, per_epoch)
-        if position == 0:
+        if position == 0 or step == begun:
             # Batches of sizes as equal as can be: the statistics of a small last one would upset the normalisation.
             batches = images.order(spec.seed, epoch).tensor_split(per_epoch)
         batch = images.take(batches[position])  # [B, C, H, W]
@@ -100,6 +108,8 @@ def _descend(
         nn.functional.cross_entropy(logits, labels[batches[position]]).backward()
         optimiser.param_groups[0]["lr"] = learning_rate(spec, step, per_epoch)
         optimiser.step()
+        if kept is not None:
+            kept.step(learner, optimiser, step + 1)
         if progress is not None:
             progress(step + 1, steps)
 
