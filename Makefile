@@ -59,10 +59,11 @@ format: .venv/dev.stamp
 	@if [ -e web/node_modules/ready.stamp ]; then npm --prefix web run --silent format; fi
 
 # The stamp's name is the extra that is installed. The variable, unlike --constraint, also holds for the build backend.
+# Python compiles what it imports, which is a small part of what is installed.
 .venv/%.stamp: pyproject.toml constraints.txt
 	@echo "Installing ratescape[$*] into .venv (takes a few minutes, once) ..."
 	$(PYTHON) -m venv .venv
-	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --editable ".[$*]"
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --no-compile --editable ".[$*]"
 	@touch $@
 
 # Wheel and sdist in dist/, checked, and the wheel tried in empty environments: takes minutes. RELEASE_OPTIONS such as

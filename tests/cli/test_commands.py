@@ -372,7 +372,7 @@ def test_refining_less_than_before_says_what_is_offered(run: Run, conditioned: S
     assert kept == {1, 4}
     offered = Landscape(conditioned.path).best("nelbo").refined
     assert offered is not None and offered.row["epochs"] == 4  # more epochs are better here
-    assert "Refined and kept (--refine 1), but one refined otherwise before is better:\nFor nelbo" in said
+    assert "Refined and kept (--refine 1), but the one refined for 4 epochs before is better:\nFor nelbo" in said
 
 
 def test_models_that_did_not_compete_are_told(run: Run, mapped: SweepFolder, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What is printed: progress bars and errors."""
 
 import dataclasses
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,21 @@ def test_nobody_watches_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not output.is_watched(quiet=False)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     assert output.is_watched(quiet=False) and not output.is_watched(quiet=True)
+
+
+def test_work_that_is_counted_gives_signs_of_life_in_a_pipe(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also while a piece of it takes long: somebody waited a minute for the first of restored images."""
+    monkeypatch.setattr(output, "OFTEN", 0.02)
+    for quiet in (True, False):
+        with output.counted("restoring", 2000, quiet) as progress:
+            time.sleep(0.1)
+            progress(1500)
+            time.sleep(0.1)
+        lines = capsys.readouterr().err.splitlines()
+        assert bool(lines) is not quiet
+    assert lines[0] == "restoring: 0 of 2,000 (1 s so far)" and lines[-1] == "restoring: 1,500 of 2,000 (1 s so far)"
 
 
 def test_an_error_is_one_line_whatever_it_is_made_of(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,8 @@
 
 import contextlib
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,17 +68,25 @@ def bar(quiet: bool) -> "Iterator[Observer]":
         yield observer
 
 
+OFTEN = 15.0
+"""Seconds between two lines about work that is counted, where stderr is no terminal."""
+
+
 @contextlib.contextmanager
 def counted(what: str, total: int, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """A function that is told how many of ``total`` are done, and shows it as a bar at a terminal.
+    """A function that is told how many of ``total`` are done, and shows it: as a bar at a terminal, else as lines.
 
     Example::
 
         with counted("compressing", 1000, quiet=False) as progress:
             progress(500)
     """
-    if not is_watched(quiet):
+    if quiet:
         yield lambda done: None
+        return
+    if not is_watched(quiet):
+        with _lines(what, total) as progress:
+            yield progress
         return
     from rich.console import Console
     from rich.progress import Progress
@@ -84,6 +94,31 @@ def counted(what: str, total: int, quiet: bool) -> Iterator[Callable[[int], None
     with Progress(console=Console(stderr=True)) as bars:
         task = bars.add_task(what, total=total)
         yield lambda done: bars.update(task, completed=done)
+
+
+@contextlib.contextmanager
+def _lines(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Such a function that writes a line now and then, also while nothing is told: one piece may take minutes."""
+    from ratescape.compute.background import Background
+    from ratescape.records.spans import span
+
+    begun, over, state = time.monotonic(), threading.Event(), [0]
+
+    def watch() -> None:
+        while not over.wait(OFTEN):
+            note(f"{what}: {state[0]:,} of {total:,} ({span(time.monotonic() - begun)} so far)")
+
+    def progress(done: int) -> None:
+        state[0] = done
+
+    lines = Background(watch)
+    with contextlib.suppress(RuntimeError):  # no further thread: the work goes on without lines
+        lines.start()
+    try:
+        yield progress
+    finally:
+        over.set()
+        lines.join()
 
 
 def summary(landscape: "Landscape") -> list[str]:

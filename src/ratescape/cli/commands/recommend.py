@@ -64,7 +64,8 @@ class Recommend:
             say(line)
         offered = best.refined
         if self.refine and offered is not None and int(offered.row["epochs"]) != self.refine:
-            say(f"Refined and kept (--refine {self.refine}), but one refined otherwise before is better:")
+            before = int(offered.row["epochs"])
+            say(f"Refined and kept (--refine {self.refine}), but the one refined for {before} epochs before is better:")
         say(str(best))
         for record in best.files:
             say(f"Files:   {record.text}")
