@@ -141,6 +141,8 @@ import os, signal, sys
 import safetensors
 from ratescape.checkpoint import files
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what it starts in the background ignore it
+
 def interrupted(*_):
     try:
         os.kill(os.getpid(), signal.SIGINT)
