@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from ratescape.records.folders import SweepFolder
 from reliability.commands import Case, Cases, Ended, run
-from reliability.crashing import deaths, failures, finished, taken_up
+from reliability.crashing import deaths, failures, finished, taken_up, written_again
 from reliability.faults import DEATHS, KINDS, Plan, kinds_of
 from reliability.machines import Machines, waited_for
 from reliability.plain import plain_page
@@ -115,14 +115,12 @@ class OnCluster:
 
     def given_again(self, name: str, first: Ended) -> Iterator[str]:
         """What is wrong with a command that did not end well, and was given again."""
-        done = finished(SweepFolder(self.case(name).place / "results"))
+        done = finished(results := SweepFolder(self.case(name).place / "results"))
         if first.status not in (0, -9) and not first.is_one_line:
             yield f"not one line: {first.status} {first.err[-500:]!r}"
         second = first if first.status == 0 else self.run(name)
         yield from taken_up(self.cases, name, second, self.whole(name).results)
-        now = finished(SweepFolder(self.case(name).place / "results"))
-        if any(done[path] != now[path] for path in now if path in done):
-            yield "a model that was done was written again"
+        yield from written_again(done, results)
 
     def after_driver(self, name: str, plan: Plan) -> list[str]:
         """What is wrong where the driver dies or fails at an operation."""

@@ -49,6 +49,16 @@ def finished(folder: SweepFolder) -> dict[Path, tuple[int, int]]:
     return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in paths if path.exists()}
 
 
+def written_again(done: dict[Path, tuple[int, int]], folder: SweepFolder) -> list[str]:
+    """What is wrong where weights of models that were done are others now."""
+    now = finished(folder)
+    return (
+        ["a model that was done was written again"]
+        if any(done[path] != now[path] for path in now if path in done)
+        else []
+    )
+
+
 def after_death(cases: Cases, name: str, plan: Plan) -> list[str]:
     """What is wrong where a command dies at an operation and is given again."""
     whole, case, told = cases.whole(name), cases.case(name), cases.folder / "told"
@@ -80,8 +90,7 @@ def given_again(cases: Cases, name: str) -> tuple[Ended, list[str]]:
     done = finished(results)
     ended = run(case, cases.folder / "told", before=plain(name))
     wrong = list(taken_up(cases, name, ended))
-    if any(done[path] != now for path, now in finished(results).items() if path in done):
-        wrong.append("a model that was done was written again")
+    wrong += written_again(done, results)
     cases.taken_up[state] = ended, wrong
     return ended, wrong
 

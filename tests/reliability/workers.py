@@ -14,12 +14,15 @@ from pathlib import Path
 
 from ratescape.records.folders import SweepFolder
 from reliability.commands import Cases, Ended, run
-from reliability.crashing import deaths, failures, finished, taken_up
+from reliability.crashing import deaths, failures, finished, taken_up, written_again
 from reliability.faults import DEATHS, Plan, kinds_of
 from reliability.forking import fork_workers
 from reliability.plain import plain_page
 
 NAMES = ("workers", "workers conditioned", "workers targeted")
+
+WORKERS = 2
+"""Of a sweep; each may lose the step that it was at."""
 
 HOOK = Path(__file__).parent / "hook"
 
@@ -83,11 +86,10 @@ def after_worker(cases: Cases, name: str, plan: Plan) -> list[str]:
     wrong: list[str] = []
     if not first.is_one_line or (plan.what in DEATHS and "SIGKILL" not in first.err):
         wrong.append(f"not one line: {first.status} {first.err!r}")
-    done = finished(SweepFolder(case.place / "results"))
+    done = finished(results := SweepFolder(case.place / "results"))
     second, more = watched(cases, name, Plan())
     wrong += taken_up(cases, name, second, expected(cases, name))
-    if any(done[path] != now for path, now in finished(SweepFolder(case.place / "results")).items() if path in done):
-        wrong.append("a model that was done was written again")
+    wrong += written_again(done, results)
     if steps + more > enough + WORKERS:
         wrong.append(f"{steps} and {more} steps where {enough} are enough")
     return wrong
@@ -136,8 +138,7 @@ def after_kills(cases: Cases, name: str, seed: int) -> list[str]:
         done = finished(results := SweepFolder(case.place / "results"))
         ended, more = watched(cases, name, Plan(), meddle=meddle)
         steps += more
-        if any(done[path] != now for path, now in finished(results).items() if path in done):
-            wrong.append("a model that was done was written again")
+        wrong += written_again(done, results)
         if ended.status not in (0, -signal.SIGKILL) and not (ended.is_one_line and killed and who == "worker"):
             wrong.append(f"{who} after {delay:.2f} s, not one line: {ended.status} {ended.err!r}")
     last, more = watched(cases, name, Plan())
@@ -145,10 +146,6 @@ def after_kills(cases: Cases, name: str, seed: int) -> list[str]:
     if steps + more > enough + KILLS * WORKERS:
         wrong.append(f"{steps + more} steps where {enough} are enough")
     return wrong
-
-
-WORKERS = 2
-"""Of a sweep; each may lose the step that it was at."""
 
 
 def killed_if(pid: int, parent: int) -> bool:

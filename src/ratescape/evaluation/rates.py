@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ratescape.data.batches import Images, stream
+from ratescape.data.batches import Images, parts, stream
 from ratescape.model.hierarchy import CHUNK, HVAE, Pass, PosteriorSample
 
 ACTIVE_VARIANCE = 0.01
@@ -33,10 +33,12 @@ def rates(model: HVAE, images: Images, seed: int, draws: int = 1) -> Rates:
         measured.rates.mean(0)  # nats per image of each layer, top first [L]
     """
     generator = torch.Generator(images.device).manual_seed(stream(seed, "evaluation"))
-    batches = [
-        averaged([model(PosteriorSample(model.noise(len(chunk), generator)), chunk) for _ in range(draws)])
-        for chunk in images.in_order(CHUNK)
-    ]
+    batches: list[Rates] = []
+    for chunk in images.in_order(CHUNK):
+        noise = [model.noise(len(chunk), generator) for _ in range(draws)]
+        for part in parts(chunk):
+            sources = [PosteriorSample([layer[part] for layer in one]) for one in noise]
+            batches.append(averaged([model(source, chunk[part]) for source in sources]))
     return Rates(torch.cat([one.rates for one in batches]), torch.cat([one.distortion for one in batches]))
 
 

@@ -63,8 +63,7 @@ class Recommend:
         for line in (*(f"caution: {line}" for line in best.cautions), *landscape.refined.broken):
             say(line)
         offered = best.refined
-        if self.refine and offered is not None and int(offered.row["epochs"]) != self.refine:
-            before = int(offered.row["epochs"])
+        if self.refine and offered is not None and (before := int(offered.row["epochs"])) != self.refine:
             say(f"Refined and kept (--refine {self.refine}), but the one refined for {before} epochs before is better:")
         say(str(best))
         for record in best.files:
