@@ -15,6 +15,9 @@ CAMPAIGN_OPTIONS ?=
 
 BIN := .venv/bin
 
+# Where this is set, as in many containers, each process compiles all that it imports: twice as long for PyTorch alone.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test campaign campaign-reliability docs lint lint-web format release-check licences clean
 
 demo: .venv/demo.stamp
@@ -59,11 +62,12 @@ format: .venv/dev.stamp
 	@if [ -e web/node_modules/ready.stamp ]; then npm --prefix web run --silent format; fi
 
 # The stamp's name is the extra that is installed. The variable, unlike --constraint, also holds for the build backend.
-# Python compiles what it imports, which is a small part of what is installed.
+# All processors compile what is installed (pip uses one); some packages carry files that no Python of today compiles.
 .venv/%.stamp: pyproject.toml constraints.txt
 	@echo "Installing ratescape[$*] into .venv (takes a few minutes, once) ..."
 	$(PYTHON) -m venv .venv
 	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --no-compile --editable ".[$*]"
+	@$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null 2>&1 || true
 	@touch $@
 
 # Wheel and sdist in dist/, checked, and the wheel tried in empty environments: takes minutes. RELEASE_OPTIONS such as

@@ -100,7 +100,11 @@ def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "save", save)
 
 
-LONG = ("test_cluster.py", "test_drivers.py", "test_kill.py", "test_processes.py", "test_looks.py", "test_observers.py")
+LONG = (
+    *("test_cluster.py", "test_looks.py", "test_page.py", "test_interrupts.py", "test_context.py", "test_loop.py"),
+    *("test_commands.py", "test_own_sweeps.py", "test_conditioned_sweep.py", "test_sweep.py", "test_restarts.py"),
+    *("test_refining.py", "test_fine.py", "test_observers.py", "test_paper.py", "test_outlook.py", "test_serving.py"),
+)
 """Files that take the longest: begun first, none of them is left alone at the end with the other processes idle."""
 
 

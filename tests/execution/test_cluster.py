@@ -219,6 +219,7 @@ def test_a_machine_without_the_package_is_named_with_the_remedy(
     assert 'pip install "ratescape[ray]' in str(caught.value)
 
 
+@pytest.mark.campaign
 def test_machines_import_the_factory_of_a_users_network_or_say_that_they_cannot(
     machines: Machines, data: ImageData, written: Write, tmp_path: Path
 ) -> None:

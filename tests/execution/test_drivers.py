@@ -1,4 +1,4 @@
-"""Sweeps on a cluster of Ray whose driver dies: in a file of its own, so that it runs beside those of test_cluster."""
+"""Sweeps on a cluster of Ray whose driver dies: a campaign, as tests/reliability is, which chooses the moments."""
 
 import contextlib
 import os
@@ -24,10 +24,13 @@ from ratescape.records.folders import SweepFolder
 from ratescape.specs.execution import ExecutionSpec
 
 # Ray leaves files and sockets open when it starts clusters and when they end.
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.campaign,
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
-@pytest.mark.parametrize("end", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
 def test_interrupted_and_killed_drivers_leave_no_one_behind_and_resume(
     end: signal.Signals,
     images_file: Path,

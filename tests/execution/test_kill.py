@@ -1,4 +1,7 @@
-"""A sweep that is killed over and over ends with the very table of one that never was."""
+"""A sweep that is killed over and over ends with the very table of one that never was.
+
+A campaign: real processes take long to start. ``tests/reliability`` kills forks, of which the suite has a share.
+"""
 
 import contextlib
 import json
@@ -18,6 +21,8 @@ from helpers.sweeps import wait_for
 
 from ratescape.records.folders import SweepFolder
 
+pytestmark = pytest.mark.campaign
+
 SEED = 20230501
 
 METHODS = {
@@ -30,11 +35,8 @@ METHODS = {
 }
 """Options of four models each."""
 
-FEW = [("workers", "dedicated", 1)]
-"""Engine, method, and how many kills: each restart with workers waits seconds for them to import torch. Deaths of one
-process at chosen moments are what ``tests/reliability`` is about."""
-
-MANY = [(engine, method, kills) for engine, kills in (("in-process", 60), ("workers", 20)) for method in METHODS]
+CASES = [(engine, method, kills) for engine, kills in (("in-process", 60), ("workers", 20)) for method in METHODS]
+"""Engine, method, and how many kills: each restart with workers waits seconds for them to import torch."""
 
 SERVER = """
 import json, os, sys
@@ -131,10 +133,7 @@ def alive(process: psutil.Process) -> bool:
         return False
 
 
-@pytest.mark.parametrize(
-    ("engine", "method", "kills"),
-    [*FEW, *(pytest.param(*case, marks=pytest.mark.campaign) for case in MANY)],
-)
+@pytest.mark.parametrize(("engine", "method", "kills"), CASES)
 def test_killed_again_and_again_it_ends_with_the_same_table(
     engine: str, method: str, kills: int, server: Server, images_file: Path, tmp_path: Path
 ) -> None:
