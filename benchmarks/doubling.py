@@ -50,7 +50,7 @@ def mapped(options: argparse.Namespace, epochs: int) -> Landscape:
     return map_landscape(
         DataSpec(options.data, limit=options.limit),
         model=ModelSpec(channels=options.channels, latents=options.latents, sigma=options.sigma),
-        training=TrainingSpec(epochs=epochs, batch=options.batch),
+        training=TrainingSpec(epochs=epochs, batch=options.batch, learning_rate=options.learning_rate),
         method=Conditioned(grid, conditioning=how) if options.method == "conditioned" else Dedicated(grid),
         evaluation=EvaluationSpec(samples=0, probes="none", information=False),
         execution=ExecutionSpec(engine="in-process"),
@@ -105,6 +105,7 @@ def main() -> None:
     parser.add_argument("--method", choices=["conditioned", "dedicated"], default="conditioned")
     parser.add_argument("--epochs", type=int, nargs="+", default=[5, 10, 20, 40])
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--learning-rate", type=float, default=TrainingSpec().learning_rate)
     parser.add_argument("--channels", type=int)
     parser.add_argument("--latents", type=int, nargs="+")
     parser.add_argument("--sigma", type=float, default=ModelSpec().sigma)

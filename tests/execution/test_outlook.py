@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,14 @@ def test_it_names_all_there_is_to_do_with_times(tmp_path: Path, monkeypatch: pyt
     assert re.search(r"in all +about \d", text) and text.startswith("data      array:")
     map_spec(spec, data, execution, tmp_path / "out", announce=heard.append)
     assert len(heard) == 1  # nothing is left to do: nothing is timed
+    landscape = SweepFolder(tmp_path / "out")
+    shutil.rmtree(tmp_path / "out" / "refined")
+    (landscape.run(spec.runs()[0]).path / "done").unlink()
+    map_spec(spec, data, execution, tmp_path / "out", announce=heard.append)
+    resumed = heard[1]
+    assert list(resumed.loads) == ["measuring", "fine landscape", "refining", "figures"]
+    assert all(load.seconds and load.seconds > 0 for load in resumed.loads.values())
+    assert "the network is trained" in str(resumed) and re.search(r"in all +about \d", str(resumed))
 
 
 def test_only_what_is_left_is_named(data: ImageData, tmp_path: Path) -> None:

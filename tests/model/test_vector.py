@@ -171,3 +171,7 @@ def test_columns_are_found_by_name(tmp_path: Path) -> None:
         model.encode(own.rename(columns={"far": "near"}))
     with pytest.raises(DataError, match=re.escape("rows has unknown more: give")):
         model.score(own.assign(more=1))
+    own.assign(more=1).to_csv(tmp_path / "more.csv", index=False)
+    with pytest.raises(DataError, match=r"has a column more .*: if it is the target, .* add --target more; else leave"):
+        items_at(str(tmp_path / "more.csv"), None, tuple(own))
+    assert items_at(str(tmp_path / "more.csv"), "more", tuple(own)).pixels.shape == own.shape

@@ -109,7 +109,8 @@ def sweep_outlook(spec: SweepSpec, job: Job, engine: Engine, is_timed: bool) -> 
     """
     workspace, device = job.workspace, engine.title
     side_by_side = min(engine.processes, max(len(job.packs), len(job.networks)))
-    timing = Timing.of(job, side_by_side) if is_timed and workspace.execution.engine != "ray" else None
+    refined = spec.runs()[0] if _refined(spec, workspace.data) else None
+    timing = Timing.of(job, side_by_side, refined) if is_timed and workspace.execution.engine != "ray" else None
     speeds = None if timing is None else timing.speeds(spec.fine_points(), spec.method.fine_uses())
     loads = _judge_load(workspace, speeds) | _sweep_loads(spec, job, side_by_side, speeds)
     if engine.processes > 1:
@@ -224,11 +225,10 @@ def _refined(spec: SweepSpec, data: ImageData) -> dict[str, int]:
 
 def _refining_seconds(spec: SweepSpec, count: int, speeds: Speeds) -> float | None:
     """Seconds that refining one model takes: its steps, and its measurements."""
-    step = speeds.network_step or speeds.step
-    if step is None:
+    if speeds.refining_step is None:
         return None
     recipe = dataclasses.replace(spec.training, epochs=spec.method.refined_epochs(), annealing=0.0)
-    return total_steps(resolved_training(recipe, count), count) * step + speeds.model
+    return total_steps(resolved_training(recipe, count), count) * speeds.refining_step + speeds.model
 
 
 def described_data(data: ImageData) -> str:

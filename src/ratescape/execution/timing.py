@@ -47,6 +47,8 @@ class Speeds:
     """Of measuring one model, by the first metric of each measurement."""
     point: float | None
     """Of a point of the fine landscape, on one core; None where there is none."""
+    refining_step: float | None = None
+    """Of a training step of one model that was taken from a network; None where none is refined."""
 
     @property
     def model(self) -> float:
@@ -177,14 +179,16 @@ class Timing:
     """Of the training of a network."""
     single: bool = True
     """Whether models are trained and measured by one thread each."""
+    refined: RunSpec | None = None
+    """A model like those that are refined; None where none is."""
 
     @staticmethod
-    def of(job: Job, side_by_side: int) -> "Timing":
-        """For what is left of a sweep, worked at by so many processes."""
+    def of(job: Job, side_by_side: int, refined: RunSpec | None = None) -> "Timing":
+        """For what is left of a sweep, worked at by so many processes; ``refined``: a model like those refined."""
         workers_wanted = workers(job.workspace.execution, job.workspace.device)
         each = max(1, side_by_side // max(1, len(job.networks))) if workers_wanted else torch.get_num_threads()
         pack = job.packs[0] if job.packs else None
-        return Timing(job.workspace, pack, job.networks, each, single=workers_wanted > 0)
+        return Timing(job.workspace, pack, job.networks, each, single=workers_wanted > 0, refined=refined)
 
     @staticmethod
     def alone(run: RunSpec, workspace: Workspace) -> "Timing":
@@ -211,13 +215,17 @@ class Timing:
         with threads(1 if self.single else torch.get_num_threads()):
             judging = None if recipe is None else judge_step(recipe, self.workspace)
             step, parts, point = None, {}, None
-            if self.pack is not None:
-                model, network = untrained(self.pack, self.workspace)
+            like = Pack((self.refined,)) if self.pack is None and self.refined is not None else self.pack
+            if like is not None:
+                model, network = untrained(like, self.workspace)
                 parts = model_parts(model, self.workspace, self.single)
                 if network is not None and points:
                     point = point_seconds(network, self.workspace, points[0], uses)
                 if network is None:
-                    step = member_step(self.pack, self.workspace)
+                    step = member_step(like, self.workspace)
         with threads(self.threads):
             networked = network_step(self.networks[0], self.workspace) if self.networks else None
-        return Speeds(judging, networked, step, parts, point)
+        refining = None
+        if self.refined is not None:  # in this process, by all its threads
+            refining = member_step(Pack((dataclasses.replace(self.refined, merged=None),)), self.workspace)
+        return Speeds(judging, networked, step, parts, point, refining)
