@@ -343,6 +343,7 @@ def test_wrong_arguments_are_refused_before_torch_is_imported(
         ["recommend", conditioned.path, "--demand", "psnr=loud"],
         ["recommend", conditioned.path, "--for", "psrn"],
         ["recommend", conditioned.path, "--for", "nelbo", "--demand", "rate=0.0001"],
+        ["recommend", mapped.path, "--refine", "2"],
         ["recommend", tmp_path],
     ):
         code = f"import sys; from ratescape.cli.commands import main; status = main({list(map(str, words))!r})\n"

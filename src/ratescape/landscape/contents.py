@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ratescape.errors import SpecError
 from ratescape.records.folders import SweepFolder
 from ratescape.specs.factories import Factory, allow_factories, pass_for
+from ratescape.specs.refining import unknown_seed
 
 if TYPE_CHECKING:
     from ratescape.data.batches import Images
@@ -33,11 +34,10 @@ def network_of(folder: SweepFolder, seed: int | None, device: str) -> "Condition
     """The conditioned network of a seed, by default the first; raises as :meth:`Landscape.network`."""
     networks = folder.networks()
     chosen = next(iter(networks)) if seed is None else seed
-    from ratescape import checkpoint
-    from ratescape.execution.refining import unknown_seed
-
     if chosen not in networks:
         raise SpecError(unknown_seed(chosen, list(networks)))
+    from ratescape import checkpoint
+
     return checkpoint.load_network(folder.network(networks[chosen]).weights, device)[0]
 
 

@@ -11,7 +11,7 @@ from ratescape.execution.observing import Progressing, announced_by, observer_of
 from ratescape.execution.outlook import Outlook
 from ratescape.execution.progress.messages import told
 from ratescape.execution.progress.observers import Observer
-from ratescape.execution.refining import complete_refining, refined_run
+from ratescape.execution.refining import complete_refining
 from ratescape.execution.session import session
 from ratescape.execution.sweep import complete_sweep, default_folder, resolved_sweep
 from ratescape.landscape.opened import Landscape
@@ -24,6 +24,7 @@ from ratescape.specs.given import Fields, as_method, as_path, as_seeds, as_spec
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.methods import Method
 from ratescape.specs.model import ModelSpec
+from ratescape.specs.refining import refined_run
 from ratescape.specs.runs import RunSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec

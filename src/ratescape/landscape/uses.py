@@ -10,6 +10,7 @@ from ratescape.records.answers import Answer
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.given import Betas, Fields, as_betas, as_spec
+from ratescape.specs.refining import refined_run
 
 if TYPE_CHECKING:  # what needs torch is imported where it is used
     from ratescape.execution.observing import Progressing
@@ -55,13 +56,14 @@ class LandscapeUses:
                 box.
             RatescapeError: the network or the images are missing or damaged, or the folder is busy.
         """
-        from ratescape.execution.observing import observer_of
-        from ratescape.execution.refining import refine, refined_run
-
         spec = self.folder.spec()
         own = spec.seeds[0] if seed is None else seed
         point = as_betas(betas, spec.model.layers, spec.grouping())
-        run = refined_run(spec, point, own, epochs)
+        run = refined_run(spec, point, own, epochs)  # refused before torch is imported
+
+        from ratescape.execution.observing import observer_of
+        from ratescape.execution.refining import refine
+
         network_of(self.folder, own, "cpu").at(point)  # betas are refused before anything is loaded
         how = as_spec(ExecutionSpec, execution, "execution")
         with observer_of(progress, observer) as seen:
