@@ -91,6 +91,8 @@ def extend(asked: argparse.Namespace) -> None:
     done = {identity(record) for record in read(asked.file)}
     recipes: list[tuple[float, str, int]] = list(itertools.product(asked.lrs, asked.paths, asked.seeds))
     for betas, (lr, path, seed) in itertools.product(points(asked.points), recipes):
+        if path == "none" and len(asked.paths) > 1 and len(set(betas)) == 1:
+            continue  # geometric annealing begins at the smallest beta: there is none either
         record: dict[str, Any] = {"data": asked.data, "epochs": asked.epochs, "batch": asked.batch}
         record |= {"lr": lr, "path": path, "seed": seed, "betas": list(betas)}
         if identity(record) in done:
