@@ -5,7 +5,7 @@ import json
 import math
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,8 @@ from ratescape.cli import commands
 from ratescape.data.catalog import ImageData
 from ratescape.errors import CheckpointError, RecordError, SpecError
 from ratescape.execution import networks
+from ratescape.execution.engine import Job
+from ratescape.execution.local import network_threads
 from ratescape.execution.progress import Progress
 from ratescape.execution.sweep import run_sweep
 from ratescape.landscape import Landscape, map_spec
@@ -262,9 +264,12 @@ def test_a_network_that_is_gone_is_made_again(finished: SweepFolder, data: Image
     folder = copied(finished, tmp_path / "copy")
     (weights,) = folder.path.glob("networks/*/weights.safetensors")
     before = checkpoint.load(weights)[0]
+    taken = {mark: mark.stat().st_mtime_ns for mark in folder.path.glob("runs/*/done")}
     weights.unlink()
     folder.fine.unlink()
     run_sweep(asked(data), data, folder, HERE)
+    # Its models are taken from it again, since elsewhere it would not be the same to the last digit.
+    assert len(taken) == 4 and all(mark.stat().st_mtime_ns > made for mark, made in taken.items())
     for name, tensor in checkpoint.load(weights)[0].items():
         torch.testing.assert_close(tensor, before[name])
     assert folder.fine.read_bytes() == finished.fine.read_bytes()
@@ -363,3 +368,14 @@ def test_a_budget_is_used_up_between_the_grid_points(
     monkeypatch.setattr(Landscape, "between", gone)
     assert commands.main(words[:-2]) == 0
     assert "between the grid points: the images are gone" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("seeds", "threads"), [((0,), 4), ((0, 1), 2), ((0, 1, 2, 3, 4), 1)])
+def test_threads_of_a_network_do_not_depend_on_what_is_left(
+    data: ImageData, tmp_path: Path, seeds: tuple[int, ...], threads: int
+) -> None:
+    spec, folder = small_sweep(data, "conditioned", seeds=seeds), SweepFolder(tmp_path)
+    folder.claim(spec)
+    for left in range(len(seeds) + 1):
+        job = Job(spec.networks()[:left], [], folder, cast(Any, None), cast(Any, None))
+        assert network_threads(job, 4) == threads

@@ -23,6 +23,7 @@ SPEC = TrainingSpec(epochs=10, batch=32, annealing=3, annealing_path="linear", p
 MODELS = {
     "ghvae": ModelSpec(channels=4, latents=(3, 2)),
     "lvae": ModelSpec(family="lvae", channels=4, latents=(3, 2)),
+    "wide": ModelSpec(channels=8, latents=(8, 2)),  # with matrices large enough for Muon
     "residual-1": ModelSpec(family="residual", channels=4, latents=(3,)),
     "residual-3": ModelSpec(family="residual", channels=4, latents=(3, 2, 1)),
     "residual-5": ModelSpec(family="residual", channels=4, latents=(3, 2, 1, 1, 1)),

@@ -128,6 +128,7 @@ DEFAULTS: dict[str, Any] = {
     "run.training.skip": None,
     "run.training.max_skipped_steps": 50,
     "run.training.precision": "float32",
+    "run.training.optimiser": None,
     "run.betas": [],
     "run.seed": 0,
     "run.merged": None,
@@ -164,6 +165,7 @@ DEFAULTS: dict[str, Any] = {
     "network.training.skip": None,
     "network.training.max_skipped_steps": 50,
     "network.training.precision": "float32",
+    "network.training.optimiser": None,
     "network.low": 0.08,
     "network.high": 12.5,
     "network.groups": [0, 1],
@@ -206,6 +208,7 @@ DEFAULTS: dict[str, Any] = {
     "sweep.training.skip": None,
     "sweep.training.max_skipped_steps": 50,
     "sweep.training.precision": "float32",
+    "sweep.training.optimiser": None,
     "sweep.method": "dedicated",
     "sweep.grid.low": 0.1,
     "sweep.grid.high": 10.0,
@@ -304,7 +307,7 @@ def changed(spec: Any) -> list[tuple[str, Any]]:
         "annealing": "balanced" if isinstance(spec, ConditioningSpec) else 0.5,
         "target": "kind" if isinstance(spec, DataSpec) else TargetSpec(requested("2=3", 2)),
     }
-    options |= {"layout": "scattered", "skip": 10.0}
+    options |= {"layout": "scattered", "skip": 10.0, "optimiser": "adam"}
     options |= {"groups": (0, 0), "target_rates": ("2=3",), "probe_kinds": ("rbf",), "outliers": "mnist"}
     options |= {"restoration": ("half",)}
     found: list[tuple[str, Any]] = []

@@ -67,6 +67,7 @@ training_specs = st.builds(
     annealing=st.none() | st.floats(0, 100),
     ema=st.none() | st.floats(0.1, 0.999),
     clip=st.none() | positive,
+    optimiser=st.sampled_from([None, "adam", "muon"]),
     max_skipped_steps=whole,
     precision=st.sampled_from(["float32", "tf32", "bf16", "float64"]),
 )

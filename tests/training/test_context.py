@@ -27,11 +27,13 @@ def images() -> Images:
     return squares()
 
 
-@pytest.fixture(scope="module", params=[None, 0.9], ids=["weights", "averages"])
+@pytest.fixture(
+    scope="module", params=[(None, "adam"), (0.9, "adam"), (None, "muon")], ids=["adam", "averages", "muon"]
+)
 def uninterrupted(images: Images, request: pytest.FixtureRequest) -> tuple[TrainingSpec, Trained]:
-    """A recipe without and with a moving average of the weights, and what comes of it."""
-    spec = dataclasses.replace(SPEC, ema=request.param)
-    return spec, run(images, BETAS, spec)
+    """A recipe by either optimiser, without and with a moving average of the weights, and what comes of it."""
+    spec = dataclasses.replace(SPEC, ema=request.param[0], optimiser=request.param[1])
+    return spec, run(images, BETAS, spec, "wide")
 
 
 @pytest.mark.parametrize("at", [3, 49])
@@ -41,9 +43,9 @@ def test_resumed_equals_uninterrupted(
     spec, whole = uninterrupted
     saving = Saving(tmp_path / "checkpoint", 0.0, "me")
     with pytest.raises(Stop):
-        run(images, BETAS, spec, context=TrainingContext(saving, Recorder(stop_at=at)))
+        run(images, BETAS, spec, "wide", context=TrainingContext(saving, Recorder(stop_at=at)))
     later = Recorder()
-    resumed = run(images, BETAS, spec, context=TrainingContext(saving, later))
+    resumed = run(images, BETAS, spec, "wide", context=TrainingContext(saving, later))
     # The last checkpoint is that of the step before: nothing earlier is trained again.
     assert later.steps == [(step, 50) for step in range(at, 51)]
     assert_same(resumed, whole)

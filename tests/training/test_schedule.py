@@ -16,7 +16,9 @@ def test_open_fields_are_filled_in_for_the_images() -> None:
     many, few = resolved_training(TrainingSpec(), 60_000), resolved_training(TrainingSpec(), 3600)
     assert (many.epochs, many.annealing) == (20, 6) and total_steps(TrainingSpec(), 60_000) == 20 * 235
     assert few.epochs == 134 and total_steps(TrainingSpec(), 3600) == 134 * 15 >= 2000 > 133 * 15
-    assert resolved_training(TrainingSpec(epochs=3, annealing=1), 3600) == TrainingSpec(epochs=3, annealing=1)
+    assert resolved_training(TrainingSpec(epochs=3, annealing=1, optimiser="adam"), 3600).optimiser == "adam"
+    given = TrainingSpec(epochs=3, annealing=1)
+    assert resolved_training(given, 3600) == dataclasses.replace(given, optimiser="muon")
     with pytest.raises(SpecError, match="outlasts training"):
         resolved_training(TrainingSpec(annealing=21), 60_000)
 

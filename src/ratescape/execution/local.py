@@ -62,7 +62,7 @@ class LocalEngine:
         """As of :meth:`ratescape.execution.engine.Engine.carry_out`."""
         count = min(self.workers, max(len(job.packs), len(job.networks)))
         if count:
-            _by_workers(job, count)
+            _by_workers(job, count, network_threads(job, self.workers))
             return
         for network in job.networks:
             with _alone(job.folder, key(network)):
@@ -112,14 +112,22 @@ class _Order:
         return Notes.teller(SweepFolder(self.folder).packs, name)
 
 
-def _by_workers(job: Job, count: int) -> None:
-    """Carry out a job by so many worker processes of one thread each."""
+def network_threads(job: Job, count: int) -> int:
+    """By how many threads a network is trained where there are so many worker processes, of one thread each.
+
+    A single network shall not leave cores idle. What is left of a sweep does not count, since the last digits of a
+    network depend on its threads: one that is trained anew is to be what it was.
+    """
+    return max(1, count // max(1, len(job.folder.spec().networks())))
+
+
+def _by_workers(job: Job, count: int, of_network: int) -> None:
+    """Carry out a job by so many worker processes, networks by ``of_network`` threads each and all else by one."""
     workspace = job.workspace
     images = hand_over(workspace.data, job.folder)
     order = _Order(images, job.folder.path, workspace.evaluation, workspace.execution, job.factory)
     judges = [_Piece(Call(_obtain_judge, (order,)))] if workspace.judge_digest is None else []
-    each = max(1, count // max(1, len(job.networks)))  # a single network shall not leave cores idle
-    networks = [_Piece(Call(_train_network, (order, network, each))) for network in job.networks]
+    networks = [_Piece(Call(_train_network, (order, network, of_network))) for network in job.networks]
     packs = [_Piece(Call(_complete_pack, (order, pack)), pack) for pack in job.packs]
     with worker_processes(count) as pool, followed(Notes(job.folder.packs), job.tracker):
         # The judge first, so that nobody waits for it who could train. Models are taken from their networks.

@@ -110,7 +110,7 @@ def sweep_outlook(spec: SweepSpec, job: Job, engine: Engine, is_timed: bool) -> 
     workspace, device = job.workspace, engine.title
     side_by_side = min(engine.processes, max(len(job.packs), len(job.networks)))
     refined = spec.runs()[0] if _refined(spec, workspace.data) else None
-    timing = Timing.of(job, side_by_side, refined) if is_timed and workspace.execution.engine != "ray" else None
+    timing = Timing.of(job, refined) if is_timed and workspace.execution.engine != "ray" else None
     speeds = None if timing is None else timing.speeds(spec.fine_points(), spec.method.fine_uses())
     loads = _judge_load(workspace, speeds) | _sweep_loads(spec, job, side_by_side, speeds)
     if engine.processes > 1:

@@ -29,12 +29,13 @@ from ratescape.model.registry import resolved_model
 from ratescape.records.files import discard, write_changed
 from ratescape.records.folders import RunFolder, SweepFolder, refuse_differences
 from ratescape.records.layers import is_long
+from ratescape.records.refined import refined_runs
 from ratescape.records.table import Table, read_table
 from ratescape.specs.checks import require
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.identity import differences, key
-from ratescape.specs.runs import RunSpec
+from ratescape.specs.runs import NetworkSpec, RunSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.training.schedule import resolved_training, total_steps
 
@@ -133,6 +134,7 @@ def complete_sweep(
         with entered(execution) as engine:
             packs = planned(spec, data, folder, execution, engine.pack_size)
             folder.claim(spec)  # not before: where there is no room or no such device, nothing is left behind
+            _let_go(networks, spec, folder)
             own.begin(engine.title, engine.processes)  # first: what is handed over already is what it says
             if data.spec.name.startswith("array:"):
                 hand_over(data, folder)  # nothing else holds these images
@@ -151,6 +153,18 @@ def complete_sweep(
     table = read_table(folder)
     _write_tables(folder, table)
     return table
+
+
+def _let_go(networks: list[NetworkSpec], spec: SweepSpec, folder: SweepFolder) -> None:
+    """Remove the models of networks that are to be trained, which somebody deleted: they are taken from them again.
+
+    A network that is trained on another machine is not the same to the last digit: its landscape would be one of two.
+    """
+    taken = [(run, folder.run(run)) for run in spec.runs()]
+    for run, one in [*taken, *refined_runs(folder)]:
+        if run.merged is not None and run.merged.network in networks and one.path.exists():
+            discard(one.path / "done")  # first, so that no half of it is ever taken for a model
+            shutil.rmtree(one.path)
 
 
 def _refuse_cut_off(spec: SweepSpec, folder: SweepFolder) -> None:

@@ -15,6 +15,7 @@ from ratescape.evaluation.fine_uses import uses_at
 from ratescape.evaluation.grid import grid_table, seen_images
 from ratescape.evaluation.restoration import by_few_steps
 from ratescape.execution.engine import Job
+from ratescape.execution.local import network_threads
 from ratescape.execution.networks import initial_network, network_policy
 from ratescape.execution.packing import Pack, workers
 from ratescape.execution.trial import MANY, model_parts
@@ -183,10 +184,10 @@ class Timing:
     """A model like those that are refined; None where none is."""
 
     @staticmethod
-    def of(job: Job, side_by_side: int, refined: RunSpec | None = None) -> "Timing":
-        """For what is left of a sweep, worked at by so many processes; ``refined``: a model like those refined."""
+    def of(job: Job, refined: RunSpec | None = None) -> "Timing":
+        """For what is left of a sweep; ``refined``: a model like those that are refined, if any are."""
         workers_wanted = workers(job.workspace.execution, job.workspace.device)
-        each = max(1, side_by_side // max(1, len(job.networks))) if workers_wanted else torch.get_num_threads()
+        each = network_threads(job, workers_wanted) if workers_wanted else torch.get_num_threads()
         pack = job.packs[0] if job.packs else None
         return Timing(job.workspace, pack, job.networks, each, single=workers_wanted > 0, refined=refined)
 

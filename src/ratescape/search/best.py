@@ -14,7 +14,7 @@ from ratescape.records.lines import betas_text
 from ratescape.records.table import Table
 from ratescape.records.trained import excess
 from ratescape.search.limits import Limits
-from ratescape.search.refined import Refined, offered
+from ratescape.search.refined import Refined, compared, offered
 from ratescape.search.shown import card, metric_text
 from ratescape.selection import Choice
 
@@ -85,6 +85,11 @@ class Best:
     def refined(self) -> Refined | None:
         """The refined model to compare with it: the best one, or its own refined form; None without any."""
         return offered(self.landscape.refined, self.choice, self.unrefined, self.limits)
+
+    def refined_for(self, epochs: int) -> Refined | None:
+        """Its own form that was refined for so many epochs; None where there is none."""
+        found = compared(self.landscape.refined, self.choice, self.unrefined, self.limits)
+        return next((one for one in found if one.of_choice and int(one.row["epochs"]) == epochs), None)
 
     @property
     def layer(self) -> int | None:

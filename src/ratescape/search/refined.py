@@ -31,7 +31,9 @@ class Refined:
     is_better: bool
     """Whether it is better than that model by more than the error of their difference, and keeps to the limits."""
     keeps: bool
-    """Whether it keeps to the limits, and the layer that was chosen carries something."""
+    """Whether it keeps to the limits."""
+    carries: bool
+    """Whether the layer that was chosen carries something in it."""
 
     @property
     def run(self) -> str:
@@ -48,10 +50,14 @@ class Refined:
         return f"Refined(betas {betas_text(self.betas)}, {self._spent()}: {verdict})"
 
     def __str__(self) -> str:
-        text = f"{self._whose()}: {self.choice.told(self.row, before=True)} at {self.row['rate']:.4g} nats"
         if self.is_better:
-            return f"{text}{self._paired()}."
-        return f"{text}: {self._fault()}, so the unrefined model is kept."
+            return f"{self.told}{self._paired()}."
+        return f"{self.told}: {self._fault()}, so the unrefined model is kept."
+
+    @property
+    def told(self) -> str:
+        """What it was and what it is, without a verdict."""
+        return f"{self._whose()}: {self.choice.told(self.row, before=True)} at {self.row['rate']:.4g} nats"
 
     def _paired(self) -> str:
         """By how much it is better than before, and the error of that, which the same items make small."""
@@ -66,6 +72,8 @@ class Refined:
         """Why it is not taken."""
         if not self.keeps:
             return "beyond what was demanded"
+        if not self.carries:
+            return "the layer that counts carries next to nothing in it"
         before, after = (self.row[f"{when}{self.choice.metric.column}"] for when in ("before_", ""))
         gain = self.choice.metric.score(pd.Series([after - before])).iloc[0]
         errors = [self.choice.error_of(self.row, when) for when in ("before_", "")]
@@ -84,6 +92,15 @@ class Refined:
         return f"Better still: betas {betas_text(self.betas)}, refined {spent}"
 
 
+def compared(refined: Table, choice: Choice, base: pd.Series, limits: Limits) -> list[Refined]:
+    """All refined models beside the best unrefined one; arguments as of :func:`offered`."""
+    rows, column = selection.measured(refined), choice.metric.column
+    if rows.empty or column not in rows:
+        return []
+    rows = rows[rows[column].notna() & rows[f"before_{column}"].notna()]
+    return [_compared(row, choice, base, limits) for _, row in rows.iterrows()]
+
+
 def offered(refined: Table, choice: Choice, base: pd.Series, limits: Limits) -> Refined | None:
     """The refined model to offer beside the best unrefined one: the best of those that are better, or its own form.
 
@@ -96,12 +113,7 @@ def offered(refined: Table, choice: Choice, base: pd.Series, limits: Limits) -> 
     Returns:
         None if no refined model is better, and the best unrefined one has not been refined.
     """
-    rows = selection.measured(refined)
-    column = choice.metric.column
-    if rows.empty or column not in rows:
-        return None
-    rows = rows[rows[column].notna() & rows[f"before_{column}"].notna()]
-    found = [_compared(row, choice, base, limits) for _, row in rows.iterrows()]
+    found = compared(refined, choice, base, limits)
     better = [one for one in found if one.is_better]
     own = [one for one in found if one.of_choice]
     among = better or own
@@ -114,7 +126,7 @@ def _error_of_gain(row: pd.Series, column: str) -> float:
 
 
 def _compared(row: pd.Series, choice: Choice, base: pd.Series, limits: Limits) -> Refined:
-    keeps = limits.met_by(row) and choice.carries(row)
+    keeps, carries = limits.met_by(row), choice.carries(row)
     scores = choice.metric.score(pd.Series([choice.value(row), choice.value(base)]))
     own = row["seed"] == base.get("seed", choice.row["seed"]) and selection.betas_of(row) == selection.betas_of(base)
     # A gain within the error is none, nor is one that four digits do not show: it is what is printed.
@@ -122,4 +134,4 @@ def _compared(row: pd.Series, choice: Choice, base: pd.Series, limits: Limits) -
     paired = _error_of_gain(row, choice.metric.column) if own else math.nan
     error = paired if math.isfinite(paired) else difference_error(choice.error_of(row), choice.error_of(base))
     exceeds = bool(scores[0] - scores[1] > error)
-    return Refined(choice, row, bool(own), keeps and shows and exceeds, keeps)
+    return Refined(choice, row, bool(own), keeps and carries and shows and exceeds, keeps, carries)

@@ -15,6 +15,9 @@ and a learning rate that falls to zero flattens any loss."""
 AnnealingPath = Literal["geometric", "linear"]
 """How betas reach their values: see ``TrainingSpec.annealing_path``."""
 
+OptimiserName = Literal["muon", "adam"]
+"""What turns gradients into steps: see ``TrainingSpec.optimiser``."""
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSpec:
@@ -33,7 +36,7 @@ class TrainingSpec:
     batch: int = 256
     """Images in a batch; the last batch of an epoch may be smaller."""
     learning_rate: float = 3e-3
-    """Adam's learning rate, at its peak."""
+    """Learning rate, at its peak."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """Learning rate over training: constant as in the paper, or a cosine down to zero."""
     lr_warmup: float = 0.1
@@ -57,6 +60,9 @@ class TrainingSpec:
     precision: Literal["float32", "tf32", "bf16", "float64"] = "float32"
     """Number format of weights and arithmetic; tf32 and bf16: float32 weights, losses and measurements, but shorter
     numbers inside matrix products and convolutions of training (tf32 on a GPU only)."""
+    optimiser: OptimiserName | None = None
+    """What turns gradients into steps. muon: Muon for the weights of layers and Adam for all else, which needs a third
+    of the steps; adam: Adam for all, as in the paper; default: muon."""
 
     def __post_init__(self) -> None:
         convert_fields(self, "training.")

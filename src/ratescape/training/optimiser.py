@@ -1,12 +1,26 @@
-"""Adam over a pack: P members side by side, each with its own count of steps, so that one may stand still."""
+"""Adam and Muon over a pack: P members side by side, each with its own count of steps, so that one may stand still."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+from ratescape.specs.training import OptimiserName
+
 FIRST_DECAY, SECOND_DECAY, EPSILON = 0.9, 0.999, 1e-8
 """Decay of the two moments and the term that keeps the division finite: Adam's published defaults."""
+
+MUON_STEP = 0.8
+"""Root mean square of the numbers of a matrix's step, in units of the learning rate: a rate that suits Adam suits Muon
+(docs/results/optimisers.md)."""
+
+QUINTIC, ITERATIONS = (3.4445, -4.7750, 2.0315), 5
+"""Muon's published polynomial a X + b (X X') X + c (X X')^2 X, which takes singular values to about 1, and how often it
+is taken."""
+
+SMALLEST = 8
+"""A matrix with fewer rows or columns is left to Adam."""
 
 
 class PackAdam:
@@ -66,21 +80,25 @@ class PackAdam:
                 weights, moments and step count, whatever their gradient holds (NaN included).
         """
         self.steps += 1 if update_mask is None else update_mask
-        # A member that has not taken a step has no moments: its correction is taken as that of one step.
-        steps = self.steps.clamp_min(1).unsqueeze(1)
-        scale = (lr / (1 - FIRST_DECAY**steps)).to(self.values.dtype)  # [P, 1]
-        root = (1 - SECOND_DECAY**steps).sqrt().to(self.values.dtype)  # [P, 1]
         m, v, g = self.first, self.second, gradient
         if update_mask is None:
             m.lerp_(g, 1 - FIRST_DECAY)
             v.mul_(SECOND_DECAY).addcmul_(g, g, value=1 - SECOND_DECAY)
-            self.values.sub_(_change(m, v, scale, root))
+            self.values.sub_(self._change(g, lr))
             return
         mask = update_mask.unsqueeze(1)
         finite = torch.where(mask, g, 0.0)
         m.copy_(torch.where(mask, torch.lerp(m, finite, 1 - FIRST_DECAY), m))
         v.copy_(torch.where(mask, torch.addcmul(v * SECOND_DECAY, finite, finite, value=1 - SECOND_DECAY), v))
-        self.values.sub_(torch.where(mask, _change(m, v, scale, root), 0.0))
+        self.values.sub_(torch.where(mask, self._change(finite, lr), 0.0))
+
+    def _change(self, gradient: Tensor, lr: float) -> Tensor:
+        """What a step takes off the parameters ``[P, N]``, once the moments are those of this gradient ``[P, N]``."""
+        # A member that has not taken a step has no moments: its correction is taken as that of one step.
+        steps = self.steps.clamp_min(1).unsqueeze(1)
+        scale = (lr / (1 - FIRST_DECAY**steps)).to(self.values.dtype)  # [P, 1]
+        root = (1 - SECOND_DECAY**steps).sqrt().to(self.values.dtype)  # [P, 1]
+        return (self.second.sqrt() / root).add_(EPSILON).reciprocal_().mul_(self.first).mul_(scale)
 
     def state(self) -> dict[str, Tensor]:
         """Moments and step counts, by name."""
@@ -92,16 +110,78 @@ class PackAdam:
             tensor.copy_(state[name])
 
 
-def _change(first: Tensor, second: Tensor, scale: Tensor, root: Tensor) -> Tensor:
-    """What a step takes off the parameters ``[P, N]``, from their moments after bias correction.
+class PackMuon(PackAdam):
+    """Muon on the matrices of hidden layers, Adam on all else; otherwise as :class:`PackAdam`.
+
+    A matrix moves along its mean gradient with all singular values made nearly equal (Jordan et al., "Muon: an
+    optimizer for hidden layers in neural networks", 2024), so that directions that the gradient hardly shows are
+    learned as fast as those it is full of. The length of a step does not depend on the gradient's: its root mean
+    square is the learning rate times ``MUON_STEP``. The mean gradient decays as Adam's does. The weight of a
+    convolution is a matrix of its first axis by all others.
 
     Args:
-        first: running mean of the gradient, ``[P, N]``.
-        second: running mean of its square, ``[P, N]``.
-        scale: ``[P, 1]``, learning rate over the correction of the first moment.
-        root: ``[P, 1]``, square root of the correction of the second.
+        parameters: as of :class:`PackAdam`.
+        hidden: for each of them whether it is one of a hidden layer; what is no matrix is left to Adam all the same.
     """
-    return (second.sqrt() / root).add_(EPSILON).reciprocal_().mul_(first).mul_(scale)
+
+    def __init__(self, parameters: Sequence[Tensor], hidden: Sequence[bool]) -> None:
+        super().__init__(parameters)
+        self.matrices: dict[int, list[tuple[slice, int]]] = {}
+        """Where in a row each matrix lies, and how many rows it has, by its shorter side."""
+        start = 0
+        for p, is_hidden in zip(self.parameters, hidden, strict=True):
+            size, rows = p[0].numel(), p.shape[1] if p.ndim > 2 else 1
+            shorter = min(rows, size // rows)
+            if is_hidden and shorter >= SMALLEST:
+                self.matrices.setdefault(shorter, []).append((slice(start, start + size), rows))
+            start += size
+
+    def _change(self, gradient: Tensor, lr: float) -> Tensor:
+        change = super()._change(gradient, lr)
+        ahead = torch.lerp(gradient, self.first, FIRST_DECAY)  # as Nesterov's momentum looks ahead
+        for alike in self.matrices.values():
+            given = [ahead[:, span].unflatten(1, (rows, -1)) for span, rows in alike]
+            for (span, rows), found in zip(alike, orthogonalised(given), strict=True):
+                length = lr * MUON_STEP * math.sqrt(max(rows, (span.stop - span.start) // rows))
+                change[:, span] = found.flatten(1) * length
+        return change
+
+
+def orthogonalised(matrices: Sequence[Tensor]) -> list[Tensor]:
+    """Matrices ``[P, R, C]`` with their singular values taken to about 1, the smallest less far; zeros stay zeros.
+
+    Args:
+        matrices: of equal shorter sides, so that what takes time is done for all at once.
+
+    Example::
+
+        orthogonalised([torch.diag(torch.tensor([5.0, 1.0])).unsqueeze(0)])  # near the unit matrix
+    """
+    flat = [one if one.shape[1] <= one.shape[2] else one.mT for one in matrices]
+    scaled = [one / (torch.linalg.matrix_norm(one, keepdim=True) + EPSILON) for one in flat]
+    # What X is multiplied by are polynomials of X X' alone: on these small matrices their product is taken first.
+    square = torch.cat([one @ one.mT for one in scaled])
+    a, b, c = QUINTIC
+    unit = a * torch.eye(square.shape[1], dtype=square.dtype, device=square.device)
+    product = None
+    for _ in range(ITERATIONS):
+        factor = torch.baddbmm(square, square, square, beta=b, alpha=c) + unit
+        product = factor if product is None else product @ factor
+        square = factor @ square @ factor
+    assert product is not None
+    found = [one @ x for one, x in zip(product.split(len(matrices[0])), scaled, strict=True)]
+    return [one if one.shape == given.shape else one.mT for one, given in zip(found, matrices, strict=True)]
+
+
+def optimiser_of(name: OptimiserName | None, parameters: Mapping[str, Tensor]) -> PackAdam:
+    """The optimiser of a name, of parameters ``[P, ...]`` by name; None: Adam.
+
+    What turns betas into the settings of a network's layers has a row for each setting, which are not outputs of one
+    layer: Muon on it was worse than Adam (docs/results/optimisers.md).
+    """
+    if name == "muon":
+        return PackMuon(list(parameters.values()), [not one.startswith("film.head") for one in parameters])
+    return PackAdam(list(parameters.values()))
 
 
 def member_norms(gradient: Tensor) -> Tensor:

@@ -30,13 +30,14 @@ def resolved_training(spec: TrainingSpec, count: int, effort: int = 1) -> Traini
 
     Example::
 
-        resolved_training(TrainingSpec(), 60_000)  # epochs=20, annealing=6.0
+        resolved_training(TrainingSpec(), 60_000)  # epochs=20, annealing=6.0, optimiser="muon"
         resolved_training(TrainingSpec(steps=1000), 60_000)  # epochs=5, annealing=1.5
     """
     fewest = math.ceil((spec.steps or FEWEST_STEPS) / steps_per_epoch(count, spec.batch))
     epochs = spec.epochs or (fewest if spec.steps else max(EPOCHS * effort, fewest))
     annealing = ANNEALING_SHARE * epochs if spec.annealing is None else spec.annealing
-    return dataclasses.replace(spec, epochs=epochs, steps=None, annealing=annealing)
+    optimiser = spec.optimiser or "muon"
+    return dataclasses.replace(spec, epochs=epochs, steps=None, annealing=annealing, optimiser=optimiser)
 
 
 def total_steps(spec: TrainingSpec, count: int) -> int:

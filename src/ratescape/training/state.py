@@ -17,7 +17,7 @@ from ratescape.training.betas.policy import BetaPolicy
 from ratescape.training.context import EpochRecord, Saving
 from ratescape.training.epochs import EpochLog
 from ratescape.training.limit import GradientLimit
-from ratescape.training.optimiser import PackAdam
+from ratescape.training.optimiser import PackAdam, optimiser_of
 from ratescape.training.schedule import steps_per_epoch
 
 
@@ -81,7 +81,7 @@ class TrainingState:
         self.parameters = parameters
         self.trained = {name: parameters[name].requires_grad_() for name, _ in model.named_parameters()}
         self.averages = {name: p.detach().clone() for name, p in self.trained.items()} if spec.ema else {}
-        self.optimiser = PackAdam(list(self.trained.values()))
+        self.optimiser = optimiser_of(spec.optimiser, self.trained)
         self.limit = GradientLimit(members, spec.skip, images.device) if spec.skip else None
         self.skipped_in_a_row = torch.zeros(members, dtype=torch.int64, device=images.device)
         self.skipped = torch.zeros(members, dtype=torch.int64, device=images.device)

@@ -62,9 +62,9 @@ class Recommend:
                 best = best.refine(self.refine, data_folder=self.data_folder, observer=observer)
         for line in (*(f"caution: {line}" for line in best.cautions), *landscape.refined.broken):
             say(line)
-        offered = best.refined
-        if self.refine and offered is not None and (before := int(offered.row["epochs"])) != self.refine:
-            say(f"Refined and kept (--refine {self.refine}), but the one refined for {before} epochs before is better:")
+        offered, own = best.refined, best.refined_for(self.refine) if self.refine else None
+        if own is not None and offered is not None and own.run != offered.run:
+            say(f"{own.told}; kept, but of the refined ones another is the best:")
         say(str(best))
         for record in best.files:
             say(f"Files:   {record.text}")
