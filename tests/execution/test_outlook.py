@@ -15,7 +15,7 @@ from helpers.sweeps import HERE, LEAN, small_sweep
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.execution import timing, trial
 from ratescape.execution.engine import Job
-from ratescape.execution.outlook import Outlook, left_out, taken_up
+from ratescape.execution.outlook import Outlook, few_steps, left_out, taken_up
 from ratescape.execution.progress.forecast import Load
 from ratescape.execution.savings import savings
 from ratescape.execution.sweep import resolved_run
@@ -165,7 +165,7 @@ def test_corners_that_scattered_points_leave_out_are_counted() -> None:
 def test_what_saves_most_comes_first() -> None:
     spec = small_sweep(load_data(*stripes(96)), "conditioned", evaluation=EvaluationSpec(), grid=BetaGrid(steps=5))
     loads: dict[Any, Load] = {
-        "network": Load({"n": 100}, 0.1),
+        "network": Load({"n": 2000}, 0.005),
         "measuring": Load(dict.fromkeys(map(str, range(25)), 1), 10.0),
         "refining": Load({"0": 1}, 10.0),
     }
@@ -177,9 +177,23 @@ def test_what_saves_most_comes_first() -> None:
         "--evaluation.probes none",
     ]
     assert found[0].seconds == pytest.approx(0.9 * 7.5 * 25) and found[1].seconds == pytest.approx(250 * 16 / 25)
+    judged = savings(spec, loads | {"judge": Load({"judge": 100}, 3.0)}, speeds)
+    assert judged[0].option == "--evaluation.samples 0" and judged[0].seconds == pytest.approx(300 + 7.5 * 25)
     grid = BetaGrid(layout="scattered", points=25)
     found = savings(dataclasses.replace(spec, method=Dedicated(grid)), loads, speeds)
     assert [one.seconds for one in found if one.option == "--grid.points 12"] == [125]
+
+
+def test_a_training_that_is_too_short_is_told_before_and_half_of_one_is_not_advised() -> None:
+    spec = small_sweep(load_data(*stripes(96)), "conditioned", evaluation=LEAN)
+    speeds = Speeds(None, 0.1, None, {}, None)
+    for steps, few, shorter in ((999, True, False), (1000, False, False), (2000, False, True)):
+        loads: dict[Any, Load] = {"network": Load({"n": steps}, 0.1)}
+        assert (few_steps(loads) is not None) == few
+        assert any("epochs" in one.option for one in savings(spec, loads, speeds)) == shorter
+    told = str(Outlook("d", "n", "m", "here", {}, few_steps=few_steps({"training": Load({"a": 96})})))
+    assert "\nshort     96 steps are few: models of fewer than 1,000 are far from trained (--training.steps)" in told
+    assert few_steps({"measuring": Load({"a": 1})}) is None
 
 
 def test_without_times_it_says_so() -> None:

@@ -11,7 +11,7 @@ from ratescape.data.catalog import ImageData
 from ratescape.execution.engine import Engine, Job
 from ratescape.execution.progress.forecast import Load, together
 from ratescape.execution.progress.messages import PhaseName
-from ratescape.execution.savings import Saving, savings
+from ratescape.execution.savings import Saving, longest, savings
 from ratescape.execution.timing import Speeds, Timing
 from ratescape.execution.work import trained_steps
 from ratescape.execution.workspace import Workspace, is_trained
@@ -24,6 +24,7 @@ from ratescape.specs.methods import Targeted
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import RunSpec
 from ratescape.specs.sweep import SweepSpec
+from ratescape.specs.training import SHORT_STEPS
 from ratescape.training.schedule import resolved_training, total_steps
 
 DRAWING, DRAWING_LABELS = 5.0, 10.0
@@ -59,6 +60,8 @@ class Outlook:
     """Why models of the user's own network train one by one; None where several can train at once."""
     taken_up: str | None = None
     """What is there of the same command from before; None where that is nothing."""
+    few_steps: str | None = None
+    """That models will be far from trained; None where nothing says so beforehand."""
     savings: tuple[Saving, ...] = ()
     """What would make it cheaper, the largest saving first."""
 
@@ -81,6 +84,7 @@ class Outlook:
             about = "" if load.seconds is None else f"  about {span(load.seconds)}"
             lines.append(f"{'' if index else 'work':9} {f'{phase}: {amount(phase, load)}':42}{about}".rstrip())
         lines.append(f"{'':9} {'in all':42}  {'not timed' if total is None else f'about {span(total)}'}, {self.device}")
+        lines += [f"short     {self.few_steps}"] if self.few_steps else []
         if self.savings:
             cheaper = [f"{one.option} saves about {span(one.seconds)}" for one in self.savings]
             lines.append("cheaper   " + "; ".join(cheaper))
@@ -125,6 +129,7 @@ def sweep_outlook(spec: SweepSpec, job: Job, engine: Engine, is_timed: bool) -> 
         alone=alone_because(spec.model, workspace.data.shape),
         overlapping=side_by_side > 1 and bool(job.networks),
         taken_up=taken_up(spec, job),
+        few_steps=few_steps(loads),
         savings=() if speeds is None else savings(spec, loads, speeds),
     )
 
@@ -142,6 +147,14 @@ def taken_up(spec: SweepSpec, job: Job) -> str | None:
     if count := len(begun) + len(packs):
         found.append("a training goes on from its checkpoint" if count == 1 else f"{count} trainings go on")
     return ", ".join(found) or None
+
+
+def few_steps(loads: Mapping[PhaseName, Load]) -> str | None:
+    """That trainings are so short that models will be far from trained, in words; None where they are not."""
+    steps = longest(loads)
+    if not 0 < steps < SHORT_STEPS:
+        return None
+    return f"{steps:,} steps are few: models of fewer than {SHORT_STEPS:,} are far from trained (--training.steps)"
 
 
 def left_out(spec: SweepSpec) -> str | None:
@@ -173,7 +186,8 @@ def run_outlook(run: RunSpec, folder: RunFolder, workspace: Workspace, is_timed:
         found = "the model is trained"
     elif folder.checkpoint.exists():
         found = "its training goes on from its checkpoint"
-    return Outlook(described_data(data), network, "one model", str(workspace.device), loads, taken_up=found)
+    device, few = str(workspace.device), few_steps(loads)
+    return Outlook(described_data(data), network, "one model", device, loads, taken_up=found, few_steps=few)
 
 
 def _judge_load(workspace: Workspace, speeds: Speeds | None) -> dict[PhaseName, Load]:

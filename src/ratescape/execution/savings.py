@@ -8,6 +8,7 @@ from ratescape.execution.progress.messages import PhaseName
 from ratescape.execution.timing import Speeds
 from ratescape.specs.methods import Targeted
 from ratescape.specs.sweep import SweepSpec
+from ratescape.specs.training import SHORT_STEPS
 
 NAMED = 3
 """Options that are named at most."""
@@ -27,7 +28,7 @@ class Saving:
 def savings(spec: SweepSpec, loads: Mapping[PhaseName, Load], speeds: Speeds) -> tuple[Saving, ...]:
     """The options that save most, the largest saving first."""
     seconds: dict[PhaseName, float] = {phase: load.seconds or 0.0 for phase, load in loads.items()}
-    found = [*_shorter(spec, seconds), *_coarser(spec, seconds), *_fewer_measurements(spec, seconds, speeds)]
+    found = [*_shorter(spec, loads, seconds), *_coarser(spec, seconds), *_fewer_measurements(spec, seconds, speeds)]
     if spec.method.fine_uses():  # which is nearly all that this phase then takes
         found.append(Saving("--conditioning.fine-uses 0", seconds.get("fine landscape", 0.0)))
     if seconds.get("refining"):
@@ -36,11 +37,18 @@ def savings(spec: SweepSpec, loads: Mapping[PhaseName, Load], speeds: Speeds) ->
     return tuple(sorted(worth, key=lambda one: -one.seconds)[:NAMED])
 
 
-def _shorter(spec: SweepSpec, seconds: Mapping[PhaseName, float]) -> list[Saving]:
-    """Half the epochs."""
+def longest(loads: Mapping[PhaseName, Load]) -> int:
+    """Steps of the longest training that is left; 0 where none is."""
+    kinds: tuple[PhaseName, ...] = ("network", "training")
+    return max((steps for kind in kinds if kind in loads for steps in loads[kind].units.values()), default=0)
+
+
+def _shorter(spec: SweepSpec, loads: Mapping[PhaseName, Load], seconds: Mapping[PhaseName, float]) -> list[Saving]:
+    """Half the epochs, unless models would be far from trained."""
     epochs = (spec.training.epochs or 0) // 2
-    training = seconds.get("network", 0.0) + seconds.get("training", 0.0)
-    return [Saving(f"--training.epochs {epochs}", training / 2)] if epochs else []
+    if not epochs or longest(loads) < 2 * SHORT_STEPS:
+        return []
+    return [Saving(f"--training.epochs {epochs}", (seconds.get("network", 0.0) + seconds.get("training", 0.0)) / 2)]
 
 
 def _coarser(spec: SweepSpec, seconds: Mapping[PhaseName, float]) -> list[Saving]:
@@ -68,7 +76,9 @@ def _fewer_measurements(spec: SweepSpec, seconds: Mapping[PhaseName, float], spe
     if spec.evaluation.probes != "none":
         probes = sum(parts.get(name, 0.0) for name in ("features", "accuracy_logistic", "accuracy_sample"))
         found.append(Saving("--evaluation.probes none", probes))
-    if spec.evaluation.samples > 1000:
+    if judging := seconds.get("judge", 0.0):  # no other measurement needs the judge
+        found.append(Saving("--evaluation.samples 0", judging + parts.get("inception_score", 0.0)))
+    elif spec.evaluation.samples > 1000:
         share = 1 - 1000 / spec.evaluation.samples
         found.append(Saving("--evaluation.samples 1000", share * parts.get("inception_score", 0.0)))
     return found

@@ -18,8 +18,8 @@ Status = Literal["reached", "rate_ceiling", "rate_floor", "not_converged", "join
 
 MEANING: dict[Status, str] = {
     "reached": "within the tolerance",
-    "rate_ceiling": "no more is possible at any beta there is",
-    "rate_floor": "no less is possible at any beta there is, or the layer has collapsed",
+    "rate_ceiling": "its beta is at the bottom of its range, so that no more is possible beside the other layers",
+    "rate_floor": "its beta is at the top of its range, so that no less is possible, or the layer has collapsed",
     "not_converged": "missed within this training",
     "joint_infeasible": "not possible together with the others",
 }
