@@ -89,7 +89,7 @@ def test_status_and_ls_from_another_terminal(
 def test_after_its_end_a_map_is_done(run: Run, images_file: Path, tmp_path: Path) -> None:
     assert run("map", "--data.name", images_file, *SMALL, "--quiet", "--out", tmp_path).status == 0
     first, second = run("status", tmp_path).out.splitlines()
-    assert first.endswith("4 of 4 models are done") and second.startswith("done after ")
+    assert first.endswith("4 of 4 models are done") and second.startswith("done: the last call took ")
     with locked(tmp_path):
         assert "\nworking" in run("status", tmp_path).out
 

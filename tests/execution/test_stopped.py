@@ -34,7 +34,7 @@ def test_a_map_broken_off_says_where_and_is_done_once_only_figures_were_left(
             map_spec(spec, data, HERE, tmp_path)
     assert stopped_in() == "figures" and "(figures)" in status_of(tmp_path)[1]
     map_spec(spec, data, HERE, tmp_path)  # nothing is left but the figures
-    assert contents_of(tmp_path).state == "done" and status_of(tmp_path)[1].startswith("done after")
+    assert contents_of(tmp_path).state == "done" and status_of(tmp_path)[1].startswith("done: the last call took")
     before = read_heartbeat(tmp_path)
     map_spec(spec, data, HERE, tmp_path)  # nothing is left at all
     assert read_heartbeat(tmp_path) == before

@@ -62,7 +62,7 @@ def test_a_look_does_not_keep_a_map_from_beginning(tmp_path: Path) -> None:
         ("running", None, "killed or stopped 1 s ago (measuring 3 of 25): give the same command again to go on"),
         ("stopped", None, "killed or stopped 1 s ago (measuring 3 of 25): give the same command again to go on"),
         ("done", 2, "killed or stopped 1 s ago (measuring 3 of 25): give the same command again to go on"),
-        ("done", None, "done after 60 s, 1 s ago"),
+        ("done", None, "done: the last call took 60 s, and ended 1 s ago"),
     ],
 )
 def test_what_ended_is_told_from_what_was_killed(

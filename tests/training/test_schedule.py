@@ -2,12 +2,20 @@
 
 import dataclasses
 import itertools
+from typing import Any
 
 import pytest
 
 from ratescape.errors import SpecError
+from ratescape.specs.model import ModelSpec
 from ratescape.specs.training import TrainingSpec
-from ratescape.training.schedule import annealing_steps, learning_rate, resolved_training, total_steps
+from ratescape.training.schedule import (
+    annealing_steps,
+    learning_rate,
+    resolved_training,
+    total_steps,
+    with_optimiser,
+)
 
 SPEC = TrainingSpec(lr_warmup=0)
 
@@ -16,9 +24,7 @@ def test_open_fields_are_filled_in_for_the_images() -> None:
     many, few = resolved_training(TrainingSpec(), 60_000), resolved_training(TrainingSpec(), 3600)
     assert (many.epochs, many.annealing) == (20, 6) and total_steps(TrainingSpec(), 60_000) == 20 * 235
     assert few.epochs == 134 and total_steps(TrainingSpec(), 3600) == 134 * 15 >= 2000 > 133 * 15
-    assert resolved_training(TrainingSpec(epochs=3, annealing=1, optimiser="adam"), 3600).optimiser == "adam"
-    given = TrainingSpec(epochs=3, annealing=1)
-    assert resolved_training(given, 3600) == dataclasses.replace(given, optimiser="muon")
+    assert resolved_training(TrainingSpec(epochs=3, annealing=1), 3600) == TrainingSpec(epochs=3, annealing=1)
     with pytest.raises(SpecError, match="outlasts training"):
         resolved_training(TrainingSpec(annealing=21), 60_000)
 
@@ -60,3 +66,14 @@ def test_annealing_is_given_in_epochs_and_rounded_to_steps() -> None:
     assert annealing_steps(TrainingSpec(epochs=10, batch=32, annealing=2.5), 150) == 12  # 2.5 x 5, to even
     assert annealing_steps(TrainingSpec(epochs=10, batch=32), 150) == 15
     assert annealing_steps(TrainingSpec(epochs=10, annealing=0), 150) == 0
+
+
+def test_the_optimiser_suits_the_network_unless_one_is_given() -> None:
+    def of(spec: TrainingSpec, **model: Any) -> str | None:
+        return with_optimiser(spec, ModelSpec(**model)).optimiser
+
+    families = ("ghvae", "lvae", "residual", "vector")
+    assert [of(TrainingSpec(), family=one) for one in families] == ["muon", "muon", "muon", "adam"]
+    assert of(TrainingSpec(), factory="mine:net") == "adam"
+    assert of(TrainingSpec(optimiser="muon"), family="vector") == "muon"
+    assert of(TrainingSpec(optimiser="adam"), family="ghvae") == "adam"

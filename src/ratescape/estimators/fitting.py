@@ -32,7 +32,7 @@ from ratescape.specs.runs import RunSpec, TargetSpec, check_targets
 from ratescape.specs.training import TrainingSpec
 from ratescape.training.context import EpochRecord
 from ratescape.training.loop import train
-from ratescape.training.schedule import resolved_training
+from ratescape.training.schedule import resolved_training, with_optimiser
 from ratescape.training.starting import initial, pack_policy
 
 SEEDS = 2**31 - 1
@@ -87,7 +87,7 @@ def run_of(
         SpecError: betas or rates that do not fit the network, or a network that does not fit the data.
     """
     network = resolved_model(model, data.shape, bool(data.spec.binary))
-    recipe = resolved_training(training, len(data.train.pixels))
+    recipe = with_optimiser(resolved_training(training, len(data.train.pixels)), network)
     if rates is None:
         own = as_betas(betas, network.layers, network.usual_groups)
         return RunSpec(data.spec, network, recipe, own, seed)

@@ -37,7 +37,7 @@ from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.identity import differences, key
 from ratescape.specs.runs import NetworkSpec, RunSpec
 from ratescape.specs.sweep import SweepSpec
-from ratescape.training.schedule import resolved_training, total_steps
+from ratescape.training.schedule import resolved_training, total_steps, with_optimiser
 
 LEFTOVERS = ("judges/*.lock", "networks/*/checkpoint*.safetensors")
 """What killed sweeps may leave, and only an unfinished one needs."""
@@ -69,8 +69,8 @@ def resolved_sweep(spec: SweepSpec, data: ImageData) -> SweepSpec:
 
 def resolved_run(run: RunSpec, data: ImageData) -> RunSpec:
     """As :func:`resolved_sweep`, for one model."""
-    training = resolved_training(run.training, len(data.train.pixels))
     model = resolved_model(run.model, data.shape, bool(data.spec.binary))
+    training = with_optimiser(resolved_training(run.training, len(data.train.pixels)), model)
     _refuse_few(data)
     betas = run.betas or (1.0,) * model.layers
     return dataclasses.replace(run, data=data.spec, model=model, training=training, betas=betas)

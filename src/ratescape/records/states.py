@@ -81,8 +81,8 @@ def status_of(path: Path) -> list[str]:
         alive = "" if beat is None else f" ({span(beat.elapsed)} so far, last sign of life {span(beat.age)} ago)"
         return [*lines, f"working:{where}{left}{alive}"]
     if found.state == "done":
-        took = "" if beat is None else f" after {span(beat.elapsed)}, {span(beat.age)} ago"
-        return [*lines, f"done{took}"]
+        last = "" if beat is None else f": the last call took {span(beat.elapsed)}, and ended {span(beat.age)} ago"
+        return [*lines, f"done{last}"]
     when = "" if beat is None else f" {span(beat.age)} ago ({where.strip()})"
     return [*lines, f"killed or stopped{when}: give the same command again to go on"]
 

@@ -3,6 +3,7 @@
 import dataclasses
 
 from ratescape.errors import SpecError
+from ratescape.specs.training import OptimiserName
 
 DEFAULT_LAYERS = 2
 """Layers of a family that takes any number of them, where a spec leaves them open: as many as in the paper."""
@@ -17,16 +18,18 @@ class FamilyFacts:
     """How many layers of latents its networks have; None: any number."""
     tunable: bool = True
     """Whether the rates of its layers can be tuned one by one, each by its own beta."""
+    optimiser: OptimiserName = "adam"
+    """What its networks are trained by unless a spec says otherwise (docs/results/optimisers.md)."""
 
 
 _BUILT_IN = {
     facts.name: facts
     for facts in (
-        FamilyFacts("ghvae", layers=2),
-        FamilyFacts("lvae", layers=2),
+        FamilyFacts("ghvae", layers=2, optimiser="muon"),
+        FamilyFacts("lvae", layers=2, optimiser="muon"),
         # q(z2 | z1) sees no data but through z1, so its layer rates have no meaning of their own (Sec. 3.1).
-        FamilyFacts("bottom-up", layers=2, tunable=False),
-        FamilyFacts("residual"),
+        FamilyFacts("bottom-up", layers=2, tunable=False, optimiser="muon"),
+        FamilyFacts("residual", optimiser="muon"),
         FamilyFacts("deep"),
         FamilyFacts("vector"),
     )

@@ -62,7 +62,8 @@ class TrainingSpec:
     numbers inside matrix products and convolutions of training (tf32 on a GPU only)."""
     optimiser: OptimiserName | None = None
     """What turns gradients into steps. muon: Muon for the weights of layers and Adam for all else, which needs a third
-    of the steps; adam: Adam for all, as in the paper; default: muon."""
+    of the steps; adam: Adam for all, as in the paper. Default: muon for networks of images of a built-in family, adam
+    for vectors, where muon is no better, and for networks of your own."""
 
     def __post_init__(self) -> None:
         convert_fields(self, "training.")

@@ -3,6 +3,8 @@
 import dataclasses
 import math
 
+from ratescape.specs.families import facts_of
+from ratescape.specs.model import ModelSpec
 from ratescape.specs.training import TrainingSpec
 
 EPOCHS, FEWEST_STEPS = 20, 2000
@@ -30,14 +32,25 @@ def resolved_training(spec: TrainingSpec, count: int, effort: int = 1) -> Traini
 
     Example::
 
-        resolved_training(TrainingSpec(), 60_000)  # epochs=20, annealing=6.0, optimiser="muon"
+        resolved_training(TrainingSpec(), 60_000)  # epochs=20, annealing=6.0
         resolved_training(TrainingSpec(steps=1000), 60_000)  # epochs=5, annealing=1.5
     """
     fewest = math.ceil((spec.steps or FEWEST_STEPS) / steps_per_epoch(count, spec.batch))
     epochs = spec.epochs or (fewest if spec.steps else max(EPOCHS * effort, fewest))
     annealing = ANNEALING_SHARE * epochs if spec.annealing is None else spec.annealing
-    optimiser = spec.optimiser or "muon"
-    return dataclasses.replace(spec, epochs=epochs, steps=None, annealing=annealing, optimiser=optimiser)
+    return dataclasses.replace(spec, epochs=epochs, steps=None, annealing=annealing)
+
+
+def with_optimiser(spec: TrainingSpec, model: ModelSpec) -> TrainingSpec:
+    """The spec with the optimiser, where that was left open, that suits the network: Adam for one of the user's own.
+
+    Example::
+
+        with_optimiser(TrainingSpec(), ModelSpec(family="ghvae")).optimiser  # muon
+    """
+    if spec.optimiser is not None:
+        return spec
+    return dataclasses.replace(spec, optimiser="adam" if model.factory else facts_of(model.family).optimiser)
 
 
 def total_steps(spec: TrainingSpec, count: int) -> int:
