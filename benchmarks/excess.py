@@ -5,12 +5,13 @@ r"""One network against the best of many dedicated models, beta point by beta po
     python benchmarks/excess.py reference.jsonl --landscape LANDSCAPE [LANDSCAPE ...]  # networks against them
 
 The reference at a beta point is the lowest test loss, D + sum of beta x R, of any dedicated model trained there, over
-learning rates, ways of annealing and seeds: what a user would get who tuned each point by its test loss, which
+learning rates, optimisers, ways of annealing and seeds: what a user would get who tuned each point by its test loss, which
 flatters the reference. The excess of a network is how much larger its own test loss is; the constant of the likelihood,
 which no model can avoid, is taken off both. Trainings that are in the file already are not repeated.
 """
 
 import argparse
+import dataclasses
 import itertools
 import json
 import math
@@ -78,7 +79,8 @@ def trained(run: RunSpec, data: ImageData) -> HVAE:
 
 
 def identity(record: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(map(str, (record[name] for name in ("data", "epochs", "batch", "lr", "path", "seed", "betas"))))
+    names = ("data", "epochs", "batch", "lr", "path", "seed", "betas", "optimiser")
+    return tuple(map(str, (record[name] for name in names)))
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -94,12 +96,13 @@ def extend(asked: argparse.Namespace) -> None:
         if path == "none" and len(asked.paths) > 1 and len(set(betas)) == 1:
             continue  # geometric annealing begins at the smallest beta: there is none either
         record: dict[str, Any] = {"data": asked.data, "epochs": asked.epochs, "batch": asked.batch}
-        record |= {"lr": lr, "path": path, "seed": seed, "betas": list(betas)}
+        record |= {"lr": lr, "path": path, "seed": seed, "betas": list(betas), "optimiser": asked.optimiser}
         if identity(record) in done:
             continue
         begun = time.process_time()
         annealing = 0 if path == "none" else None
         recipe = TrainingSpec(epochs=asked.epochs, batch=asked.batch, learning_rate=lr, annealing=annealing)
+        recipe = dataclasses.replace(recipe, optimiser=asked.optimiser)
         run = resolved_run(RunSpec(model=ModelSpec(), training=recipe, betas=betas, seed=seed), data)
         loss, of_layers = test_loss(trained(run, data), data, betas)
         record |= {"loss": loss, "rates": of_layers, "seconds": time.process_time() - begun}
@@ -108,7 +111,7 @@ def extend(asked: argparse.Namespace) -> None:
 
 
 def compare(asked: argparse.Namespace) -> None:
-    """The excess of the network of each landscape over the reference."""
+    """The excess of the network of each landscape over the reference of whichever optimiser is the better."""
     references: dict[Point, dict[str, Any]] = {}
     for record in read(asked.file):
         betas = tuple(record["betas"])
@@ -142,6 +145,7 @@ def main() -> None:
     parser.add_argument("--lrs", type=float, nargs="+", default=[1e-3, 3e-3, 6e-3])
     parser.add_argument("--paths", nargs="+", default=["geometric", "none"], choices=["geometric", "linear", "none"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--optimiser", default="muon", choices=["muon", "adam"])
     asked = parser.parse_args()
     torch.set_num_threads(1)
     if asked.landscape is None:
