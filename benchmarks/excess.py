@@ -5,9 +5,9 @@ r"""One network against the best of many dedicated models, beta point by beta po
     python benchmarks/excess.py reference.jsonl --landscape LANDSCAPE [LANDSCAPE ...]  # networks against them
 
 The reference at a beta point is the lowest test loss, D + sum of beta x R, of any dedicated model trained there, over
-learning rates, optimisers, ways of annealing and seeds: what a user would get who tuned each point by its test loss, which
-flatters the reference. The excess of a network is how much larger its own test loss is; the constant of the likelihood,
-which no model can avoid, is taken off both. Trainings that are in the file already are not repeated.
+learning rates, optimisers, ways of annealing and seeds: what a user would get who tuned each point by its test loss,
+which flatters the reference. The excess of a network is how much larger its own test loss is; the constant of the
+likelihood, which no model can avoid, is taken off both. Trainings that are in the file already are not repeated.
 """
 
 import argparse
