@@ -87,7 +87,12 @@ class Best:
         return offered(self.landscape.refined, self.choice, self.unrefined, self.limits)
 
     def refined_for(self, epochs: int) -> Refined | None:
-        """Its own form that was refined for so many epochs; None where there is none."""
+        """Its own form that was refined for so many epochs; None where there is none.
+
+        Example::
+
+            print(best.refine(2).refined_for(2))  # what became of it, better or not
+        """
         found = compared(self.landscape.refined, self.choice, self.unrefined, self.limits)
         return next((one for one in found if one.of_choice and int(one.row["epochs"]) == epochs), None)
 
