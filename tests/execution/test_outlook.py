@@ -177,7 +177,8 @@ def test_what_saves_most_comes_first() -> None:
         "--evaluation.probes none",
     ]
     assert found[0].seconds == pytest.approx(0.9 * 7.5 * 25) and found[1].seconds == pytest.approx(250 * 16 / 25)
-    judged = savings(spec, loads | {"judge": Load({"judge": 100}, 3.0)}, speeds)
+    with_judge: dict[Any, Load] = loads | {"judge": Load({"judge": 100}, 3.0)}
+    judged = savings(spec, with_judge, speeds)
     assert judged[0].option == "--evaluation.samples 0" and judged[0].seconds == pytest.approx(300 + 7.5 * 25)
     grid = BetaGrid(layout="scattered", points=25)
     found = savings(dataclasses.replace(spec, method=Dedicated(grid)), loads, speeds)

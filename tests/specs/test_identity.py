@@ -240,7 +240,7 @@ DEFAULTS: dict[str, Any] = {
     "conditioning.fine": 21,
     "conditioning.fine_uses": 0,
     "conditioning.refine": 0,
-    "conditioning.refine_learning_rate": 0.0003,
+    "conditioning.refine_learning_rate": None,
     "conditioning.refine_recommended": 4,
     "control.start": 1.0,
     "control.others": 1.0,
@@ -307,7 +307,7 @@ def changed(spec: Any) -> list[tuple[str, Any]]:
         "annealing": "balanced" if isinstance(spec, ConditioningSpec) else 0.5,
         "target": "kind" if isinstance(spec, DataSpec) else TargetSpec(requested("2=3", 2)),
     }
-    options |= {"layout": "scattered", "skip": 10.0, "optimiser": "adam"}
+    options |= {"layout": "scattered", "skip": 10.0, "optimiser": "adam", "refine_learning_rate": 0.01}
     options |= {"groups": (0, 0), "target_rates": ("2=3",), "probe_kinds": ("rbf",), "outliers": "mnist"}
     options |= {"restoration": ("half",)}
     found: list[tuple[str, Any]] = []

@@ -82,7 +82,7 @@ conditioning_specs = st.builds(
     restarts=st.integers(0, 9),
     fine=st.sampled_from([0, 2, 21]),
     refine=st.integers(0, 100),
-    refine_learning_rate=positive,
+    refine_learning_rate=st.none() | positive,
 )
 evaluation_specs = st.builds(EvaluationSpec, seed=seeds, draws=whole, pictures=whole)
 grids = st.builds(BetaGrid, low=st.floats(1e-3, 1.0), high=st.floats(1.1, 1e3), steps=st.integers(2, 30))

@@ -28,7 +28,7 @@ from ratescape.records.files import discard, read_json_lines, to_json_lines, wri
 from ratescape.records.folders import NetworkFolder, RunFolder, SweepFolder
 from ratescape.specs.identity import key
 from ratescape.specs.runs import MergedSpec, RunSpec
-from ratescape.specs.training import TrainingSpec
+from ratescape.specs.training import OptimiserName, TrainingSpec
 from ratescape.training.betas.fixed import FixedBetas
 from ratescape.training.compiling import is_of_compiling
 from ratescape.training.context import Saving, TrainingContext
@@ -39,6 +39,9 @@ from ratescape.training.state import Trained
 
 REFINING_WARMUP = 0.25
 """Share of refining over which its learning rate rises."""
+
+REFINING_RATES: dict[OptimiserName, float] = {"muon": 1e-3, "adam": 3e-4}
+"""Its learning rate at its peak, unless the spec says otherwise (docs/results/optimisers.md)."""
 
 History = Sequence[Mapping[str, Any]]
 """One record for each epoch of one member."""
@@ -151,10 +154,11 @@ def refining(training: TrainingSpec, merged: MergedSpec) -> TrainingSpec:
 
     It rises first, since Adam's first steps, before it knows the gradients' sizes, throw models with a beta of 10 back.
     """
+    usual = REFINING_RATES[training.optimiser or "adam"]
     return dataclasses.replace(
         training,
         epochs=merged.refine,
-        learning_rate=merged.refine_learning_rate,
+        learning_rate=merged.refine_learning_rate or usual,
         schedule="cosine",
         lr_warmup=REFINING_WARMUP,
         annealing=0.0,

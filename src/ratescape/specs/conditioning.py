@@ -134,8 +134,9 @@ class ConditioningSpec:
     outliers, are scored; 0 for none. Each point takes a slow core seconds for each kind of damage."""
     refine: int = 0
     """Epochs of further training at each beta point, starting from the network's weights; 0 for none."""
-    refine_learning_rate: float = 3e-4
-    """Adam's learning rate at the start of this further training; it falls to zero along a cosine."""
+    refine_learning_rate: float | None = None
+    """Learning rate of this further training, at its peak; it falls to zero along a cosine. Default: 1e-3 of Muon, 3e-4
+    of Adam."""
     refine_recommended: int = 4
     """Epochs of such training, in all, for the models that the landscape recommends, one for each use; both forms of
     these are kept, the refined ones beside the landscape. 0 for none."""
@@ -158,4 +159,5 @@ class ConditioningSpec:
         require(self.refine >= 0, "conditioning.refine", self.refine, "at least 0")
         require(self.refine_recommended >= 0, "conditioning.refine_recommended", self.refine_recommended, "at least 0")
         rate = self.refine_learning_rate
-        require(rate > 0 and math.isfinite(rate), "conditioning.refine_learning_rate", rate, "positive")
+        fine = rate is None or (rate > 0 and math.isfinite(rate))
+        require(fine, "conditioning.refine_learning_rate", rate, "positive")

@@ -30,7 +30,7 @@ _BUILT_IN = {
         # q(z2 | z1) sees no data but through z1, so its layer rates have no meaning of their own (Sec. 3.1).
         FamilyFacts("bottom-up", layers=2, tunable=False, optimiser="muon"),
         FamilyFacts("residual", optimiser="muon"),
-        FamilyFacts("deep"),
+        FamilyFacts("deep", optimiser="muon"),
         FamilyFacts("vector"),
     )
 }
