@@ -6,7 +6,7 @@
 
 PYTHON ?= python3
 DEMO_OUT ?= demo
-DEMO_OPTIONS ?= --data.name mnist-5k --training.epochs 40 --training.batch 64 --training.learning-rate 0.006 --evaluation.samples 1000 --evaluation.judge-epochs 4
+DEMO_OPTIONS ?= --data.name mnist-5k --training.epochs 28 --training.batch 64 --evaluation.samples 1000 --evaluation.judge-epochs 4
 TEST_PROCESSES ?= 2
 TEST_OPTIONS ?=
 RELEASE_OPTIONS ?=
