@@ -175,3 +175,5 @@ def test_columns_are_found_by_name(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"has a column more .*: if it is the target, .* add --target more; else leave"):
         items_at(str(tmp_path / "more.csv"), None, tuple(own))
     assert items_at(str(tmp_path / "more.csv"), "more", tuple(own)).pixels.shape == own.shape
+    own[["far"]].to_csv(tmp_path / "one.csv", index=False)
+    assert items_at(str(tmp_path / "one.csv")).pixels.shape == (20, 1)  # of a model whose columns have no names

@@ -55,13 +55,15 @@ def _table_at(path: Path, target: str | None, columns: Sequence[str]) -> npt.NDA
     """Rows of a table, their columns in an order of names, if there is one."""
     found = read_path(path, target)
     own = () if found.columns is None else found.columns.names
+    if not columns:
+        return found.train.pixels
     unknown = [one for one in own if one not in set(columns)]
     if target is None and len(unknown) == 1 and len(own) == len(columns) + 1:
         raise DataError(
             f"{path} has a column {unknown[0]} that the model does not know: if it is the target, which no model is "
             f"given, add --target {unknown[0]}; else leave it out"
         )
-    return found.train.pixels[:, order_of(own, columns, str(path))] if columns else found.train.pixels
+    return found.train.pixels[:, order_of(own, columns, str(path))]
 
 
 def pixels_at(name: str, target: str | None = None, columns: Sequence[str] = ()) -> npt.NDArray[Any]:

@@ -45,7 +45,7 @@ class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[repor
         layer: number of the layer that ``transform`` gives: 1 is the lowest, L the top; default: all, side by side.
         epochs: passes over the rows; default: 20, or as many as make 2,000 steps where rows are few.
         batch_size: rows in a step.
-        learning_rate: of Adam, at its peak.
+        learning_rate: at its peak.
         device: such as ``cpu`` or ``cuda``; ``auto``: a GPU if there is one.
         random_state: of weights, order and noise, as of scikit-learn.
 

@@ -78,7 +78,7 @@ def _fewer_measurements(spec: SweepSpec, seconds: Mapping[PhaseName, float], spe
         found.append(Saving("--evaluation.probes none", probes))
     if judging := seconds.get("judge", 0.0):  # no other measurement needs the judge
         found.append(Saving("--evaluation.samples 0", judging + parts.get("inception_score", 0.0)))
-    elif spec.evaluation.samples > 1000:
+    if spec.evaluation.samples > 1000:
         share = 1 - 1000 / spec.evaluation.samples
         found.append(Saving("--evaluation.samples 1000", share * parts.get("inception_score", 0.0)))
     return found

@@ -161,16 +161,21 @@ def orthogonalised(matrices: Sequence[Tensor]) -> list[Tensor]:
     scaled = [one / (torch.linalg.matrix_norm(one, keepdim=True) + EPSILON) for one in flat]
     # What X is multiplied by are polynomials of X X' alone: on these small matrices their product is taken first.
     square = torch.cat([one @ one.mT for one in scaled])
-    a, b, c = QUINTIC
-    unit = a * torch.eye(square.shape[1], dtype=square.dtype, device=square.device)
-    product = None
-    for _ in range(ITERATIONS):
-        factor = torch.baddbmm(square, square, square, beta=b, alpha=c) + unit
-        product = factor if product is None else product @ factor
+    factor = product = _polynomial(square)
+    for _ in range(ITERATIONS - 1):
         square = factor @ square @ factor
-    assert product is not None
+        factor = _polynomial(square)
+        product = product @ factor
     found = [one @ x for one, x in zip(product.split(len(matrices[0])), scaled, strict=True)]
     return [one if one.shape == given.shape else one.mT for one, given in zip(found, matrices, strict=True)]
+
+
+def _polynomial(square: Tensor) -> Tensor:
+    """What Muon multiplies X by, of X X' ``[P, R, R]``."""
+    a, b, c = QUINTIC
+    factor = torch.baddbmm(square, square, square, beta=b, alpha=c)
+    factor.diagonal(dim1=1, dim2=2).add_(a)
+    return factor
 
 
 def optimiser_of(name: OptimiserName | None, parameters: Mapping[str, Tensor]) -> PackAdam:
