@@ -126,6 +126,15 @@ def test_help_does_not_wait_for_torch() -> None:
         (["report", "/missing/sweep"], ["/missing/sweep", "is not a results folder"]),
         (["recommend", "/missing/sweep"], ["/missing/sweep", "is not a results folder"]),
         (["report", "somewhere", "--config", "x.yaml"], ["--config goes with map and train"]),
+        (
+            ["map", "--training.epochs", "three"],
+            ["--training.epochs takes a whole number, such as 20, or None, and not 't"],
+        ),
+        (["map", "--training.batch", "2.5"], ["--training.batch takes a whole number, such as 20, and not '2.5'"]),
+        (
+            ["train", "--training.learning-rate=fast"],
+            ["--training.learning-rate takes a number, such as 0.5, and not 'f"],
+        ),
         (["map", "--config"], ["--config takes one FILE.yaml"]),
         (["map", "--config", "a.yaml", "--config=b.yaml"], ["--config takes one FILE.yaml"]),
         (["map", "--config", "/missing.yaml"], ["/missing.yaml cannot be read", "check the path"]),

@@ -33,6 +33,7 @@ from ratescape.specs.methods import Dedicated
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import RunSpec
 from ratescape.specs.sweep import SweepSpec
+from ratescape.specs.training import TrainingSpec
 
 EVERYTHING = EvaluationSpec(samples=20, judge_epochs=2)
 
@@ -190,11 +191,17 @@ def test_a_training_that_is_too_short_is_told_before_and_half_of_one_is_not_advi
     speeds = Speeds(None, 0.1, None, {}, None)
     for steps, few, shorter in ((999, True, False), (1000, False, False), (2000, False, True)):
         loads: dict[Any, Load] = {"network": Load({"n": steps}, 0.1)}
-        assert (few_steps(loads) is not None) == few
+        assert (few_steps(loads, TrainingSpec(epochs=steps, batch=96), 96) is not None) == few
         assert any("epochs" in one.option for one in savings(spec, loads, speeds)) == shorter
-    told = str(Outlook("d", "n", "m", "here", {}, few_steps=few_steps({"training": Load({"a": 96})})))
-    assert "\nshort     96 steps are few: models of fewer than 1,000 are far from trained (--training.steps)" in told
-    assert few_steps({"measuring": Load({"a": 1})}) is None
+    recipe = TrainingSpec(steps=30, batch=16)
+    told = str(Outlook("d", "n", "m", "here", {}, few_steps=few_steps({"training": Load({"a": 30})}, recipe, 96)))
+    assert (
+        "\nshort     30 steps are few: models of fewer than 1,000 are far from trained: try --training.epochs 170"
+        in told
+    )
+    assert few_steps({"measuring": Load({"a": 1})}, recipe, 96) is None
+    refining: dict[Any, Load] = {"training": Load({"a": 12})}  # of models of a network that is trained
+    assert few_steps(refining, TrainingSpec(epochs=1000, batch=96), 96) is None
 
 
 def test_without_times_it_says_so() -> None:

@@ -382,6 +382,22 @@ def test_a_refined_model_without_some_number_is_shown(folder: SweepFolder) -> No
     assert shown["values"]["validation"].get("accuracy_rbf_2") is None
 
 
+def test_what_refining_made_worse_is_told_and_of_a_collapsed_layer_nothing(tmp_path: Path) -> None:
+    folder = sweep(tmp_path, conditioned=True, labels=True, pictures=False)
+    rows = measured(read_table(folder))
+    changes = {"nelbo": 1e3, "se_nelbo": 1.0, "accuracy_rbf_2": 0.9, "before_accuracy_rbf_2": 0.1, "rate_2": 0.01}
+    changes |= {"se_accuracy_rbf_2": 0.01, "before_se_accuracy_rbf_2": 0.01}
+    changes |= {"before_se_nelbo": 1.0}
+    refined, groups = refined_from(folder).copy().assign(**changes), single_layers(rows)
+    shown, _ = refined_data(folder, refined, rows, {"validation": ""}, measured_metrics(rows), groups)
+    assert "nelbo" in shown["worsened"] and "psnr" in shown["improved"]
+    assert not {"accuracy_rbf_2", "rate_2"} & {*shown["improved"], *shown["worsened"]}
+    alive, _ = refined_data(
+        folder, refined.assign(rate_2=5.0, active_2=3), rows, {"validation": ""}, measured_metrics(rows), groups
+    )
+    assert "accuracy_rbf_2" in alive["improved"]
+
+
 def test_refined_models_are_shown_before_and_after(folder: SweepFolder) -> None:
     page = page_data(folder, read_table(folder), refined_from(folder))
     first, second = page["refined"]

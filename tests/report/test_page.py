@@ -145,7 +145,7 @@ def test_ties_layers_and_what_has_no_winner_are_told(tmp_path: Path) -> None:
     assert nobody["notes"][0].startswith("No model generates yet: the best inception score is 1.02")
     choice = best(dataclasses.replace(table, rows=rows), "reconstruction")
     assert picks["psnr"]["best"] == choice.run and len(choice.ties) > 5
-    assert "ties within one error with" in picks["psnr"]["notes"][0]
+    assert "Within one error of the best value: " in picks["psnr"]["notes"][0]
     layered = best(table, "representation")
     assert picks[layered.metric.column]["best"] == layered.run
     assert picks[layered.metric.column]["praise"] == "recommended for representation"

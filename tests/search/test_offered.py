@@ -94,5 +94,5 @@ def test_a_gain_is_told_with_the_error_that_the_same_items_leave(folder: SweepFo
     refine_on_disk(folder, best.betas, 2.5)
     assert best.refined is not None
     measured = dataclasses.replace(best.refined, row=pd.concat([best.refined.row, pd.Series({"se_gain_nelbo": 0.4})]))
-    assert str(measured).endswith(" (better by 2.50 ± 0.40 on the same items).")
+    assert str(measured).endswith(" (better by 2.50 ± 0.40 on the same items): the one to use.")
     assert "on the same items" not in str(dataclasses.replace(measured, of_choice=False))

@@ -1,6 +1,7 @@
 """Choice over hand-written tables: the hull by its definition, the best model under budgets, the errors."""
 
 import dataclasses
+import re
 from fractions import Fraction
 from typing import Any
 
@@ -82,7 +83,7 @@ def test_best_is_chosen_on_validation_and_compared_with_vae_and_beta_vae() -> No
     assert (choice.value(choice.row), choice.reported(choice.row)) == (18.0, 17.0)
     assert choice.explanation.splitlines() == [
         "For reconstruction: betas (10, 0.1), by PSNR in dB (higher is better)",
-        "               betas       validation  test  rate, nats",
+        "               betas       validation  test  total rate, nats",
         "best           (10, 0.1)   18          17    50",
         "next best      (0.1, 0.1)  17          16    60",
         "plain VAE      (1, 1)      15          14    30",
@@ -193,6 +194,9 @@ def test_what_was_not_measured_has_a_remedy() -> None:
     for use in ("generation", "restoration"):
         with pytest.raises(SpecError, match="cannot be had of rows"):
             metrics_for(pd.DataFrame({"r2": [0.5]}), use)
+    reason = "not measured: inception_score (the images have no labels)"
+    with pytest.raises(SpecError, match=re.escape(reason)):
+        selection.best(dataclasses.replace(TABLE, absent=(reason,)), "generation")
 
 
 def test_no_finished_model_is_an_error() -> None:
@@ -290,7 +294,7 @@ def test_within_one_error_of_the_difference_the_smaller_rate_wins_and_all_ties_a
     assert choice.run == "run1"  # 0.1 below the highest, within sqrt(0.08^2 + 0.09^2) = 0.12; 0.15 is not
     assert [tie.run for tie in choice.ties] == ["run0"] and choice.error == 0.09
     assert choice.runner_up is not None and choice.runner_up.run == "run0"
-    for part in ("17.900 ± 0.090", "highest", "(0.1, 0.1) ties within one error with (1, 1); of these it has the"):
+    for part in ("17.900 ± 0.090", "highest", "Within one error of the best value: (0.1, 0.1), (1, 1); (0.1, 0.1) has"):
         assert part in choice.explanation
     assert "Measured on 400 items of validation: errors are large." in choice.explanation
     large = dataclasses.replace(table, images=5000)
@@ -314,7 +318,7 @@ def test_among_ties_of_representation_what_a_sample_carries_decides() -> None:
     samples = {"accuracy_sample_2": [0.4, 0.1, 0.8, np.nan, 0.2], "accuracy_sample_1": [0.1, 0.1, 0.1, np.nan, 0.5]}
     choice = selection.best(with_columns(table, **samples), "representation")
     assert (choice.run, choice.layer) == ("run2", 2)  # 0.9 ties with 0.95, and a sample tells more
-    assert "a sample of its layer tells most" in choice.explanation
+    assert "labels are read best off samples of (10, 0.1) z₂, too (0.8), not off means alone" in choice.explanation
     assert selection.best(table, "representation").run == "run4"  # not measured: the smaller rate
     # 0.9 ties with 0.95 here, too, but is not near it: its mean reads less, which is what one builds on.
     exact = with_columns(TABLE, **ACCURACY, se_accuracy_rbf_2=[0.04] * 5, se_accuracy_rbf_1=[0.04] * 5)

@@ -50,6 +50,15 @@ def test_a_layer_of_many_nats_is_not_said_to_carry_less_than_a_tenth() -> None:
     assert "(less than 0.1 nats in 1, 7.7 nats, but no active unit in 1)" in line
 
 
+def test_of_models_that_are_far_from_trained_no_reason_is_told() -> None:
+    models = table([(10.0, 0.1, 0.02, 30.0, 2, 9), (0.1, 10.0, 0.05, 20.0, 1, 9), (0.1, 10.0, 0.05, 20.0, 1, 9)])
+    models.rows["trained"] = ["far", "far", "ok"]
+    assert [line.partition("(less than 0.1 nats)")[2][:20] for line in selection.collapse_warnings(models)] == [
+        ", though its beta is",
+        ": far from trained, ",
+    ]
+
+
 def test_a_single_layer_has_no_other_to_pay_for() -> None:
     rows = pd.DataFrame({"beta_1": [10.0], "rate_1": [0.01], "run": "a", "seed": 0, "status": "ok"})
     (line,) = selection.collapse_warnings(Table(rows, 0, (), "validation"))

@@ -14,7 +14,7 @@ from ratescape.cli.config import UsageError, with_config
 from ratescape.cli.factories import refuse_factory_of_file
 from ratescape.cli.output import say
 from ratescape.cli.overview import overview
-from ratescape.cli.words import listed_numbers, nearest, options, without_commas
+from ratescape.cli.words import listed_numbers, nearest, number, options, without_commas
 from ratescape.version import __version__
 
 T = TypeVar("T")
@@ -85,6 +85,9 @@ def _message(box: str, command: type[Any]) -> str:
     listed = re.match(r"Error parsing --(\S+): .*\[('.*')\]", message)
     if listed and (numbers := listed_numbers(listed[1], command)):
         return f"--{listed[1]} takes {numbers}, and not {listed[2]}"
+    single = re.match(r"Error parsing --(\S+): (?:no type|invalid literal|could not convert).* \[?('.*')\]?", message)
+    if single and (takes := number(single[1], command)):
+        return f"--{single[1]} takes {takes}, and not {single[2]}"
     bare = re.match(r"Unrecognized options: ([^- ,][^ ,]*)", message)
     if bare and "data.name" in dict(options(command)):
         return f"{message}; did you mean --data.name {bare[1]}?"

@@ -125,6 +125,15 @@ def listed_numbers(name: str, command: type[Any]) -> str | None:
     return {int: "whole numbers, such as 0 1 or 0,1", float: "numbers, such as 0.5 2 or 0.5,2", None: None}[kind]
 
 
+def number(name: str, command: type[Any]) -> str | None:
+    """What an option that takes one number takes, in words; None for any other option."""
+    hint = dict(options(command)).get(name)
+    parts = typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
+    kind = {int: "a whole number, such as 20", float: "a number, such as 0.5"}
+    found = next((kind[part] for part in (int, float) if part in parts), None)
+    return f"{found}, or None" if found and type(None) in parts else found
+
+
 def _number(hint: Any) -> type[int] | type[float] | None:
     """The type of the numbers that an option lists; None if it lists none."""
     if typing.get_origin(hint) in (types.UnionType, typing.Union):

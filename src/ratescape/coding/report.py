@@ -19,6 +19,9 @@ TAIL = 2
 CLEARLY, SLACK = 1.2, 1.0
 """Factor, and then bits, above which images count as taking more than what was calibrated."""
 
+FIXED = 0.1
+"""Share of an archive from which on it is told what its header and codec take."""
+
 
 def caution(header: Header, codec: Codec) -> str | None:
     """That images take clearly more bits than the codec was calibrated for, in one line; None if they do not."""
@@ -35,9 +38,19 @@ def caution(header: Header, codec: Codec) -> str | None:
 
 
 def size_line(header: Header) -> str:
-    """The size of an archive in one line, such as ``1,000 images in 18,204 bytes: 18.20 bytes each``."""
+    """The size of an archive in one line, and what of it does not grow with the images where that is a tenth or more.
+
+    Example::
+
+        "1,000 images in 18,204 bytes: 18.20 bytes each"
+        "8 images in 4,100 bytes: 512.50 bytes each (3,900 of all bytes, header and codec, are ..."
+    """
+    fixed = len(header.to_bytes()) + sum(one.length for one in header.sections if one.kind == CODEC)
     size = len(header.to_bytes()) + sum(one.length for one in header.sections)
-    return f"{header.count:,} images in {size:,} bytes: {size / header.count:.2f} bytes each"
+    text = f"{header.count:,} images in {size:,} bytes: {size / header.count:.2f} bytes each"
+    if fixed < FIXED * size:
+        return text
+    return f"{text} ({fixed:,} of all bytes, header and codec, are about the same for any number of images)"
 
 
 def described(archive: Archive) -> list[str]:

@@ -17,14 +17,16 @@ from ratescape.execution.work import trained_steps
 from ratescape.execution.workspace import Workspace, is_trained
 from ratescape.model.factories import alone_because
 from ratescape.model.registry import build
+from ratescape.records.enough import epochs_to_try
 from ratescape.records.folders import RunFolder
 from ratescape.records.spans import span
+from ratescape.records.trained import TrainingFacts
 from ratescape.specs.identity import key
 from ratescape.specs.methods import Targeted
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import RunSpec
 from ratescape.specs.sweep import SweepSpec
-from ratescape.specs.training import SHORT_STEPS
+from ratescape.specs.training import SHORT_STEPS, TrainingSpec
 from ratescape.training.schedule import resolved_training, total_steps
 
 DRAWING, DRAWING_LABELS = 5.0, 10.0
@@ -129,7 +131,7 @@ def sweep_outlook(spec: SweepSpec, job: Job, engine: Engine, is_timed: bool) -> 
         alone=alone_because(spec.model, workspace.data.shape),
         overlapping=side_by_side > 1 and bool(job.networks),
         taken_up=taken_up(spec, job),
-        few_steps=few_steps(loads),
+        few_steps=few_steps(loads, spec.training, len(workspace.data.train.pixels)),
         savings=() if speeds is None else savings(spec, loads, speeds),
     )
 
@@ -149,12 +151,20 @@ def taken_up(spec: SweepSpec, job: Job) -> str | None:
     return ", ".join(found) or None
 
 
-def few_steps(loads: Mapping[PhaseName, Load]) -> str | None:
-    """That trainings are so short that models will be far from trained, in words; None where they are not."""
-    steps = longest(loads)
-    if not 0 < steps < SHORT_STEPS:
+def few_steps(loads: Mapping[PhaseName, Load], training: TrainingSpec, images: int) -> str | None:
+    """That a training which is left is so short that models will be far from trained, in words; None where it is not.
+
+    Args:
+        training: how models, or the network that they are taken from, are trained.
+        images: how many there are to train on.
+    """
+    steps = total_steps(training, images)
+    if longest(loads) == 0 or steps >= SHORT_STEPS:
         return None
-    return f"{steps:,} steps are few: models of fewer than {SHORT_STEPS:,} are far from trained (--training.steps)"
+    epochs = resolved_training(training, images).epochs or 1
+    longer = epochs_to_try(TrainingFacts(epochs, steps, gain_left=None, excess=None))
+    short = f"{steps:,} steps are few: models of fewer than {SHORT_STEPS:,} are far from trained"
+    return f"{short}: try --training.epochs {longer} or more"
 
 
 def left_out(spec: SweepSpec) -> str | None:
@@ -186,7 +196,7 @@ def run_outlook(run: RunSpec, folder: RunFolder, workspace: Workspace, is_timed:
         found = "the model is trained"
     elif folder.checkpoint.exists():
         found = "its training goes on from its checkpoint"
-    device, few = str(workspace.device), few_steps(loads)
+    device, few = str(workspace.device), few_steps(loads, run.training, len(data.train.pixels))
     return Outlook(described_data(data), network, "one model", device, loads, taken_up=found, few_steps=few)
 
 

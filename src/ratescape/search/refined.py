@@ -51,7 +51,7 @@ class Refined:
 
     def __str__(self) -> str:
         if self.is_better:
-            return f"{self.told}{self._paired()}."
+            return f"{self.told}{self._paired()}: the one to use."
         return f"{self.told}: {self._fault()}, so the unrefined model is kept."
 
     @property

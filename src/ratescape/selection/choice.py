@@ -198,7 +198,7 @@ def best(
     """
     check_demands(max_rate, demands)
     rows = finished(table)
-    metrics = metrics_for(rows, use)
+    metrics = metrics_for(rows, use, table.absent)
     everything = candidates(rows, metrics, table.parts)
     known = rows[rows["run"].isin([one.run for one in everything])]
     accepted = {*meeting(known, max_rate, demands or {})["run"]}

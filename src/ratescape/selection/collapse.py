@@ -48,33 +48,40 @@ def have_collapsed(rows: pd.DataFrame, layer: int | None) -> pd.Series:
 
 
 def collapse_warnings(table: Table) -> list[str]:
-    """One line for each layer that has collapsed in some models of a landscape, and for each way to collapse.
+    """One line for each layer that has collapsed in some models of a landscape, and for each reason.
 
-    Where all layers of all models have, and these are more than two, that is one line alone.
+    The reason of models that are far from trained is not asked for: any layer may still come alive in them. Where all
+    layers of all models have collapsed, and these are more than two, that is one line alone.
 
     Example::
 
         z₂ has collapsed in 6 of 25 models (less than 0.1 nats): the price of its beta, which is above the others'
     """
     rows = measured(table)
-    alike: dict[tuple[int, bool], list[Dead]] = {}
+    alike: dict[tuple[int, str], list[Dead]] = {}
     for _, row in rows.iterrows():
         for dead in dead_layers(row):
-            alike.setdefault((-dead.layer, dead.priced), []).append(dead)
+            alike.setdefault((-dead.layer, _reason(dead, row)), []).append(dead)
     layers = len(layer_columns(rows, "rate"))
     if layers > 2 and sum(map(len, alike.values())) == layers * len(rows) > 0:
         all_of_them = [dead for one in alike.values() for dead in one]
         models = "the one model" if len(rows) == 1 else f"all {len(rows)} models"
         return [f"all {layers} layers have collapsed in {models} ({how(all_of_them)}): train for more steps"]
-    return [_line(dead, len(rows)) for _, dead in sorted(alike.items())]
+    return [_line(dead, why, len(rows)) for (_, why), dead in sorted(alike.items())]
 
 
-def _line(dead: list[Dead], models: int) -> str:
+def _reason(dead: Dead, row: pd.Series) -> str:
+    """Why a layer has collapsed, as the end of a sentence."""
+    if row.get("trained") == "far":
+        return ": far from trained, so that it may still come alive"
+    if dead.priced:
+        return ": the price of its beta, which is above the other layers' there"
+    return ", though its beta is not above the other layers' there: its training failed, or was too short"
+
+
+def _line(dead: list[Dead], why: str, models: int) -> str:
     name = f"z{str(dead[0].layer).translate(SUBSCRIPTS)}"
-    text = f"{name} has collapsed in {len(dead)} of {models} models ({how(dead)})"
-    if dead[0].priced:
-        return f"{text}: the price of its beta, which is above the other layers' there"
-    return f"{text}, though its beta is not above the other layers' there: its training failed, or was too short"
+    return f"{name} has collapsed in {len(dead)} of {models} models ({how(dead)}){why}"
 
 
 def how(dead: list[Dead]) -> str:

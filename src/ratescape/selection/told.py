@@ -43,13 +43,13 @@ def table(entries: Sequence[tuple[str, Candidate]], split: str) -> list[str]:
 
     Example::
 
-                   betas    layer  validation     test           rate, nats
-        best       (0.1, 1)    z₁  0.772 ± 0.031  0.765 ± 0.013        32.1
+                   betas    layer  validation     test           total rate, nats
+        best       (0.1, 1)    z₁  0.772 ± 0.031  0.765 ± 0.013              32.1
     """
     metric = entries[0][1].metric
     tested = [] if split == "test" else ["other draws" if metric.of_samples else "test"]
     lines = [["", "betas", *(["layer"] if metric.layer else []), "one draw" if metric.of_samples else split]]
-    lines[0] += [*tested, "rate, nats"]
+    lines[0] += [*tested, "total rate, nats"]
     for label, one in entries:
         layer = [] if one.layer is None else [layer_name(one.layer) + ("*" if one.collapsed else "")]
         again = [written(reported(one), one.error_on_test)] if tested else []
@@ -118,9 +118,11 @@ def outlier_sentences(row: pd.Series) -> list[str]:
 
 
 def tie_sentence(winner: Candidate, ties: Sequence[Candidate]) -> str:
-    """Which others are as good within one error, and why the winner is chosen among them."""
+    """Which are as good as the best value within one error, and why the winner is chosen among them."""
     names = ", ".join(one.name for one in ties[:NAMED])
     more = f" and {len(ties) - NAMED} more" if len(ties) > NAMED else ""
-    sampled = winner.sample is not None
-    why = "of the nearest of these a sample of its layer tells most" if sampled else "of these it has the smallest rate"
-    return f"{winner.name} ties within one error with {names}{more}; {why}."
+    equal = f"Within one error of the best value: {winner.name}, {names}{more}"
+    if winner.sample is None:
+        return f"{equal}; {winner.name} has the smallest rate of these."
+    told = f"labels are read best off samples of {winner.name}, too ({winner.sample:.3g}), not off means alone"
+    return f"{equal}; of the nearest to it, {told}."

@@ -1,6 +1,7 @@
 """What decides for a use, among what was measured."""
 
 import difflib
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -14,8 +15,11 @@ REMEDIES = {
 """What has the metrics of a use measured, where it is an option."""
 
 
-def metrics_for(rows: pd.DataFrame, use: str) -> list[Metric]:
+def metrics_for(rows: pd.DataFrame, use: str, absent: Sequence[str] = ()) -> list[Metric]:
     """The metrics that decide for a use, among those that the rows have measured.
+
+    Args:
+        absent: lines on what was not measured, and why, which the error repeats.
 
     Returns:
         One metric; or the same metric of every layer, the top one first, for a use or a column that names no layer
@@ -30,7 +34,7 @@ def metrics_for(rows: pd.DataFrame, use: str) -> list[Metric]:
         found = [available[column] for column in columns if column in available]
         if found:
             return found
-    has = f"this landscape can choose by {', '.join(available)}"
+    has = "; ".join([f"this landscape can choose by {', '.join(available)}", *absent])
     if use in USES:
         remedy = _remedy(rows, use)
         raise SpecError(f"use {use} needs {' or '.join(USES[use])}, which was not measured: {remedy}{has}")

@@ -25,7 +25,8 @@ class DataSpec:
     test: float = 0.2
     """Share of all images held out for testing where the source has no test split of its own."""
     limit: int | None = None
-    """Largest number of training images, drawn with the split seed; default: all."""
+    """Largest number of training images, drawn with the split seed; default: all. It leaves validation and test images
+    as they are."""
     split_seed: int = 0
     """Seed of the splits into training, validation and test images."""
     target: str | None = None

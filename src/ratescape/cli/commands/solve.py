@@ -49,9 +49,9 @@ class Solve:
         landscape = Landscape(self.landscape, allow=importable(self.allow_factory))
         solved = landscape.at_rates(request, tolerance=self.tolerance, data_folder=self.data_folder)
         landscape.keep(solved.answer)
+        say(str(solved))
         for line in landscape.warnings:
             say(f"caution: {line}")
-        say(str(solved))
         say(f"`ratescape report {self.landscape}` shows it in the landscape")
         if self.out is not None:
             save(solved.model, self.out, landscape=self.landscape, betas=solved.answer.betas)

@@ -73,8 +73,9 @@ export function refinements(run, column, split) {
 export function betterThan(index) {
   const better = refined.filter((one) => one.origin === index && one.improved.length > 0);
   return better.map((one) => {
-    const names = one.improved.map((column) => metricOf(column).name);
-    return { text: `It was ${epochs(one)}, and is then better by ${names.join(", ")}:`, python: one.python };
+    const names = (columns) => columns.map((column) => metricOf(column).name).join(", ");
+    const worse = one.worsened.length ? `, and worse by ${names(one.worsened)}` : "";
+    return { text: `It was ${epochs(one)}, and is then better by ${names(one.improved)}${worse}:`, python: one.python };
   });
 }
 

@@ -12,7 +12,7 @@ from ratescape.records.folders import SweepFolder
 from ratescape.report.groups import Group
 from ratescape.report.page.models import model_titles, values_of
 from ratescape.report.page.planes import Splits
-from ratescape.selection import betas_of, difference_error
+from ratescape.selection import betas_of, collapsed_layers, difference_error
 
 
 def refined_data(
@@ -42,7 +42,8 @@ def refined_data(
             "betas": list(betas_of(row)),
             "values": {split: values_of(row, prefix, metrics, groups) for split, prefix in splits.items()},
             "before": {split: values_of(row, f"before_{prefix}", metrics, groups) for split, prefix in splits.items()},
-            "improved": [metric.column for metric in metrics if _improved(row, metric)],
+            "improved": [metric.column for metric in metrics if _change(row, metric) > 0],
+            "worsened": [metric.column for metric in metrics if _change(row, metric) < 0],
             "python": f"ratescape.load({json.dumps(str(folder.path / 'refined' / str(row['run'])))})",
         }
         for (_, row), title in zip(
@@ -51,14 +52,22 @@ def refined_data(
     ]
 
 
-def _improved(row: pd.Series, metric: Metric) -> bool:
-    """Whether refining made a metric better on the split that models are chosen on, by more than the error of it."""
+def _change(row: pd.Series, metric: Metric) -> int:
+    """What refining made of a metric on the split that models are chosen on.
+
+    Returns:
+        1 for better and -1 for worse, by more than the error of it; 0 otherwise, and for a layer that has collapsed, of
+        which no metric counts.
+    """
     columns = [metric.column, f"before_{metric.column}"]
     if metric.higher_is_better is None or any(column not in row for column in columns):
-        return False
+        return 0
     after, before = metric.score(row[columns].astype(float))
     errors = [_known(row, f"{when}se_{metric.column}", math.nan) for when in ("", "before_")]
-    return bool(after - before > _known(row, f"se_gain_{metric.column}", difference_error(*errors)))
+    error = _known(row, f"se_gain_{metric.column}", difference_error(*errors))
+    if metric.layer in collapsed_layers(row) or not abs(after - before) > error:
+        return 0
+    return 1 if after > before else -1
 
 
 def _known(row: pd.Series, column: str, otherwise: float) -> float:
