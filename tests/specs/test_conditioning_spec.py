@@ -11,6 +11,7 @@ from ratescape.specs.grid import BetaGrid
 from ratescape.specs.methods import Conditioned
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import NetworkSpec, RunSpec
+from ratescape.specs.training import TrainingSpec
 
 BASE = RunSpec(model=ModelSpec("residual", 4, (8, 4, 2)))
 
@@ -40,17 +41,24 @@ def test_what_means_nothing_is_in_no_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("annealing", "steps", "share"),
-    [("staggered", 2000, 0.4), ("staggered", 1200, 0.5), ("staggered", 684, 0.6), ("balanced", 684, 0.4)],
+    ("annealing", "steps", "by_adam", "by_muon"),
+    [
+        *[("staggered", 2000, 0.4, 0.1), ("staggered", 1200, 0.5, 0.125), ("staggered", 684, 0.6, 0.219)],
+        *[("staggered", 100, 0.6, 0.6), ("balanced", 684, 0.4, 0.4)],
+    ],
 )
-def test_a_short_training_comes_down_more_slowly(annealing: AnnealingName, steps: int, share: float) -> None:
+def test_a_short_training_comes_down_more_slowly(
+    annealing: AnnealingName, steps: int, by_adam: float, by_muon: float
+) -> None:
     method = Conditioned(BetaGrid(), conditioning=ConditioningSpec(annealing=annealing))
-    assert method.resolved(ModelSpec(), steps).conditioning.descent == share
-    given = dataclasses.replace(method, conditioning=ConditioningSpec(annealing=annealing, descent=0.2))
-    assert given.resolved(ModelSpec(), steps).conditioning.descent == 0.2
+    given = dataclasses.replace(method, conditioning=ConditioningSpec(annealing=annealing, descent=0.3))
+    for optimiser, share in ((None, by_adam), ("adam", by_adam), ("muon", by_muon)):
+        training = TrainingSpec(optimiser=optimiser)
+        assert method.resolved(ModelSpec(), training, steps).conditioning.descent == share
+        assert given.resolved(ModelSpec(), training, steps).conditioning.descent == 0.3
 
 
 @pytest.mark.parametrize(("given", "steps", "restarts"), [(None, 999, 1), (None, 1000, 3), (3, 684, 3), (0, 2000, 0)])
 def test_a_short_training_starts_again_once(given: int | None, steps: int, restarts: int) -> None:
     method = Conditioned(BetaGrid(), conditioning=ConditioningSpec(restarts=given))
-    assert method.resolved(ModelSpec(), steps).conditioning.restarts == restarts
+    assert method.resolved(ModelSpec(), TrainingSpec(), steps).conditioning.restarts == restarts

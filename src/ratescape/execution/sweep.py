@@ -56,7 +56,7 @@ def resolved_sweep(spec: SweepSpec, data: ImageData) -> SweepSpec:
     """
     training = resolved_training(spec.training, len(data.train.pixels), spec.method.effort)
     run = resolved_run(RunSpec(model=spec.model, training=training), data)
-    method = spec.method.resolved(run.model, total_steps(run.training, len(data.train.pixels)))
+    method = spec.method.resolved(run.model, run.training, total_steps(run.training, len(data.train.pixels)))
     whole = dataclasses.replace(spec, data=data.spec, model=run.model, training=run.training, method=method)
     if whole.networks():
         refuse_unconditioned(whole.model, data.shape)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from ratescape.specs.checks import MOST_SIZE, require
 from ratescape.specs.codec import convert_fields
-from ratescape.specs.training import SHORT_STEPS
+from ratescape.specs.training import SHORT_STEPS, OptimiserName
 
 AnnealingName = Literal["staggered", "balanced", "linear"]
 """How the betas of a network's loss reach their values: see ``ConditioningSpec.annealing``."""
@@ -23,6 +23,10 @@ DESCENT_STEPS, LONGEST_DESCENT = 600, 0.6
 """Steps that staggered annealing takes at least, as far as that is no more than this share of training: where the betas
 of the top come down within fewer, its layers are lost before they are of use. Longer ones changed no loss."""
 
+MUON_DESCENT, MUON_DESCENT_STEPS = 0.1, 150
+"""Share and least steps of staggered annealing by Muon, which keeps layers at shorter ones, too: what is left of
+training is spent at the betas asked for, which takes 3 to 5 % off the mean loss. Balanced annealing gains nothing by it
+(docs/results/one-run.md)."""
 
 RESTARTS, SHORT_RESTARTS = 3, 1
 """How often a training starts again, and one of fewer than ``SHORT_STEPS``: of eight such networks that had lost a
@@ -39,19 +43,23 @@ def usual_restarts(steps: int) -> int:
     return SHORT_RESTARTS if steps < SHORT_STEPS else RESTARTS
 
 
-def usual_descent(annealing: AnnealingName | None, steps: int) -> float:
+def usual_descent(annealing: AnnealingName | None, steps: int, optimiser: OptimiserName | None) -> float:
     """The share of a training over which the betas reach their values, unless the spec says otherwise.
 
     Args:
         annealing: how they do.
         steps: of the training.
+        optimiser: what trains; None is Adam.
 
     Example::
 
-        usual_descent("staggered", 1140), usual_descent("staggered", 5000)  # (0.526, 0.4)
+        usual_descent("staggered", 1140, "adam"), usual_descent("staggered", 5000, "adam")  # (0.526, 0.4)
+        usual_descent("staggered", 1140, "muon"), usual_descent("staggered", 5000, "muon")  # (0.132, 0.1)
     """
-    least = DESCENT_STEPS / steps if annealing == "staggered" else 0.0
-    return round(min(LONGEST_DESCENT, max(DESCENT, least)), 3)
+    if annealing != "staggered":
+        return DESCENT
+    share, fewest = (MUON_DESCENT, MUON_DESCENT_STEPS) if optimiser == "muon" else (DESCENT, DESCENT_STEPS)
+    return round(min(LONGEST_DESCENT, max(share, fewest / steps)), 3)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,8 +127,8 @@ class ConditioningSpec:
     A number of steps, since that is what counts; how it depends on learning rate, batch and network is not known."""
     descent: float | None = None
     """Share of training over which the betas reach their values, on a scale of log beta. Staggered annealing: those of
-    the top layer, from 0.001; layers in between take shares in between. Default: 0.4; staggered annealing takes 600
-    steps at least, as far as these are no more than 0.6 of training."""
+    the top layer, from 0.001; layers in between take shares in between. Default: 0.4; staggered annealing by Muon 0.1,
+    but 150 steps at least (by Adam 600), as far as these are no more than 0.6 of training."""
     restarts: int | None = None
     """How often the training starts again, each time with a third of the learning rate, if at the end of annealing, or
     of training, a group of layers carries less than 0.1 nats even where its beta is the smallest and all others are the

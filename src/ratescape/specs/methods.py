@@ -23,6 +23,7 @@ from ratescape.specs.groups import Groups, resolved_groups
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.rate_targets import Request, request_text, requested
 from ratescape.specs.runs import MergedSpec, NetworkSpec, RunSpec, TargetSpec, check_targets
+from ratescape.specs.training import TrainingSpec
 
 MARGIN = 1.25
 """How far the box of a conditioned network reaches beyond the grid on each side, unless the spec says otherwise."""
@@ -64,7 +65,7 @@ class Dedicated:
         """Group of each layer, top first: layers of a group share one beta."""
         return resolved_groups(self.groups, model)
 
-    def resolved(self, model: ModelSpec, steps: int) -> "Dedicated":
+    def resolved(self, model: ModelSpec, training: TrainingSpec, steps: int) -> "Dedicated":
         """Nothing is left open."""
         return self
 
@@ -140,10 +141,10 @@ class Conditioned:
             return "linear"
         return self.conditioning.annealing or usual_annealing(model)
 
-    def resolved(self, model: ModelSpec, steps: int) -> "Conditioned":
-        """The method with annealing and restarts filled in that a training of this model gets, of so many steps."""
+    def resolved(self, model: ModelSpec, training: TrainingSpec, steps: int) -> "Conditioned":
+        """The method with annealing and restarts filled in that this training of a model gets, of so many steps."""
         annealing, how = self.annealing(model), self.conditioning
-        descent = usual_descent(annealing, steps) if how.descent is None else how.descent
+        descent = usual_descent(annealing, steps, training.optimiser) if how.descent is None else how.descent
         restarts = usual_restarts(steps) if how.restarts is None else how.restarts
         how = dataclasses.replace(how, annealing=annealing, descent=descent, restarts=restarts)
         return dataclasses.replace(self, conditioning=how)
@@ -231,7 +232,7 @@ class Targeted:
         """Each layer, or each resolution, is reported by itself, whatever layers a request asks for together."""
         return model.usual_groups if model.family == "deep" else tuple(range(model.layers))
 
-    def resolved(self, model: ModelSpec, steps: int) -> "Targeted":
+    def resolved(self, model: ModelSpec, training: TrainingSpec, steps: int) -> "Targeted":
         """Nothing is left open."""
         return self
 
