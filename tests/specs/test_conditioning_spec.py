@@ -11,7 +11,7 @@ from ratescape.specs.grid import BetaGrid
 from ratescape.specs.methods import Conditioned
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import NetworkSpec, RunSpec
-from ratescape.specs.training import TrainingSpec
+from ratescape.specs.training import OptimiserName, TrainingSpec
 
 BASE = RunSpec(model=ModelSpec("residual", 4, (8, 4, 2)))
 
@@ -52,7 +52,8 @@ def test_a_short_training_comes_down_more_slowly(
 ) -> None:
     method = Conditioned(BetaGrid(), conditioning=ConditioningSpec(annealing=annealing))
     given = dataclasses.replace(method, conditioning=ConditioningSpec(annealing=annealing, descent=0.3))
-    for optimiser, share in ((None, by_adam), ("adam", by_adam), ("muon", by_muon)):
+    by_each: dict[OptimiserName | None, float] = {None: by_adam, "adam": by_adam, "muon": by_muon}
+    for optimiser, share in by_each.items():
         training = TrainingSpec(optimiser=optimiser)
         assert method.resolved(ModelSpec(), training, steps).conditioning.descent == share
         assert given.resolved(ModelSpec(), training, steps).conditioning.descent == 0.3
