@@ -319,7 +319,9 @@ def test_rates_are_solved_for_with_the_landscape_s_cautions(run: Run, conditione
     landscape = Landscape(shutil.copytree(conditioned.path, tmp_path / "copy"))
     solved = run("solve", landscape.folder.path, "--rates", "total=1")
     assert solved.status == 0 and landscape.warnings
-    assert [f"caution: {line}" for line in landscape.warnings] == solved.out.splitlines()[: len(landscape.warnings)]
+    lines = solved.out.splitlines()
+    assert lines[0].startswith("2+1=1: betas") and lines[-1].startswith("`ratescape report")  # the answer comes first
+    assert [f"caution: {line}" for line in landscape.warnings] == lines[-1 - len(landscape.warnings) : -1]
 
 
 def test_images_that_have_moved_are_found_by_data_folder(run: Run, conditioned: SweepFolder, tmp_path: Path) -> None:

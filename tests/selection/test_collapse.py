@@ -55,7 +55,7 @@ def test_of_models_that_are_far_from_trained_no_reason_is_told() -> None:
     models.rows["trained"] = ["far", "far", "ok"]
     assert [line.partition("(less than 0.1 nats)")[2][:20] for line in selection.collapse_warnings(models)] == [
         ", though its beta is",
-        ": far from trained, ",
+        ": with more training",
     ]
 
 

@@ -73,7 +73,7 @@ def collapse_warnings(table: Table) -> list[str]:
 def _reason(dead: Dead, row: pd.Series) -> str:
     """Why a layer has collapsed, as the end of a sentence."""
     if row.get("trained") == "far":
-        return ": far from trained, so that it may still come alive"
+        return ": with more training it may still come alive"
     if dead.priced:
         return ": the price of its beta, which is above the other layers' there"
     return ", though its beta is not above the other layers' there: its training failed, or was too short"
