@@ -25,7 +25,7 @@ of the top come down within fewer, its layers are lost before they are of use. L
 
 MUON_DESCENT, MUON_DESCENT_STEPS = 0.1, 150
 """Share and least steps of staggered annealing by Muon, which keeps layers at shorter ones, too: what is left of
-training is spent at the betas asked for, which takes 3 to 5 % off the mean loss. Balanced annealing gains nothing by it
+training is spent at the betas asked for, which takes 1 to 5 % off most mean losses. Balanced annealing gains nothing by it
 (docs/results/one-run.md)."""
 
 RESTARTS, SHORT_RESTARTS = 3, 1
