@@ -25,8 +25,8 @@ of the top come down within fewer, its layers are lost before they are of use. L
 
 MUON_DESCENT, MUON_DESCENT_STEPS = 0.1, 150
 """Share and least steps of staggered annealing by Muon, which keeps layers at shorter ones, too: what is left of
-training is spent at the betas asked for, which takes 1 to 5 % off most mean losses. Balanced annealing gains nothing by it
-(docs/results/one-run.md)."""
+training is spent at the betas asked for, which takes 1 to 5 % off most mean losses. Balanced annealing gains nothing
+by it (docs/results/one-run.md)."""
 
 RESTARTS, SHORT_RESTARTS = 3, 1
 """How often a training starts again, and one of fewer than ``SHORT_STEPS``: of eight such networks that had lost a
