@@ -127,8 +127,7 @@ def listed_numbers(name: str, command: type[Any]) -> str | None:
 
 def number(name: str, command: type[Any]) -> str | None:
     """What an option that takes one number takes, in words; None for any other option."""
-    hint = dict(options(command)).get(name)
-    parts = typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
+    parts = _alternatives(dict(options(command)).get(name))
     kind = {int: "a whole number, such as 20", float: "a number, such as 0.5"}
     found = next((kind[part] for part in (int, float) if part in parts), None)
     return f"{found}, or None" if found and type(None) in parts else found
@@ -136,7 +135,10 @@ def number(name: str, command: type[Any]) -> str | None:
 
 def _number(hint: Any) -> type[int] | type[float] | None:
     """The type of the numbers that an option lists; None if it lists none."""
-    if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        return next(filter(None, map(_number, typing.get_args(hint))), None)
-    inner = typing.get_args(hint)[0] if typing.get_origin(hint) is tuple else None
-    return inner if inner in (int, float) else None
+    tuples = (part for part in _alternatives(hint) if typing.get_origin(part) is tuple)
+    return next((inner for part in tuples if (inner := typing.get_args(part)[0]) in (int, float)), None)
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    """The types that a union allows; any other type alone."""
+    return typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else (hint,)

@@ -45,12 +45,13 @@ def size_line(header: Header) -> str:
         "1,000 images in 18,204 bytes: 18.20 bytes each"
         "8 images in 4,100 bytes: 512.50 bytes each (3,900 of all bytes, header and codec, are ..."
     """
-    fixed = len(header.to_bytes()) + sum(one.length for one in header.sections if one.kind == CODEC)
-    size = len(header.to_bytes()) + sum(one.length for one in header.sections)
+    head, codecs = len(header.to_bytes()), [one.length for one in header.sections if one.kind == CODEC]
+    fixed, size = head + sum(codecs), head + sum(one.length for one in header.sections)
     text = f"{header.count:,} images in {size:,} bytes: {size / header.count:.2f} bytes each"
     if fixed < FIXED * size:
         return text
-    return f"{text} ({fixed:,} of all bytes, header and codec, are about the same for any number of images)"
+    what = "header and codec" if codecs else "the header"
+    return f"{text} ({fixed:,} of all bytes, {what}, are about the same for any number of images)"
 
 
 def described(archive: Archive) -> list[str]:

@@ -42,8 +42,7 @@ def refined_data(
             "betas": list(betas_of(row)),
             "values": {split: values_of(row, prefix, metrics, groups) for split, prefix in splits.items()},
             "before": {split: values_of(row, f"before_{prefix}", metrics, groups) for split, prefix in splits.items()},
-            "improved": [metric.column for metric in metrics if _change(row, metric) > 0],
-            "worsened": [metric.column for metric in metrics if _change(row, metric) < 0],
+            **_changed(row, metrics),
             "python": f"ratescape.load({json.dumps(str(folder.path / 'refined' / str(row['run'])))})",
         }
         for (_, row), title in zip(
@@ -52,12 +51,21 @@ def refined_data(
     ]
 
 
+def _changed(row: pd.Series, metrics: Sequence[Metric]) -> dict[str, list[str]]:
+    """Columns of what refining improved and worsened; none of a layer that has collapsed, of which no metric counts."""
+    collapsed = collapsed_layers(row)
+    changes = {metric.column: _change(row, metric) for metric in metrics if metric.layer not in collapsed}
+    return {
+        "improved": [column for column, change in changes.items() if change > 0],
+        "worsened": [column for column, change in changes.items() if change < 0],
+    }
+
+
 def _change(row: pd.Series, metric: Metric) -> int:
     """What refining made of a metric on the split that models are chosen on.
 
     Returns:
-        1 for better and -1 for worse, by more than the error of it; 0 otherwise, and for a layer that has collapsed, of
-        which no metric counts.
+        1 for better and -1 for worse, by more than the error of it; 0 otherwise.
     """
     columns = [metric.column, f"before_{metric.column}"]
     if metric.higher_is_better is None or any(column not in row for column in columns):
@@ -65,7 +73,7 @@ def _change(row: pd.Series, metric: Metric) -> int:
     after, before = metric.score(row[columns].astype(float))
     errors = [_known(row, f"{when}se_{metric.column}", math.nan) for when in ("", "before_")]
     error = _known(row, f"se_gain_{metric.column}", difference_error(*errors))
-    if metric.layer in collapsed_layers(row) or not abs(after - before) > error:
+    if not abs(after - before) > error:
         return 0
     return 1 if after > before else -1
 
