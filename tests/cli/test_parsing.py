@@ -158,6 +158,21 @@ def test_commas_stand_between_numbers() -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "information", "binary"),
+    [
+        (["--evaluation.information", "false"], False, None),
+        (["--evaluation.information=No"], False, None),
+        (["--evaluation.no_information", "--data.binary", "true"], False, True),
+        (["--evaluation.information", "true", "--data.binary=no"], True, False),
+    ],
+)
+def test_options_are_turned_on_and_off_by_words(words: list[str], information: bool, binary: bool | None) -> None:
+    command = commands.parse(["map", "--data.name", "mnist-5k", *words])
+    assert isinstance(command, commands.Map)
+    assert (command.options.evaluation.information, command.sweep.data.binary) == (information, binary)
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (["compare", "A"], "compare needs PATH (Folder of another, B) ("),

@@ -8,6 +8,7 @@ import pytest
 from helpers.sweep_on_disk import sweep
 
 from ratescape.errors import RecordError
+from ratescape.records.attempts import Attempt, GroupRate, write_attempts
 from ratescape.records.heartbeat import Heartbeat, is_held, path_of, read_heartbeat
 from ratescape.records.locks import locked
 from ratescape.records.states import contents_of, listed, status_of
@@ -78,6 +79,22 @@ def test_a_landscape_of_old_without_a_sign_of_life_is_told_by_its_models(tmp_pat
     sweep(tmp_path / "part", steps=3)
     assert status_of(tmp_path / "whole")[1] == "done"
     assert status_of(tmp_path / "part")[1] == "killed or stopped: give the same command again to go on"
+
+
+def test_a_network_that_begins_again_is_told_of(tmp_path: Path) -> None:
+    folder = sweep(tmp_path, steps=3, conditioned=True)
+    (network,) = folder.spec().networks()
+    own = folder.network(network)
+    own.path.mkdir(parents=True)
+    dead, alive = GroupRate((2,), (0.1, 10.0), 0.004), GroupRate((1,), (10.0, 0.1), 60.0)
+    write_attempts(own.attempts, [Attempt(1e-3, (dead, alive)), Attempt(1e-3 / 3, (alive, alive))])
+    beat().write(tmp_path)
+    with locked(tmp_path):
+        (*_, line) = status_of(tmp_path)
+    assert line == "network, attempt 1 of 4 at most, learning rate 0.001: z₂ carried 0.00 nats at betas (0.1, 10)"
+    assert status_of(tmp_path)[-1] == line  # after it was killed, too
+    own.weights.touch()  # once it is done the report says what became of it
+    assert "attempt" not in status_of(tmp_path)[-1]
 
 
 def test_landscapes_and_models_below_a_folder_are_listed(tmp_path: Path) -> None:

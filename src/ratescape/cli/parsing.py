@@ -14,7 +14,7 @@ from ratescape.cli.config import UsageError, with_config
 from ratescape.cli.factories import refuse_factory_of_file
 from ratescape.cli.output import say
 from ratescape.cli.overview import overview
-from ratescape.cli.words import listed_numbers, nearest, number, options, without_commas
+from ratescape.cli.words import listed_numbers, nearest, number, options, with_switches, without_commas
 from ratescape.version import __version__
 
 T = TypeVar("T")
@@ -62,7 +62,8 @@ def _with_options(command: type[T], name: str, words: list[str], default: T | No
     box = io.StringIO()
     try:
         with contextlib.redirect_stderr(box):
-            return tyro.cli(command, prog=f"ratescape {name}", args=without_commas(words, command), **given)
+            typed = with_switches(without_commas(words, command), command)
+            return tyro.cli(command, prog=f"ratescape {name}", args=typed, **given)
     except SystemExit as end:
         if end.code:
             raise UsageError(

@@ -1,7 +1,8 @@
-"""Words as people type them: commas between numbers, and the option that was meant by one that does not exist."""
+"""Words as people type them: commas between numbers, true and false, the option that was meant by one that is none."""
 
 import dataclasses
 import difflib
+import itertools
 import types
 import typing
 from collections.abc import Iterator
@@ -39,6 +40,9 @@ ALIASES = {
     "metric": "for",
 }
 """Names that other programs use."""
+
+TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
+"""Words for the value of an option that is on or off."""
 
 MUCH_ALIKE = 0.65
 """Least likeness, from 0 to 1, of an option that is suggested."""
@@ -113,6 +117,35 @@ def without_commas(words: list[str], command: type[Any]) -> list[str]:
         else:
             found += _parts(word) if inside and "," in word else [word]
     return found
+
+
+def with_switches(words: list[str], command: type[Any]) -> list[str]:
+    """The words with truths as options know them: ``--report.vector false`` is ``--report.no-vector``.
+
+    Example::
+
+        with_switches(["--evaluation.information", "no"], Map)  # ["--evaluation.no-information"]
+        with_switches(["--data.binary=true"], Map)  # ["--data.binary", "True"]
+    """
+    known = dict(options(command))
+    found: list[str] = []
+    for word in itertools.chain.from_iterable(_halves(word) for word in words):
+        option = found[-1][2:].replace("_", "-") if found and found[-1].startswith("--") else ""
+        truth = TRUTHS.get(word.lower())
+        if truth is None or bool not in _alternatives(known.get(option)):
+            found.append(word)
+        elif known[option] is not bool:  # None, too: such an option takes the word
+            found.append(str(truth))
+        elif not truth:
+            section, dot, leaf = option.rpartition(".")
+            found[-1] = f"--{section}{dot}no-{leaf}"
+    return found
+
+
+def _halves(word: str) -> list[str]:
+    """``--option=false`` as two words; any other word alone."""
+    name, joined, value = word.partition("=")
+    return [name, value] if name.startswith("--") and joined and value.lower() in TRUTHS else [word]
 
 
 def _parts(text: str) -> list[str]:

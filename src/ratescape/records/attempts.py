@@ -170,3 +170,21 @@ def verdicts(folder: SweepFolder, networks: Sequence[NetworkSpec]) -> list[str]:
         if sentence is not None:
             lines.append(sentence if len(networks) == 1 else f"network of seed {network.seed}: {sentence}")
     return lines
+
+
+def losses_so_far(folder: SweepFolder, networks: Sequence[NetworkSpec]) -> list[str]:
+    """What networks whose training goes on have lost, one line for each attempt that lost something.
+
+    Raises:
+        RecordError: the record of a network's attempts is damaged.
+    """
+    lines: list[str] = []
+    for network in networks:
+        one = folder.network(network)
+        name = "network" if len(networks) == 1 else f"network of seed {network.seed}"
+        attempts = [] if one.weights.exists() else read_attempts(one.attempts)
+        for number, attempt in enumerate(attempts, 1):
+            which = f"{name}, attempt {number} of {network.restarts + 1} at most"
+            if attempt.lost:
+                lines.append(f"{which}, learning rate {attempt.learning_rate:.3g}: {named(attempt.lost)}")
+    return lines

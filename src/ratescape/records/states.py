@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ratescape.errors import RatescapeError, RecordError
+from ratescape.records.attempts import losses_so_far
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.records.heartbeat import Heartbeat, is_held, path_of, read_heartbeat
 from ratescape.records.spans import span
@@ -79,12 +80,20 @@ def status_of(path: Path) -> list[str]:
     if found.state == "working":
         left = "" if beat is None or beat.left is None else f", about {span(beat.left)} left"
         alive = "" if beat is None else f" ({span(beat.elapsed)} so far, last sign of life {span(beat.age)} ago)"
-        return [*lines, f"working:{where}{left}{alive}"]
+        return [*lines, f"working:{where}{left}{alive}", *_lost(path)]
     if found.state == "done":
         last = "" if beat is None else f": the last call took {span(beat.elapsed)}, and ended {span(beat.age)} ago"
         return [*lines, f"done{last}"]
     when = "" if beat is None else f" {span(beat.age)} ago ({where.strip()})"
-    return [*lines, f"killed or stopped{when}: give the same command again to go on"]
+    return [*lines, f"killed or stopped{when}: give the same command again to go on", *_lost(path)]
+
+
+def _lost(path: Path) -> list[str]:
+    """What networks of a landscape have lost in attempts that were given up, a line each; none of a model alone."""
+    if "method" not in read_mapping(path / "spec.yaml"):
+        return []
+    folder = SweepFolder(path)
+    return losses_so_far(folder, folder.spec().networks())
 
 
 def listed(root: Path) -> list[Contents]:
