@@ -1,5 +1,6 @@
 """restore, end to end."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -41,8 +42,15 @@ def test_whole_images_are_damaged_and_restored(run: Run, trained: Path, folder: 
     expected = rs.load(trained).restore(
         whole, mask="random:0.5", noise=0.1, downscale=2, degrade=True, samples=3, steps=2
     )
-    assert outcome.out.splitlines() == [
-        f"100.0% of the pixels had to be restored; PSNR on them: {expected.psnr(whole):.2f} dB",
+    errors, count = expected.plain_squared_errors(whole)
+    first, *middle, last = outcome.out.splitlines()
+    assert first == (
+        f"100.0% of the pixels had to be restored; PSNR on them: {expected.psnr(whole):.2f} dB "
+        f"({-10 * math.log10(errors / count):.2f} dB without the model)"
+    )
+    is_worse = expected.squared_errors(whole)[0] > errors
+    assert [line.startswith("caution: the model is no help with these images") for line in middle] == [True] * is_worse
+    assert [last] == [
         f"5 images in {out / 'images'}; contact sheet: {out / 'sheet.png'}",
     ]
     names = [path.relative_to(out / "images") for path in sorted((out / "images").rglob("*.png"))]

@@ -15,10 +15,12 @@ from ratescape.model.latents import LatentSource
 SHAPE = (1, 2, 4)
 PIXELS, SIZE = 8, 3
 SLOPE = np.array([0.9, 0.7, 0.5])
-S1, S = 0.6, 0.3
+SCALE = 0.07
+"""Of deviations of pixels: their values stay within [0, 1], as those of images do."""
+S1, S = 0.6, 0.3 * SCALE
 _RNG = np.random.default_rng(5)
-WEIGHTS = np.linalg.qr(_RNG.standard_normal((PIXELS, SIZE)))[0] * np.array([1.0, 0.8, 0.6])
-CENTRE = _RNG.uniform(0.2, 0.8, PIXELS)
+WEIGHTS = np.linalg.qr(_RNG.standard_normal((PIXELS, SIZE)))[0] * np.array([1.0, 0.8, 0.6]) * SCALE
+CENTRE = _RNG.uniform(0.45, 0.55, PIXELS)
 
 
 def tensor(values: object) -> Tensor:

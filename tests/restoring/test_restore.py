@@ -8,10 +8,12 @@ import pytest
 import torch
 from helpers.small_networks import plain
 from PIL import Image
+from torch import Tensor
 
 from ratescape.errors import DataError, SpecError
 from ratescape.model.hierarchy import HVAE
 from ratescape.model.registry import build, resolved_model
+from ratescape.model.restored import Restored
 from ratescape.restoring.damage import Damage, damaged
 from ratescape.restoring.masks import mask_of
 from ratescape.specs.model import ModelSpec
@@ -92,6 +94,34 @@ def test_psnr_is_that_of_the_missing_pixels_alone() -> None:
     assert restored.psnr(images) == pytest.approx(-10 * math.log10(errors.mean()), abs=1e-4)
     with pytest.raises(SpecError, match="originals are 1 images, and 2 were restored"):
         restored.psnr(images[:1])
+
+
+def test_what_there_is_without_a_model_is_the_damaged_image_and_its_mean() -> None:
+    image = torch.tensor([[0.2, 0.4, 0.6, 0.8]] * 4).reshape(1, 1, 4, 4)
+    right = torch.tensor([[False, False, True, True]] * 4).reshape(1, 1, 4, 4)
+    holes = Restored(image.unsqueeze(1), image.masked_fill(right, math.nan), right)
+    torch.testing.assert_close(holes.plain, torch.where(right, 0.3, image))
+    assert holes.plain_squared_errors(image) == (pytest.approx(4 * (0.3**2 + 0.5**2)), 8)
+    everything = torch.ones_like(right)
+    small = Restored(image.unsqueeze(1), torch.tensor([[-0.5, 0.7], [math.nan, 1.5]]).reshape(1, 1, 2, 2), everything)
+    mean = (-0.5 + 0.7 + 1.5) / 3
+    rows = [[0.0, 0.0, 0.7, 0.7]] * 2 + [[mean, mean, 1.0, 1.0]] * 2
+    torch.testing.assert_close(small.plain, torch.tensor(rows).reshape(1, 1, 4, 4))
+    nothing = Restored(image.unsqueeze(1), torch.full_like(image, math.nan), everything)
+    assert nothing.plain.unique().tolist() == [0.5]
+
+
+def test_a_chain_does_not_leave_the_range_of_pixels() -> None:
+    model = colour()
+    with torch.no_grad():  # a network that leads away from images: whatever it sees, it makes brighter
+        next(iter(model.decoder.parameters())).mul_(3)
+        for bias in [p for name, p in model.decoder.named_parameters() if name.endswith("bias")]:
+            bias.add_(2)
+    seen: list[Tensor] = []
+    model.encoder.register_forward_hook(lambda _, given, __: seen.append(given[0]))
+    restored = model.restore(PIXELS.repeat(16, 0).reshape(3, 16, 16, 16)[:, :3] > 0.5, mask="half", steps=5, samples=2)
+    assert len(seen) == 5 and all(float(one.min()) >= 0 and float(one.max()) <= 1 for one in seen)
+    assert float(restored.samples.max()) > 1  # so that the range is what holds it
 
 
 def test_masks_by_name() -> None:

@@ -42,6 +42,17 @@ class Restored:
         count = self.samples.shape[1]
         return self.samples.std(1) if count > 1 else torch.zeros_like(self.samples[:, 0])
 
+    @property
+    def plain(self) -> Tensor:
+        """What there is without a model ``[N, C, H, W]``: y within [0, 1], enlarged.
+
+        In place of what is missing it has the mean of what is known of the image's channel, 0.5 where nothing is.
+        """
+        means = self.damaged.flatten(2).nanmean(2)[:, :, None, None].nan_to_num(0.5)
+        factor = self.samples.shape[-1] // self.damaged.shape[-1]
+        filled = torch.where(self.damaged.isnan(), means, self.damaged).clamp(0, 1)
+        return filled.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+
     def psnr(self, originals: Any) -> float:
         """PSNR of the mean on what was missing, dB, from one mean squared error of all images; the data range is 1.
 
@@ -68,9 +79,21 @@ class Restored:
 
             total, count = model.restore(images, mask="box", degrade=True).squared_errors(images)
         """
+        return self._squared_errors(self.mean, originals)
+
+    def plain_squared_errors(self, originals: Any) -> tuple[float, int]:
+        """The same of what there is without a model: :attr:`plain`.
+
+        Example::
+
+            total, count = model.restore(images, mask="box", degrade=True).plain_squared_errors(images)
+        """
+        return self._squared_errors(self.plain, originals)
+
+    def _squared_errors(self, guess: Tensor, originals: Any) -> tuple[float, int]:
         whole = as_observed(originals, tuple(self.samples.shape[2:]), self.samples, noisy=False)
         whole = (whole >= 0.5).to(whole.dtype) if self.binary else whole
         if len(whole) != len(self.samples):
             raise SpecError(f"originals are {len(whole)} images, and {len(self.samples)} were restored: give those")
-        errors = (self.mean - whole).double().square()[self.missing.expand_as(whole)]
+        errors = (guess - whole).double().square()[self.missing.expand_as(whole)]
         return float(errors.sum()), len(errors)

@@ -36,7 +36,7 @@ class TopLayers:
 def sampled(model: HVAE, seen: Seen, pixels: Pixels, kept: int, steps: int, generator: torch.Generator) -> Tensor:
     """E[x | z, y] ``[B, C, H, W]`` at the last latents z of one chain for each of B images.
 
-    The first guess is of latents from the prior.
+    The first guess is of latents from the prior. Guesses are kept within [0, 1], where pixels lie.
 
     Args:
         kept: layers whose latents are sampled, from the top.
@@ -45,6 +45,8 @@ def sampled(model: HVAE, seen: Seen, pixels: Pixels, kept: int, steps: int, gene
     count = len(seen.values)
     output = model(TopLayers(PriorSample(model.noise(count, generator)), kept)).output
     for _ in range(steps):
-        guess = pixels.drawn(output, seen, generator)
+        # Where a network meets what it has never seen, a step may lead further away from images: a chain of many steps
+        # then runs away. The range of pixels stops it.
+        guess = pixels.drawn(output, seen, generator).clamp(0, 1)
         output = model(TopLayers(PosteriorSample(model.noise(count, generator)), kept), guess).output
     return pixels.expected(output, seen)

@@ -102,6 +102,8 @@ class Restore:
                 told.add(block)
                 progress(pictures.count)
         say(told.line)
+        if told.caution is not None:
+            say(f"caution: {told.caution}")
         say(f"{len(names):,} images in {self.out / 'images'}; contact sheet: {self.out / 'sheet.png'}")
 
     def _given(self) -> Any:
