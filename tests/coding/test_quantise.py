@@ -67,6 +67,20 @@ def test_lengths_are_those_of_images_held_out(model: HVAE, seen: np.ndarray, fre
     assert mean_bits(model, codec, seen)[1] > 1.05 * bits[1]
 
 
+def test_few_images_held_out_tell_lengths_where_they_are_clearly_others(
+    model: HVAE, seen: np.ndarray, fresh: np.ndarray
+) -> None:
+    alike = calibrate(model, seen, held_out=fresh[:40])
+    assert alike.to_bytes() == calibrate(model, seen).to_bytes()  # so few are less sure than those of the training
+    others = fresh[:40].copy()
+    others[:30] = 255  # white all over, which cost this model less
+    codec = calibrate(model, seen, held_out=others)
+    with torch.no_grad():
+        rates = model(PosteriorMode(), model.inputs(others)).rates.mean(0).tolist()
+    assert codec.wanted == pytest.approx(rates, rel=0.1)
+    assert sum(codec.wanted) < 0.95 * sum(alike.wanted)
+
+
 def test_a_total_is_shared_as_the_model_has_it(model: HVAE, seen: np.ndarray, codec: Codec) -> None:
     halved = calibrate(model, seen, f"total={sum(codec.wanted) / 2!r}")
     assert halved.wanted == pytest.approx([rate / 2 for rate in codec.wanted])

@@ -38,8 +38,9 @@ OWN_TABLES = 512
 FINEST, COARSEST = 1 / 64, 64.0
 """Smallest and largest step, in units of the likelihood's deviation. sqrt(12) gives the error of a sample."""
 
-ENOUGH = 200
-"""Images held out, at least: of fewer, a mean length is less sure than that of the images of the training is wrong."""
+ENOUGH, SURELY = 200, 3.0
+"""Images held out that tell lengths in any case; fewer do so only where their mean rate differs from that of the images
+of the training by so many standard errors: else their mean is less sure than that one is wrong."""
 
 CLOSE = 0.003
 """Relative error of a length at which the search ends."""
@@ -76,8 +77,8 @@ def calibrate(
         rates: mean lengths wanted, in nats per image, as of :meth:`ratescape.Landscape.at_rates`; layers that are not
             named, and the shares of those named together, are as the model has them. Default: the model's own rates.
         held_out: images that the model was not trained on, by which lengths are measured: a model knows the images that
-            it was trained on better than others, most of all if they were few. Default, and if they are fewer than 200:
-            ``images``.
+            it was trained on better than others, most of all if they were few. Default, and if they are fewer than 200
+            and their rates are not clearly others: ``images``.
         betas: of the network.
         effort: passes of a search for better symbols of each image (40 is enough), which makes the images better at the
             same size; they take their time here and when images are compressed, and none when they are decoded.
@@ -108,10 +109,11 @@ def calibrate_subject(
     dimensions = max(math.prod(shape) for shape in model.latent_shapes)
     fitted = _chosen(model.inputs(images), dimensions)
     given = None if held_out is None else model.inputs(held_out)
-    others = None if given is None or len(given) < ENOUGH else _chosen(given, dimensions)
-    measured = fitted if others is None else others
-    noise = model.noise(len(measured), torch.Generator(fitted.device).manual_seed(stream(seed, "evaluation")))
-    own = model.passes([PosteriorSample(noise)], measured, decode=False)[0].rates.double().mean(0).tolist()
+    others = None if given is None else _chosen(given, dimensions)
+    measured = _rates(model, fitted if others is None else others, seed)
+    if others is not None and len(others) < ENOUGH and not _are_apart(measured, known := _rates(model, fitted, seed)):
+        others, measured = None, known
+    own = measured.mean(0).tolist()
     targets = () if rates is None else requested(request_text(rates), len(own), model.spec.resolutions)
     wanted = _shared_out(targets, own)
     asked = {layer for target in targets for layer in target.layers}
@@ -119,6 +121,21 @@ def calibrate_subject(
     search = _Wanted(wanted, asked, None if others is None else len(fitted))
     codes, lengths = _found(subject, every, search, effort)
     return Codec(tuple(codes), subject.digest, tuple(wanted), tuple(lengths), effort)
+
+
+def _rates(model: HVAE, images: Tensor, seed: int) -> Tensor:
+    """Rates of every image, nats: ``[N, L]``, float64."""
+    noise = model.noise(len(images), torch.Generator(images.device).manual_seed(stream(seed, "evaluation")))
+    return model.passes([PosteriorSample(noise)], images, decode=False)[0].rates.double()
+
+
+def _are_apart(some: Tensor, others: Tensor) -> bool:
+    """Whether the mean total rates of two sets of images ``[N, L]`` differ by more than chance explains."""
+    if min(len(some), len(others)) < 2:
+        return False
+    one, two = some.sum(1), others.sum(1)
+    error = (one.var() / len(one) + two.var() / len(two)).sqrt()
+    return bool((one.mean() - two.mean()).abs() > SURELY * error)
 
 
 class _Wanted(NamedTuple):

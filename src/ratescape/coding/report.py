@@ -33,7 +33,7 @@ def caution(header: Header, codec: Codec) -> str | None:
     more = f"{bits / codec.bits - 1:.0%} more than" if codec.bits > 0 else "where"
     return (
         f"caution: the images take {bits:.1f} bits each, {more} the {codec.bits:.1f} that the codec was calibrated "
-        "for: they are of another kind than the model's"
+        "for: they are of another kind than the model's, or have more detail"
     )
 
 

@@ -56,6 +56,6 @@ class Told:
             return None
         return (
             "the model is no help with these images: their own pixels, enlarged, and the mean of each where some are "
-            "missing are nearer to the originals: try --method map, a model trained longer or on more images, or one for "
-            "restoration (docs/restoring.md)"
+            "missing are nearer to the originals: try --method map, a model trained longer or on more images, or one "
+            "for restoration (docs/restoring.md)"
         )
