@@ -32,7 +32,9 @@ def with_(**facts: float | None) -> TrainingFacts:
         (with_(excess=0.1), "overfitted"),
         (with_(excess=0.0999), "ok"),
         (with_(excess=0.1, gain_left=0.06), "overfitted"),  # longer would be worse
-        (with_(excess=0.1, steps=999), "far"),
+        (with_(excess=0.499, steps=999), "far"),
+        (with_(excess=0.5, steps=999), "overfitted"),  # longer would be worse, however short it was
+        (with_(excess=0.5, gain_left=0.2), "overfitted"),
         (with_(excess=0.1, gain_left=None), "overfitted"),
         (with_(gain_left=None), None),
         (with_(gain_left=None, excess=None, steps=None), None),

@@ -222,7 +222,11 @@ ACCURACY = {"accuracy_rbf_2": [0.5, 0.1, 0.9, np.nan, 0.2], "accuracy_rbf_1": [0
 def test_a_use_takes_its_first_measured_metric_and_every_layer_competes() -> None:
     less = with_columns(TABLE, **INFORMATION)
     choice = selection.best(less, "representation")
-    assert (choice.metric.column, choice.metric.name, choice.layer) == ("information_1", "label information on z₁", 1)
+    assert (choice.metric.column, choice.metric.name, choice.layer) == (
+        "information_1",
+        "label information (from below) on z₁",
+        1,
+    )
     assert choice.run == "run0"
     more = with_columns(less, **ACCURACY)
     choice = selection.best(more, "representation")

@@ -16,6 +16,8 @@ from ratescape.specs.codec import from_dict
 from ratescape.specs.data import DataSpec
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ratescape.coding.codec import Codec
     from ratescape.coding.container import Archive
     from ratescape.coding.subject import Subject
@@ -56,6 +58,8 @@ class Opened:
     images: "Callable[[], ImageData]"
     request: str | None
     """Rates that its layers shall have in a file."""
+    measured: "pd.Series | None" = None
+    """What its landscape measured of it; None where it was not named by a use."""
 
     @functools.cached_property
     def model(self) -> "HVAE":
@@ -89,6 +93,8 @@ class Opened:
             kept = Codec.load(path)
             if kept.model == self.subject.digest:
                 return kept, path, False
+        if effort:
+            note(f"calibrating a codec, once: {effort} passes over up to a thousand images may take minutes")
         images = self.images()
         held_out = None if images.validation is None else images.validation.pixels
         codec = calibrate_subject(self.subject, images.train.pixels, self.request, held_out=held_out, effort=effort)
@@ -149,7 +155,7 @@ def _of_landscape(wanted: Wanted) -> Opened:
         note(f"caution: {line}")
     folder = best.folder
     assert folder is not None  # only a model between the grid points, which were not searched, has none
-    return _of_model(folder.path, wanted)
+    return dataclasses.replace(_of_model(folder.path, wanted), measured=best.choice.row)
 
 
 def _of_network(wanted: Wanted, key: str | None) -> Opened:

@@ -69,8 +69,12 @@ def listing(folder: Path | None = None) -> list[Description]:
     return [_describe_known(name, folder) for name in SOURCES]
 
 
-def describe(source: str | Path, folder: Path | None = None) -> Description:
+def describe(source: str | Path, folder: Path | None = None, target: str | None = None) -> Description:
     """What is known of a set by name, without reading it; or of the images at a path, which are read.
+
+    Args:
+        folder: looked in first for a known set.
+        target: the column of a table that holds classes or numbers to regress on.
 
     Raises:
         DataError: the name is unknown, or what is at the path cannot be used.
@@ -80,7 +84,7 @@ def describe(source: str | Path, folder: Path | None = None) -> Description:
         print(describe("svhn"))
     """
     name = name_of(source)
-    return _describe_known(name, folder) if name in SOURCES else _describe_path(name)
+    return _describe_known(name, folder) if name in SOURCES else _describe_path(name, target)
 
 
 def _describe_known(name: str, folder: Path | None) -> Description:
@@ -99,9 +103,9 @@ def _describe_known(name: str, folder: Path | None) -> Description:
     )
 
 
-def _describe_path(name: str) -> Description:
+def _describe_path(name: str, target: str | None) -> Description:
     path = existing_path(name)
-    images = read_path(path)
+    images = read_path(path, target)
     count, *shape = images.train.pixels.shape
     return Description(
         name=name,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ratescape.errors import SpecError
+from ratescape.errors import CheckpointError, SpecError
 from ratescape.records.folders import SweepFolder
 from ratescape.specs.factories import Factory, allow_factories, pass_for
 from ratescape.specs.refining import unknown_seed
@@ -36,9 +36,12 @@ def network_of(folder: SweepFolder, seed: int | None, device: str) -> "Condition
     chosen = next(iter(networks)) if seed is None else seed
     if chosen not in networks:
         raise SpecError(unknown_seed(chosen, list(networks)))
+    weights = folder.network(networks[chosen]).weights
+    if not weights.exists():
+        raise CheckpointError(f"{folder.path} has no finished network: run the same map command again to finish it")
     from ratescape import checkpoint
 
-    return checkpoint.load_network(folder.network(networks[chosen]).weights, device)[0]
+    return checkpoint.load_network(weights, device)[0]
 
 
 def data_of(folder: SweepFolder, data_folder: str | Path | None) -> "ImageData":

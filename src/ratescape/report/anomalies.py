@@ -59,7 +59,8 @@ def anomalies_figure(facts: Mapping[str, Any], image: Any, choice: Choice, table
         line[1].set_axis_off()
         name_panel(line[1], "the most anomalous items, and below them the outliers that are hardest to tell", 9)
     at = ", ".join(f"{beta:.3g}" for beta in choice.betas)
-    return finish(figure, f"Anomalies by the best model, betas {at}", table)
+    shown = f"chosen on {table.split}, shown on test"
+    return finish(figure, f"Anomalies by the best model, betas {at}", table, seen=shown)
 
 
 def _histogram(axes: Axes, facts: Mapping[str, Any]) -> None:

@@ -18,7 +18,10 @@ from ratescape.specs.checks import from_json
 
 MOST_LAYERS = 4
 """Layers whose means are shown, at most: of more, so many from the top."""
-DOT = 5
+MOST_CLASSES = 10
+"""Classes that are coloured, at most."""
+DOT = 12
+"""Area of a row's dot, points squared."""
 
 
 def save_vectors(folder: SweepFolder, table: Table, pdf: bool = False) -> list[Path]:
@@ -48,16 +51,17 @@ def vectors_figure(models: Sequence[tuple[str, Mapping[str, Any]]], table: Table
         models: a title each, and what :func:`ratescape.evaluation.views.views` gives.
     """
     layers = min(MOST_LAYERS, len(models[0][1]["projections"]))
-    figure = new_figure(2.6 * (3 + layers), 0.9 + 2.9 * len(models))
-    grid = panels(figure, len(models), 3 + layers, Margins(0.6, 0.45, 0.25, 1.1), Gaps(0.6, 0.85))
+    figure = new_figure(2.6 * (3 + layers), 0.9 + 3.2 * len(models))
+    grid = panels(figure, len(models), 3 + layers, Margins(0.75, 0.55, 0.25, 1.1), Gaps(0.6, 1.15))
     for (why, one), line in zip(models, grid, strict=True):
         _restored(line[0], one)
-        line[0].annotate(why, (0, 1.13), xycoords="axes fraction", fontsize=9.5, weight="bold")
+        line[0].annotate(why, (0, 1.15), xycoords="axes fraction", fontsize=9.5, weight="bold")
         for axes, kind in zip(line[1:3], ("data", "samples"), strict=True):
             _correlations(axes, one["correlations"][kind], f"correlations of {kind}")
         for index, axes in enumerate(line[3:]):
             _projection(axes, one, index)
-    return finish(figure, "Three models and what they make of test rows", table)
+    shown = f"chosen on {table.split}, shown on test"
+    return finish(figure, "Three models, and what they make of rows that they have not seen", table, seen=shown)
 
 
 def _restored(axes: Axes, one: Mapping[str, Any]) -> None:
@@ -66,6 +70,7 @@ def _restored(axes: Axes, one: Mapping[str, Any]) -> None:
     axes.plot(ends, ends, lw=0.8, color="0.6")
     axes.scatter(originals.ravel(), restored.ravel(), s=2, alpha=0.25, lw=0, rasterized=True)
     axes.set_xlabel("original, in standard deviations", fontsize=8)
+    axes.set_ylabel("restored", fontsize=8)
     name_panel(axes, "restored against original", 8)
 
 
@@ -73,13 +78,20 @@ def _correlations(axes: Axes, matrix: Sequence[Sequence[float | None]], title: s
     axes.imshow(np.array(matrix, np.float64), cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
     axes.set_xticks([])
     axes.set_yticks([])
+    axes.set_xlabel(f"columns 1 to {len(matrix)}: red +1, white 0, blue -1", fontsize=8)
     name_panel(axes, title, 8)
 
 
 def _projection(axes: Axes, one: Mapping[str, Any], index: int) -> None:
     x, y = np.array(one["projections"][index]).T
-    colours: dict[str, Any] = {} if one["labels"] is None else {"c": one["labels"], "cmap": "tab10"}
-    axes.scatter(x, y, s=DOT, lw=0, **colours)
+    labels = None if one["labels"] is None else np.array(one["labels"])
+    for number in [None] if labels is None else np.unique(labels)[:MOST_CLASSES]:
+        own = slice(None) if labels is None else labels == number
+        axes.scatter(x[own], y[own], s=DOT, lw=0, label=None if number is None else f"{number + 1}")
+    if labels is not None and index == 0:
+        axes.legend(
+            title="class", fontsize=7, title_fontsize=7, frameon=False, loc="best", handletextpad=0, borderpad=0
+        )
     axes.set_xticks([])
     axes.set_yticks([])
     coloured = "" if one["labels"] is None else ", by class"

@@ -72,7 +72,7 @@ class Between:
         facts = {
             "betas, top layer first": self._betas(),
             f"{self.choice.metric.name}, {self.choice.split}": metric_text(self.choice, self.row),
-            "better than the grid's best by": f"{self.gain:.2g}, where chance explains {self.margin:.2g}",
+            "better than the grid's choice by": f"{self.gain:.2g}, where chance explains {self.margin:.2g}",
         }
         return card(f"Between the grid points, for {self.choice.use}", facts, str(self))
 
@@ -81,7 +81,8 @@ class Between:
             return f"Between the grid points nothing was found that is better within its error{self._shortfall()}."
         return (
             f"Between the grid points: betas {self._betas()}, {self.choice.told(self.row)} at "
-            f"{self.row['rate']:.4g} nats: better by {self._gain()} than the best of the grid."
+            f"{self.row['rate']:.4g} nats: better by {self._gain()} than the grid's choice, "
+            f"betas {betas_text(self.choice.betas)}."
         )
 
     def _gain(self) -> str:
@@ -92,7 +93,7 @@ class Between:
         tried = f"{self.tried} point{'' if self.tried == 1 else 's'} measured"
         if self.betas == self.choice.betas:
             return f" ({tried})"
-        return f": betas {self._betas()} are better by {self._gain()} than the best of the grid ({tried})"
+        return f": betas {self._betas()} are better by {self._gain()} than the grid's choice ({tried})"
 
     def _betas(self) -> str:
         return betas_text(self.betas)

@@ -21,7 +21,7 @@ from ratescape.specs.control import ControlSpec
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.groups import Groups, resolved_groups
 from ratescape.specs.model import ModelSpec
-from ratescape.specs.rate_targets import Request, request_text, requested
+from ratescape.specs.rate_targets import RateTarget, Request, request_text, requested
 from ratescape.specs.runs import MergedSpec, NetworkSpec, RunSpec, TargetSpec, check_targets
 from ratescape.specs.training import TrainingSpec
 
@@ -226,7 +226,7 @@ class Targeted:
         """Refuse requests that cannot be read, or that the model cannot be asked for."""
         require(bool(self.target_rates), "target_rates", self.target_rates, "one or more with method targeted")
         for request in self.target_rates:
-            check_targets(requested(request_text(request), model.layers, model.resolutions), model)
+            check_targets(_targets(request, model), model)
 
     def grouping(self, model: ModelSpec) -> tuple[int, ...]:
         """Each layer, or each resolution, is reported by itself, whatever layers a request asks for together."""
@@ -238,7 +238,7 @@ class Targeted:
 
     def runs(self, base: RunSpec, seeds: tuple[int, ...]) -> list[RunSpec]:
         """One run for every seed and request, as of :meth:`Dedicated.runs`."""
-        asked = [requested(request_text(one), base.model.layers, base.model.resolutions) for one in self.target_rates]
+        asked = [_targets(one, base.model) for one in self.target_rates]
         targets = [TargetSpec(rates, self.control) for rates in asked]
         return [dataclasses.replace(base, seed=seed, target=target) for seed in seeds for target in targets]
 
@@ -257,6 +257,14 @@ class Targeted:
     def refined_epochs(self) -> int:
         """No model is refined."""
         return 0
+
+
+def _targets(request: Request, model: ModelSpec) -> tuple[RateTarget, ...]:
+    """The targets of one request of a sweep; errors name the sweep's field."""
+    try:
+        return requested(request_text(request), model.layers, model.resolutions)
+    except SpecError as error:
+        raise SpecError(f"target_{error}") from error
 
 
 Method: TypeAlias = Dedicated | Conditioned | Targeted

@@ -94,16 +94,16 @@ def requested(text: str, layers: int, resolutions: Sequence[int] = ()) -> tuple[
     for part in text.split(","):
         name, equals, rate = (word.strip() for word in part.partition("="))
         if not equals or not name or not rate:
-            raise SpecError(f"target_rates is {text!r}: {HOW}")
+            raise SpecError(f"rates {text!r}: {HOW}")
         if name == "total":
             if total is not None:
-                raise SpecError(f"target_rates is {text!r}: it names the total twice")
+                raise SpecError(f"rates {text!r}: it names the total twice")
             total = _nats(rate, text)
             continue
         words = (word for one in name.split("+") for word in _layers(one.strip(), layers, resolutions, text))
         group = tuple(sorted(words, reverse=True))
         if len({*group, *(layer for other in named for layer in other)}) < len(group) + sum(map(len, named)):
-            raise SpecError(f"target_rates is {text!r}: it names a layer twice")
+            raise SpecError(f"rates {text!r}: it names a layer twice")
         named[group] = rate
     targets = [RateTarget(group, _part(rate, total, text)) for group, rate in named.items()]
     return tuple(sorted(targets + _rest(targets, total, layers, text), key=lambda target: target.layers, reverse=True))
@@ -117,11 +117,9 @@ def _rest(targets: list[RateTarget], total: float | None, layers: int, text: str
     others = tuple(layer for layer in range(layers, 0, -1) if layer not in named)
     left = total - sum(target.rate for target in targets)
     if not others and abs(left) > 1e-6 * total:
-        raise SpecError(f"target_rates is {text!r}: the layers' rates sum to {total - left:.6g} nats, not to the total")
+        raise SpecError(f"rates {text!r}: the layers' rates sum to {total - left:.6g} nats, not to the total")
     if others and left <= 1e-6 * total:
-        raise SpecError(
-            f"target_rates is {text!r}: nothing is left of the total for layers {', '.join(map(str, others))}"
-        )
+        raise SpecError(f"rates {text!r}: nothing is left of the total for layers {', '.join(map(str, others))}")
     return [RateTarget(others, left)] if others else []
 
 
@@ -129,16 +127,16 @@ def _layers(word: str, layers: int, resolutions: Sequence[int], text: str) -> li
     """The layers of one word: ``3``, ``9-5`` or ``5-9``, ``r14``, ``r1-7``."""
     read = re.fullmatch(r"(r?)(\d+)(?:-(\d+))?", word)
     if read is None:
-        raise SpecError(f"target_rates is {text!r}: {HOW}")
+        raise SpecError(f"rates {text!r}: {HOW}")
     low, high = sorted((int(read[2]), int(read[3] or read[2])))
     known = resolutions if read[1] else range(1, layers + 1)
     missing = [end for end in (low, high) if end not in known]
     if missing and read[1]:
         theirs = ", ".join(map(str, dict.fromkeys(resolutions)))
         has = f"it has {theirs}" if resolutions else "give model.blocks of a deep network, or name layers by number"
-        raise SpecError(f"target_rates is {text!r}: the network has no resolution {missing[0]}; {has}")
+        raise SpecError(f"rates {text!r}: the network has no resolution {missing[0]}; {has}")
     if missing:
-        raise SpecError(f"target_rates is {text!r}: there is no layer {missing[0]}, the layers are {layers} (top) to 1")
+        raise SpecError(f"rates {text!r}: there is no layer {missing[0]}, the layers are {layers} (top) to 1")
     if read[1]:
         return [layers - index for index, resolution in enumerate(resolutions) if low <= resolution <= high]
     return list(range(low, high + 1))
@@ -149,7 +147,7 @@ def _part(rate: str, total: float | None, text: str) -> float:
     if not rate.endswith("%"):
         return _nats(rate, text)
     if total is None:
-        raise SpecError(f"target_rates is {text!r}: a share in % needs a total, such as total=60,2=25%")
+        raise SpecError(f"rates {text!r}: a share in % needs a total, such as total=60,2=25%")
     return _nats(rate[:-1], text) / 100 * total
 
 
@@ -158,7 +156,7 @@ def _nats(rate: str, text: str) -> float:
     try:
         value = float(rate.removesuffix(unit or "")) * UNITS[unit or "nats"]
     except ValueError as error:
-        raise SpecError(f"target_rates is {text!r}: {rate!r} is not a rate; {HOW}") from error
+        raise SpecError(f"rates {text!r}: {rate!r} is not a rate; {HOW}") from error
     if not (value > 0 and math.isfinite(value)):
-        raise SpecError(f"target_rates is {text!r}: rates must be above 0 and finite")
+        raise SpecError(f"rates {text!r}: rates must be above 0 and finite")
     return value

@@ -21,6 +21,9 @@ class Data:
     folder: Path | None = None
     """Where to look for the files, or to put fetched ones; default: a cache of the user's."""
 
+    target: str | None = None
+    """For show, of a table: the column that holds classes, or numbers to regress on."""
+
     def run(self) -> None:
         from ratescape.data.listing import describe, listing
         from ratescape.data.locating import fetch
@@ -32,7 +35,7 @@ class Data:
         if self.name is None:
             raise SpecError(f"data {self.action} needs a name: see `ratescape data list`")
         if self.action == "show":
-            shown = describe(self.name, self.folder)
+            shown = describe(self.name, self.folder, self.target)
             say(str(shown))
             # The known sets fit; not to ask spares them the import of PyTorch.
             if not shown.origin and (refusal := _refusal(shown.shape, shown.binary)):

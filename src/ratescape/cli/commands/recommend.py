@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import Positional, arg
 
 from ratescape.cli.factories import AllowFactory, importable
-from ratescape.cli.output import bar, refuse_to_overwrite, say
+from ratescape.cli.output import bar, note, refuse_to_overwrite, say
 from ratescape.cli.words import USE_NAMES
 from ratescape.errors import RatescapeError, SpecError
 from ratescape.specs.checks import require
@@ -101,6 +101,8 @@ class Recommend:
         )
         if self.between or self.max_rate is None:
             return best
+        if not self.quiet:
+            note(f"searching between the grid points for what --max-rate {self.max_rate:g} allows: some seconds")
         try:
             found = landscape.between(self.use, self.max_rate, demands=demands, data_folder=self.data_folder)
         except RatescapeError as error:  # such as missing images: the best of the grid is an answer all the same

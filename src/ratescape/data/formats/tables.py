@@ -118,7 +118,8 @@ def arrays_of_frame(frame: Any, name: str, target: str | None = None) -> Arrays:
     if strange:
         raise DataError(
             f"{name} has columns that are neither numbers nor booleans ({listed(strange)}): leave them out, turn them "
-            "into numbers, or name one that holds classes by --data.target (of score --target, in Python target)"
+            "into numbers, or name one that holds classes by --data.target (of score and data show --target, in Python "
+            "target)"
         )
     _refuse_gaps(frame, name)
     boolean = tuple(kind == "boolean" for kind in kinds.values())

@@ -5,6 +5,7 @@ import { element, make } from "./dom.js";
 import { shapes } from "./shapes.js";
 import { drawSurfaceNote } from "./surface.js";
 
+const WHOLE = ["vectors", "uses", "anomalies"]; // pictures of the landscape, whichever model is selected
 const WARNINGS = 8; // of many more, the rest is folded away
 
 export function drawFixed() {
@@ -12,6 +13,15 @@ export function drawFixed() {
   drawWarnings();
   drawProvenance();
   drawNotes();
+  drawWhole();
+}
+
+function drawWhole() {
+  for (const name of WHOLE) {
+    element(name).hidden = !data[name];
+    if (data[name]) element(name).src = data[name];
+  }
+  element("whole-card").hidden = WHOLE.every((name) => !data[name]);
 }
 
 function drawFacts() {

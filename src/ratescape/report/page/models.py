@@ -159,6 +159,8 @@ def table1_data(table: Table) -> dict[str, Any] | None:
         values, chosen = table1(table), winners(table)
     except SpecError:
         return None
+    fitted = chosen.columns[chosen.notna().any()]  # probes that nobody asked for are no columns of dashes
+    values, chosen = values[fitted], chosen[fitted]
     runs = finished(table)["run"]
     cells = [
         [

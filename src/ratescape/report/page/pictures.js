@@ -12,13 +12,7 @@ export function drawPictures(run) {
     [run.reconstructions, "Originals above, their reconstructions below"],
     [run.samples, "Samples from the prior"],
   ]);
-  for (const name of ["anomalies", "uses"]) {
-    element(name).hidden = !data[name];
-    if (data[name]) element(name).src = data[name];
-  }
-  element("vectors").hidden = !data.vectors;
-  if (data.vectors) element("vectors").src = data.vectors;
-  else if (!figures.length) figures.push(make("p", "No pictures of this model were kept.", "quiet"));
+  if (!figures.length && !data.vectors) figures.push(make("p", "No pictures of this model were kept.", "quiet"));
   element("pictures").replaceChildren(...figures);
   drawByGroup(run);
   fitPictures();

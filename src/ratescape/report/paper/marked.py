@@ -7,17 +7,22 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from ratescape.metrics import METRICS, layer_columns, measured_metrics
+from ratescape.metrics import METRICS, Metric, layer_columns, measured_metrics
 from ratescape.report.plots.palette import OUTLINE
 
 MARK = "#0b62d6"
 """Colour of the crosses and numbers that point to the pictures of Fig. 4."""
 
 
-def marked_models(rows: pd.DataFrame) -> dict[int, str]:
-    """The three models of Fig. 4 by position, each with the reason: best PSNR, best samples, the plain VAE.
+def extreme_of(metric: Metric) -> str:
+    """What a model is called whose value is the best; a choice also heeds errors and rates, and may be another."""
+    return f"{'lowest' if metric.higher_is_better is False else 'highest'} {metric.name}"
 
-    Best samples means the highest inception score, or the best -ELBO where there is no judge. A model that is taken
+
+def marked_models(rows: pd.DataFrame) -> dict[int, str]:
+    """The three models of Fig. 4 by position, each with the reason: highest PSNR, best samples, the plain VAE.
+
+    Best samples means the highest inception score, or the lowest -ELBO where there is no judge. A model that is taken
     gives way to the next best by the same measure, so that three models give three marks.
     """
     distance = (np.log(rows[layer_columns(rows, "beta")]) ** 2).sum(axis=1)
@@ -26,7 +31,8 @@ def marked_models(rows: pd.DataFrame) -> dict[int, str]:
     for column in ("inception_score" if "inception_score" in known else "nelbo", "psnr", "r2"):
         if column in known:
             score = METRICS[column].score(rows[column])
-            orders.insert(0, (score, f"best {METRICS[column].name}", f"next best {METRICS[column].name}"))
+            extreme = extreme_of(METRICS[column])
+            orders.insert(0, (score, extreme, f"next {extreme}"))
     marked: dict[int, str] = {}
     for score, exact, near in orders:
         ranked = [

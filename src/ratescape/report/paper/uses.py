@@ -11,6 +11,7 @@ from mpl_toolkits.mplot3d.axes3d import Axes3D
 
 from ratescape.metrics import LAYER_METRICS, USES, Metric
 from ratescape.records.table import Table
+from ratescape.report.paper.marked import extreme_of
 from ratescape.report.paper.needs import CannotDraw, having, needed, spans_surface
 from ratescape.report.plots.betas import beta_cells
 from ratescape.report.plots.canvas import Gaps, Margins, finish, leave_out, name_panel, new_figure, panels
@@ -49,12 +50,12 @@ def three_uses(table: Table) -> Figure:
         _performance(axes, table, rows, metric, MARKS[use])
         leave_out(axes.yaxis, use != AXES[0])
     best = [
-        Line2D([], [], ls="", marker=MARKS[use], ms=10, mfc="white", mec="black", label=f"best {metric.name}")
+        Line2D([], [], ls="", marker=MARKS[use], ms=10, mfc="white", mec="black", label=extreme_of(metric))
         for use, metric in metrics.items()
     ]
     line = Line2D([], [], ls="--", color=BETA_VAE, label="beta-VAEs: betas equal")
     legend(figure, [*best, ring(VAE, "VAE: all betas 1"), line])
-    return finish(figure, "Three uses, three best models", table)
+    return finish(figure, "Three uses, three models", table)
 
 
 def _column(use: str) -> str:

@@ -111,11 +111,18 @@ def footnote(table: Table) -> str:
     return f"{text}; not shown: {', '.join(absent)}" if absent else text
 
 
-def finish(figure: Figure, title: str, table: Table, absent: Sequence[str] = ()) -> Figure:
-    """Add the title, and under it what is shown and what is not."""
+def finish(figure: Figure, title: str, table: Table, absent: Sequence[str] = (), seen: str | None = None) -> Figure:
+    """Add the title, and under it what is shown and what is not.
+
+    Args:
+        absent: metrics that were not measured.
+        seen: the split that is shown, where it is another than the one that models are chosen on.
+    """
     missing = f"; not measured: {', '.join(absent)}" if absent else ""
     lines = textwrap.wrap(footnote(table) + missing, int(15 * figure.get_figwidth()))
-    figure.suptitle(f"{title} ({table.split})", fontsize=12.5, x=0.01, y=at_top(figure, 0.08), ha="left", va="top")
+    figure.suptitle(
+        f"{title} ({seen or table.split})", fontsize=12.5, x=0.01, y=at_top(figure, 0.08), ha="left", va="top"
+    )
     figure.text(0.01, at_top(figure, 0.33), "\n".join(lines), va="top", fontsize=8.5, color=QUIET)
     return figure
 
