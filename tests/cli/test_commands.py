@@ -202,6 +202,21 @@ def test_data_lists_and_shows(run: Run, images_file: Path) -> None:
     assert "map" not in shown.out and "licence" in run("data", "show", "svhn").out
 
 
+def test_data_shows_a_table_with_its_classes(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a,b,kind\n1,2,x\n3,4,y\n5,6,x\n")
+    refused(run("data", "show", tmp_path / "rows.csv"), "kind", "data show --target")
+    shown = run("data", "show", tmp_path / "rows.csv", "--target", "kind")
+    assert shown.status == 0 and "columns  2, of which 0 booleans" in shown.out and "classes  2: x, y" in shown.out
+
+
+def test_a_network_that_is_not_finished_is_no_damage(run: Run, conditioned: SweepFolder, tmp_path: Path) -> None:
+    part = shutil.copytree(conditioned.path, tmp_path / "part")
+    for weights in part.glob("networks/*/weights.safetensors"):
+        weights.unlink()
+    outcome = run("solve", part, "--rates", "total=1")
+    assert outcome.status == 1 and "has no finished network: run the same map command again" in outcome.err
+
+
 def test_data_show_tells_what_map_refuses(run: Run, tmp_path: Path) -> None:
     np.save(tmp_path / "odd.npy", np.full((4, 30, 30), 7, np.uint8))
     shown = run("data", "show", tmp_path / "odd.npy")

@@ -25,7 +25,7 @@ from ratescape.report.anomalies import save_anomalies
 from ratescape.scoring.combined import Calibration
 from ratescape.scoring.outliers import fitted_to, outliers_for, self_made
 from ratescape.scoring.separation import separation
-from ratescape.selection.told import best_score, outlier_sentences
+from ratescape.selection.told import best_score, deciding_score, outlier_sentences
 
 
 def mapped(data: Any, out: Path, outliers: str | None, **fields: Any) -> Landscape:
@@ -63,6 +63,21 @@ def test_outliers_are_columns_by_which_a_model_is_chosen(landscape: Landscape) -
     assert '"anomalies": "data:image/png' in page or '"anomalies":"data:image/png' in page
     with Image.open(landscape.folder.run(landscape.folder.spec().runs()[0]).path / "anomalies.png") as picture:
         assert picture.size == (8 * 16, 2 * 16)
+
+
+@pytest.mark.parametrize(
+    ("mahalanobis", "expected"),
+    [
+        (0.797, "mahalanobis (AUROC 0.797 of the landscape's outliers, auto 0.565)"),
+        (0.58, "auto"),  # not clearly better
+        (float("nan"), "auto"),
+    ],
+)
+def test_items_are_sorted_by_the_score_that_told_the_outliers_best(mahalanobis: float, expected: str) -> None:
+    row = pd.Series({"auroc_auto": 0.565, "auroc_mahalanobis": mahalanobis, "auroc_llr_2": 0.1})
+    assert deciding_score(["nelbo", "mahalanobis", "auto"], row) == expected
+    assert deciding_score(["nelbo", "auto"], row) == deciding_score(["nelbo", "auto"], None) == "auto"
+    assert deciding_score(["nelbo", "mahalanobis"], row) == deciding_score(["nelbo"], None) == "nelbo"
 
 
 def test_what_is_chosen_on_one_half_is_reported_on_the_other(landscape: Landscape, images: np.ndarray) -> None:

@@ -4,15 +4,14 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ratescape.coding.codec import MOST_EFFORT, Codec
 from ratescape.coding.joint import Joint
-from ratescape.coding.quantise import OCTAVE, LayerCode, by_table, likeliest, placed, steps_of
+from ratescape.coding.layer_search import LayerSearch, is_missed, refuse_missed
+from ratescape.coding.quantise import LayerCode, likeliest, placed
 from ratescape.coding.subject import Subject, subject_of
-from ratescape.coding.tables import WIDEST, Tables
 from ratescape.data.batches import stream
 from ratescape.errors import SpecError
 from ratescape.model.conditioning import Conditioned
@@ -32,24 +31,9 @@ SEARCHED = 1000
 ELEMENTS = 20_000_000
 """Latents of one layer of all these images, at most."""
 
-OWN_TABLES = 512
-"""Up to so many dimensions each has a table of its own; in a larger map the cells of a channel share one."""
-
-FINEST, COARSEST = 1 / 64, 64.0
-"""Smallest and largest step, in units of the likelihood's deviation. sqrt(12) gives the error of a sample."""
-
 ENOUGH, SURELY = 200, 3.0
 """Images held out that tell lengths in any case; fewer do so only where their mean rate differs from that of the images
 of the training by so many standard errors: else their mean is less sure than that one is wrong."""
-
-CLOSE = 0.003
-"""Relative error of a length at which the search ends."""
-
-MISSED = 0.03
-"""Relative error above which what was asked for counts as out of reach."""
-
-ROUNDS = 2
-"""Times that tables are measured anew on what they made the best choice; a third changes lengths by less than 0.1 %."""
 
 
 def calibrate(
@@ -170,7 +154,7 @@ def _found(subject: Subject, images: Tensor, wanted: _Wanted, effort: int) -> tu
     codes, lengths = joint.found([rate / math.log(2) for rate in wanted.rates])
     for number, rate, bits in zip(range(len(codes), 0, -1), wanted.rates, lengths, strict=True):
         found = bits * math.log(2)
-        if number in wanted.asked and _is_missed(rate, found):
+        if number in wanted.asked and is_missed(rate, found):
             raise SpecError(
                 f"layer {number} has {found:.4g} nats per image at the nearest to {rate:.4g} when symbols are searched "
                 "for: ask for a little more or less, or leave out effort"
@@ -213,91 +197,12 @@ class _Calibrating:
     def __call__(self, index: int, prior: Gaussian, posterior: Gaussian | None) -> Tensor:
         assert posterior is not None  # calibration has images
         target, weight = likeliest(prior, posterior)
-        layer = _Layer(tuple(posterior.mean.shape[1:]), target, weight, self.wanted.fitted)
+        layer = LayerSearch(tuple(posterior.mean.shape[1:]), target, weight, self.wanted.fitted)
         rate, number = self.wanted.rates[index], len(self.wanted.rates) - index
         code, symbols, seen = layer.found(rate / math.log(2))
         length = layer.bits(code, symbols)
         if number in self.wanted.asked:
-            _refuse_missed(number, rate, length * math.log(2), [bits * math.log(2) for bits in seen])
+            refuse_missed(number, rate, length * math.log(2), [bits * math.log(2) for bits in seen])
         self.codes.append(code)
         self.lengths.append(length)
         return placed(prior, symbols * torch.as_tensor(code.delta, dtype=target.dtype, device=target.device))
-
-
-class _Layer:
-    """Targets and weights ``[N, D]`` of one layer of all images, and the search for its step."""
-
-    def __init__(self, shape: tuple[int, ...], target: Tensor, weight: Tensor, fitted: int | None) -> None:
-        self.shape = shape
-        self.fitted = fitted
-        self.target = target
-        self.weight = weight
-        self.tables = math.prod(shape) if math.prod(shape) <= OWN_TABLES or len(shape) == 1 else shape[0]
-        self.unit = by_table(weight.double().cpu().numpy(), self.tables).mean(0) ** -0.5
-        spread = by_table(target.double().cpu().numpy(), self.tables)
-        self.least_step = (spread.max(0) - spread.min(0)) / (WIDEST - 8)
-
-    def at(self, step: float) -> tuple[LayerCode, Tensor, float]:
-        """The code of a step in units of the likelihood's deviation, the symbols ``[N, D]``, their mean bits."""
-        delta = np.maximum(step * self.unit, self.least_step)
-        steps = np.clip(np.ceil(np.log2(delta) * OCTAVE), -(2**15), 2**15 - 1).astype(np.int16)
-        delta = steps_of(steps, math.prod(self.shape))
-        symbols = torch.round(self.target / torch.as_tensor(delta, dtype=self.target.dtype, device=self.target.device))
-        # At a step of sqrt(12) deviations lambda is 1: then both terms of the choice rise alike with the step.
-        multiplier = step**2 / 12
-        code = self._coded(steps, symbols, multiplier)
-        for _ in range(ROUNDS):
-            symbols = code.nearest(self.target, self.weight)
-            code = self._coded(steps, symbols, multiplier)
-        symbols = code.nearest(self.target, self.weight)
-        return code, symbols, self.bits(code, symbols)
-
-    def bits(self, code: LayerCode, symbols: Tensor) -> float:
-        """Mean length of the images that tell lengths."""
-        return code.bits(symbols[self.fitted or 0 :].to(torch.int32).cpu().numpy())
-
-    def _coded(self, steps: np.ndarray, symbols: Tensor, multiplier: float) -> LayerCode:
-        seen = by_table(symbols[: self.fitted].to(torch.int32).cpu().numpy(), self.tables)
-        return LayerCode(self.shape, steps, Tables.fitted(seen), multiplier)
-
-    def found(self, wanted: float) -> tuple[LayerCode, Tensor, list[float]]:
-        """The code whose mean length is nearest to the one wanted, bits; its symbols; all lengths seen on the way."""
-        low, high = math.log(FINEST), math.log(COARSEST)
-        best, missed, seen = None, math.inf, list[float]()
-        for _ in range(16):
-            middle = 0.5 * (low + high)
-            code, symbols, bits = self.at(math.exp(middle))
-            seen.append(bits)
-            if abs(bits - wanted) < missed:
-                best, missed = (code, symbols), abs(bits - wanted)
-            if missed <= max(CLOSE * wanted, 0.01):
-                break
-            low, high = (middle, high) if bits > wanted else (low, middle)
-        assert best is not None  # every length is nearer than infinity
-        return *best, seen
-
-
-def _refuse_missed(number: int, wanted: float, found: float, seen: Sequence[float]) -> None:
-    """Refuse a rate that a layer cannot have; a model's own, which may be the same for all images, need not be had.
-
-    Args:
-        seen: rates that the layer can have.
-    """
-    if not _is_missed(wanted, found):
-        return
-    below = max((one for one in seen if one < wanted), default=None)
-    above = min((one for one in seen if one > wanted), default=None)
-    if below is not None and above is not None:
-        can = f"its sizes leap there from {below:.4g} to {above:.4g} nats; ask for one of these"
-    elif below is not None:
-        can = f"it has {below:.4g} at most; ask for less"
-    else:
-        can = f"it has {found:.4g} at least; ask for more"
-    raise SpecError(
-        f"layer {number} cannot have {wanted:.4g} nats ({wanted / math.log(2):.4g} bits) per image: {can}, or take a "
-        "model of other betas"
-    )
-
-
-def _is_missed(wanted: float, found: float) -> bool:
-    return abs(found - wanted) > max(MISSED * wanted, 0.07)

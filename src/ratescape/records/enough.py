@@ -21,7 +21,7 @@ FAR, NEAR = 0.15, 0.05
 
 OVERFITTED, HEAVILY = 0.1, 0.5
 """How far a held-out loss may be above the training loss, and that of models which are far from trained: on a landscape
-of 900 photographs those beyond it got worse by longer training, and those below it still better."""
+of 900 photographs those beyond it got worse by longer training, those below did not (docs/results/trained.md)."""
 
 FAR_FROM_TRAINED = "far from trained"
 """How the sentence on such models begins."""

@@ -21,6 +21,6 @@ from ratescape.selection.rows import betas_text as betas_text
 from ratescape.selection.rows import finished as finished
 from ratescape.selection.rows import measured as measured
 from ratescape.selection.rows import plain_vaes as plain_vaes
-from ratescape.selection.told import best_score as best_score
+from ratescape.selection.told import deciding_score as deciding_score
 from ratescape.selection.uses import metric_for as metric_for
 from ratescape.selection.uses import metrics_for as metrics_for

@@ -1,7 +1,7 @@
 """A choice in words: a small table, and sentences under it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 
@@ -83,6 +83,9 @@ def collapse_note(one: Candidate) -> str:
     return f"{text}, a sample of it {one.sample:.3g}"
 
 
+CLEARLY = 0.02
+"""By so much the AUROC of another score must be better than that of the usual one to be named in its place."""
+
 SCORES = {
     "auto": "all scores together (auto)",
     "nelbo": "-ELBO",
@@ -97,6 +100,27 @@ def best_score(row: pd.Series) -> str | None:
     found = {str(name).removeprefix("auroc_"): row[name] for name in row.index if str(name).startswith("auroc_")}
     known = {name: float(value) for name, value in found.items() if value is not None and math.isfinite(value)}
     return max(known, key=lambda name: known[name]) if known else None
+
+
+def deciding_score(names: Collection[str], row: pd.Series | None) -> str:
+    """The score to sort items by among those that there are, and why, in words; see docs/anomalies.md.
+
+    Args:
+        row: what a landscape measured of the model, if anything: its outliers may be told clearly better by another
+            score than the usual one.
+
+    Example::
+
+        deciding_score(["nelbo", "auto"], None)  # auto
+    """
+    usual = next(name for name in ("auto", "corrected", "nelbo") if name in names)
+    best = None if row is None else best_score(row)
+    if row is None or best is None or best not in names or f"auroc_{usual}" not in row:
+        return usual
+    value, other = float(row[f"auroc_{best}"]), float(row[f"auroc_{usual}"])
+    if not value > other + CLEARLY:
+        return usual
+    return f"{best} (AUROC {value:.3g} of the landscape's outliers, {usual} {other:.3g})"
 
 
 def outlier_sentences(row: pd.Series) -> list[str]:

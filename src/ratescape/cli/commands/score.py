@@ -1,23 +1,14 @@
 """`ratescape score`."""
 
 import dataclasses
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from tyro.conf import Positional, arg
 
 from ratescape.cli.factories import AllowFactory, importable
 from ratescape.cli.output import counted, note, refuse_to_overwrite, say
 from ratescape.cli.words import BEST_FOR, one_or_each
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from ratescape.records.scores import Scores
-
-CLEARLY = 0.02
-"""By so much the AUROC of another score must be better than that of the usual one to be named in its place."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +57,7 @@ class Score:
         from ratescape.records.scores import Scores
         from ratescape.scoring.combined import AUTO, Calibration
         from ratescape.scoring.scores import first_calibrating, score
+        from ratescape.selection import deciding_score
         from ratescape.specs.factories import allow_factories
 
         allow_factories(importable(self.allow_factory))
@@ -84,23 +76,5 @@ class Score:
             found = Scores({**found.columns, AUTO: Calibration.of(held).combined(found)}, found.items)
         found.save(self.out)
         say(f"{len(found)} items: {', '.join(found.columns)}")
-        say(f"sort by {_deciding(found, opened.measured)}: the highest are the most anomalous")
+        say(f"sort by {deciding_score(found.columns, opened.measured)}: the highest are the most anomalous")
         say(str(self.out))
-
-
-def _deciding(found: "Scores", measured: "pd.Series | None") -> str:
-    """The column that tells outliers best of those that there are, and why: see docs/anomalies.md.
-
-    Args:
-        measured: what a landscape measured of the model, if anything; its outliers may be told better by another score.
-    """
-    from ratescape.selection import best_score
-
-    usual = next(name for name in ("auto", "corrected", "nelbo") if name in found)
-    best = None if measured is None else best_score(measured)
-    if measured is None or best is None or best not in found or best == usual:
-        return usual
-    value, other = float(measured[f"auroc_{best}"]), float(measured.get(f"auroc_{usual}", math.nan))
-    if not value > other + CLEARLY:
-        return usual
-    return f"{best} (AUROC {value:.3g} of the landscape's outliers, {usual} {other:.3g})"
