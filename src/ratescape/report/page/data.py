@@ -60,6 +60,7 @@ def page_data(folder: SweepFolder, table: Table, refined: pd.DataFrame | None = 
     picks, found = picks_data(table, metrics, uses), answers(folder)
     return {
         "title": f"Rate landscape of {spec.data.name}",
+        "item": "a row" if "r2" in rows else "an image",
         "facts": facts(spec.model, table),
         "layers": layers,
         "names": layer_names(layers),

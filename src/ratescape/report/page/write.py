@@ -48,6 +48,7 @@ def render(data: Mapping[str, Any]) -> str:
     """
     parts = {
         "TITLE": html.escape(data["title"]),
+        "ITEM": data["item"],
         "STYLE": _resource("theme.css") + _resource("page.css"),
         "DATA": json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
         "PLOTLY": plotly.offline.get_plotlyjs().replace("</script", "<\\/script"),

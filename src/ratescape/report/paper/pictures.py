@@ -31,7 +31,8 @@ def pictures(folder: SweepFolder, table: Table) -> Figure:
     runs = [folder.path / "runs" / str(rows["run"][position]) for position in marked]
     strips = [(_strip(run / "reconstructions.png"), _strip(run / "samples.png")) for run in runs]
     if all(strip is None for pair in strips for strip in pair):
-        raise CannotDraw("needs pictures, which the runs have not kept")
+        kept = "is of images, and these are rows" if "r2" in rows else "needs pictures, which the runs have not kept"
+        raise CannotDraw(kept)
     figure = new_figure(13, 4.6)
     grid = panels(figure, 1 + len(marked), 2, Margins(0.45, 0.12, 0.15, 0.8), Gaps(0.3, 0.25))
     originals = next((_half(strip, 0) for strip, _ in strips if strip is not None), None)
