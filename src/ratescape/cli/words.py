@@ -120,7 +120,7 @@ def without_commas(words: list[str], command: type[Any]) -> list[str]:
 
 
 def with_switches(words: list[str], command: type[Any]) -> list[str]:
-    """The words with truths as options know them: ``--report.vector false`` is ``--report.no-vector``.
+    """The words with truths as options know them: ``--pdf false`` is ``--no-pdf``.
 
     Example::
 
