@@ -9,7 +9,7 @@ import torch
 from helpers.images import SIDE, blobs
 from torch import Tensor
 
-from ratescape.compute.precision import FLOAT, arithmetic, mixed_precision
+from ratescape.compute.precision import FLOAT, arithmetic, denormals_as_zero, mixed_precision
 from ratescape.data.batches import Images
 from ratescape.data.catalog import load_data
 from ratescape.evaluation.rates import rates
@@ -21,6 +21,7 @@ from ratescape.model.registry import build, resolved_model
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.sweep import SweepSpec
 from ratescape.specs.training import TrainingSpec
+from ratescape.training import compiling
 from ratescape.training.betas.annealing import LinearAnnealing
 from ratescape.training.betas.fixed import FixedBetas
 from ratescape.training.betas.sampled import BetaBox, SampledBetas
@@ -121,6 +122,32 @@ def test_a_gpus_arithmetic_is_as_asked_for_and_restored(precision: str) -> None:
     assert [flag.allow_tf32 for flag in FLAGS] == before
     with arithmetic("tf32", torch.device("cpu")):
         assert [flag.allow_tf32 for flag in FLAGS] == before
+
+
+def halved_tiny() -> float:
+    """Half of the smallest normal number: a denormal one, or 0 where these count as 0."""
+    return float(torch.tensor(torch.finfo(torch.float32).tiny) / 2)
+
+
+def test_trainings_on_a_cpu_take_denormal_numbers_as_zero_and_leave_no_trace(
+    images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float] = []
+    before = compiling.pack_pass
+
+    def looks(*given: Any) -> Any:
+        seen.append(halved_tiny())
+        return before(*given)
+
+    monkeypatch.setattr(compiling, "pack_pass", looks)
+    trained(images, "ghvae", "float32", BETAS[:1])
+    assert seen and not any(seen)
+    assert halved_tiny() > 0
+    with denormals_as_zero():
+        with arithmetic("float32", torch.device("cpu")):
+            assert halved_tiny() == 0
+        assert halved_tiny() == 0  # as a user who asked for it had it
+    assert halved_tiny() > 0
 
 
 def test_bf16_is_planned_to_take_less_memory() -> None:

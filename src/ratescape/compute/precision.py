@@ -35,8 +35,13 @@ def full_precision(device: torch.device) -> contextlib.AbstractContextManager[ob
 def arithmetic(precision: str, device: torch.device) -> Iterator[None]:
     """On a GPU, float32 products and convolutions in TF32 with ``tf32``, and in float32 itself otherwise.
 
-    PyTorch's own default is neither: TF32 in convolutions, float32 in products. It is restored afterwards.
+    PyTorch's own default is neither: TF32 in convolutions, float32 in products. It is restored afterwards. On a CPU
+    denormal numbers count as 0: see :func:`denormals_as_zero`.
     """
+    if device.type == "cpu":
+        with denormals_as_zero():
+            yield
+        return
     if device.type != "cuda":
         yield
         return
@@ -47,6 +52,22 @@ def arithmetic(precision: str, device: torch.device) -> Iterator[None]:
         yield
     finally:
         convolutions.allow_tf32, products.allow_tf32 = before
+
+
+@contextlib.contextmanager
+def denormals_as_zero() -> Iterator[None]:
+    """Have this thread take numbers below the smallest normal one (1e-38 in float32) as 0; restored afterwards.
+
+    A CPU computes with them many times as slowly, and in the training of a model whose layer has collapsed they are
+    everywhere: its gradients fall without end, and moments of them are their squares (docs/results/training-speed.md).
+    """
+    tiny = torch.finfo(torch.float32).tiny
+    is_set = float(torch.tensor(tiny) / 2) == 0
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(is_set)
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
