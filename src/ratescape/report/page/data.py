@@ -33,6 +33,7 @@ from ratescape.report.paper.uses import AXES
 from ratescape.report.plots.surface import CORNERS, beta_colours, triangles, worth_a_surface
 from ratescape.selection import beta_vaes, finished, hull_of
 from ratescape.specs.codec import to_yaml
+from ratescape.specs.sweep import SweepSpec
 
 
 def page_data(folder: SweepFolder, table: Table, refined: pd.DataFrame | None = None) -> dict[str, Any]:
@@ -59,9 +60,7 @@ def page_data(folder: SweepFolder, table: Table, refined: pd.DataFrame | None = 
     splits = {table.split: "", "test": "" if table.split == "test" else "test_"}
     picks, found = picks_data(table, metrics, uses), answers(folder)
     return {
-        "title": f"Rate landscape of {spec.data.name}",
-        "item": "a row" if "r2" in rows else "an image",
-        "facts": facts(spec.model, table),
+        **_heading(spec, table, rows),
         "layers": layers,
         "names": layer_names(layers),
         "few_layers": FEW_LAYERS,
@@ -96,6 +95,12 @@ def page_data(folder: SweepFolder, table: Table, refined: pd.DataFrame | None = 
         "provenance": provenance(folder),
         "spec": to_yaml(spec),
     }
+
+
+def _heading(spec: SweepSpec, table: Table, rows: pd.DataFrame) -> dict[str, Any]:
+    """What stands above the plots, and what an item of the data is called."""
+    item = "a row" if "r2" in rows else "an image"
+    return {"title": f"Rate landscape of {spec.data.name}", "item": item, "facts": facts(spec.model, table)}
 
 
 def _known(refined: pd.DataFrame | None) -> pd.DataFrame:
