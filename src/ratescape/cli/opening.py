@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ratescape.cli.output import is_watched, note
+from ratescape.cli.output import announce, note
 from ratescape.errors import SpecError
 from ratescape.records.codecs import CodecRecord, write_codec_record
 from ratescape.records.folders import ResultsFolder, RunFolder, SweepFolder, is_landscape
@@ -93,8 +93,8 @@ class Opened:
             kept = Codec.load(path)
             if kept.model == self.subject.digest:
                 return kept, path, False
-        if effort and is_watched(quiet=False):  # else an error stays one line
-            note(f"calibrating a codec, once: {effort} passes over up to a thousand images may take minutes")
+        if effort:
+            announce(f"calibrating a codec, once: {effort} passes over up to a thousand images may take minutes")
         images = self.images()
         held_out = None if images.validation is None else images.validation.pixels
         codec = calibrate_subject(self.subject, images.train.pixels, self.request, held_out=held_out, effort=effort)

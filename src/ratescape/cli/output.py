@@ -49,6 +49,12 @@ def is_watched(quiet: bool) -> bool:
     return not quiet and sys.stderr.isatty()
 
 
+def announce(line: str) -> None:
+    """Tell a person at a terminal what takes time now; elsewhere an error is to stay one line."""
+    if is_watched(quiet=False):
+        note(line)
+
+
 @contextlib.contextmanager
 def bar(quiet: bool) -> "Iterator[Observer]":
     """An observer that shows the work while the block runs: as a bar, or as lines where stderr is no terminal.

@@ -59,8 +59,7 @@ def anomalies_figure(facts: Mapping[str, Any], image: Any, choice: Choice, table
         line[1].set_axis_off()
         name_panel(line[1], "the most anomalous items, and below them the outliers that are hardest to tell", 9)
     at = ", ".join(f"{beta:.3g}" for beta in choice.betas)
-    shown = f"chosen on {table.split}, shown on test"
-    return finish(figure, f"Anomalies by the best model, betas {at}", table, seen=shown)
+    return finish(figure, f"Anomalies by the best model, betas {at}", table, on_test=True)
 
 
 def _histogram(axes: Axes, facts: Mapping[str, Any]) -> None:

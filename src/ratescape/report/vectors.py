@@ -19,7 +19,7 @@ from ratescape.specs.checks import from_json
 MOST_LAYERS = 4
 """Layers whose means are shown, at most: of more, so many from the top."""
 MOST_CLASSES = 10
-"""Classes that are coloured, at most."""
+"""Classes that are named, at most; of more, colours come again."""
 DOT = 12
 """Area of a row's dot, points squared."""
 
@@ -60,8 +60,7 @@ def vectors_figure(models: Sequence[tuple[str, Mapping[str, Any]]], table: Table
             _correlations(axes, one["correlations"][kind], f"correlations of {kind}")
         for index, axes in enumerate(line[3:]):
             _projection(axes, one, index)
-    shown = f"chosen on {table.split}, shown on test"
-    return finish(figure, "Three models, and what they make of rows that they have not seen", table, seen=shown)
+    return finish(figure, "Three models, and what they make of rows that they have not seen", table, on_test=True)
 
 
 def _restored(axes: Axes, one: Mapping[str, Any]) -> None:
@@ -84,11 +83,12 @@ def _correlations(axes: Axes, matrix: Sequence[Sequence[float | None]], title: s
 
 def _projection(axes: Axes, one: Mapping[str, Any], index: int) -> None:
     x, y = np.array(one["projections"][index]).T
-    labels = None if one["labels"] is None else np.array(one["labels"])
-    for number in [None] if labels is None else np.unique(labels)[:MOST_CLASSES]:
-        own = slice(None) if labels is None else labels == number
-        axes.scatter(x[own], y[own], s=DOT, lw=0, label=None if number is None else f"{number + 1}")
-    if labels is not None and index == 0:
+    labels = np.zeros(len(x), int) if one["labels"] is None else np.array(one["labels"])
+    classes = np.unique(labels)
+    for number in classes:
+        own = labels == number
+        axes.scatter(x[own], y[own], s=DOT, lw=0, label=f"{number + 1}")
+    if index == 0 and 1 < len(classes) <= MOST_CLASSES:
         axes.legend(
             title="class", fontsize=7, title_fontsize=7, frameon=False, loc="best", handletextpad=0, borderpad=0
         )

@@ -20,7 +20,6 @@ class Data:
     """Name of a data set, or for show also a path."""
     folder: Path | None = None
     """Where to look for the files, or to put fetched ones; default: a cache of the user's."""
-
     target: str | None = None
     """For show, of a table: the column that holds classes, or numbers to regress on."""
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from ratescape.cli.factories import AllowFactory, importable
-from ratescape.cli.output import is_watched, note, refuse_to_overwrite, say
+from ratescape.cli.output import announce, refuse_to_overwrite, say
 from ratescape.errors import SpecError
 from ratescape.records.folders import SweepFolder
 from ratescape.specs.rate_targets import requested
@@ -43,8 +43,7 @@ class Solve:
         folder.networks()  # what cannot be done is refused before torch is imported
         model = folder.spec().model
         requested(request, model.layers, model.resolutions)
-        if is_watched(quiet=False):  # else an error stays one line
-            note(f"looking for the betas that give {' '.join(self.rates)}, which takes seconds")
+        announce(f"looking for the betas that give {' '.join(self.rates)}, which takes seconds")
         from ratescape.landscape import Landscape
         from ratescape.models import save
 

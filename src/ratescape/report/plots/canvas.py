@@ -111,18 +111,17 @@ def footnote(table: Table) -> str:
     return f"{text}; not shown: {', '.join(absent)}" if absent else text
 
 
-def finish(figure: Figure, title: str, table: Table, absent: Sequence[str] = (), seen: str | None = None) -> Figure:
+def finish(figure: Figure, title: str, table: Table, absent: Sequence[str] = (), on_test: bool = False) -> Figure:
     """Add the title, and under it what is shown and what is not.
 
     Args:
         absent: metrics that were not measured.
-        seen: the split that is shown, where it is another than the one that models are chosen on.
+        on_test: whether what is drawn is of test items, whichever split models are chosen on.
     """
     missing = f"; not measured: {', '.join(absent)}" if absent else ""
     lines = textwrap.wrap(footnote(table) + missing, int(15 * figure.get_figwidth()))
-    figure.suptitle(
-        f"{title} ({seen or table.split})", fontsize=12.5, x=0.01, y=at_top(figure, 0.08), ha="left", va="top"
-    )
+    split = f"chosen on {table.split}, shown on test" if on_test else table.split
+    figure.suptitle(f"{title} ({split})", fontsize=12.5, x=0.01, y=at_top(figure, 0.08), ha="left", va="top")
     figure.text(0.01, at_top(figure, 0.33), "\n".join(lines), va="top", fontsize=8.5, color=QUIET)
     return figure
 
