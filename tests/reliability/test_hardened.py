@@ -8,11 +8,13 @@ import json
 import os
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import requests
 from helpers.commands import SMALL, TINY, Run, refused
@@ -103,6 +105,23 @@ def test_leftovers_of_the_dead_are_cleared_and_none_of_the_living(tmp_path: Path
         path.touch()
     clear_leftovers(tmp_path)
     assert not any(path.exists() for path in left) and all(path.exists() for path in kept)
+
+
+def test_a_dead_process_that_nobody_waited_for_writes_no_more(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        (tmp_path / f".a.{child.pid}.tmp").touch()
+        clear_leftovers(tmp_path)
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_came_after_the_file_did_not_write_it(tmp_path: Path) -> None:
+    old = tmp_path / f".a.{os.getpid()}.tmp"
+    old.touch()
+    os.utime(old, (0, psutil.Process().create_time() - 3600))
+    clear_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("failing", ["unlink", "rmdir"])
