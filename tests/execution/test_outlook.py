@@ -12,13 +12,15 @@ import torch
 from helpers.stripes import stripes
 from helpers.sweeps import HERE, LEAN, small_sweep
 
+from ratescape import checkpoint
 from ratescape.data.catalog import ImageData, load_data
 from ratescape.execution import timing, trial
 from ratescape.execution.engine import Job
-from ratescape.execution.outlook import Outlook, few_steps, left_out, taken_up
-from ratescape.execution.progress.forecast import Load
+from ratescape.execution.outlook import Outlook, few_steps, left_out
+from ratescape.execution.progress.forecast import Load, PhaseForecast
 from ratescape.execution.savings import savings
 from ratescape.execution.sweep import resolved_run
+from ratescape.execution.taken_up import all_steps_behind, steps_behind, taken_up
 from ratescape.execution.timing import Speeds
 from ratescape.execution.workspace import Workspace
 from ratescape.landscape import map_spec
@@ -29,6 +31,7 @@ from ratescape.specs.conditioning import ConditioningSpec
 from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.grid import BetaGrid
+from ratescape.specs.identity import key
 from ratescape.specs.methods import Dedicated
 from ratescape.specs.model import ModelSpec
 from ratescape.specs.runs import RunSpec
@@ -86,13 +89,37 @@ def test_trainings_that_go_on_are_told(data: ImageData, tmp_path: Path) -> None:
     assert taken_up(spec, job) is None
     folder.network(network).path.mkdir(parents=True)
     folder.network(network).checkpoint_of(2).touch()
-    assert taken_up(spec, job) == "a training goes on from its checkpoint"
+    assert taken_up(spec, job) == "a training goes on"
     folder.packs.mkdir()
     (folder.packs / "one.safetensors").touch()
     assert taken_up(spec, job) == "2 trainings go on"
-    assert taken_up(spec, dataclasses.replace(job, networks=[])) == (
-        "the network is trained, a training goes on from its checkpoint"
-    )
+    assert taken_up(spec, dataclasses.replace(job, networks=[])) == ("the network is trained, a training goes on")
+
+
+def test_steps_that_a_training_has_behind_it_are_not_foretold(data: ImageData, tmp_path: Path) -> None:
+    spec, folder = small_sweep(data, "conditioned", conditioning=ConditioningSpec(width=8)), SweepFolder(tmp_path)
+    (network,) = spec.networks()
+    job = Job([network], [], folder, Workspace(data, folder, spec.evaluation, HERE), None)  # type: ignore[arg-type]
+    assert all_steps_behind(job) == {}
+    folder.network(network).path.mkdir(parents=True)
+    checkpoint.save(folder.network(network).checkpoint_of(1), {"sums": torch.zeros(2)}, {"step": 4})
+    assert all_steps_behind(job) == {key(network): 4}
+    assert taken_up(spec, job) == "a training goes on after 4 steps"
+    load = Load({key(network): 9}, cost=2.0, behind=all_steps_behind(job))
+    assert load.seconds == 10 and PhaseForecast(load, stepwise=True).left({}) == 10
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint"])
+def test_a_checkpoint_that_cannot_be_read_has_no_steps_behind_it(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.safetensors").write_bytes(content)
+    assert steps_behind(tmp_path / "checkpoint.safetensors") == 0
+
+
+def test_models_that_are_refined_each_have_a_time(data: ImageData, tmp_path: Path) -> None:
+    heard = list[Outlook]()
+    conditioning = ConditioningSpec(width=8, refine=1, fine=0, refine_recommended=0)
+    map_spec(small_sweep(data, "conditioned", conditioning=conditioning), data, HERE, tmp_path, announce=heard.append)
+    assert heard[0].loads["training"].seconds and heard[0].seconds
 
 
 def test_nothing_is_timed_unless_somebody_wants_to_know(

@@ -4,6 +4,7 @@
 """
 
 from ratescape.checkpoint.files import digest_of as digest_of
+from ratescape.checkpoint.files import header_of as header_of
 from ratescape.checkpoint.files import load as load
 from ratescape.checkpoint.files import refuse_cut_off as refuse_cut_off
 from ratescape.checkpoint.files import save as save

@@ -110,6 +110,19 @@ def digest_of(path: Path) -> str:
     return _read(path, contents=False)[0].digest
 
 
+def header_of(path: Path) -> dict[str, Any]:
+    """The header that a file was saved with; no tensor is read.
+
+    Example::
+
+        header_of(folder / "checkpoint.safetensors")["step"]  # 3000
+
+    Raises:
+        CheckpointError: as :func:`load`, but for damaged tensors.
+    """
+    return _read(path, contents=False)[0].header
+
+
 def refuse_cut_off(path: Path) -> None:
     """Refuse a file that is shorter or longer than its header says: what a look at its size alone can tell.
 

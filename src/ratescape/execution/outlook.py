@@ -12,6 +12,7 @@ from ratescape.execution.engine import Engine, Job
 from ratescape.execution.progress.forecast import Load, together
 from ratescape.execution.progress.messages import PhaseName
 from ratescape.execution.savings import Saving, longest, savings
+from ratescape.execution.taken_up import all_steps_behind, steps_behind, taken_up
 from ratescape.execution.timing import Speeds, Timing
 from ratescape.execution.work import trained_steps
 from ratescape.execution.workspace import Workspace, is_trained
@@ -136,21 +137,6 @@ def sweep_outlook(spec: SweepSpec, job: Job, engine: Engine, is_timed: bool) -> 
     )
 
 
-def taken_up(spec: SweepSpec, job: Job) -> str | None:
-    """What a sweep finds of its own from before, in words; None where that is nothing."""
-    networks, runs = spec.networks(), spec.runs()
-    found: list[str] = []
-    if trained := len(networks) - len(job.networks):
-        found.append("the network is trained" if len(networks) == 1 else f"{trained} of {len(networks)} networks")
-    if models := sum(is_trained(job.folder.run(run)) for run in runs):
-        found.append(f"{models} of {len(runs)} models")
-    begun = [one for one in job.networks if any(job.folder.network(one).path.glob("checkpoint*.safetensors"))]
-    packs = list(job.folder.packs.glob("*.safetensors"))
-    if count := len(begun) + len(packs):
-        found.append("a training goes on from its checkpoint" if count == 1 else f"{count} trainings go on")
-    return ", ".join(found) or None
-
-
 def few_steps(loads: Mapping[PhaseName, Load], training: TrainingSpec, images: int) -> str | None:
     """That a training which is left is so short that models will be far from trained, in words; None where it is not.
 
@@ -188,14 +174,14 @@ def run_outlook(run: RunSpec, folder: RunFolder, workspace: Workspace, is_timed:
     speeds = Timing.alone(run, workspace).speeds() if is_timed else None
     loads = _judge_load(workspace, speeds)
     if not is_trained(folder):
-        steps = total_steps(run.training, len(data.train.pixels))
-        loads["training"] = Load({name: steps}, None if speeds is None else speeds.step)
+        steps, behind = total_steps(run.training, len(data.train.pixels)), steps_behind(folder.checkpoint)
+        loads["training"] = Load({name: steps}, None if speeds is None else speeds.step, behind={name: behind})
     loads["measuring"] = Load({name: 1}, None if speeds is None else speeds.model)
     network, found = described_network(run.model, data), None
     if is_trained(folder):
         found = "the model is trained"
     elif folder.checkpoint.exists():
-        found = "its training goes on from its checkpoint"
+        found = f"its training goes on after {steps_behind(folder.checkpoint):,} steps"
     device, few = str(workspace.device), few_steps(loads, run.training, len(data.train.pixels))
     return Outlook(described_data(data), network, "one model", device, loads, taken_up=found, few_steps=few)
 
@@ -216,14 +202,14 @@ def _sweep_loads(spec: SweepSpec, job: Job, width: int, speeds: Speeds | None) -
     training = {key(run): trained_steps(run, count) for run in left if not is_trained(job.folder.run(run))}
     measuring = {key(run): 1 for run in left if not workspace.is_complete(job.folder.run(run))}
     networks = {key(one): total_steps(one.training, count) for one in job.networks}
-    models, points = len(spec.runs()), len(spec.fine_points())
+    models, points, behind = len(spec.runs()), len(spec.fine_points()), all_steps_behind(job)
     loads: dict[PhaseName, Load] = {}
     if networks:
         cost = None if speeds is None else speeds.network_step
-        loads["network"] = Load(networks, cost, min(width, len(networks)))
+        loads["network"] = Load(networks, cost, min(width, len(networks)), behind=behind)
     if training := {name: steps for name, steps in training.items() if steps}:
         cost = None if speeds is None else speeds.step
-        loads["training"] = Load(training, cost, width, found=models - len(training))
+        loads["training"] = Load(training, cost, width, found=models - len(training), behind=behind)
     if measuring:
         cost = None if speeds is None else speeds.model
         loads["measuring"] = Load(measuring, cost, width, found=models - len(measuring))

@@ -19,6 +19,7 @@ from ratescape.execution.local import network_threads
 from ratescape.execution.networks import initial_network, network_policy
 from ratescape.execution.packing import Pack, workers
 from ratescape.execution.trial import MANY, model_parts
+from ratescape.execution.work import trained_steps
 from ratescape.execution.workspace import Workspace
 from ratescape.judges.training import train_judge
 from ratescape.model.conditioning import Conditioned
@@ -222,8 +223,9 @@ class Timing:
                 parts = model_parts(model, self.workspace, self.single)
                 if network is not None and points:
                     point = point_seconds(network, self.workspace, points[0], uses)
-                if network is None:
-                    step = member_step(like, self.workspace)
+                if trained_steps(like.runs[0], len(self.workspace.data.train.pixels)):
+                    alone = tuple(dataclasses.replace(run, merged=None) for run in like.runs)
+                    step = member_step(Pack(alone), self.workspace)
         with threads(self.threads):
             networked = network_step(self.networks[0], self.workspace) if self.networks else None
         refining = None

@@ -25,11 +25,16 @@ class Load:
     """Pieces that are worked at side by side."""
     found: int = 0
     """Pieces that were found done."""
+    behind: dict[str, int] = dataclasses.field(default_factory=dict[str, int])
+    """Steps of trainings, by their keys, that an earlier session took."""
 
     @property
     def seconds(self) -> float | None:
-        """Seconds that all of it is expected to take."""
-        return None if self.cost is None else side_by_side([n * self.cost for n in self.units.values()], self.width)
+        """Seconds that what is left of it is expected to take."""
+        if self.cost is None:
+            return None
+        left = [units - self.behind.get(name, 0) for name, units in self.units.items()]
+        return side_by_side([units * self.cost for units in left], self.width)
 
 
 def side_by_side(seconds: list[float], width: int) -> float:
@@ -122,7 +127,8 @@ class PhaseForecast:
         if cost is None:
             return None
         if self.stepwise:
-            pieces = [(units - self.steps.get(key, (0, 0.0))[0]) * cost for key, units in waiting.items()]
+            steps = self.load.behind | {key: step for key, (step, _) in self.steps.items()}
+            pieces = [(units - steps.get(key, 0)) * cost for key, units in waiting.items()]
             return side_by_side(pieces, self.load.width)
         # Before the first is over, one that takes longer than expected says that all do.
         so_far = [running[key] / units for key, units in waiting.items() if key in running]
