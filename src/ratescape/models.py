@@ -206,6 +206,8 @@ def evaluate(
     measured = _opened(required_path(path), chosen, betas, extrapolate, factory)
     usual = settings_at(measured.owner.path, measured.of_landscape)
     settings = usual if evaluation is None else as_spec(EvaluationSpec, evaluation, "evaluation")
+    if settings.judge_epochs is None and settings.judge == usual.judge:  # so that scores can be compared
+        settings = dataclasses.replace(settings, judge_epochs=usual.judge_epochs)
     with observer_of(progress) as seen:
         images = _images_of(measured, path, data, data_folder)
         judge = judge_of_results(measured.owner, images, settings, chosen)

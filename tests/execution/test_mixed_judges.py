@@ -145,6 +145,8 @@ def test_evaluate_uses_the_judge_of_the_landscape(
     assert evaluate(folder.run(spec.runs()[0]).path) == lines  # the landscape's own settings, unless others are given
     assert lines[0]["metrics"]["inception_score"] == pytest.approx(read_table(folder).rows["inception_score"][0])
     assert sorted(folder.path.rglob("*")) == before
+    fewer = evaluate(folder.run(spec.runs()[0]).path, {"samples": 10, "information": False, "probes": "none"})
+    assert {line["judge"]["digest"] for line in fewer} == {judge}
     other = evaluate(folder.run(spec.runs()[0]).path, dataclasses.replace(SCORED, judge_epochs=2))
     assert other[0]["judge"]["digest"] != judge and sorted(folder.path.rglob("*")) == before
 
