@@ -48,6 +48,11 @@ def test_it_finds_rows_that_do_not_hang_together(fitted: RateDetector) -> None:
     assert set(fitted.predict(abnormal)) <= {0, 1} and fitted.predict(abnormal).mean() > 0.5
 
 
+def test_it_tells_how_far_its_training_is_where_that_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    RateDetector(**TINY | {"epochs": 2}, verbose=True).fit(table(40))
+    assert [line[:12] for line in capsys.readouterr().out.splitlines()] == ["epoch 1 of 2", "epoch 2 of 2"]
+
+
 def test_the_threshold_is_that_of_items_it_was_not_trained_on(fitted: RateDetector) -> None:
     assert fitted.decision_scores_.shape == fitted.labels_.shape == (500,)
     np.testing.assert_array_equal(fitted.labels_, fitted.decision_scores_ > fitted.threshold_)

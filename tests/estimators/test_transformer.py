@@ -54,6 +54,16 @@ def fitted() -> RateTransformer:
     return tiny().fit(table())
 
 
+def test_it_tells_how_far_it_is_where_that_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    quiet = tiny(epochs=30).fit(table())
+    assert capsys.readouterr().out == ""
+    told = tiny(epochs=30, verbose=True).fit(table())
+    lines = capsys.readouterr().out.splitlines()
+    assert [int(line.split()[1]) for line in lines] == [1, *range(3, 31, 3)]
+    assert re.fullmatch(r"epoch 30 of 30, [^:]+: loss -?[\d.]+, rates [\d.]+, [\d.]+ nats", lines[-1])
+    np.testing.assert_array_equal(told.transform(table()), quiet.transform(table()))
+
+
 def test_it_passes_all_checks_of_scikit_learn() -> None:
     found = estimator_checks.check_estimator(tiny(), on_skip=None)
     others = {check["check_name"]: check["status"] for check in found if check["status"] != "passed"}

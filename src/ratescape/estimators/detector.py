@@ -61,6 +61,7 @@ class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
         epochs: of training; default: 20, or as many as make 2,000 steps.
         device: such as ``cpu`` or ``cuda``; ``auto``: a GPU if there is one.
         random_state: of training, of what is held out and of samples, as of scikit-learn.
+        verbose: whether ``fit`` prints how far it is, in some ten lines.
 
     Attributes:
         decision_scores_: of the items of ``fit`` ``[N]``; ``labels_``: 1 where they are above ``threshold_``, else 0.
@@ -94,6 +95,7 @@ class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
         epochs: int | None = None,
         device: str = "auto",
         random_state: Any = None,
+        verbose: bool = False,
     ) -> None:
         self.score = score
         self.contamination = contamination
@@ -104,6 +106,7 @@ class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
         self.epochs = epochs
         self.device = device
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> "RateDetector":
         """Train a model on four fifths of the items, or take the one given, and calibrate on the others.
@@ -235,7 +238,7 @@ class RateDetector(BaseEstimator):  # pyright: ignore[reportUntypedBaseClass]
         data = data_of(items, binary=spec.likelihood == "bernoulli")
         run = run_of(data, spec, TrainingSpec(epochs=self.epochs), self.betas, None, self.seed_)
         self._check_score(run.model.layers, layout)
-        return fitted(run, data, chosen_device(self.device), depth=3)[0]
+        return fitted(run, data, chosen_device(self.device), self.verbose, depth=3)[0]
 
     def _check_score(self, layers: int, layout: Layout) -> None:
         """Refuse a score that a model of so many layers does not have, before it is trained."""

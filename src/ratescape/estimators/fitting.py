@@ -1,6 +1,7 @@
 """Train one model in memory: nothing is held out, measured or written."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from ratescape.model.hierarchy import HVAE
 from ratescape.model.packs import member
 from ratescape.model.registry import resolved_model
 from ratescape.records.enough import epochs_to_try, verdict
+from ratescape.records.spans import span
 from ratescape.records.trained import facts_of
 from ratescape.specs.data import DataSpec
 from ratescape.specs.given import Betas, as_betas
@@ -30,7 +32,7 @@ from ratescape.specs.model import ModelSpec
 from ratescape.specs.rate_targets import Request, request_text, requested
 from ratescape.specs.runs import RunSpec, TargetSpec, check_targets
 from ratescape.specs.training import TrainingSpec
-from ratescape.training.context import EpochRecord
+from ratescape.training.context import EpochRecord, TrainingContext
 from ratescape.training.loop import train
 from ratescape.training.schedule import resolved_training, with_optimiser
 from ratescape.training.starting import initial, pack_policy
@@ -96,14 +98,38 @@ def run_of(
     return RunSpec(data.spec, network, recipe, (1.0,) * network.layers, seed, target=TargetSpec(targets))
 
 
+LINES = 10
+"""Lines that a whole training prints, about."""
+
+
+class Printed:
+    """Prints how far a training is, a tenth of it at a time, as estimators of scikit-learn do that are ``verbose``."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def step(self, done: int, total: int) -> None:
+        """Steps are too many to be printed."""
+
+    def epoch(self, records: Sequence[EpochRecord]) -> None:
+        (record,) = records
+        number = record["epoch"]
+        if number == 1 or number * LINES // self.epochs > (number - 1) * LINES // self.epochs:
+            rates = ", ".join(f"{rate:.1f}" for rate in record["rates"])
+            loss = record["loss"] - record["constant"]
+            told = f"epoch {number} of {self.epochs}, {span(record['seconds'])}: loss {loss:.1f}, rates {rates} nats"
+            print(told)  # noqa: T201, where scikit-learn has its estimators speak
+
+
 Fitted = tuple[HVAE, tuple[float, ...], tuple[float, ...]]
 """A trained model, its betas, and its rates in the last epoch of training, nats per item; both top layer first."""
 
 
-def fitted(run: RunSpec, data: ImageData, device: torch.device, depth: int = 2) -> Fitted:
+def fitted(run: RunSpec, data: ImageData, device: torch.device, verbose: Any = False, depth: int = 2) -> Fitted:
     """The trained model, and the betas and rates that it ended with; warns where it is not trained enough.
 
     Args:
+        verbose: whether to print how far it is.
         depth: calls from here up to the user's own line, which a warning is of.
 
     Raises:
@@ -112,7 +138,8 @@ def fitted(run: RunSpec, data: ImageData, device: torch.device, depth: int = 2) 
     images = Images.of(data, data.train.pixels, device, FLOAT[run.training.precision])
     model = initial(run, data).to(device)
     policy, _ = pack_policy((run,), len(images), torch.empty(0, device=device, dtype=images.dtype))
-    trained = train(run.training, model, images, policy, 1, run.seed)
+    context = TrainingContext(listener=Printed(run.training.epochs or 1) if verbose else None)
+    trained = train(run.training, model, images, policy, 1, run.seed, context=context)
     history = trained.history[0]
     if history[-1]["status"] != "ok":
         raise SpecError(f"the training diverged at a learning_rate of {run.training.learning_rate}: choose a smaller")

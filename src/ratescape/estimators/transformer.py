@@ -48,6 +48,7 @@ class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[repor
         learning_rate: at its peak.
         device: such as ``cpu`` or ``cuda``; ``auto``: a GPU if there is one.
         random_state: of weights, order and noise, as of scikit-learn.
+        verbose: whether ``fit`` prints how far it is, in some ten lines.
 
     Attributes:
         model_: the trained :class:`ratescape.HVAE`; of vectors in float64, so that what it says of a row does not
@@ -83,6 +84,7 @@ class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[repor
         learning_rate: float = 3e-3,
         device: str = "auto",
         random_state: Any = None,
+        verbose: bool = False,
     ) -> None:
         self.betas = betas
         self.rates = rates
@@ -96,6 +98,7 @@ class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[repor
         self.learning_rate = learning_rate
         self.device = device
         self.random_state = random_state
+        self.verbose = verbose
 
     @classmethod
     def of(cls, model: HVAE, betas: Betas = 1.0) -> "RateTransformer":
@@ -136,7 +139,7 @@ class RateTransformer(TransformerMixin, BaseEstimator):  # pyright: ignore[repor
         training = TrainingSpec(epochs=self.epochs, batch=self.batch_size, learning_rate=self.learning_rate)
         run = run_of(data, spec, training, self.betas, self.rates, seed_of(self.random_state))
         self._chosen(run.model.layers)  # is refused before the training
-        model, self.betas_, self.rates_ = fitted(run, data, chosen_device(self.device))
+        model, self.betas_, self.rates_ = fitted(run, data, chosen_device(self.device), self.verbose)
         self._take(model, layout)
         return self
 
