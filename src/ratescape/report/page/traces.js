@@ -18,10 +18,10 @@ export function traces(shape, size, look) {
     ...(shape.ceilings ? [ceilings(shape, look)] : []),
     ...(shape.means && !shape.hollow ? [means(shape, look)] : []),
     models(shape, size, look),
-    ...refinedTraces(shape.surface, shape.colour.range, look),
     crosses(shape.crosses ?? { x: [], y: [] }, look),
     ...(shape.flagged ? [flagged(shape, look)] : []),
     ...rings(shape, size, hull, look),
+    ...refinedTraces(shape.surface, shape.colour.range, look),
   ];
 }
 
