@@ -162,7 +162,10 @@ def test_bad_input_is_refused_in_one_line(run: Run, trained: Path, folder: Path,
     refused(run("compress", trained, folder, "--lossless", "--out", out), "a Gaussian likelihood has no lossless size")
     refused(run("compress", trained, folder, "--rates", "2=999", "--out", out), "layer 2 cannot have 999 nats")
     Image.new("L", (20, 16)).save(tmp_path / "wide.png")
-    refused(run("compress", trained, tmp_path / "wide.png", "--out", out), "height 16 and width 16")
+    codecs = sorted((trained / "codecs").glob("*"))
+    words = ["compress", trained, tmp_path / "wide.png", "--rates", "2=2", "--out", out]
+    refused(run(*words), "height 16 and width 16")
+    assert sorted((trained / "codecs").glob("*")) == codecs  # none was calibrated first
     refused(run("info", folder / "class-0" / "0.png"), "is not an archive of ratescape")
     assert not out.exists()
     path = tmp_path / "a.rsc"

@@ -61,6 +61,7 @@ class Compress:
         rates = bytes_request(self.bytes_per_image, self.rates)
         opened = open_model(Wanted(self.model, self.use, one_or_each(self.betas), rates, self.data_folder))
         frames = frames_of(self.images, opened.subject.model.image_shape)
+        opened.subject.model.inputs(frames.take(0, 1))  # what does not fit is refused before a codec is calibrated
         if (share := share_changed(opened.subject.model, frames)) > 0:
             say(
                 f"caution: the model is of black and white pixels, as which the images are written: {share:.1%} of "
