@@ -352,6 +352,14 @@ def test_a_phase_whose_end_nobody_knows_has_a_line_every_half_minute() -> None:
     assert len(lines) == 4 and lines[-1] == "measuring 1 of 2 (2 min so far)"
 
 
+def test_a_line_has_the_share_of_the_steps_where_nobody_knows_how_long_it_takes() -> None:
+    lines = list[str]()
+    shown = Lines(lines.append, Hands())
+    shown.progress(Progress(steps=30, total=120, models=0, total_models=4))
+    shown.phase(Phase("network", 0, 0, 9.0, None))
+    assert lines == ["network (25% of the steps, 9 s so far)"]
+
+
 def test_the_share_of_the_time_never_goes_back() -> None:
     hands, lines = Hands(), list[str]()
     shown = Lines(lines.append, hands)

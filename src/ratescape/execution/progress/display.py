@@ -68,7 +68,8 @@ class Bar(Silent):
 class Lines(Silent):
     """An observer that writes a line when a phase begins, and in long phases now and then.
 
-    The share of the time that is over never goes back, though what is expected of the rest may change.
+    The share of the time that is over never goes back, though what is expected of the rest may change. Where nobody
+    knows how long the work takes, a line has the share of the training steps.
 
     Args:
         write: takes a line.
@@ -79,7 +80,11 @@ class Lines(Silent):
         self.write = write
         self.now = now
         self.begun: set[PhaseName] = set()
-        self.last, self.share = now(), 0.0
+        self.last, self.share, self.steps = now(), 0.0, 0.0
+
+    def progress(self, progress: Progress) -> None:
+        """Note how many steps are done."""
+        self.steps = progress.steps / progress.total if progress.total else 0.0
 
     def phase(self, phase: Phase) -> None:
         """Write a line, if it is time for one."""
@@ -90,7 +95,9 @@ class Lines(Silent):
             return
         self.begun.add(phase.name)
         self.last, self.share = self.now(), over
-        share = "" if phase.share is None else f"{over:.0%} of the time, "
+        share = f"{over:.0%} of the time, "
+        if phase.share is None:
+            share = f"{self.steps:.0%} of the steps, " if self.steps else ""
         left = "" if phase.left is None else f", about {span(phase.left)} left"
         self.write(f"{where(phase)} ({share}{span(phase.elapsed)} so far{left})")
 
