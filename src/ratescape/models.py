@@ -14,7 +14,7 @@ from ratescape.data.formats.objects import kind_of
 from ratescape.data.reloading import reload_data
 from ratescape.errors import CheckpointError, SpecError
 from ratescape.evaluation import suite
-from ratescape.evaluation.comparable import settings_at
+from ratescape.evaluation.comparable import changed_settings, settings_at
 from ratescape.evaluation.subject import Subject
 from ratescape.execution.logged import Log, logged
 from ratescape.execution.observing import Progressing, announced_by, measured_by, observer_of
@@ -180,7 +180,7 @@ def evaluate(
 
     Args:
         path: the folder of a run, or that of a network that is conditioned on its betas, or a file of one model.
-        evaluation: what is measured; default: what was measured of the model before, or is of its whole landscape.
+        evaluation: what is measured, or fields that change what was before, or is of the whole landscape (default).
         data_folder: where to look for the images first.
         betas: of a network, top layer first, or one number for all layers.
         extrapolate: allow betas outside the network's box.
@@ -205,9 +205,7 @@ def evaluate(
     allow_factories(allow)
     measured = _opened(required_path(path), chosen, betas, extrapolate, factory)
     usual = settings_at(measured.owner.path, measured.of_landscape)
-    settings = usual if evaluation is None else as_spec(EvaluationSpec, evaluation, "evaluation")
-    if settings.judge_epochs is None and settings.judge == usual.judge:  # so that scores can be compared
-        settings = dataclasses.replace(settings, judge_epochs=usual.judge_epochs)
+    settings = changed_settings(usual, evaluation)
     with observer_of(progress) as seen:
         images = _images_of(measured, path, data, data_folder)
         judge = judge_of_results(measured.owner, images, settings, chosen)

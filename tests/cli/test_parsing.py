@@ -11,11 +11,17 @@ from typing import Annotated, Any
 
 import pytest
 from helpers.commands import Run, refused
-from tyro.conf import Positional
+from tyro.conf import Positional, Suppress
 
 from ratescape.cli import commands
+from ratescape.cli.words import named
 
 # Help
+
+
+def test_options_that_were_given_are_known_by_the_fields_they_fill() -> None:
+    words = ["runs/a", "--evaluation.no-information", "--quiet", "--evaluation.probe-kinds=rbf", "--betas", "1", "2"]
+    assert named(words) == {"evaluation.information", "quiet", "evaluation.probe_kinds", "betas"}
 
 
 def expected(cls: Any, where: str = "") -> Iterator[str]:
@@ -25,7 +31,7 @@ def expected(cls: Any, where: str = "") -> Iterator[str]:
         outer = where if name == "options" else f"{where}{name}."
         if dataclasses.is_dataclass(inner):
             yield from expected(inner, outer)
-        elif Positional[inner] != hint:
+        elif Positional[inner] != hint and Annotated[inner, Suppress] != hint:
             yield "--" + (where + {"use": "for"}.get(name, name)).replace("_", "-")
 
 

@@ -27,7 +27,9 @@ from ratescape.landscape import Landscape, map_spec
 from ratescape.models import load, save
 from ratescape.records.files import read_json_lines
 from ratescape.records.folders import RunFolder, SweepFolder
+from ratescape.specs.codec import from_dict
 from ratescape.specs.conditioning import ConditioningSpec
+from ratescape.specs.evaluation import EvaluationSpec
 from ratescape.specs.execution import ExecutionSpec
 from ratescape.specs.grid import BetaGrid
 from ratescape.specs.methods import Conditioned
@@ -176,6 +178,10 @@ def test_from_the_command_line_to_a_model_between_the_grid_points(
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["split"] for line in lines] == ["validation", "test"]
     assert lines[0]["betas"] == [0.5, 2.0] and "extrapolated" not in lines[0]
+    assert commands.main(["evaluate", str(network), "--betas", "0.5", "2", "--evaluation.draws", "2"]) == 0
+    more = json.loads(capsys.readouterr().out.splitlines()[0])["settings"]
+    own = SweepFolder(out).spec().evaluation
+    assert from_dict(EvaluationSpec, more) == dataclasses.replace(own, draws=2) != EvaluationSpec(draws=2)
     assert commands.main(["evaluate", str(network), "--betas", "0.5", "200", *lean]) == 1
     assert "outside the box 0.08 to 12.5" in capsys.readouterr().err
     assert commands.main(["evaluate", str(network), "--betas", "0.5", "200", "--extrapolate", *lean]) == 0

@@ -66,6 +66,7 @@ def test_one_line_for_a_verdict_whatever_the_number_of_models() -> None:
     assert "try --training.epochs 80 (4,560 steps) or more" in line
     lines = sentences([*falling, *[with_(steps=100)] * 9, *[with_(excess=0.3)] * 2])
     assert [line.partition(" (")[0] for line in lines] == ["far from trained", "not trained to the end", "overfitted"]
+    assert lines[-1].endswith("try more images; longer training makes these worse")  # no fewer epochs: others need more
     assert sentences([]) == sentences([DONE] * 9) == []
 
 

@@ -1,5 +1,6 @@
 """The landscape in between: drawn and shown is what its file holds, and a damaged file is one clear line."""
 
+import dataclasses
 import itertools
 import json
 from collections.abc import Callable
@@ -272,6 +273,11 @@ def test_scales_and_axes_have_room_for_surface_and_models(folder: SweepFolder) -
     low, high = page["ranges"]["validation"]["psnr"]
     assert low == min(between["psnr"].min(), rows["psnr"].min())
     assert high == max(between["psnr"].max(), rows["psnr"].max())
+    assert "trained on" not in page["fine"]["note"]
+    table = read_table(folder)
+    known = page_data(folder, dataclasses.replace(table, rows=table.rows.assign(se_psnr=0.5)))
+    below, above = known["limits"]["validation"]["psnr"]
+    assert below < rows["psnr"].min() - 0.5 and above > rows["psnr"].max() + 0.5  # error bars are whole
     x, y = (page["rate_plane"]["splits"]["validation"][axis]["limits"] for axis in "xy")
     assert x[1] > between["rate_2"].max() and y[1] > between["rate_1"].max()
 

@@ -20,10 +20,10 @@ WHOLE = st.integers(-20, 20)
 
 
 def is_vertex(points: list[tuple[int, int]], index: int) -> bool:
-    """The definition: no other point, and no segment between two others, is at or above this point."""
+    """The definition: no other point, none of less rate, and no segment between two others is at or above this one."""
     x, y = points[index]
     others = {point for point in points if point != (x, y)}
-    if any(px == x and py > y for px, py in others):
+    if any(px == x and py > y for px, py in others) or any(px < x and py >= y for px, py in others):
         return False
     left = [p for p in others if p[0] < x]
     right = [p for p in others if p[0] > x]
@@ -47,6 +47,10 @@ def test_hull_ignores_numbers_that_are_not_finite() -> None:
 
 def test_hull_keeps_ends_of_a_line_and_the_first_of_equal_points() -> None:
     assert selection.upper_hull([0, 1, 2, 3, 3, 0], [0, 1, 2, 3, 3, 0]).tolist() == [0, 3]
+
+
+def test_hull_ends_where_more_rate_is_worse() -> None:
+    assert selection.upper_hull([1, 2, 3, 4], [1.0, 3.0, 2.9, 3.0]).tolist() == [0, 1]
 
 
 def table_of(
@@ -145,7 +149,9 @@ def test_lower_is_better_takes_the_lowest() -> None:
 def test_hull_of_a_lower_is_better_metric_runs_along_the_low_side() -> None:
     rows = selection.measured(TABLE)
     psnr, distortion = metrics.METRICS["psnr"], metrics.METRICS["distortion"]
-    assert selection.hull_of(rows, distortion) == selection.hull_of(rows, psnr) == [3, 0, 2, 1]
+    assert (
+        selection.hull_of(rows, distortion) == selection.hull_of(rows, psnr) == [3, 0, 2]
+    )  # model 1 has more rate, and is worse
     assert selection.hull_of(rows, metrics.METRICS["loss"]) == []
 
 

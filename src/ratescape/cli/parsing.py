@@ -1,6 +1,7 @@
 """From the words of a command line to a command: help, typed options, and every error in one line."""
 
 import contextlib
+import dataclasses
 import difflib
 import io
 import re
@@ -14,13 +15,17 @@ from ratescape.cli.config import UsageError, with_config
 from ratescape.cli.factories import refuse_factory_of_file
 from ratescape.cli.output import say
 from ratescape.cli.overview import overview
-from ratescape.cli.words import listed_numbers, nearest, number, options, with_switches, without_commas
+from ratescape.cli.words import listed_numbers, named, nearest, number, options, with_switches, without_commas
+from ratescape.specs.given import typed
 from ratescape.version import __version__
 
 T = TypeVar("T")
 
 Commands = Mapping[str, type[T]]
 """The class of every command, by name."""
+
+GIVEN = "given"
+"""Field of a command that is told which options were given."""
 
 
 def parse(words: list[str], commands: Commands[T]) -> T:
@@ -51,6 +56,8 @@ def parse(words: list[str], commands: Commands[T]) -> T:
         raise UsageError(f"unknown command {name!r}: {hint} must be one of {', '.join(commands)}")
     default, rest = with_config(commands[name], rest, commands)
     command = _with_options(commands[name], name, rest, default)
+    if GIVEN in commands[name].__dataclass_fields__:
+        command = dataclasses.replace(typed(command), given=named(rest))
     if default is not None:
         refuse_factory_of_file(command, default, rest)
     return command
@@ -62,8 +69,8 @@ def _with_options(command: type[T], name: str, words: list[str], default: T | No
     box = io.StringIO()
     try:
         with contextlib.redirect_stderr(box):
-            typed = with_switches(without_commas(words, command), command)
-            return tyro.cli(command, prog=f"ratescape {name}", args=typed, **given)
+            plain = with_switches(without_commas(words, command), command)
+            return tyro.cli(command, prog=f"ratescape {name}", args=plain, **given)
     except SystemExit as end:
         if end.code:
             raise UsageError(

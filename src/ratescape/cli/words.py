@@ -3,10 +3,13 @@
 import dataclasses
 import difflib
 import itertools
+import re
 import types
 import typing
 from collections.abc import Iterator
 from typing import Any
+
+from tyro.conf import Suppress
 
 from ratescape.cli.config import FLAT
 from ratescape.metrics import USES
@@ -67,6 +70,8 @@ def options(command: type[Any], where: str = "") -> Iterator[tuple[str, Any]]:
     """
     for name, hint in typing.get_type_hints(command, include_extras=True).items():
         inner, *notes = typing.get_args(hint) if typing.get_origin(hint) is typing.Annotated else (hint,)
+        if Suppress in notes:  # filled in by the parser
+            continue
         typed = next((note.name for note in notes if getattr(note, "name", None)), name).replace("_", "-")
         if dataclasses.is_dataclass(inner):
             yield from options(typing.cast(type, inner), where if name == FLAT else f"{where}{typed}.")
@@ -97,6 +102,18 @@ def _likeness(typed: str, name: str) -> float:
         difflib.SequenceMatcher(None, typed, name).ratio(),
         difflib.SequenceMatcher(None, typed.rpartition(".")[2], leaf).ratio() - 0.05,
     )
+
+
+def named(words: list[str]) -> frozenset[str]:
+    """The fields that options of a command line are given for.
+
+    Example::
+
+        named(["--evaluation.no-information", "--quiet", "--evaluation.probe-kinds=rbf"])
+        # {"evaluation.information", "quiet", "evaluation.probe_kinds"}
+    """
+    names = [word[2:].partition("=")[0].replace("-", "_") for word in words if word.startswith("--")]
+    return frozenset(re.sub(r"(^|\.)no_", r"\1", name) for name in names)
 
 
 def without_commas(words: list[str], command: type[Any]) -> list[str]:

@@ -116,9 +116,8 @@ class Printed:
         number = record["epoch"]
         if number == 1 or number * LINES // self.epochs > (number - 1) * LINES // self.epochs:
             rates = ", ".join(f"{rate:.1f}" for rate in record["rates"])
-            loss = record["loss"] - record["constant"]
-            told = f"epoch {number} of {self.epochs}, {span(record['seconds'])}: loss {loss:.1f}, rates {rates} nats"
-            print(told)  # noqa: T201, where scikit-learn has its estimators speak
+            so_far = f"epoch {number} of {self.epochs}, {span(record['seconds'])}"
+            print(f"{so_far}: loss {record['loss']:.1f}, rates {rates} nats")  # noqa: T201, where scikit-learn has its estimators speak
 
 
 Fitted = tuple[HVAE, tuple[float, ...], tuple[float, ...]]

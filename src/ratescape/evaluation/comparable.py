@@ -1,6 +1,7 @@
 """Which records may stand in one table: those whose numbers were measured alike. Does without torch."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from ratescape.records.files import read_json_lines
 from ratescape.records.folders import RunFolder, SweepFolder
 from ratescape.specs.codec import from_dict, to_dict
 from ratescape.specs.evaluation import EvaluationSpec
+from ratescape.specs.given import Fields, as_spec
 
 REVISION = 3
 """Raised whenever a measurement is changed so that its numbers no longer compare with those measured before: another
@@ -43,6 +45,25 @@ def settings_at(folder: Path, is_landscape: bool) -> EvaluationSpec:
     path = RunFolder(folder).evaluation
     records = read_json_lines(path) if path.exists() else []
     return from_dict(EvaluationSpec, records[0].get("settings") or {}, "settings.") if records else EvaluationSpec()
+
+
+def changed_settings(usual: EvaluationSpec, given: EvaluationSpec | Fields | None) -> EvaluationSpec:
+    """What is to be measured of a model: as usual, but for the fields that are given, or all else as a spec says.
+
+    Unless another judge is asked for it is the usual one, so that scores can be compared.
+
+    Raises:
+        SpecError: an unknown field or a wrong value.
+
+    Example::
+
+        changed_settings(EvaluationSpec(judge_epochs=4), {"samples": 500}).judge_epochs  # 4
+    """
+    changed = to_dict(usual) | dict(given) if isinstance(given, Mapping) else given
+    settings = usual if changed is None else as_spec(EvaluationSpec, changed, "evaluation")
+    if settings.judge_epochs is None and settings.judge == usual.judge:
+        return dataclasses.replace(settings, judge_epochs=usual.judge_epochs)
+    return settings
 
 
 def is_current(records: Sequence[dict[str, Any]], evaluation: EvaluationSpec, judge_digest: str | None) -> bool:

@@ -1,5 +1,6 @@
 """What a model of vectors keeps, draws and finds, as numbers to be drawn: for vectors what pictures are for images."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,18 +21,22 @@ DRAWN = 1000
 
 
 @torch.no_grad()
-def views(model: HVAE, rows: Images, labels: npt.NDArray[np.int64] | None, seed: int) -> dict[str, Any]:
+def views(
+    model: HVAE, rows: Images, labels: npt.NDArray[np.int64] | None, seed: int, classes: Sequence[str] | None = None
+) -> dict[str, Any]:
     """Rows and their reconstructions, correlations of data and of samples, and a projection of each layer's means.
 
     Args:
         rows: standardised, held out.
         labels: of the rows ``[N]``.
         seed: of the samples.
+        classes: names of what labels number.
 
     Returns:
         JSON-able: ``originals`` and ``restored`` ``[n, d]`` in units of each column's standard deviation;
         ``correlations`` of ``data`` and ``samples`` ``[d, d]``, None where a column does not vary; ``projections``, of
-        each layer, top first, the two principal components of its means ``[n, 2]``; ``labels`` ``[n]`` or None.
+        each layer, top first, the two principal components of its means ``[n, 2]``; ``labels`` ``[n]`` or None, and the
+        names of their ``classes``.
     """
     assert isinstance(model.likelihood, ByColumn)
     shown = np.flatnonzero(~model.likelihood.standards.constant)[:MOST_COLUMNS].tolist()
@@ -47,6 +52,7 @@ def views(model: HVAE, rows: Images, labels: npt.NDArray[np.int64] | None, seed:
         "correlations": {"data": _correlations(whole[:, shown]), "samples": _correlations(drawn[:, shown])},
         "projections": [_listed(_projected(mean.flatten(1))) for mean in result.latents],
         "labels": None if labels is None else labels[: len(originals)].tolist(),
+        "classes": None if classes is None else list(classes),
     }
 
 

@@ -16,6 +16,7 @@ from ratescape.execution.taken_up import all_steps_behind, steps_behind, taken_u
 from ratescape.execution.timing import Speeds, Timing
 from ratescape.execution.work import trained_steps
 from ratescape.execution.workspace import Workspace, is_trained
+from ratescape.judges.cache import cache_path, checkpoint_path
 from ratescape.model.factories import alone_because
 from ratescape.model.registry import build
 from ratescape.records.enough import epochs_to_try
@@ -98,6 +99,9 @@ def amount(phase: PhaseName, load: Load) -> str:
     """How much a phase has to do, in words."""
     units, pieces = sum(load.units.values()), len(load.units)
     if phase in ("judge", "network"):
+        behind = sum(load.behind.get(name, 0) for name in load.units)
+        if behind:
+            return f"{units - behind:,} of {units:,} steps"
         return f"{units:,} steps" if pieces == 1 else f"{pieces} times {units // pieces:,} steps"
     if phase == "training":
         each = units // max(1, pieces)
@@ -192,7 +196,8 @@ def _judge_load(workspace: Workspace, speeds: Speeds | None) -> dict[PhaseName, 
     if recipe is None:
         return {}
     steps = recipe.epochs * math.ceil(len(workspace.data.train.pixels) / recipe.batch)
-    return {"judge": Load({"judge": steps}, None if speeds is None else speeds.judge_step)}
+    behind = steps_behind(checkpoint_path(cache_path(workspace.data, recipe)))
+    return {"judge": Load({"judge": steps}, None if speeds is None else speeds.judge_step, behind={"judge": behind})}
 
 
 def _sweep_loads(spec: SweepSpec, job: Job, width: int, speeds: Speeds | None) -> dict[PhaseName, Load]:

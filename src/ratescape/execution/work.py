@@ -264,14 +264,12 @@ def _broke_down(last: Mapping[str, Any]) -> bool:
 
 
 def _draw(run: RunSpec, folder: RunFolder, model: HVAE, workspace: Workspace) -> None:
-    """Draw a model's pictures: reconstructions of test images, and samples; of many layers also by groups.
-
-    Of vectors, what such pictures are drawn of.
-    """
+    """Draw a model's reconstructions and samples, those of many layers also by groups; of vectors write the numbers."""
     data, settings, like = workspace.data, workspace.evaluation, next(model.parameters())
     if data.columns is not None:
         test = Images.of(data, data.test.pixels, like.device, like.dtype)
-        write_atomically(folder.path / "views.json", json.dumps(views(model, test, data.test.labels, settings.seed)))
+        shown = views(model, test, data.test.labels, settings.seed, data.classes)
+        write_atomically(folder.path / "views.json", json.dumps(shown))
         return
     test = Images.of(data, data.test.pixels[: settings.pictures], like.device, like.dtype)
     write_atomically(folder.path / "reconstructions.png", pictures.reconstructions(model, test, settings.pictures))

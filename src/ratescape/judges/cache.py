@@ -219,6 +219,11 @@ def cache_path(data: ImageData, spec: JudgeSpec, folder: Path | None = None) -> 
     return cache / f"{_key(data.spec, data.fingerprint, spec)}.safetensors"
 
 
+def checkpoint_path(path: Path) -> Path:
+    """The file of the training in progress of a judge that comes to ``path``."""
+    return path.with_suffix(".checkpoint")
+
+
 def load_judge(path: Path, device: torch.device | str = "cpu") -> Judge:
     """Read a judge from its file.
 
@@ -252,7 +257,7 @@ def _key(data: DataSpec, fingerprint: str, spec: JudgeSpec) -> str:
 
 def _train(path: Path, data: ImageData, spec: JudgeSpec, device: torch.device, progress: Progress | None) -> None:
     """Train a judge, or take its training up, and write it, whole or not at all."""
-    kept = Kept(path.with_suffix(".checkpoint"), f"{path.stem} {device.type}")
+    kept = Kept(checkpoint_path(path), f"{path.stem} {device.type}")
     trained = train_judge(data, spec, device, progress, kept)
     binary = bool(data.spec.binary)
     header = {

@@ -79,9 +79,11 @@ def sentences(models: Sequence[TrainingFacts]) -> list[str]:
     above = [facts for facts in models if verdict(facts) == "overfitted"]
     if above:
         most = max(facts.excess or 0.0 for facts in above)
+        # Of others that need more epochs, one network could not have both more and fewer.
+        fewer = "; longer training makes these worse" if lines else ", or fewer --training.epochs"
         lines.append(
             f"overfitted{_share(above, models)}: the held-out loss is {_percent(most)} above the training loss"
-            f"{' at most' if len(above) > 1 else ''}: try more images, or fewer --training.epochs"
+            f"{' at most' if len(above) > 1 else ''}: try more images{fewer}"
         )
     return lines
 

@@ -84,10 +84,10 @@ def _correlations(axes: Axes, matrix: Sequence[Sequence[float | None]], title: s
 def _projection(axes: Axes, one: Mapping[str, Any], index: int) -> None:
     x, y = np.array(one["projections"][index]).T
     labels = np.zeros(len(x), int) if one["labels"] is None else np.array(one["labels"])
-    classes = np.unique(labels)
+    classes, names = np.unique(labels), one.get("classes")
     for number in classes:
         own = labels == number
-        axes.scatter(x[own], y[own], s=DOT, lw=0, label=f"{number + 1}")
+        axes.scatter(x[own], y[own], s=DOT, lw=0, label=f"{number + 1}" if names is None else names[number])
     if index == 0 and 1 < len(classes) <= MOST_CLASSES:
         axes.legend(
             title="class", fontsize=7, title_fontsize=7, frameon=False, loc="best", handletextpad=0, borderpad=0

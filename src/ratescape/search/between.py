@@ -208,7 +208,9 @@ def _compared(ground: Ground, choice: Choice, model: HVAE, betas: tuple[float, .
 
     Both are measured with the same ``DRAWS`` further seeds. The margin is that of the mean difference over draws; for
     accuracies also that of a fraction over so many images, sqrt(2 a (1 - a) / N) for two models that err independently,
-    which is more than for two that err alike; for means over images, that of the differences image by image.
+    which is more than for two that err alike; for means over images, that of the differences image by image; for scores
+    of samples also that of two means over so many draws as if their samples had nothing in common, which is what the
+    grid's ties go by: else a model could be offered for a gain by which none of the grid would be chosen.
     """
     metric, device = choice.metric, next(model.parameters()).device
     other = checkpoint.load_model(ground.run(choice.run).weights, device)[0]
@@ -226,6 +228,8 @@ def _compared(ground: Ground, choice: Choice, model: HVAE, betas: tuple[float, .
         fraction = float(np.mean(pairs))
         count = len(ground.data.held_out[ground.split].pixels)
         margin = math.hypot(margin, NORMAL * math.sqrt(2 * max(0.0, fraction * (1 - fraction)) / count))
+    if metric.of_samples and math.isfinite(choice.error):
+        margin = math.hypot(margin, NORMAL * choice.error * math.sqrt(2 / DRAWS))
     one, two = (ground.of_images(*of, metric.column) for of in ((model, betas), (other, choice.betas)))
     if one is not None and two is not None:
         margin = math.hypot(margin, NORMAL * float((one - two).std()) / math.sqrt(len(one)))

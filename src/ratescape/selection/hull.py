@@ -10,7 +10,9 @@ from ratescape.metrics import Metric
 
 
 def upper_hull(rate: npt.ArrayLike, score: npt.ArrayLike) -> npt.NDArray[np.intp]:
-    """Vertices of the upper convex hull of the points (total rate, score), Sec. 5.3 of the paper.
+    """Vertices of the upper convex hull of the points (total rate, score), Sec. 5.3 of the paper, as far as it rises.
+
+    Beyond the highest point more rate is worse than less, so that the hull ends there.
 
     Args:
         rate: total rates, shape [N].
@@ -30,7 +32,8 @@ def upper_hull(rate: npt.ArrayLike, score: npt.ArrayLike) -> npt.NDArray[np.intp
         while len(hull) > 1 and not _turns_right(x, y, hull[-2], hull[-1], int(point)):
             hull.pop()
         hull.append(int(point))
-    return np.array(hull, dtype=np.intp)
+    highest = max(range(len(hull)), key=lambda index: y[hull[index]], default=-1)
+    return np.array(hull[: highest + 1], dtype=np.intp)
 
 
 def _turns_right(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], a: int, b: int, c: int) -> bool:

@@ -145,7 +145,9 @@ def tie_sentence(winner: Candidate, ties: Sequence[Candidate]) -> str:
     """Which are as good as the best value within one error, and why the winner is chosen among them."""
     names = ", ".join(one.name for one in ties[:NAMED])
     more = f" and {len(ties) - NAMED} more" if len(ties) > NAMED else ""
-    equal = f"Within one error of the best value: {winner.name}, {names}{more}"
+    paired = all(len(one.parts) == len(winner.parts) > 1 for one in ties)
+    error = "one standard error of the difference on the same items" if paired else "one error"
+    equal = f"Within {error} of the best value: {winner.name}, {names}{more}"
     if winner.sample is None:
         return f"{equal}; {winner.name} has the smallest rate of these."
     told = f"labels are read best off samples of {winner.name}, too ({winner.sample:.3g}), not off means alone"

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, Suppress
 
 from ratescape.cli.factories import AllowFactory, importable
 from ratescape.cli.options import section
@@ -27,7 +27,7 @@ class Evaluate:
 
     A terminal gets a table, a file or a pipe JSON lines.
 
-    Without options of evaluation, what was measured of it before, or is of its whole landscape, is measured.
+    What no option says is as it was measured before, or is of its whole landscape.
     """
 
     model: Positional[Path]
@@ -50,13 +50,17 @@ class Evaluate:
     """cpu, cuda, ..."""
     quiet: bool = False
     """Show no progress bar."""
+    given: Annotated[frozenset[str], Suppress] = frozenset()
+    """The options that were given: filled in as the command line is read."""
 
     def run(self) -> None:
         from ratescape.models import evaluate
 
+        names = [field.name for field in dataclasses.fields(EvaluationSpec)]
+        changed = {name: getattr(self.evaluation, name) for name in names if f"evaluation.{name}" in self.given}
         records = evaluate(
             self.model,
-            None if self.evaluation == EvaluationSpec() else self.evaluation,
+            changed,
             self.data_folder,
             self.device,
             betas=one_or_each(self.betas),

@@ -11,6 +11,7 @@ from ratescape.cli.output import bar, note, refuse_to_overwrite, say
 from ratescape.cli.words import USE_NAMES
 from ratescape.errors import RatescapeError, SpecError
 from ratescape.specs.checks import require
+from ratescape.specs.refining import refuse_refining
 
 if TYPE_CHECKING:
     from ratescape.landscape import Landscape
@@ -37,8 +38,8 @@ class Recommend:
     """Points that this search measures at most. PSNR, rates and ELBO take moments; of other metrics each costs as much
     as measuring that metric of one model, and six more measurements tell whether the result is better by chance."""
     refine: int = 0
-    """Epochs to train the best model of a conditioned landscape on, alone at its betas, before it is handed over; it
-    is kept in the landscape's folder, in refined/KEY. 0 for none."""
+    """Epochs to train the best model of a conditioned landscape on, alone at its betas, before it is handed over,
+    counted from the network's weights; it is kept in the landscape's folder, in refined/KEY. 0 for none."""
     out: Path | None = None
     """File to write the model to (.safetensors)."""
     force: bool = False
@@ -56,6 +57,8 @@ class Recommend:
         from ratescape.landscape import Landscape
 
         landscape = Landscape(self.landscape, allow=importable(self.allow_factory))
+        if self.refine:  # before anything is searched for
+            refuse_refining(landscape.folder.spec(), self.refine)
         best = self._best(landscape)
         if self.refine:
             with bar(self.quiet) as observer:

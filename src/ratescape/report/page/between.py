@@ -30,7 +30,7 @@ def layer_rates() -> list[Metric]:
 
 
 def fine_data(
-    between: pd.DataFrame, rows: pd.DataFrame, metrics: Sequence[Metric], split: str, uses: int = 0
+    between: pd.DataFrame, rows: pd.DataFrame, metrics: Sequence[Metric], split: str, uses: int = 0, refined: int = 0
 ) -> dict[str, Any]:
     """The fine landscape of two layers: for each number, a list over beta_1 of lists over beta_2, both ascending.
 
@@ -40,9 +40,11 @@ def fine_data(
         metrics: those of the page; the surface has some of them.
         split: what it was measured on.
         uses: images by which it was measured for anomalies and restoring.
+        refined: epochs for which every model of the grid was trained on, as the surface was not.
     """
     columns = [name for name in between if name in _COLUMNS or is_of_use(str(name))]
     fewer = f" Of anomalies it tells by {10 * uses} items and as many outliers, of restoring by {uses} images."
+    off = f", each trained on for {refined} epoch{'s' * (refined > 1)}, so that they lie off it"
     betas = [sorted(float(beta) for beta in between[name].unique()) for name in ("beta_2", "beta_1")]
     equal = between[between["beta_2"] == between["beta_1"]].sort_values("beta_1")
     return {
@@ -57,7 +59,8 @@ def fine_data(
         },
         "note": f"The surface is one network conditioned on betas, at {len(between)} of them, on {IMAGES} of {split}."
         f"{fewer if uses else ''} "
-        "Circles are the models of the grid, with all that was measured: click one, or the surface near it. "
+        f"Circles are the models of the grid{off if refined else ''}, with all that was measured: click one, or the "
+        "surface near it. "
         "Thin lines: constant β₂, and constant β₁. Dashed: β-VAEs, β₂ = β₁.",
         "grid_only": "This was measured on the models of the grid only: they have its colours, the surface has none.",
     }

@@ -76,14 +76,14 @@ def page_data(folder: SweepFolder, table: Table, refined: pd.DataFrame | None = 
         "selected": next((pick["best"] for pick in picks if pick["best"]), str(rows["run"].iloc[0])),
         "hulls": _by_metric(metrics, splits, lambda metric, prefix: hull_of(rows, metric, prefix)),
         "ranges": _by_metric(metrics, splits, lambda metric, prefix: extent(_values(rows, between, metric, prefix))),
-        "limits": _by_metric(metrics, splits, lambda metric, prefix: limits(column(rows, prefix + metric.column))),
+        "limits": _by_metric(metrics, splits, lambda metric, prefix: limits(_with_errors(rows, prefix, metric))),
         "rate_plane": rate_plane(rows, splits, found, groups, _rates(between, known) if layers == 2 else None),
         "beta_plane": beta_plane(table.rows, rows, groups),
         "many": groups_data(rows, groups, splits, metrics, uses),
         "total_plane": total_plane(rows, splits, groups),
         "ceiling_plane": ceiling_plane(rows, splits),
         "surface": _surface(rows, uses),
-        "fine": None if between is None else fine_data(between, rows, metrics, table.split, spec.method.fine_uses()),
+        "fine": None if between is None else _fine(between, rows, metrics, table.split, spec),
         "refined": refined_data(folder, known, rows, splits, metrics, groups),
         "answers": [answer_data(answer) for answer in found],
         "asked_note": asked_note(found, table.split),
@@ -119,6 +119,28 @@ def _values(rows: pd.DataFrame, between: pd.DataFrame | None, metric: Metric, pr
     """All values of a metric that one scale of colour is for: of the models, and of the surface that they lie on."""
     surface = [] if between is None or metric.column not in between else numbers(between[metric.column])
     return column(rows, prefix + metric.column) + surface
+
+
+def _fine(
+    between: pd.DataFrame, rows: pd.DataFrame, metrics: Sequence[Metric], split: str, spec: SweepSpec
+) -> dict[str, Any]:
+    """The surface; whether the models of the grid were trained on, each alone, as the surface was not."""
+    merged = spec.runs()[0].merged
+    refined = 0 if merged is None else merged.refine
+    return fine_data(between, rows, metrics, split, spec.method.fine_uses(), refined)
+
+
+def _with_errors(rows: pd.DataFrame, prefix: str, metric: Metric) -> list[float | None]:
+    """The ends of the error bars of a metric's values; the values themselves where errors are not known."""
+    values = column(rows, prefix + metric.column)
+    if f"{prefix}se_{metric.column}" not in rows:
+        return values
+    errors = column(rows, f"{prefix}se_{metric.column}")
+    return [
+        None if value is None else value + sign * (error or 0.0)
+        for value, error in zip(values, errors, strict=True)
+        for sign in (-1, 1)
+    ]
 
 
 def _by_metric(

@@ -15,7 +15,7 @@ export function drawKey() {
   const items = entries.filter(([, , drawn]) => drawn).map(([colour, text]) => ringEntry(colour, text));
   items.push(selectedEntry());
   if (data.beta_plane?.crosses?.x.length) items.push(crossEntry());
-  if (data.refined.length && data.axes === 2) items.push(keyEntry(make("span", "✶", "cross"), "refined on its own"));
+  if (data.refined.length && data.axes === 2) items.push(keyEntry(make("span", "✶", "star"), "refined on its own"));
   element("key").replaceChildren(...items);
 }
 

@@ -28,7 +28,7 @@ _SEED_ROOM = 0.9
 _FAR = 1.3
 """Rates asked for beyond this many times the largest rate found must not push the models into a corner."""
 
-_HULL_NOTE = "Dotted: the hull, models that no mixture of others beats at their total rate."
+_HULL_NOTE = "Dotted: the hull, models that no mixture of others beats at their total rate or below it."
 _ERROR_NOTE = " Bars: one standard error."
 _CROSS_NOTE = " ×: a sample above its ceiling, a defect."
 

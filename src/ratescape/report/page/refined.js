@@ -19,7 +19,7 @@ export function refinedTraces(plane, range, look) {
     customdata: refined.map(({ origin }) => origin),
     marker: {
       symbol: "hexagram",
-      size: 17,
+      size: plane === "betas" ? 12 : 17, // there it lies upon its model's own point, which is to be seen
       color: refined.map((one) => one.values[state.split][state.metric.column]),
       ...{ cmin: range[0], cmax: range[1], colorscale: plotlyScale(state.metric.colours) },
       line: { width: 1.8, color: look.ink },
