@@ -87,7 +87,7 @@ def test_best_is_chosen_on_validation_and_compared_with_vae_and_beta_vae() -> No
     assert (choice.value(choice.row), choice.reported(choice.row)) == (18.0, 17.0)
     assert choice.explanation.splitlines() == [
         "For reconstruction: betas (10, 0.1), by PSNR in dB (higher is better)",
-        "               betas       validation  test  total rate, nats",
+        "               betas       validation  test  total rate, nats (validation)",
         "best           (10, 0.1)   18          17    50",
         "next best      (0.1, 0.1)  17          16    60",
         "plain VAE      (1, 1)      15          14    30",

@@ -118,7 +118,7 @@ def pack_size(spec: SweepSpec, data: ImageData, execution: ExecutionSpec) -> int
     if fitting < wanted:
         smaller = f"set execution.pack to at most {fitting}, or take" if fitting else "take"
         raise ResourceError(
-            f"a pack of {wanted} needs about {wanted * each / 2**30:.1f} GiB in each of {processes} process(es), but "
+            f"a pack of {wanted} needs about {wanted * each / 2**30:.1f} GiB in each process of {processes}, but "
             f"only about {free / 2**30:.1f} GiB are free: {smaller} fewer execution.workers or a smaller training.batch"
         )
     if execution.pack is not None:

@@ -43,13 +43,13 @@ def table(entries: Sequence[tuple[str, Candidate]], split: str) -> list[str]:
 
     Example::
 
-                   betas    layer  validation     test           total rate, nats
+                   betas    layer  validation     test           total rate, nats (validation)
         best       (0.1, 1)    z₁  0.772 ± 0.031  0.765 ± 0.013              32.1
     """
     metric = entries[0][1].metric
     tested = [] if split == "test" else ["other draws" if metric.of_samples else "test"]
     lines = [["", "betas", *(["layer"] if metric.layer else []), "one draw" if metric.of_samples else split]]
-    lines[0] += [*tested, "total rate, nats"]
+    lines[0] += [*tested, f"total rate, nats ({split})"]
     for label, one in entries:
         layer = [] if one.layer is None else [layer_name(one.layer) + ("*" if one.collapsed else "")]
         again = [written(reported(one), one.error_on_test)] if tested else []

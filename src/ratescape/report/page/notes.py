@@ -134,5 +134,5 @@ def _session(record: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     begun, seconds = record["begun"], f"{record['seconds']:.0f} s"
     phases = ", ".join(f"{name} {span(spent)}" for name, spent in record.get("phases", {}).items())
-    where = f"{record['device']}, {record['processes']} process(es)"
+    where = f"{record['device']}, {record['processes']} process{'es' * (record['processes'] != 1)}"
     return f"{begun}, {seconds}{f' ({phases})' if phases else ''}, {where}; {versions}"
