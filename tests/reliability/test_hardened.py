@@ -116,14 +116,6 @@ def test_a_dead_process_that_nobody_waited_for_writes_no_more(tmp_path: Path) ->
         assert list(tmp_path.iterdir()) == []
 
 
-def test_a_process_that_came_after_the_file_did_not_write_it(tmp_path: Path) -> None:
-    old = tmp_path / f".a.{os.getpid()}.tmp"
-    old.touch()
-    os.utime(old, (0, psutil.Process().create_time() - 3600))
-    clear_leftovers(tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize("failing", ["unlink", "rmdir"])
 def test_what_cannot_be_removed_at_the_end_harms_nobody(
     failing: str, run: Run, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unrendered: None

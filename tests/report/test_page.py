@@ -440,6 +440,4 @@ def test_a_session_says_how_long_each_phase_took(tmp_path: Path) -> None:
     session |= {"versions": {"torch": "2.13.0"}, "phases": {"network": 42.0, "measuring": 33.2}}
     folder.write_provenance({"fingerprint": "f", "sessions": [session]})
     shown = notes.provenance(folder)["session 1"]
-    assert shown == (
-        "2030-01-01T10:00:00, 75 s (network 40 s, measuring 35 s), a processor, 2 processes; torch 2.13.0"
-    )
+    assert shown == ("2030-01-01T10:00:00, 75 s (network 40 s, measuring 35 s), a processor, 2 processes; torch 2.13.0")

@@ -117,7 +117,7 @@ class Printed:
         if number == 1 or number * LINES // self.epochs > (number - 1) * LINES // self.epochs:
             rates = ", ".join(f"{rate:.1f}" for rate in record["rates"])
             so_far = f"epoch {number} of {self.epochs}, {span(record['seconds'])}"
-            print(f"{so_far}: loss {record['loss']:.1f}, rates {rates} nats")  # noqa: T201, where scikit-learn has its estimators speak
+            print(f"{so_far}: loss {record['loss']:.1f}, rates {rates} nats")  # noqa: T201 (as scikit-learn does)
 
 
 Fitted = tuple[HVAE, tuple[float, ...], tuple[float, ...]]

@@ -14,9 +14,6 @@ from ratescape.errors import RecordError
 from ratescape.records.files import discard, make_folder, sync_folder, unwritable
 from ratescape.records.ownership import MARK, refuse_foreign
 
-CLOCKS_DIFFER = 60.0
-"""Seconds by which a process must be younger than a file to be another than the one that wrote it."""
-
 
 @contextlib.contextmanager
 def locked(folder: Path, images: Path | None = None) -> Iterator[None]:
@@ -55,19 +52,17 @@ def clear_leftovers(folder: Path) -> None:
     for pattern in (".*.tmp", "*/.*.tmp", "*/*/.*.tmp"):
         for path in folder.glob(pattern):
             pid = path.name.split(".")[-2]
-            if pid.isdecimal() and not _is_writing(int(pid), path):
+            if pid.isdecimal() and not _is_alive(int(pid)):
                 discard(path)
 
 
-def _is_writing(pid: int, file: Path) -> bool:
-    """Whether the process that began a file is still alive; a dead one that nobody waited for is not."""
+def _is_alive(pid: int) -> bool:
+    """Whether a process can still write; one that was killed cannot, though nobody may have waited for it yet."""
     try:
-        process = psutil.Process(pid)
-        begun_later = process.create_time() > file.stat().st_mtime + CLOCKS_DIFFER
-        return process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD) and not begun_later
+        return psutil.Process(pid).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
     except psutil.AccessDenied:  # somebody else's
         return True
-    except (psutil.Error, OSError):  # it ended, or the file is whole by now
+    except psutil.NoSuchProcess:
         return False
 
 
