@@ -49,7 +49,8 @@ def test_it_finds_rows_that_do_not_hang_together(fitted: RateDetector) -> None:
 
 
 def test_it_tells_how_far_its_training_is_where_that_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    RateDetector(**TINY | {"epochs": 2}, verbose=True).fit(table(40))
+    short: dict[str, Any] = {**TINY, "epochs": 2}
+    RateDetector(**short, verbose=True).fit(table(40))
     assert [line[:12] for line in capsys.readouterr().out.splitlines()] == ["epoch 1 of 2", "epoch 2 of 2"]
 
 

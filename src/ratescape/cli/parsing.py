@@ -56,7 +56,7 @@ def parse(words: list[str], commands: Commands[T]) -> T:
         raise UsageError(f"unknown command {name!r}: {hint} must be one of {', '.join(commands)}")
     default, rest = with_config(commands[name], rest, commands)
     command = _with_options(commands[name], name, rest, default)
-    if GIVEN in commands[name].__dataclass_fields__:
+    if GIVEN in typed(commands[name]).__dataclass_fields__:
         command = dataclasses.replace(typed(command), given=named(rest))
     if default is not None:
         refuse_factory_of_file(command, default, rest)
