@@ -26,6 +26,7 @@ from ratescape.explorer.app import Explorer
 from ratescape.explorer.family import KEPT, Family
 from ratescape.explorer.pages import NONCE
 from ratescape.explorer.pictures import MOST_PIXELS
+from ratescape.explorer.surface import Measured, Surface
 
 SIDE = 16
 WHERE = "http://127.0.0.1:8000"
@@ -160,6 +161,16 @@ def test_the_landscape_of_a_view_goes_through_what_was_measured(page: Page) -> N
         assert seen["psnr"] == pytest.approx(point["psnr"], abs=1e-3)
     best = max(facts["points"] + facts["fine"], key=lambda point: point["psnr"])
     assert page.post("view", betas=best["betas"])["hull"]["gap_db"] == pytest.approx(0, abs=1e-3)
+
+
+def test_a_model_is_held_against_the_best_of_its_rate_or_below_it() -> None:
+    rates_and_psnr = [(10.0, 14.0), (20.0, 18.0), (40.0, 20.0), (60.0, 19.0)]
+    betas = [(3.0, 3.0), (1.0, 1.0), (0.3, 0.3), (0.1, 1.0)]
+    points = [Measured(at, (rate / 2, rate / 2), psnr) for at, (rate, psnr) in zip(betas, rates_and_psnr, strict=True)]
+    surface = Surface(points)
+    assert surface.hull[1].tolist() == [14, 18, 20]
+    assert surface.gap(30, 18.5) == pytest.approx(0.5) and surface.gap(60, 19) == pytest.approx(1)
+    assert surface.gap(9, 15) is surface.gap(61, 21) is None
 
 
 def test_rates_that_the_network_has_are_solved_for(page: Page) -> None:

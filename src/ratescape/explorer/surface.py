@@ -52,7 +52,9 @@ class Surface:
         psnr = self.values[:, -1]
         vertices = upper_hull(total, psnr)
         self.hull: tuple[Numbers, Numbers] = (total[vertices], psnr[vertices])
-        """Total rates and PSNR of the upper hull's vertices, by ascending rate."""
+        """Total rates and PSNR of the upper hull's vertices, by ascending rate; the last is the highest PSNR."""
+        self.most = float(total.max())
+        """The largest total rate that was measured."""
 
     def at(self, betas: Sequence[float]) -> Measured:
         """Rates and PSNR at betas of the groups, top first."""
@@ -61,9 +63,12 @@ class Surface:
         return Measured(tuple(betas), tuple(rates.tolist()), float(found[-1]))
 
     def gap(self, rate: float, psnr: float) -> float | None:
-        """Decibels from a model up to the hull at its rate; None where there is no hull: before and behind its ends."""
+        """Decibels from a model up to the hull at its rate or below it; None where no measured model compares.
+
+        That is where all were measured at more rate, or all at less.
+        """
         rates, heights = self.hull
-        if not rates[0] <= rate <= rates[-1]:
+        if not rates[0] - SMALL <= rate <= self.most + SMALL:
             return None
         return float(np.interp(rate, rates, heights)) - psnr
 
