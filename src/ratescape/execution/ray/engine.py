@@ -12,6 +12,7 @@ from typing import Any
 
 import ray
 from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ratescape.data.catalog import ImageData
 from ratescape.errors import RecordError, ResourceError
@@ -103,7 +104,10 @@ class _Work:
     def __init__(self, engine: RayEngine, job: Job) -> None:
         self.engine, self.job = engine, job
         self.images = ray.put(job.workspace.data)
-        self.board: Any = ray.remote(Board).options(num_cpus=0, max_restarts=-1).remote()
+        # Where this process runs: a machine that has just died is trusted until it has missed enough heartbeats.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        board = ray.remote(Board).options(num_cpus=0, max_restarts=-1, scheduling_strategy=here)
+        self.board: Any = board.remote()
         self.order = Order(job.workspace.evaluation, engine.execution, self.board, factory=job.factory)
         self.store = self.order.store(job.workspace.data)
         self.reading: Any = self.board.drain.remote()
