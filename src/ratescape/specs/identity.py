@@ -13,7 +13,7 @@ from typing import Any
 
 from ratescape.specs.codec import from_dict, to_dict
 
-FORMAT = 3
+FORMAT = 4
 """Version of everything written to disk; results of another one are refused."""
 
 
