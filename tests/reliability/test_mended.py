@@ -22,7 +22,6 @@ from ratescape.records.table import read_table
 from ratescape.report.control import control_figure
 from ratescape.restoring.masks import mask_of
 from ratescape.specs.codec import from_dict
-from ratescape.specs.identity import FORMAT
 from ratescape.specs.rate_targets import RateTarget
 from ratescape.specs.runs import RunSpec, TargetSpec
 
@@ -171,7 +170,7 @@ def test_a_spec_that_the_system_refuses_for_a_moment_is_not_a_broken_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A refined model whose spec could not be read was left out, and the unrefined one handed over without a word."""
-    (tmp_path / "spec.yaml").write_text(f"version: {FORMAT}\nbetas: [1, 1, 1, 1, 1]\n")
+    (tmp_path / "spec.yaml").write_text("version: 3\nbetas: [1, 1, 1, 1, 1]\n")
     with pytest.raises(RecordError, match="does not describe a model") as damaged:
         read_spec(RunSpec, tmp_path)
     assert not isinstance(damaged.value, Unreadable)

@@ -16,7 +16,7 @@ from torch.func import functional_call
 from ratescape.errors import SpecError
 from ratescape.model.hierarchy import HVAE, Pass
 from ratescape.model.latents import LatentSource
-from ratescape.model.modulation import BetaFeatures, Film, attach, detach, merge
+from ratescape.model.modulation import BetaFeatures, Film, as_arguments, attach, detach, merge
 from ratescape.specs.given import Betas, as_betas
 
 SLACK = 1 + 1e-6
@@ -68,7 +68,7 @@ class Conditioned(nn.Module):
             images: ``[B, C, H, W]`` in [0, 1], or None to use priors alone.
             betas: ``[B, L]``, top layer first.
         """
-        return functional_call(self.model, self.film(betas), (source, images))
+        return functional_call(self.model, as_arguments(self.model, self.film(betas)), (source, images))
 
     @property
     def latent_shapes(self) -> list[tuple[int, ...]]:

@@ -9,14 +9,11 @@ it do not get in each other's way.
 
 A gain cannot turn a representation: a lower layer that codes details beside a live top layer must code whole images
 where that one has collapsed. So the layers that the network names (:attr:`HVAE.adapted`) have, beside gain and shift,
-low-rank adapters: ``rank`` further linear maps g, each times a scale that depends on the betas, then a matrix back to
-the layer's outputs (``up``). With layer f, scales s, gain a and shift b (s, a and b are functions of the betas):
+low-rank adapters: ``rank`` further linear maps of the layer's own kind (``down``), each times a scale that depends on
+the betas, then a matrix back to the layer's outputs (``up``). With layer f, adapters g_1..g_r, scales s, gain a and
+shift b, all functions of the betas but f, g and ``up``:
 
     h = a * (f(x) + up (s * g(x))) + b
-
-The maps of a fully connected layer, and of a convolution of single pixels, are of the layer's own kind: g(x) = down x.
-Those of a convolution of larger kernels mix its outputs, g(x) = down f(x): maps of its own kind would cost half of the
-layer again, and were no better (docs/results/one-run.md).
 
 All of it is linear in x, so that at given betas it can be merged into the layer's weight and bias.
 """
@@ -41,16 +38,11 @@ Settings = dict[str, Tensor]
 """What betas set, by the name of the layer and of the setting: ``encoder.top.0.layer.gain``, say.
 
 Gains and shifts ``[B, C]``; for a layer with adapters also scales ``[B, rank]``, and its weights ``down`` (as the
-layer's, with ``rank`` outputs, or ``[rank, C]`` where they mix its outputs) and ``up [C, rank]``.
+layer's, with ``rank`` outputs) and ``up [C, rank]``.
 """
 
-BUFFERS = ("gain", "shift", "scale", "up", "down")
+BUFFERS = ("gain", "shift", "scale", "up")
 """What a modulated layer is given for the length of one call; None in between."""
-
-
-WIDE = 128
-"""Channels above which outputs are mixed by two thin convolutions, not by a matrix for each image, which would
-take more memory than the outputs."""
 
 
 class Film(nn.Module):
@@ -175,39 +167,36 @@ def detach(model: nn.Module) -> None:
             delattr(layer, buffer)
 
 
-def _modulate(layer: Modulated, inputs: tuple[Tensor], output: Tensor) -> Tensor:
-    """Forward hook of a modulated layer, with output ``[B, C, ...]``.
+def as_arguments(model: nn.Module, settings: Settings) -> Settings:
+    """Settings as the tensors of one functional call of ``model``.
+
+    Adapters become further outputs of their layers, so that one pass over a layer's input computes both.
+    """
+    arguments = {name: tensor for name, tensor in settings.items() if not name.endswith(".down")}
+    for name, layer in modulated_layers(model):
+        if f"{name}.down" in settings:
+            outputs, down = _axis_of_outputs(layer), settings[f"{name}.down"]
+            arguments[f"{name}.weight"] = torch.cat([layer.weight, down], outputs)
+            arguments[f"{name}.bias"] = torch.cat([_bias(name, layer), down.new_zeros(down.shape[outputs])])
+    return arguments
+
+
+def _modulate(layer: nn.Module, inputs: object, output: Tensor) -> Tensor:
+    """Forward hook of a modulated layer with output ``[B, C, ...]``, or ``[B, C + rank, ...]`` with adapters.
 
     A fully connected layer has its outputs along the last axis: ``[B, ..., C]``.
     """
-    gain, shift, scale, up, down = (cast(Tensor | None, getattr(layer, buffer)) for buffer in BUFFERS)
+    gain, shift, scale, up = (cast(Tensor | None, getattr(layer, buffer)) for buffer in BUFFERS)
     if gain is None or shift is None:
         return output
-    if scale is not None and up is not None and down is not None:
-        if _mixes(layer) and len(up) <= WIDE:
-            mixing = (gain.unsqueeze(2) * _mixing(up, scale, down)).to(output.dtype)  # [B, C, C]
-            return torch.baddbmm(shift.unsqueeze(2).to(output.dtype), mixing, output.flatten(2)).view_as(output)
-        maps = _maps(layer, inputs[0], output, down.to(output.dtype))
-        output = output + _back(maps, scale.to(output.dtype), up.to(output.dtype), layer)
-    if isinstance(layer, nn.Linear):
-        return output * _across(gain, output) + _across(shift, output)
+    axis = -1 if isinstance(layer, nn.Linear) else 1
+    if scale is not None and up is not None:
+        output, adapters = output.split([gain.shape[1], scale.shape[1]], axis)
+        scaled, up = adapters * _across(scale, adapters, axis), up.to(output.dtype)
+        output = output + (scaled @ up.T if axis == -1 else functional.conv2d(scaled, up[:, :, None, None]))
+    if axis == -1:
+        return output * _across(gain, output, axis) + _across(shift, output, axis)
     return _affine(output, gain.to(output.dtype), shift.to(output.dtype))
-
-
-def _maps(layer: Modulated, x: Tensor, output: Tensor, down: Tensor) -> Tensor:
-    """What a layer's adapters make of its input, or of its output where they mix it: g(x), ``[B, rank, ...]``."""
-    if isinstance(layer, nn.Linear):
-        return functional.linear(x, down)  # [B, ..., rank]
-    if _mixes(layer):
-        return functional.conv2d(output, down[:, :, None, None])
-    return functional.conv2d(x, down, None, layer.stride, layer.padding, layer.dilation, layer.groups)
-
-
-def _back(maps: Tensor, scale: Tensor, up: Tensor, layer: Modulated) -> Tensor:
-    """up (s * g(x)), as the layer's outputs."""
-    if isinstance(layer, nn.Linear):
-        return functional.linear(maps * _across(scale, maps), up)
-    return functional.conv2d(maps * scale[:, :, None, None], up[:, :, None, None])
 
 
 def _affine(images: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
@@ -222,11 +211,6 @@ def _affine(images: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
     return flat.view_as(images)
 
 
-def _mixing(up: Tensor, scale: Tensor, down: Tensor) -> Tensor:
-    """Identity + up diag(s) down, ``[B, C, C]``: what adapters that mix a layer's outputs do to them."""
-    return torch.eye(len(up), dtype=up.dtype, device=up.device) + (up * scale.unsqueeze(1)) @ down
-
-
 @torch.no_grad()
 def merge(model: nn.Module, settings: Mapping[str, Tensor]) -> None:
     """Merge the settings of one beta vector (batch size 1) into the weights and biases of a network, in place."""
@@ -234,15 +218,9 @@ def merge(model: nn.Module, settings: Mapping[str, Tensor]) -> None:
         gain, shift = settings[f"{name}.gain"][0], settings[f"{name}.shift"][0]  # [C]
         outputs, bias = _axis_of_outputs(layer), _bias(name, layer)
         if f"{name}.scale" in settings:
-            scale, up, down = (settings[f"{name}.{part}"] for part in ("scale", "up", "down"))
-            kernels = layer.weight.movedim(outputs, 0)  # [C, ...]
-            if _mixes(layer):
-                mixing = _mixing(up, scale, down)[0]
-                merged = mixing @ kernels.flatten(1)
-                bias.copy_(mixing @ bias)
-            else:
-                merged = kernels.flatten(1) + (up * scale) @ down.movedim(outputs, 0).flatten(1)
-            layer.weight.copy_(merged.reshape(kernels.shape).movedim(0, outputs))
+            down = settings[f"{name}.down"].movedim(outputs, 0)  # [rank, ...]
+            product = (settings[f"{name}.up"] * settings[f"{name}.scale"]) @ down.flatten(1)  # [C, ...]
+            layer.weight.add_(product.reshape(-1, *down.shape[1:]).movedim(0, outputs))
         layer.weight.mul_(gain.reshape([-1 if axis == outputs else 1 for axis in range(layer.weight.ndim)]))
         bias.mul_(gain).add_(shift)
 
@@ -252,21 +230,13 @@ def _is_adapted(model: HVAE, name: str) -> bool:
     return any(name == prefix or name.startswith(prefix + ".") for prefix in model.adapted)
 
 
-def _mixes(layer: Modulated) -> bool:
-    """Whether a layer's adapters mix its outputs: of all convolutions but those of single pixels."""
-    if isinstance(layer, nn.Linear):
-        return False
-    return math.prod(layer.kernel_size) > 1 or layer.transposed or layer.padding_mode != "zeros"
-
-
 def _adapters(layer: Modulated, rank: int) -> tuple[Tensor, Tensor]:
-    """New ``down`` of a layer's ``rank`` adapters, drawn as a layer's weights, and ``up [C, rank]``."""
-    if _mixes(layer):
-        shape, inputs = [rank, _outputs(layer)], _outputs(layer)
-    else:
-        shape, outputs = list(layer.weight.shape), _axis_of_outputs(layer)
-        shape[outputs], inputs = rank, layer.weight.select(outputs, 0).numel()
-    down = torch.empty(shape).uniform_(-1, 1).mul_(1 / math.sqrt(inputs))
+    """New weights of ``rank`` maps of the layer's kind, drawn as a layer's, and ``[C, rank]`` back to its outputs."""
+    outputs = _axis_of_outputs(layer)
+    shape = list(layer.weight.shape)
+    shape[outputs] = rank
+    bound = 1 / math.sqrt(layer.weight.select(outputs, 0).numel())  # one over the root of the inputs of an output
+    down = torch.empty(shape).uniform_(-bound, bound)
     # In place: on the meta device, where files are checked, a new tensor of arithmetic imports a compiler for seconds.
     return down, torch.empty(_outputs(layer), rank).uniform_(-1, 1).mul_(1 / math.sqrt(rank))
 
@@ -288,9 +258,11 @@ def _bias(name: str, layer: Modulated) -> Tensor:
     return layer.bias
 
 
-def _across(values: Tensor, like: Tensor) -> Tensor:
-    """``[B, C]`` against ``like [B, ..., C]``."""
-    return values.reshape(len(values), *[1] * (like.ndim - 2), values.shape[1]).to(like.dtype)
+def _across(values: Tensor, like: Tensor, axis: int) -> Tensor:
+    """``[B, C]`` against ``like``, whose C lies along an axis: ``[B, C, ...]`` for 1, ``[B, ..., C]`` for -1."""
+    others = [1] * (like.ndim - 2)
+    shape = [len(values), *others, values.shape[1]] if axis == -1 else [*values.shape, *others]
+    return values.reshape(shape).to(like.dtype)
 
 
 def _undotted(name: str) -> str:

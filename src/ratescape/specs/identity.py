@@ -13,7 +13,7 @@ from typing import Any
 
 from ratescape.specs.codec import from_dict, to_dict
 
-FORMAT = 4
+FORMAT = 3
 """Version of everything written to disk; results of another one are refused."""
 
 
