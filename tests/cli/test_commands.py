@@ -137,7 +137,7 @@ def test_recommend_names_a_model_that_can_be_used(run: Run, mapped: SweepFolder)
     assert (outcome.status, outcome.err) == (0, "")
     caution, dead, why, *_, use, _ = outcome.out.splitlines()
     assert caution.startswith("caution: far from trained: ") and why.startswith("For nelbo: ")
-    assert dead == "caution: z₂ and z₁ of this model have collapsed"
+    assert dead == "caution: z₂ and z₁ of the model at betas (10, 10) have collapsed"
     assert run(*use.removeprefix("Use it:  ratescape ").split()).status == 0
     refused(run("recommend", mapped.path, "--max-rate", "-1"), "max_rate is -1: give a positive number")
     refused(run("recommend", mapped.path, "--for", "nelbo", "--demand", "psnr=99"), "demand psnr 99 is not met")

@@ -1,12 +1,15 @@
-"""What the command line keeps to itself of threads."""
+"""What the command line makes of signals, and what it keeps to itself of threads."""
 
 import _thread
+import signal
 import sys
 import threading
 
 import pytest
 
+from ratescape.cli import entry
 from ratescape.cli.entry import Guard
+from ratescape.execution import interrupts
 
 
 @pytest.mark.parametrize(("error", "is_shown"), [(MemoryError, False), (ValueError, True)])
@@ -29,3 +32,53 @@ def test_a_thread_that_has_no_memory_is_not_shown(
     assert told.wait(10)
     shown = capfd.readouterr().err
     assert ("Exception ignored in thread started by" in shown) == is_shown and (error.__name__ in shown) == is_shown
+
+
+class Clock:
+    """A clock that stands until it is set."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def test_signals_that_come_together_are_one_request_and_a_later_one_ends_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    guard, clock, ended = Guard(), Clock(), list[bool]()
+    monkeypatch.setattr(entry, "time", clock)
+    monkeypatch.setattr(guard, "end", lambda: ended.append(True))
+    with pytest.raises(KeyboardInterrupt):
+        guard.handle(signal.SIGINT, None)
+    guard.handle(signal.SIGINT, None)
+    clock.now += 0.5
+    guard.handle(signal.SIGTERM, None)
+    assert not ended
+    clock.now += 1
+    with pytest.raises(KeyboardInterrupt):
+        guard.handle(signal.SIGINT, None)
+    assert ended == [True]
+
+
+def test_a_training_is_told_of_both_kinds_of_signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second one at once leaves it the time to write its checkpoint; one that comes a second later does not."""
+    clock = Clock()
+    monkeypatch.setattr(interrupts, "time", clock)
+    reached: list[str] = []
+
+    def trains() -> None:
+        with interrupts.deferred() as asked:
+            signal.raise_signal(signal.SIGINT)
+            clock.now += 0.5
+            signal.raise_signal(signal.SIGINT)
+            assert asked()
+            reached.append("the checkpoint")
+            clock.now += 1
+            signal.raise_signal(signal.SIGINT)
+            reached.append("no further")
+
+    with pytest.raises(KeyboardInterrupt):
+        trains()
+    assert reached == ["the checkpoint"]

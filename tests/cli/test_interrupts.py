@@ -44,8 +44,14 @@ MOMENTS = {
         more=("--training.epochs", "1", "--evaluation.samples", "100"),
     ),
     "training": Moment("in-process", "dedicated", "ratescape.execution.progress:Reporter step", "packs/*.safetensors"),
-    # A second Ctrl-C ends at once: whether the checkpoint was written by then is chance.
-    "network": Moment("in-process", "conditioned", "ratescape.execution.progress:Reporter step", keys=2),
+    # Two signals at once are one request: timeout sends one to its child and one to the whole group.
+    "network": Moment(
+        "in-process",
+        "conditioned",
+        "ratescape.execution.progress:Reporter step",
+        kept="networks/*/checkpoint*",
+        keys=2,
+    ),
     "workers": Moment("workers", "dedicated", kept="packs/*.safetensors"),
     "network of a worker": Moment(
         "workers",

@@ -17,9 +17,11 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_unknown_name(nowhere: Path) -> None:
-    with pytest.raises(DataError, match=r"unknown data set 'fashon-mnist': did you mean fashion-mnist.*svhn, cifar10"):
+    with pytest.raises(
+        DataError, match=r"unknown data set 'fashon-mnist', nor .* path: did you mean fashion-mnist.*cifar10"
+    ):
         load_data("fashon-mnist")
-    with pytest.raises(DataError, match=r"unknown data set 'qqq': give the path .* mnist-5k, mnist"):
+    with pytest.raises(DataError, match=r"unknown data set 'qqq', nor .* path: give the path .* mnist-5k, mnist"):
         fetch("qqq")
 
 

@@ -55,7 +55,8 @@ def test_each_verdict_says_what_to_try() -> None:
         "off it: try --training.epochs 80 (4,560 steps) or more"
     ]
     assert sentences([with_(excess=0.125)]) == [
-        "overfitted: the held-out loss is 12 % above the training loss: try more images, or fewer --training.epochs"
+        "overfitted: the held-out loss is 12 % above the training loss (both above what no model can avoid): try more "
+        "images, or fewer --training.epochs"
     ]
 
 

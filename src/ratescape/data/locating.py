@@ -54,7 +54,8 @@ def existing_path(name: str, folder: Path | None = None) -> Path:
 def _unknown(name: str) -> DataError:
     near = difflib.get_close_matches(name, SOURCES, n=1)
     hint = f"did you mean {near[0]}? Known names" if near else "give the path of existing images, or a known name"
-    return DataError(f"unknown data set {shortened(Path(name))!r}: {hint}: {', '.join(SOURCES)}")
+    unknown = f"unknown data set {shortened(Path(name))!r}, nor is there such a path"
+    return DataError(f"{unknown}: {hint}: {', '.join(SOURCES)}")
 
 
 def locate(name: str, folder: Path | None = None) -> tuple[Path, ...] | None:

@@ -1,18 +1,23 @@
 """Asked to end in the middle of a training: its checkpoint is written first."""
 
 import contextlib
+import math
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 """Signals that ask a process to end: Ctrl-C, and what systems send before they kill."""
 
+ONE_REQUEST = 1.0
+"""Seconds within which several signals are one request: ``timeout`` sends one to its child, and one to its group."""
+
 
 @contextlib.contextmanager
 def deferred() -> Iterator[Callable[[], bool]]:
-    """Have signals that ask this process to end wait until the block is over; a second one ends it at once.
+    """Have signals that ask this process to end wait until the block is over; a later one ends it at once.
 
     Then the signal is sent again, to whatever handled it before. In other threads than the main one, signals are left
     as they are.
@@ -29,10 +34,13 @@ def deferred() -> Iterator[Callable[[], bool]]:
         yield lambda: False
         return
     came: list[int] = []
+    first = math.inf  # when, by the clock of the process
 
     def note(number: int, frame: Any) -> None:
+        nonlocal first
         came.append(number)
-        if len(came) > 1:
+        first = min(first, time.monotonic())
+        if time.monotonic() - first > ONE_REQUEST:
             raise KeyboardInterrupt
 
     before = {one: signal.getsignal(one) for one in ENDING}

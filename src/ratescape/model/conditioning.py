@@ -113,5 +113,5 @@ class Conditioned(nn.Module):
             grouped = "" if len(set(self.groups)) == len(betas) else f", equal within the groups {self.groups}"
             raise SpecError(
                 f"betas is {betas}, outside the box {self.low:.4g} to {self.high:.4g}{grouped} that this model was "
-                "trained on: choose betas inside it, or ask for extrapolation"
+                "trained on: choose betas inside it, or ask for more (evaluate --extrapolate, extrapolate=True)"
             )

@@ -83,7 +83,7 @@ def sentences(models: Sequence[TrainingFacts]) -> list[str]:
         fewer = "; longer training makes these worse" if lines else ", or fewer --training.epochs"
         lines.append(
             f"overfitted{_share(above, models)}: the held-out loss is {_percent(most)} above the training loss"
-            f"{' at most' if len(above) > 1 else ''}: try more images{fewer}"
+            f"{' at most' if len(above) > 1 else ''} (both above what no model can avoid): try more images{fewer}"
         )
     return lines
 

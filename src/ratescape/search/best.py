@@ -123,7 +123,8 @@ class Best:
         """As :attr:`cautions`, of its measurements: to find them reads the refined models from disk."""
         facts = self.landscape.records.trained.get(self.choice.run)
         dead = [selection.layer_name(layer) for layer in selection.collapsed_layers(row)]
-        lines = [f"{' and '.join(dead)} of this model {'has' if len(dead) == 1 else 'have'} collapsed"] if dead else []
+        which = f"of the model at betas {betas_text(selection.betas_of(row))}"
+        lines = [f"{' and '.join(dead)} {which} {'has' if len(dead) == 1 else 'have'} collapsed"] if dead else []
         lines += self.landscape.records.left_out
         if facts is None:
             return lines
