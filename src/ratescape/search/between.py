@@ -87,7 +87,7 @@ class Between:
 
     def _gain(self) -> str:
         unit = f" {self.choice.metric.unit}" if self.choice.metric.unit else ""
-        return f"{self.gain:.2g}{unit}, where chance explains {self.margin:.2g},"
+        return f"{self.gain:.2g}{unit} on other draws, where chance explains {self.margin:.2g},"
 
     def _shortfall(self) -> str:
         tried = f"{self.tried} point{'' if self.tried == 1 else 's'} measured"

@@ -111,7 +111,7 @@ class Recommend:
         except RatescapeError as error:  # such as missing images: the best of the grid is an answer all the same
             say(f"Not searched between the grid points: {error}")
             return best
-        return dataclasses.replace(best, between=found if found is not None and found.is_better else None)
+        return dataclasses.replace(best, between=found)
 
 
 def _demand(text: str) -> tuple[str, float]:
