@@ -7,7 +7,6 @@ import threading
 
 import pytest
 
-from ratescape.cli import entry
 from ratescape.cli.entry import Guard
 from ratescape.execution import interrupts
 
@@ -48,7 +47,7 @@ def test_signals_that_come_together_are_one_request_and_a_later_one_ends_at_once
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     guard, clock, ended = Guard(), Clock(), list[bool]()
-    monkeypatch.setattr(entry, "time", clock)
+    monkeypatch.setattr(interrupts, "time", clock)
     monkeypatch.setattr(guard, "end", lambda: ended.append(True))
     with pytest.raises(KeyboardInterrupt):
         guard.handle(signal.SIGINT, None)
@@ -62,8 +61,8 @@ def test_signals_that_come_together_are_one_request_and_a_later_one_ends_at_once
     assert ended == [True]
 
 
-def test_a_training_is_told_of_both_kinds_of_signals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second one at once leaves it the time to write its checkpoint; one that comes a second later does not."""
+def test_a_second_signal_at_once_leaves_a_training_its_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that comes later breaks it off."""
     clock = Clock()
     monkeypatch.setattr(interrupts, "time", clock)
     reached: list[str] = []

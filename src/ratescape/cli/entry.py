@@ -3,16 +3,14 @@
 What this module imports takes no time, so that there is no moment before it is on guard.
 """
 
-import math
 import os
 import signal
 import sys
 import threading
-import time
 from types import FrameType
 from typing import Any, NoReturn
 
-from ratescape.execution.interrupts import ONE_REQUEST
+from ratescape.execution.interrupts import Requests
 
 AGAIN = 0.05
 """Seconds after which an interrupt is sent again that a library has swallowed."""
@@ -53,8 +51,7 @@ class Guard:
     def __init__(self) -> None:
         self.signal: int | None = None
         """The last that came."""
-        self.first = math.inf
-        """When the first came, by the clock of the process."""
+        self.requests = Requests()
         # A shell that starts a command in the background has it ignore Ctrl-C.
         wanted = (signal.SIGINT, signal.SIGTERM)
         self.signals = [one for one in wanted if signal.getsignal(one) is not signal.SIG_IGN]
@@ -68,8 +65,7 @@ class Guard:
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Raise KeyboardInterrupt; end at once if that was tried before, or where an import would swallow it."""
         again, self.signal = self.signal is not None, number
-        self.first = min(self.first, time.monotonic())
-        if again and time.monotonic() - self.first < ONE_REQUEST:
+        if not self.requests.once_more() and again:
             return
         if again or (_is_importing(frame) and threading.active_count() == 1):
             self.end()

@@ -1,7 +1,6 @@
 """Asked to end in the middle of a training: its checkpoint is written first."""
 
 import contextlib
-import math
 import signal
 import threading
 import time
@@ -13,6 +12,26 @@ ENDING = (signal.SIGINT, signal.SIGTERM)
 
 ONE_REQUEST = 1.0
 """Seconds within which several signals are one request: ``timeout`` sends one to its child, and one to its group."""
+
+
+class Requests:
+    """Tells signals that come together with the first from those that ask once more.
+
+    Example::
+
+        requests = Requests()
+        requests.once_more(), requests.once_more()  # (False, False): within a second
+    """
+
+    def __init__(self) -> None:
+        self.first: float | None = None
+        """When the first came, by the clock of the process."""
+
+    def once_more(self) -> bool:
+        """To be called at each signal: whether it asks again, and is not one with the first."""
+        now = time.monotonic()
+        self.first = now if self.first is None else self.first
+        return now - self.first > ONE_REQUEST
 
 
 @contextlib.contextmanager
@@ -33,14 +52,11 @@ def deferred() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    came: list[int] = []
-    first = math.inf  # when, by the clock of the process
+    came, requests = list[int](), Requests()
 
     def note(number: int, frame: Any) -> None:
-        nonlocal first
         came.append(number)
-        first = min(first, time.monotonic())
-        if time.monotonic() - first > ONE_REQUEST:
+        if requests.once_more():
             raise KeyboardInterrupt
 
     before = {one: signal.getsignal(one) for one in ENDING}

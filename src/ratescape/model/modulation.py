@@ -203,7 +203,7 @@ def _affine(images: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
     """A gain and a shift ``[B, C]`` for each channel of each image ``[B, C, H, W]``.
 
     As a batch normalisation by fixed statistics, each channel of each image being one of its channels: one pass forward
-    and two backward, in place of two and four of a product and a sum. A third to a half of their time on a CPU.
+    and two backward, in place of two and four of a product and a sum, and about half of their time on a CPU.
     """
     ones = torch.ones_like(gain).flatten()
     channels = images.reshape(1, len(ones), *images.shape[2:])
